@@ -1,0 +1,51 @@
+# `make demo` and `make test` do all the set-up on a fresh Debian/Ubuntu machine.
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+
+# What Qt, OpenGL without a graphics card, and a virtual screen need.
+SYSTEM := python3-venv xvfb libgl1 libegl1 libgl1-mesa-dri libdbus-1-3 \
+	libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 \
+	libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 \
+	libxcb-util1 libxcb-xfixes0 libxcb-xinerama0 libxcb-xkb1
+
+.PHONY: demo test lint system env clean
+
+demo: env
+	$(BIN)/napari-microus demo
+
+test: env lint
+	$(BIN)/python -m pytest -q
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+env: system $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -r constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[all,test]"
+	touch $@
+
+# Installs only what is missing; without root it prints the one line to run.
+system:
+	@if ! command -v dpkg-query >/dev/null; then exit 0; fi; \
+	missing=""; \
+	for package in $(SYSTEM); do \
+		dpkg-query -W -f='$${Status}' $$package 2>/dev/null \
+			| grep -q "install ok installed" || missing="$$missing $$package"; \
+	done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	else \
+		echo "Please run once: sudo apt-get install -y$$missing"; exit 1; \
+	fi
+
+clean:
+	rm -rf $(VENV) .venv-slicer demo_output

@@ -1,0 +1,35 @@
+"""The command line: each command calls one function of `napari_microus.core`.
+
+A command's module imports the core inside its function, so that ``--help``
+answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from napari_microus.core.errors import MicroUSError
+
+app = typer.Typer(
+    name="napari-microus",
+    help="Segment the prostate capsule in micro-ultrasound. Not for clinical use.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends with one sentence and status 2."""
+    import napari_microus.cli.commands  # noqa: F401  registers the commands
+
+    try:
+        app()
+    except MicroUSError as error:
+        print(f"napari-microus: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("napari-microus: stopped; nothing partial was kept.", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,96 @@
+"""Show the events of long work in a terminal, or print them as JSON lines."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from napari_microus.core.errors import MicroUSError
+from napari_microus.core.events import (
+    Event,
+    Failed,
+    Notice,
+    Progress,
+    to_json,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+Result = TypeVar("Result")
+
+
+class ProgressStyle(StrEnum):
+    """How a long command tells how far it is."""
+
+    bar = "bar"
+    json = "json"
+    none = "none"
+
+
+ProgressOption = Annotated[
+    ProgressStyle,
+    typer.Option("--progress", help="A bar, one JSON object per line, or nothing."),
+]
+
+
+def drain(work: Generator[Event, Any, Result], style: ProgressStyle) -> Result:
+    """Run ``work`` to its end, show its events, and return its result."""
+    if style is ProgressStyle.json:
+        return _drain_as_json(work)
+    if style is ProgressStyle.none:
+        return _drain_silently(work)
+    return _drain_with_bar(work)
+
+
+def _drain_silently(work: Generator[Event, Any, Result]) -> Result:
+    while True:
+        try:
+            next(work)
+        except StopIteration as stop:
+            return stop.value
+
+
+def _drain_as_json(work: Generator[Event, Any, Result]) -> Result:
+    while True:
+        try:
+            event = next(work)
+        except StopIteration as stop:
+            return stop.value
+        except MicroUSError as error:
+            print(to_json(Failed(str(error), type(error).__name__)), flush=True)
+            raise
+        print(to_json(event), flush=True)
+
+
+def _drain_with_bar(work: Generator[Event, Any, Result]) -> Result:
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:g}/{task.total:g} {task.fields[unit]}"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None, unit="", visible=False)
+        while True:
+            try:
+                event = next(work)
+            except StopIteration as stop:
+                return stop.value
+            if isinstance(event, Progress):
+                bar.update(
+                    task,
+                    description=event.message,
+                    completed=event.done,
+                    total=event.total,
+                    unit=event.unit,
+                    visible=True,
+                )
+            elif isinstance(event, Notice):
+                bar.console.print(event.message, markup=False)

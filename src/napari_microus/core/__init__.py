@@ -1,0 +1,1 @@
+"""All algorithms; imports no Qt, no napari and no Slicer."""

@@ -1,0 +1,41 @@
+"""Errors that a user can act on.
+
+::
+
+    MicroUSError
+    ├── InputError (also ValueError)      an array, a mask or a file is not usable
+    ├── ConfigError (also ValueError)     a setting or a configuration file is wrong
+    ├── CheckpointError                   weights are corrupt, foreign or mismatched
+    ├── OutputError (also OSError)        a result cannot be written
+    └── DeviceError (also RuntimeError)   a device is missing or out of memory
+
+Every message is one sentence of the form ``<what must hold>; got <value>.``,
+followed by what to do. Widgets show ``str(error)``; the command line prints it
+and exits with status 2.
+"""
+
+from __future__ import annotations
+
+
+class MicroUSError(Exception):
+    """Base of all errors raised on purpose by this package."""
+
+
+class InputError(MicroUSError, ValueError):
+    """An array, a mask or a file is not what the function can work on."""
+
+
+class ConfigError(MicroUSError, ValueError):
+    """A setting is unknown or out of range."""
+
+
+class CheckpointError(MicroUSError):
+    """A weights file is corrupt, foreign, or does not fit the network."""
+
+
+class OutputError(MicroUSError, OSError):
+    """A result cannot be written where it was asked for."""
+
+
+class DeviceError(MicroUSError, RuntimeError):
+    """The chosen device is missing, failed, or ran out of memory."""

@@ -1,0 +1,149 @@
+"""The one vocabulary in which long work reports.
+
+A long-running function is a generator: it yields the events below and returns
+its result. napari drains it in a thread, the command line draws a bar or prints
+one JSON object per line, Slicer and the *Train* dock read those lines from a
+child process.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Event:
+    """Base of all events; subclasses are plain data."""
+
+
+@dataclass(frozen=True)
+class Progress(Event):
+    """How far the work is: ``done`` of ``total`` ``unit``s."""
+
+    done: int
+    total: int
+    unit: str = "frames"
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Notice(Event):
+    """One sentence the user should read, such as a conversion that was made."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class RunStarted(Event):
+    """A training run has its folder, its data and its device."""
+
+    run: str
+    device: str
+    epochs: int
+    batches_per_epoch: int
+    first_epoch: int = 0
+    human_dice: float | None = None
+
+
+@dataclass(frozen=True)
+class BatchReport(Event):
+    """One optimiser step has been made; losses are means over the batch."""
+
+    epoch: int
+    batch: int
+    batches: int
+    loss: float
+    learning_rate: float
+    frames_per_s: float = 0.0
+    memory_mib: float = 0.0
+    gamma: float | None = None
+    remaining_s: float | None = None
+
+
+@dataclass(frozen=True)
+class EpochReport(Event):
+    """An epoch has ended and, where there is a validation set, been validated."""
+
+    epoch: int
+    epochs: int
+    train_loss: float
+    val_loss: float | None = None
+    val_dice: float | None = None
+    val_hd95_mm: float | None = None
+    learning_rate: float = 0.0
+    seconds: float = 0.0
+    is_best: bool = False
+
+
+@dataclass(frozen=True)
+class Preview(Event):
+    """The current prediction on a chosen validation frame, stored in a file."""
+
+    path: str
+    case: str
+    frame: int
+
+
+@dataclass(frozen=True)
+class StateChanged(Event):
+    """A run was paused, resumed, stopped or finished (``state`` names it)."""
+
+    state: str
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Finished(Event):
+    """The result of the work, as JSON-ready data; the last line of a stream."""
+
+    result: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Failed(Event):
+    """The work ended in an error; ``message`` is the sentence for the user."""
+
+    message: str
+    kind: str = "MicroUSError"
+
+
+_KINDS = {kind.__name__: kind for kind in Event.__subclasses__()}
+
+
+def to_json(event: Event) -> str:
+    """Return ``event`` as one line of strict JSON (NaN and infinity become null)."""
+    values = {"event": type(event).__name__, **dataclasses.asdict(event)}
+    return json.dumps(_finite(values), allow_nan=False)
+
+
+def from_json(line: str) -> Event | None:
+    """Return the event in ``line``, or None for a line that holds none.
+
+    Fields of a newer version that this one does not know are left out.
+    """
+    try:
+        values = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    kind = _KINDS.get(values.pop("event", "")) if isinstance(values, dict) else None
+    if kind is None:
+        return None
+    known = {f.name for f in dataclasses.fields(kind)}
+    try:
+        return kind(**{name: v for name, v in values.items() if name in known})
+    except TypeError:
+        return None
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value

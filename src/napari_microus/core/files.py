@@ -1,0 +1,57 @@
+"""Write a file whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING
+
+from napari_microus.core.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def written_whole(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` that is renamed to it on success.
+
+    The temporary path keeps the file's name (writers choose a format by suffix)
+    and lies in a folder of its own, which is removed on any error.
+
+    Raises
+    ------
+    OutputError
+        If ``path`` exists and ``overwrite`` is False, or the folder cannot be
+        written.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise OutputError(
+            f"The output must not exist yet; got {path}. "
+            "Choose another name, or allow overwriting."
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    except OSError as error:
+        raise OutputError(
+            f"The folder must be writable; got {path.parent} ({error.strerror}). "
+            "Choose another folder."
+        ) from error
+    try:
+        yield folder / path.name
+        os.replace(folder / path.name, path)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(
+            f"The file must be writable; got {path} ({error.strerror or error}). "
+            "Check the free space and the permissions."
+        ) from error
+    finally:
+        for left in folder.iterdir():
+            left.unlink()
+        folder.rmdir()

@@ -1,0 +1,114 @@
+"""A scan or a mask together with where it lies in the patient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_microus.core.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Two files of one scan may differ by this much after a trip through float32.
+_GRID_TOLERANCE_MM = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """An array (Z, Y, X) and the affine that places it in the patient.
+
+    Parameters
+    ----------
+    array : ndarray, shape (Z, Y, X)
+        Frames, rows, columns. A single frame is (1, Y, X).
+    affine : ndarray, shape (4, 4)
+        Voxel index (x, y, z), that is column, row, frame, to RAS millimetres:
+        the affine of NIfTI and the IJKToRAS of 3D Slicer.
+    has_geometry : bool
+        False when the file told no pixel size (a PNG, say): distances are then
+        in pixels.
+    metadata : dict
+        What is known beside the geometry, such as ``source`` and ``notices``.
+
+    Raises
+    ------
+    InputError
+        If the array is not three-dimensional or has no voxel, or the affine is
+        not an invertible 4 × 4 matrix.
+    """
+
+    array: NDArray[Any]
+    affine: NDArray[np.float64] = field(default_factory=lambda: np.eye(4))
+    has_geometry: bool = True
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        array = np.asarray(self.array)
+        if array.ndim != 3:
+            raise InputError(
+                "A volume must have three dimensions (frames, rows, columns); got "
+                f"{array.ndim} with shape {array.shape}. Choose one scan of a series."
+            )
+        if array.size == 0:
+            raise InputError(
+                "A volume must have at least one frame with pixels; got shape "
+                f"{array.shape}. Check that the file is complete."
+            )
+        affine = np.array(self.affine, dtype=np.float64)
+        if affine.shape != (4, 4) or not np.isfinite(affine).all():
+            raise InputError(
+                f"An affine must be a finite 4 × 4 matrix; got shape {affine.shape}. "
+                "Check the file's header."
+            )
+        if abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+            raise InputError(
+                "An affine must be invertible; got axes of no length or in one "
+                "plane. Check the file's header."
+            )
+        affine.setflags(write=False)
+        object.__setattr__(self, "array", array)
+        object.__setattr__(self, "affine", affine)
+
+    @classmethod
+    def from_spacing(
+        cls, array: NDArray[Any], spacing_mm: tuple[float, float, float]
+    ) -> Volume:
+        """Place ``array`` at the origin with the given (z, y, x) voxel size in mm.
+
+        Rows run to the posterior and columns to the patient's left, as in DICOM.
+        """
+        z, y, x = spacing_mm
+        return cls(array, np.diag([-x, -y, z, 1.0]))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of frames, rows and columns."""
+        z, y, x = self.array.shape
+        return z, y, x
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Voxel size in mm in the order of the array: frame, row, column."""
+        x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(z), float(y), float(x)
+
+    def like(self, array: NDArray[Any], **metadata: Any) -> Volume:
+        """Return ``array`` on this volume's grid; it must have the same shape."""
+        if array.shape != self.array.shape:
+            raise InputError(
+                f"Mask and image must share a grid; got {array.shape} and "
+                f"{self.array.shape}. Resample the mask first."
+            )
+        return replace(self, array=array, metadata=metadata)
+
+    def shares_grid(self, other: Volume) -> bool:
+        """Tell whether both have one shape and corners within a micrometre."""
+        if self.shape != other.shape:
+            return False
+        corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape[::-1]]))
+        points = np.vstack([corners.reshape(3, -1), np.ones(corners[0].size)])
+        offset = (self.affine - other.affine) @ points
+        return bool(np.abs(offset).max() <= _GRID_TOLERANCE_MM)

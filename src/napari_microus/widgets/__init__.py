@@ -1,0 +1,1 @@
+"""napari docks over `napari_microus.core`."""
