@@ -1,0 +1,41 @@
+"""The models at hand: those that come with the package and the user's own.
+
+A model is a folder of four files: ``model.safetensors`` (weights),
+``config.yaml`` (architecture, its options, input, version), ``model_card.md``
+and ``metrics.json``. The folder's name is the model's name. The user's library
+is the platform's data folder, or ``NAPARI_MICROUS_MODELS`` where that is set.
+"""
+
+from napari_microus.core.library.folder import (
+    LoadedModel,
+    ModelInfo,
+    read_info,
+    read_model,
+    save_model,
+)
+from napari_microus.core.library.shelf import (
+    BUNDLED_FOLDER,
+    DEFAULT_MODEL,
+    find_model,
+    import_checkpoint,
+    library_folder,
+    list_models,
+    load_model,
+    remove_model,
+)
+
+__all__ = [
+    "BUNDLED_FOLDER",
+    "DEFAULT_MODEL",
+    "LoadedModel",
+    "ModelInfo",
+    "find_model",
+    "import_checkpoint",
+    "library_folder",
+    "list_models",
+    "load_model",
+    "read_info",
+    "read_model",
+    "remove_model",
+    "save_model",
+]

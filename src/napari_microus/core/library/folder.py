@@ -1,0 +1,319 @@
+"""One model's folder: written whole, and read with every doubt spelt out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from napari_microus.core.errors import CheckpointError, ConfigError, OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor, nn
+
+WEIGHTS = "model.safetensors"
+CONFIG = "config.yaml"
+CARD = "model_card.md"
+METRICS = "metrics.json"
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model's folder says about itself, read without loading weights.
+
+    Parameters
+    ----------
+    name : str
+        The folder's name.
+    path : Path
+        The folder.
+    is_bundled : bool
+        True for a model that came with the package.
+    config : dict
+        ``architecture``, ``options``, ``input``, ``version`` and what else the
+        maker noted.
+    card : str
+        The model card, in Markdown.
+    metrics : dict
+        Measured figures.
+    problem : str
+        One sentence when the folder cannot be used, else empty.
+    """
+
+    name: str
+    path: Path
+    is_bundled: bool = False
+    config: dict[str, Any] = field(default_factory=dict)
+    card: str = ""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    problem: str = ""
+
+    @property
+    def version(self) -> str:
+        """The model's own version, as its maker numbered it."""
+        return str(self.config.get("version", "unknown"))
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A network in evaluation mode with what is known about it.
+
+    ``weights_sha256`` identifies the weights beyond the name, for provenance.
+    """
+
+    network: nn.Module
+    name: str
+    version: str
+    config: dict[str, Any]
+    card: str
+    metrics: dict[str, Any]
+    weights_sha256: str = ""
+
+
+def save_model(
+    folder: str | Path,
+    network: nn.Module,
+    *,
+    config: dict[str, Any],
+    card: str,
+    metrics: dict[str, Any],
+    overwrite: bool = False,
+) -> Path:
+    """Write a model's folder whole or not at all, and return its path.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The folder to make; its name becomes the model's name.
+    network : Module
+        Its ``state_dict`` is stored.
+    config : dict
+        At least ``architecture`` (str) and ``options`` (the keyword arguments of
+        its configuration); also ``input`` and ``version``.
+    card, metrics
+        Text of the model card, and figures that JSON can hold.
+    overwrite : bool
+        Replace a folder that exists; it stays until the new one is complete.
+
+    Raises
+    ------
+    CheckpointError
+        If ``config`` lacks a required key.
+    OutputError
+        If the folder exists and ``overwrite`` is False, or cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    folder = Path(folder)
+    _check_config(config, folder)
+    if folder.exists() and not overwrite:
+        raise OutputError(
+            f"The model's folder must not exist yet; got {folder}. "
+            "Choose another name, or allow overwriting."
+        )
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise _cannot_write(folder.parent, error) from error
+    fresh = beside / "new"
+    try:
+        fresh.mkdir()
+        weights = {
+            name: tensor.detach().cpu().contiguous().clone()
+            for name, tensor in network.state_dict().items()
+        }
+        save_file(weights, fresh / WEIGHTS)
+        text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+        (fresh / CONFIG).write_text(text, encoding="utf-8")
+        (fresh / CARD).write_text(card, encoding="utf-8")
+        (fresh / METRICS).write_text(json.dumps(metrics, indent=2), encoding="utf-8")
+        if folder.exists():
+            os.replace(folder, beside / "old")
+        os.replace(fresh, folder)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    finally:
+        if not folder.exists() and (beside / "old").exists():
+            os.replace(beside / "old", folder)
+        shutil.rmtree(beside, ignore_errors=True)
+    return folder
+
+
+def read_info(folder: str | Path, *, is_bundled: bool = False) -> ModelInfo:
+    """Return what a model's folder says about itself; a fault goes to ``problem``."""
+    folder = Path(folder)
+    try:
+        config = _read_config(folder)
+        metrics = _read_metrics(folder)
+        card = _read_text(folder / CARD) if (folder / CARD).exists() else ""
+        problem = "" if (folder / WEIGHTS).exists() else _lacks(folder, WEIGHTS)
+    except CheckpointError as error:
+        return ModelInfo(folder.name, folder, is_bundled, problem=str(error))
+    return ModelInfo(folder.name, folder, is_bundled, config, card, metrics, problem)
+
+
+def read_model(folder: str | Path, device: Any = "cpu") -> LoadedModel:
+    """Build the network a folder describes and load its weights.
+
+    Raises
+    ------
+    CheckpointError
+        If a file is missing or unreadable, the architecture is unknown, or the
+        weights do not fit; the first missing, unexpected and misshapen entries
+        are named.
+    """
+    info = read_info(folder)
+    if info.problem:
+        raise CheckpointError(info.problem)
+    weights = _read_weights(info.path / WEIGHTS)
+    network = build_network(info.config["architecture"], info.config["options"])
+    check_weights(network.state_dict(), weights, info.path / WEIGHTS)
+    network.load_state_dict(weights)
+    network.to(device).eval().requires_grad_(False)
+    digest = hashlib.sha256((info.path / WEIGHTS).read_bytes()).hexdigest()
+    return LoadedModel(
+        network, info.name, info.version, info.config, info.card, info.metrics, digest
+    )
+
+
+def build_network(architecture: str, options: dict[str, Any]) -> nn.Module:
+    """Return a fresh network from what ``config.yaml`` says about it.
+
+    Raises
+    ------
+    CheckpointError
+        If this version knows no such architecture or option.
+    """
+    from napari_microus.core.config import ModelConfig
+    from napari_microus.core.models import create_model
+
+    section = "transunet" if architecture == "transunet" else "baseline"
+    try:
+        config = ModelConfig.from_dict({"architecture": architecture, section: options})
+    except ConfigError as error:
+        raise CheckpointError(f"The model is of another version: {error}") from error
+    return create_model(config)
+
+
+def check_weights(
+    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], source: Path
+) -> None:
+    """Raise unless ``found`` has the entries and shapes of ``expected``, all finite.
+
+    Raises
+    ------
+    CheckpointError
+        Naming the first missing, unexpected and misshapen entry.
+    """
+    missing = [name for name in expected if name not in found]
+    unexpected = [name for name in found if name not in expected]
+    misshapen = [
+        f"{name} of shape {tuple(found[name].shape)} for {tuple(value.shape)}"
+        for name, value in expected.items()
+        if name in found and found[name].shape != value.shape
+    ]
+    faults = [
+        f"{len(names)} {kind} (first: {names[0]})"
+        for kind, names in (
+            ("missing", missing),
+            ("unexpected", unexpected),
+            ("misshapen", misshapen),
+        )
+        if names
+    ]
+    if faults:
+        raise CheckpointError(
+            f"Weights must fit the network; got {', '.join(faults)} in {source}. "
+            "Choose the model folder these weights were saved with."
+        )
+    for name, value in found.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise CheckpointError(
+                f"Weights must be finite; got NaN or infinity in {name} of {source}. "
+                "Get a fresh copy of the model."
+            )
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"Weights must be a complete safetensors file; got {path} ({error}). "
+            "Get a fresh copy of the model."
+        ) from error
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    if not (folder / CONFIG).exists():
+        raise CheckpointError(_lacks(folder, CONFIG))
+    try:
+        config = yaml.safe_load(_read_text(folder / CONFIG))
+    except yaml.YAMLError as error:
+        raise CheckpointError(
+            f"A model's configuration must be YAML; got {folder / CONFIG}, which "
+            "does not parse. Get a fresh copy of the model."
+        ) from error
+    _check_config(config, folder)
+    return config
+
+
+def _check_config(config: Any, folder: Path) -> None:
+    kinds = {"architecture": str, "options": dict}
+    for name, kind in kinds.items():
+        value = config.get(name) if isinstance(config, dict) else None
+        if not isinstance(value, kind):
+            raise CheckpointError(
+                f"A model's configuration must have '{name}' ({kind.__name__}); got "
+                f"{value!r} in {folder}. Get a fresh copy of the model."
+            )
+
+
+def _read_metrics(folder: Path) -> dict[str, Any]:
+    if not (folder / METRICS).exists():
+        return {}
+    try:
+        metrics = json.loads(_read_text(folder / METRICS))
+    except json.JSONDecodeError as error:
+        raise CheckpointError(
+            f"A model's metrics must be JSON; got {folder / METRICS}, which does not "
+            "parse. Get a fresh copy of the model."
+        ) from error
+    return metrics if isinstance(metrics, dict) else {}
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(
+            f"A model's files must be readable text; got {path} ({error}). "
+            "Get a fresh copy of the model."
+        ) from error
+
+
+def _lacks(folder: Path, name: str) -> str:
+    return (
+        f"A model's folder must hold {name}; got {folder} without it. "
+        "Get a fresh copy of the model."
+    )
+
+
+def _cannot_write(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"The library must be writable; got {path} ({error.strerror or error}). "
+        "Check the free space and the permissions."
+    )
