@@ -64,10 +64,12 @@ def to_network(
         Resized with antialiasing; the published pipeline aliases its test images.
     """
     low, high = window
-    frames = (frames.to(torch.float32) - low) / (high - low)
-    if frames.shape[-2:] == (size, size):
-        return frames
-    return F.interpolate(frames, (size, size), mode="bilinear", antialias=True)
+    frames = frames.to(torch.float32)
+    if frames.shape[-2:] != (size, size):
+        # Resizing averages with weights of sum 1, so the window may follow it,
+        # on a thirtieth of the pixels.
+        frames = F.interpolate(frames, (size, size), mode="bilinear", antialias=True)
+    return (frames - low) / (high - low)
 
 
 def mask_to_network(mask: Tensor, size: int) -> Tensor:

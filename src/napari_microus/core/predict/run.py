@@ -1,0 +1,206 @@
+"""The generator that takes a scan through a network, batch by batch."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from napari_microus.core.device import choose_device
+from napari_microus.core.errors import ConfigError, DeviceError, InputError
+from napari_microus.core.events import Event, Notice, Progress
+from napari_microus.core.library import LoadedModel
+from napari_microus.core.predict.components import fill_holes as fill
+from napari_microus.core.predict.components import keep_largest_component
+from napari_microus.core.predict.networks import Panel
+from napari_microus.core.predict.result import Prediction
+from napari_microus.core.preprocess import intensity_window, to_full_size, to_network
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from napari_microus.core.volume import Volume
+
+    Model = nn.Module | LoadedModel
+
+_DIRECT = ("uint8", "int8", "int16", "int32", "float16", "float32")
+
+
+def predict(
+    model: Model | Sequence[Model],
+    volume: Volume,
+    *,
+    device: str | torch.device = "auto",
+    frames: int | Iterable[int] | None = None,
+    batch_size: int = 8,
+    threshold: float = 0.5,
+    largest_component: bool = True,
+    fill_holes: bool = True,
+    flip: bool = False,
+    precision: str = "auto",
+) -> Generator[Event, None, Prediction]:
+    """Segment the capsule in a scan.
+
+    Frames go to the network in batches, resized with antialiasing; its logits
+    come back to full size bilinearly and are cut at ``threshold``.
+
+    Parameters
+    ----------
+    model : Module, LoadedModel, or a sequence of them
+        A sequence answers with its mean probability (folds of a run, say).
+        A module is moved to ``device`` and keeps its training mode.
+    volume : Volume, shape (Z, Y, X)
+        The scan. Intensities are taken over the whole scan, so that one frame
+        gives the same answer alone and among all.
+    device : str or torch.device
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
+    frames : int or iterable of int, optional
+        Which frames to segment; all by default. Others stay empty.
+    batch_size : int
+        Frames at once; halved when the device runs out of memory.
+    threshold : float
+        Probability above which a pixel is capsule, between 0 and 1.
+    largest_component, fill_holes : bool
+        In each frame keep the largest component only, then fill what it encloses.
+    flip : bool
+        Average with the answer to the mirrored frame (test-time augmentation).
+    precision : str
+        ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+
+    Yields
+    ------
+    Event
+        `Progress` before the first and after every batch; `Notice` when the batch
+        was halved. Closing the generator between batches cancels the work.
+
+    Returns
+    -------
+    Prediction
+        Mask and probability on the scan's grid.
+
+    Raises
+    ------
+    InputError
+        If intensities are not finite or all equal, or a frame does not exist.
+    ConfigError
+        If a setting is out of range.
+    DeviceError
+        If the device is missing or cannot hold one frame.
+    """
+    chosen = _frames(frames, len(volume.array))
+    cut = _logit(threshold)
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise ConfigError(
+            f"batch_size must be a whole number above 0; got {batch_size}. Use 8."
+        )
+    _check_intensities(volume.array)
+    window = intensity_window(volume.array)
+    panel = Panel(
+        _networks(model), choose_device(device), precision=precision, flip=flip
+    )
+    mask = np.zeros(volume.shape, dtype=np.uint8)
+    logits = torch.empty((len(chosen), 1, panel.size, panel.size))
+    done = 0
+    yield Progress(0, len(chosen), "frames", "Segmenting")
+    with panel.evaluating():
+        while done < len(chosen):
+            batch = chosen[done : done + batch_size]
+            try:
+                answer = _answer(panel, volume.array, batch, window)
+            except torch.OutOfMemoryError as error:
+                torch.cuda.empty_cache()
+                if len(batch) == 1:
+                    raise DeviceError(
+                        f"One frame must fit into the memory of {panel.device}; got "
+                        "an out-of-memory error. Choose the CPU, or a smaller model."
+                    ) from error
+                batch_size = len(batch) // 2
+                yield Notice(f"Memory is short: {batch_size} frames at once from here.")
+                continue
+            for frame, foreground in zip(
+                batch, _foreground(answer, volume.shape[1:], cut), strict=True
+            ):
+                if largest_component:
+                    keep_largest_component(foreground)
+                if fill_holes:
+                    fill(foreground)
+                mask[frame] = foreground
+            logits[done : done + len(batch)] = answer
+            done += len(batch)
+            yield Progress(done, len(chosen), "frames", "Segmenting")
+    return Prediction(volume.like(mask), chosen, logits)
+
+
+def _answer(
+    panel: Panel,
+    array: NDArray[Any],
+    batch: tuple[int, ...],
+    window: tuple[float, float],
+) -> Tensor:
+    """Return float32 logits at the network's size, on the panel's device."""
+    small = [
+        to_network(_tensor(array[frame]).to(panel.device), panel.size, window)
+        for frame in batch
+    ]
+    return panel(torch.cat(small))
+
+
+def _foreground(
+    answer: Tensor, shape: tuple[int, int], cut: float
+) -> Iterable[NDArray[np.bool_]]:
+    """Bring one frame's logits at a time to full size, and cut them."""
+    for logits in answer:
+        yield (to_full_size(logits[None], shape)[0, 0] > cut).cpu().numpy()
+
+
+def _tensor(frame: NDArray[Any]) -> Tensor:
+    """Return a frame (Y, X) of any dtype and byte order as (1, 1, Y, X)."""
+    dtype = frame.dtype.name if frame.dtype.name in _DIRECT else "float32"
+    native = np.array(frame, dtype=dtype, order="C")  # copy: the scan may be read-only
+    return torch.from_numpy(native)[None, None]
+
+
+def _networks(model: Model | Sequence[Model]) -> list[nn.Module]:
+    models: list[Any] = list(model) if isinstance(model, (list, tuple)) else [model]
+    return [m.network if isinstance(m, LoadedModel) else m for m in models]
+
+
+def _frames(frames: int | Iterable[int] | None, count: int) -> tuple[int, ...]:
+    if frames is None:
+        return tuple(range(count))
+    try:
+        wanted = [frames] if isinstance(frames, int) else list(frames)
+        chosen = tuple(dict.fromkeys(operator.index(f) for f in wanted))
+    except TypeError as error:
+        raise InputError(
+            f"Frames must be whole numbers; got {frames!r}. Count them from 0."
+        ) from error
+    wrong = [f for f in chosen if not 0 <= f < count]
+    if wrong or not chosen:
+        raise InputError(
+            f"Frames must lie between 0 and {count - 1}; got "
+            f"{wrong[0] if wrong else 'none'}. Choose frames of this scan."
+        )
+    return chosen
+
+
+def _logit(threshold: float) -> float:
+    if not 0 < threshold < 1:
+        raise ConfigError(
+            f"threshold must lie between 0 and 1; got {threshold}. Use 0.5."
+        )
+    return math.log(threshold / (1 - threshold))
+
+
+def _check_intensities(array: NDArray[Any]) -> None:
+    if array.dtype.kind not in "buif":
+        raise InputError(
+            f"Image intensities must be real numbers; got {array.dtype}. "
+            "Convert the image first."
+        )
