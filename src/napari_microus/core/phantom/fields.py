@@ -1,0 +1,99 @@
+"""Smooth random fields: coarse random numbers, interpolated by cubic B-splines.
+
+Interpolation along an axis is one small matrix product, which costs a fraction of
+a filter and takes any grid to any size.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+    from numpy.typing import NDArray
+
+Float = np.float32
+
+
+@lru_cache(maxsize=256)
+def spline_matrix(size: int, knots: int) -> NDArray[np.float32]:
+    """Return the matrix (size, knots + 3) from B-spline coefficients to samples.
+
+    Its rows are scaled so that independent coefficients of unit variance give
+    samples of unit variance on average.
+    """
+    t = (np.arange(size) + 0.5) / size * knots
+    cell = np.minimum(t.astype(int), knots - 1)
+    u = t - cell
+    weights = np.stack(
+        [(1 - u) ** 3, 3 * u**3 - 6 * u**2 + 4, -3 * u**3 + 3 * u**2 + 3 * u + 1, u**3]
+    )
+    matrix = np.zeros((size, knots + 3))
+    for tap, weight in enumerate(weights):
+        matrix[np.arange(size), cell + tap] = weight
+    matrix /= np.sqrt((matrix**2).sum(1).mean())
+    result = matrix.astype(Float)
+    result.setflags(write=False)
+    return result
+
+
+def smooth_curve(rng: Generator, size: int, knots: int) -> NDArray[np.float32]:
+    """Return a smooth random curve (size,) of zero mean and unit variance."""
+    return spline_matrix(size, knots) @ rng.standard_normal(knots + 3, Float)
+
+
+@lru_cache(maxsize=32)
+def _harmonics(size: int, orders: int) -> NDArray[np.float64]:
+    phase = np.outer(np.arange(1, orders + 1), np.arange(size) * (2 * np.pi / size))
+    return np.concatenate([np.cos(phase), np.sin(phase)])
+
+
+def periodic_curve(
+    rng: Generator, size: int, orders: int, decay: float = 1.0
+) -> NDArray[np.float32]:
+    """Return a smooth closed curve (size,) of unit variance: a few Fourier terms.
+
+    The term of order k has a standard deviation that falls as k to the minus
+    ``decay``.
+    """
+    strength = np.arange(1, orders + 1) ** -decay
+    strength /= np.sqrt((strength**2).sum())
+    terms = rng.standard_normal((2, orders)) * strength
+    curve: NDArray[np.float64] = terms.ravel() @ _harmonics(size, orders)
+    return curve.astype(Float)
+
+
+class SweepField:
+    """A smooth random field (rows, columns) that changes smoothly along a sweep.
+
+    Parameters
+    ----------
+    rng : Generator
+        Source of the coefficients.
+    knots : tuple of int
+        Number of cells along rows and columns; more make a finer field.
+    frames, frame_knots : int
+        Number of frames, and of cells among them.
+    """
+
+    def __init__(
+        self, rng: Generator, knots: tuple[int, int], frames: int, frame_knots: int
+    ) -> None:
+        rows, columns = knots
+        self._knots = knots
+        if frames == 1:
+            self._grid = rng.standard_normal((1, rows + 3, columns + 3), Float)
+            return
+        grid = rng.standard_normal((frame_knots + 3, (rows + 3) * (columns + 3)), Float)
+        along = spline_matrix(frames, frame_knots) @ grid
+        self._grid = along.reshape(frames, rows + 3, columns + 3)
+
+    def at(self, frame: int, shape: tuple[int, int]) -> NDArray[np.float32]:
+        """Return the field of one frame on a grid of ``shape``."""
+        rows = spline_matrix(shape[0], self._knots[0])
+        columns = spline_matrix(shape[1], self._knots[1])
+        field: NDArray[np.float32] = rows @ self._grid[frame] @ columns.T
+        return field

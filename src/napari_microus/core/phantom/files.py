@@ -1,0 +1,116 @@
+"""Write phantom cases as NIfTI, one folder each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_microus.core.errors import InputError, OutputError
+from napari_microus.core.events import Event, Finished, Progress
+from napari_microus.core.files import written_whole
+from napari_microus.core.phantom.annotators import AnnotatorStyle
+from napari_microus.core.phantom.case import PhantomCase, make_phantom
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari_microus.core.volume import Volume
+
+PARTS = ("scan", "expert", "nonexpert")
+
+
+def write_phantoms(
+    folder: str | Path,
+    *,
+    seed: int = 0,
+    count: int = 1,
+    frames: int = 30,
+    shape: tuple[int, int] = (481, 686),
+    style: str = "cautious",
+    overwrite: bool = False,
+) -> Generator[Event, None, list[Path]]:
+    """Make cases and write each to a folder of its own, reporting progress.
+
+    Parameters
+    ----------
+    folder : path
+        Where ``phantom_SEED/{scan,expert,nonexpert}.nii.gz`` are written.
+    seed, count : int
+        Seed of the first case, and number of cases; seeds count up by one.
+    frames, shape
+        See `make_phantom`.
+    style : str
+        An `AnnotatorStyle`, or ``"all"`` for one after the other.
+    overwrite : bool
+        Replace files that exist.
+
+    Returns
+    -------
+    list of Path
+        The folders written.
+
+    Raises
+    ------
+    InputError
+        If ``count`` is not positive, or `make_phantom` refuses an argument.
+    OutputError
+        If a file exists and ``overwrite`` is False, or it cannot be written.
+    """
+    if count < 1:
+        raise InputError(f"The count must be at least 1; got {count}. Ask for one.")
+    styles = list(AnnotatorStyle) if style == "all" else [style]
+    folders = [Path(folder) / f"phantom_{seed + i:04d}" for i in range(count)]
+    if not overwrite:
+        for place in folders:
+            _refuse_existing(place)
+    for index, place in enumerate(folders):
+        yield Progress(index, count, "cases", f"Phantom {seed + index}")
+        case = make_phantom(
+            seed + index,
+            frames=frames,
+            shape=shape,
+            annotator_style=styles[index % len(styles)],
+        )
+        write_case(case, place, overwrite=overwrite)
+    yield Progress(count, count, "cases", "Phantoms written")
+    yield Finished({"folders": [str(place) for place in folders]})
+    return folders
+
+
+def write_case(
+    case: PhantomCase, folder: str | Path, *, overwrite: bool = False
+) -> None:
+    """Write the scan and both masks of a case as NIfTI into ``folder``.
+
+    Raises
+    ------
+    OutputError
+        If a file exists and ``overwrite`` is False, or it cannot be written.
+    """
+    if not overwrite:
+        _refuse_existing(Path(folder))
+    for part in PARTS:
+        volume: Volume = getattr(case, part)
+        _write_nifti(volume, Path(folder) / f"{part}.nii.gz", overwrite)
+
+
+def _refuse_existing(folder: Path) -> None:
+    for part in PARTS:
+        path = folder / f"{part}.nii.gz"
+        if path.exists():
+            raise OutputError(
+                f"The output must not exist yet; got {path}. "
+                "Choose another folder, or allow overwriting."
+            )
+
+
+def _write_nifti(volume: Volume, path: Path, overwrite: bool) -> None:
+    import nibabel as nib
+
+    # nibabel's own functions carry no types.
+    make_image: Any = nib.Nifti1Image
+    image = make_image(volume.array.transpose(2, 1, 0), volume.affine)
+    image.header.set_xyzt_units("mm")
+    image.header["descrip"] = b"synthetic: napari-microus phantom"
+    with written_whole(path, overwrite=overwrite) as temporary:
+        nib.save(image, temporary)
