@@ -304,14 +304,14 @@ class TransUNetConfig(Config):
         values: dict[str, Any] = {
             "hidden_size": 192,
             "mlp_dim": 768,
-            "num_heads": 4,
+            "num_heads": 3,
             "num_layers": 4,
             "in_channels": 1,
             "width": 24,
             "bottleneck_expansion": 2,
             "block_units": (2, 2, 3),
             "conv_more_channels": 128,
-            "decoder_channels": (96, 64, 32, 8),
+            "decoder_channels": (64, 32, 16, 8),
             "dropout": 0.0,
         }
         return cls(**values | changes)
@@ -404,3 +404,16 @@ class ModelConfig(Config):
     def small(cls, **changes: Any) -> Self:
         """Return the small TransUNet, with fields of `TransUNetConfig` changed."""
         return cls(transunet=TransUNetConfig.small(**changes))
+
+
+if typing.TYPE_CHECKING:
+    from napari_microus.core.train.config import TrainConfig as TrainConfig
+
+
+def __getattr__(name: str) -> Any:
+    # Settings of training build on those above and are offered beside them.
+    if name == "TrainConfig":
+        from napari_microus.core.train.config import TrainConfig
+
+        return TrainConfig
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

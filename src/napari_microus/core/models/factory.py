@@ -1,0 +1,139 @@
+"""Build any of the networks from its configuration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from napari_microus.core.config import BaselineConfig, ModelConfig, TransUNetConfig
+from napari_microus.core.errors import InputError
+from napari_microus.core.models.transunet import TransUNet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Baseline(nn.Module):
+    """A network of MONAI's behind our convention: frames in, one logit a pixel out.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Maps one channel to one channel of logits of the same size.
+    config : ModelConfig
+        What it was built from.
+    """
+
+    def __init__(self, network: nn.Module, config: ModelConfig) -> None:
+        super().__init__()
+        self.network = network
+        self.config = config
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits of the shape of ``x``.
+
+        Parameters
+        ----------
+        x : Tensor, shape (B, 1, H, W) or (B, 1, D, H, W)
+            Frames or volumes in [0, 1], edges multiples of 32 pixels.
+
+        Raises
+        ------
+        InputError
+            If ``x`` has another number of axes or of channels, or edges that the
+            network cannot halve often enough.
+        """
+        dims = self.config.baseline.spatial_dims
+        fits = x.ndim == dims + 2 and x.shape[1] == 1
+        if not fits or any(n % 32 or n == 0 for n in x.shape[2:]):
+            axes = "H, W" if dims == 2 else "D, H, W"
+            raise InputError(
+                f"Input must have shape (B, 1, {axes}) with edges that are multiples "
+                f"of 32; got {tuple(x.shape)}. Resize or pad it."
+            )
+        return self.network(x)
+
+
+def create_model(config: ModelConfig | TransUNetConfig) -> nn.Module:
+    """Return the network a configuration asks for, with random weights.
+
+    Parameters
+    ----------
+    config : ModelConfig or TransUNetConfig
+        Architecture and dimensions.
+
+    Returns
+    -------
+    nn.Module
+        A `TransUNet`, whose output is a `TransUNetOutput`, or a `Baseline`, whose
+        output is a tensor of logits; `logits_of` gives the logits of either. Both
+        carry their ``config``.
+    """
+    if isinstance(config, TransUNetConfig):
+        return TransUNet(config)
+    if config.architecture == "transunet":
+        return TransUNet(config.transunet)
+    return Baseline(_BASELINES[config.architecture](config.baseline), config)
+
+
+def logits_of(output: Tensor | tuple[Tensor, ...]) -> Tensor:
+    """Return the full-size logits in what any of the networks returned."""
+    return output if isinstance(output, Tensor) else output[0]
+
+
+def _resnet50_unet(config: BaselineConfig) -> nn.Module:
+    # The size-and-smoothness paper's network (arXiv 2407.09828): a U-Net decoder over
+    # ResNet50; the weights start at random because ImageNet's are three-channel.
+    from monai.networks.nets.flexible_unet import FlexibleUNet
+
+    return FlexibleUNet(
+        in_channels=1,
+        out_channels=1,
+        backbone="resnet50",
+        pretrained=False,
+        spatial_dims=config.spatial_dims,
+    )
+
+
+def _basic_unet(config: BaselineConfig) -> nn.Module:
+    from monai.networks.nets.basic_unet import BasicUNet
+
+    return BasicUNet(config.spatial_dims, in_channels=1, out_channels=1)
+
+
+def _attention_unet(config: BaselineConfig) -> nn.Module:
+    from monai.networks.nets.attentionunet import AttentionUnet
+
+    return AttentionUnet(
+        config.spatial_dims,
+        in_channels=1,
+        out_channels=1,
+        channels=(32, 64, 128, 256, 512),
+        strides=(2, 2, 2, 2),
+    )
+
+
+def _segresnet(config: BaselineConfig) -> nn.Module:
+    from monai.networks.nets.segresnet import SegResNet
+
+    return SegResNet(
+        config.spatial_dims, init_filters=16, in_channels=1, out_channels=1
+    )
+
+
+def _swin_unetr(config: BaselineConfig) -> nn.Module:
+    from monai.networks.nets.swin_unetr import SwinUNETR
+
+    return SwinUNETR(
+        in_channels=1, out_channels=1, spatial_dims=config.spatial_dims, feature_size=24
+    )
+
+
+_BASELINES: dict[str, Callable[[BaselineConfig], nn.Module]] = {
+    "resnet50_unet": _resnet50_unet,
+    "basic_unet": _basic_unet,
+    "attention_unet": _attention_unet,
+    "segresnet": _segresnet,
+    "swin_unetr": _swin_unetr,
+}
