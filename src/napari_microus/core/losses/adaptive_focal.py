@@ -1,0 +1,148 @@
+"""Adaptive focal loss: focus set by difficulty and by the annotators."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from napari_microus.core.compare.hard_region import check_kernel_size
+from napari_microus.core.errors import ConfigError
+from napari_microus.core.losses.annotation import (
+    Annotation,
+    in_full_precision,
+    read_annotation,
+    region_weight,
+)
+from napari_microus.core.losses.weighted_focal import weighted_focal
+
+Variability = Literal["nonexpert_mean", "disagreement"]
+
+
+class AdaptiveFocalLoss(nn.Module):
+    """Focal loss whose exponent and region weights follow difficulty and annotators.
+
+    With p the clamped probability, N the counted pixels of the batch, and pt the
+    probability given to the expert's class [1]_::
+
+        gamma = (1 - mean(p)) + variability          (no gradient through it)
+        f     = -beta (1 - pt)^gamma log(pt + epsilon)
+        loss  = (gamma Σ_hard f + Σ_easy f / gamma) / N
+
+    gamma tends to 1 as mean(p) approaches the non-expert's mean: at convergence
+    the published loss weighs hard and easy pixels alike. ``beta`` scales both
+    classes.
+
+    Parameters
+    ----------
+    kernel_size : int
+        Edge in pixels of the square that widens the hard region.
+    beta : float
+        Scale of both classes.
+    epsilon : float
+        Clamp of the probability, shift inside the logarithm, and least gamma.
+    variability : {"nonexpert_mean", "disagreement"}
+        Mean of the non-expert's mask, as published, or the fraction of pixels on
+        which the annotators differ.
+    per_sample : bool
+        One gamma for each sample instead of one for the batch.
+
+    Attributes
+    ----------
+    last_gamma : Tensor, shape () or (B,), or None
+        gamma of the last call, detached, on the device it was computed on.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is out of range.
+
+    References
+    ----------
+    .. [1] Fatema, Thakur, Mohammed, "Prostate Capsule Segmentation from
+       Micro-Ultrasound Images using Adaptive Focal Loss", arXiv 2509.15595.
+    """
+
+    def __init__(
+        self,
+        kernel_size: int = 4,
+        beta: float = 0.5,
+        epsilon: float = 1e-6,
+        variability: Variability = "nonexpert_mean",
+        per_sample: bool = False,
+    ) -> None:
+        super().__init__()
+        check_kernel_size(kernel_size)
+        if beta <= 0:
+            raise ConfigError(f"beta must be positive; got {beta}. Use 0.5.")
+        if not 0 < epsilon < 0.5:
+            raise ConfigError(
+                f"epsilon must lie between 0 and 0.5; got {epsilon}. Use 1e-6."
+            )
+        if variability not in ("nonexpert_mean", "disagreement"):
+            raise ConfigError(
+                'variability must be "nonexpert_mean" or "disagreement"; got '
+                f"{variability!r}. Choose one of the two."
+            )
+        self.kernel_size = kernel_size
+        self.beta = beta
+        self.epsilon = epsilon
+        self.variability = variability
+        self.per_sample = per_sample
+        self.last_gamma: Tensor | None = None
+
+    def forward(
+        self, logits: Tensor, expert: Tensor, nonexpert: Tensor | None = None
+    ) -> Tensor:
+        """Return the loss.
+
+        Parameters
+        ----------
+        logits : Tensor, shape (B, 1, H, W)
+            Raw network output; half precision is computed in float32.
+        expert, nonexpert : Tensor, shape (B, 1, H, W)
+            Masks of 0 and 1; a pixel that is 255 in either counts nowhere.
+            Without a non-expert mask the hard region is empty and the expert's
+            mask stands in for the non-expert's in gamma.
+
+        Returns
+        -------
+        Tensor, shape ()
+            Zero if no pixel counts.
+
+        Raises
+        ------
+        InputError
+            If the shapes do not fit each other.
+        """
+        annotation = read_annotation(logits, expert, nonexpert)
+        logits = in_full_precision(logits)
+        gamma = self._gamma(logits.detach(), annotation)
+        self.last_gamma = gamma.flatten() if self.per_sample else gamma
+        pixels = annotation.counted.to(logits.dtype).sum().clamp_(min=1)
+        scale = self.beta / pixels
+        weight = region_weight(
+            annotation.counted,
+            annotation.hard(self.kernel_size),
+            hard_weight=gamma * scale,
+            easy_weight=scale / gamma,
+        )
+        sign = annotation.sign(logits.dtype)
+        return weighted_focal(logits, sign, weight, gamma, epsilon=self.epsilon)
+
+    @torch.no_grad()
+    def _gamma(self, logits: Tensor, annotation: Annotation) -> Tensor:
+        """Return gamma, of shape () or (B, 1, ...)."""
+        over = list(range(1, logits.ndim)) if self.per_sample else []
+        counted = annotation.counted.to(logits.dtype)
+        pixels = counted.sum(over, keepdim=self.per_sample).clamp_(min=1)
+        probability = logits.sigmoid().clamp_(self.epsilon, 1 - self.epsilon)
+        if self.variability == "disagreement":
+            varies = annotation.foreground ^ annotation.nonexpert
+        else:
+            varies = annotation.nonexpert
+        probability.mul_(counted).sub_(varies.to(logits.dtype))
+        excess = probability.sum(over, keepdim=self.per_sample) / pixels
+        # Exact arithmetic keeps gamma at epsilon or more; rounding may not.
+        return (1 - excess).clamp_(min=self.epsilon)

@@ -1,0 +1,101 @@
+"""Read what two annotators said about each pixel the network scored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from napari_microus.core.compare.hard_region import IGNORE_LABEL, dilate
+from napari_microus.core.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Annotation(NamedTuple):
+    """Two annotators' masks as booleans, all of the expert's shape.
+
+    Attributes
+    ----------
+    foreground : Tensor of bool
+        The expert's mask; False where the pixel does not count.
+    nonexpert : Tensor of bool
+        The non-expert's mask; the expert's own where there is none.
+    counted : Tensor of bool
+        False where either mask holds 255.
+    """
+
+    foreground: Tensor
+    nonexpert: Tensor
+    counted: Tensor
+
+    def hard(self, kernel_size: int) -> Tensor:
+        """Return the counted pixels of the hard region, as bool."""
+        region = dilate(self.foreground ^ self.nonexpert, kernel_size)
+        return region & self.counted
+
+    def sign(self, dtype: torch.dtype) -> Tensor:
+        """Return +1 on foreground, -1 on background, 0 where nothing counts."""
+        sign = self.foreground.to(dtype).mul_(2)
+        return sign.sub_(self.counted.to(dtype))
+
+
+def read_annotation(
+    logits: Tensor,
+    expert: Tensor,
+    nonexpert: Tensor | None,
+    *,
+    channels: Sequence[int] = (1,),
+) -> Annotation:
+    """Check the shapes of a loss's arguments and read its masks.
+
+    Only shapes and kinds are checked: looking at values would wait for the
+    device. A pixel is foreground where its mask is exactly 1, is ignored where
+    either mask is 255, and is background otherwise. No non-expert mask means
+    that the second annotator agrees with the expert everywhere.
+
+    Raises
+    ------
+    InputError
+        If ``logits`` is not a floating tensor (B, C, H, W) or (B, C, D, H, W)
+        with C among ``channels``, or a mask is not (B, 1, ...) of its size.
+    """
+    if logits.ndim not in (4, 5) or logits.shape[1] not in channels:
+        allowed = " or ".join(str(count) for count in channels)
+        raise InputError(
+            "Logits must have shape (B, C, H, W) or (B, C, D, H, W) with C = "
+            f"{allowed}; got {tuple(logits.shape)}. Add or choose the channel first."
+        )
+    if not logits.is_floating_point():
+        raise InputError(
+            f"Logits must be floating point; got {logits.dtype}. "
+            "Pass the network's raw output, not a mask."
+        )
+    expected = (logits.shape[0], 1, *logits.shape[2:])
+    for name, mask in (("expert", expert), ("non-expert", nonexpert)):
+        if mask is not None and mask.shape != expected:
+            raise InputError(
+                f"The {name} mask must have shape {tuple(expected)} to fit the "
+                f"logits; got {tuple(mask.shape)}. Resize or reshape it first."
+            )
+    counted = expert != IGNORE_LABEL
+    foreground = expert == 1
+    if nonexpert is None:
+        return Annotation(foreground, foreground, counted)
+    counted = counted & (nonexpert != IGNORE_LABEL)
+    return Annotation(foreground & counted, (nonexpert == 1) & counted, counted)
+
+
+def in_full_precision(logits: Tensor) -> Tensor:
+    """Return ``logits`` in float32 or better; half precision overflows in a loss."""
+    return logits if logits.dtype == torch.float64 else logits.float()
+
+
+def region_weight(
+    counted: Tensor, hard: Tensor, hard_weight: Tensor | float, easy_weight: Tensor
+) -> Tensor:
+    """Return each pixel's weight by its region; 0 where it does not count."""
+    weight = counted.to(easy_weight.dtype).mul_(easy_weight)
+    return weight.add_(hard.to(easy_weight.dtype).mul_(hard_weight - easy_weight))

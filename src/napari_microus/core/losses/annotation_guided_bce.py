@@ -1,0 +1,105 @@
+"""Annotation-guided cross-entropy: disputed pixels weigh more."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from napari_microus.core.compare.hard_region import check_kernel_size
+from napari_microus.core.errors import ConfigError
+from napari_microus.core.losses.annotation import (
+    in_full_precision,
+    read_annotation,
+    region_weight,
+)
+from napari_microus.core.losses.weighted_focal import weighted_focal
+
+
+class AnnotationGuidedBCE(nn.Module):
+    """Cross-entropy that weighs the hard region ``hard_weight`` times the easy one.
+
+    With w the weight, p the probability and N the counted pixels [1]_::
+
+        bce  = -beta y log(p + epsilon) - (1 - beta) (1 - y) log(1 - p + epsilon)
+        loss = (w / (1 + w) Σ_hard bce + 1 / (1 + w) Σ_easy bce) / N
+
+    Parameters
+    ----------
+    hard_weight : float
+        How many easy pixels a hard pixel weighs.
+    kernel_size : int
+        Edge in pixels of the square that widens the hard region.
+    beta : float
+        Weight of the foreground; the background has 1 - beta.
+    epsilon : float
+        Shift inside the logarithm.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is out of range.
+
+    References
+    ----------
+    .. [1] Jiang et al., "MicroSegNet: A deep learning approach for prostate
+       segmentation on micro-ultrasound images", Comput. Med. Imaging Graph.
+       2024, 102326, arXiv 2305.19956.
+    """
+
+    def __init__(
+        self,
+        hard_weight: float = 4.0,
+        kernel_size: int = 4,
+        beta: float = 0.5,
+        epsilon: float = 1e-6,
+    ) -> None:
+        super().__init__()
+        check_kernel_size(kernel_size)
+        if hard_weight <= 0:
+            raise ConfigError(
+                f"hard_weight must be positive; got {hard_weight}. Use 4."
+            )
+        if not 0 <= beta <= 1:
+            raise ConfigError(f"beta must lie between 0 and 1; got {beta}. Use 0.5.")
+        if epsilon <= 0:
+            raise ConfigError(f"epsilon must be positive; got {epsilon}. Use 1e-6.")
+        self.hard_weight = hard_weight
+        self.kernel_size = kernel_size
+        self.beta = beta
+        self.epsilon = epsilon
+
+    def forward(
+        self, logits: Tensor, expert: Tensor, nonexpert: Tensor | None = None
+    ) -> Tensor:
+        """Return the loss.
+
+        Parameters
+        ----------
+        logits : Tensor, shape (B, 1, H, W)
+            Raw network output; half precision is computed in float32.
+        expert, nonexpert : Tensor, shape (B, 1, H, W)
+            Masks of 0 and 1; a pixel that is 255 in either counts nowhere.
+            Without a non-expert mask the hard region is empty.
+
+        Returns
+        -------
+        Tensor, shape ()
+            Zero if no pixel counts.
+
+        Raises
+        ------
+        InputError
+            If the shapes do not fit each other.
+        """
+        annotation = read_annotation(logits, expert, nonexpert)
+        logits = in_full_precision(logits)
+        sign = annotation.sign(logits.dtype)
+        pixels = annotation.counted.to(logits.dtype).sum().clamp_(min=1)
+        easy_weight = 1 / (1 + self.hard_weight) / pixels
+        weight = region_weight(
+            annotation.counted,
+            annotation.hard(self.kernel_size),
+            hard_weight=self.hard_weight * easy_weight,
+            easy_weight=easy_weight,
+        )
+        weight.mul_(sign * (self.beta - 0.5) + 0.5)
+        return weighted_focal(logits, sign, weight, None, epsilon=self.epsilon)

@@ -1,0 +1,165 @@
+"""Focal loss that follows the size and the smoothness of the target."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from napari_microus.core.errors import ConfigError
+from napari_microus.core.losses.annotation import (
+    Annotation,
+    in_full_precision,
+    read_annotation,
+)
+from napari_microus.core.losses.sigmoid_focal import focal_cross_entropy
+
+
+class SizeSmoothness(NamedTuple):
+    """The three factors of each sample, as tensors of shape (B,).
+
+    Attributes
+    ----------
+    alpha_va : Tensor
+        Weight of the foreground: the background's share of the pixels.
+    gamma_va : Tensor
+        The foreground's share of the pixels.
+    gamma_mSa : Tensor
+        Mean length of the mask's gradient by central differences, per pixel.
+    """
+
+    alpha_va: Tensor
+    gamma_va: Tensor
+    gamma_mSa: Tensor  # the paper's name
+
+
+class SizeSmoothnessFocalLoss(nn.Module):
+    """Focal loss with factors of the target's size and smoothness, in 2D and 3D.
+
+    ``-alpha_t (1 - pt)^(gamma_va + gamma_mSa) log(pt)``, averaged [1]_.
+
+    The paper's formula, our default, takes all factors per sample and gives the
+    foreground the weight alpha_va, the background 1 - alpha_va. The published
+    code swaps the two weights, so that the rare class gets the small one, takes
+    the sizes over the whole batch and the smoothness from its first sample.
+
+    With one logit per pixel the weight goes by the pixel's class. With two
+    (background, foreground), as in the published code, each channel is a sigmoid
+    of its own against its own mask, the weight goes by channel, and the mean is
+    over both.
+
+    By the paper's formula a sample of one class alone weighs that class 0: with one
+    logit, nothing is learnt from an empty mask.
+
+    Parameters
+    ----------
+    form : {"paper", "published_code"}
+        Which of the two.
+
+    Attributes
+    ----------
+    last_factors : SizeSmoothness or None
+        Factors of each sample of the last call, on the device.
+
+    Raises
+    ------
+    ConfigError
+        If ``form`` is unknown.
+
+    References
+    ----------
+    .. [1] Islam et al., "Size and Smoothness Aware Adaptive Focal Loss for Small
+       Tumor Segmentation", arXiv 2407.09828.
+    """
+
+    def __init__(self, form: Literal["paper", "published_code"] = "paper") -> None:
+        super().__init__()
+        if form not in ("paper", "published_code"):
+            raise ConfigError(
+                'form must be "paper" or "published_code"; got '
+                f"{form!r}. Choose one of the two."
+            )
+        self.form = form
+        self.last_factors: SizeSmoothness | None = None
+
+    def forward(
+        self, logits: Tensor, expert: Tensor, nonexpert: Tensor | None = None
+    ) -> Tensor:
+        """Return the loss.
+
+        Parameters
+        ----------
+        logits : Tensor, shape (B, C, H, W) or (B, C, D, H, W)
+            Raw output of one or two channels; half precision is computed in
+            float32.
+        expert, nonexpert : Tensor, shape (B, 1, H, W) or (B, 1, D, H, W)
+            Masks of 0 and 1; a pixel that is 255 in either counts nowhere. The
+            non-expert's mask has no other effect and may be None.
+
+        Returns
+        -------
+        Tensor, shape ()
+            Zero if no pixel counts.
+
+        Raises
+        ------
+        InputError
+            If the shapes do not fit each other.
+        """
+        annotation = read_annotation(logits, expert, nonexpert, channels=(1, 2))
+        logits = in_full_precision(logits)
+        factors = size_smoothness(annotation, logits.dtype)
+        self.last_factors = factors
+        alpha, gamma_va, gamma_mSa = factors
+        counted = annotation.counted.to(logits.dtype)
+        if self.form == "published_code":
+            gamma_va = annotation.foreground.sum() / counted.sum().clamp(min=1)
+            gamma_va = gamma_va.to(logits.dtype).expand_as(alpha)
+            gamma_mSa = gamma_mSa[:1].expand_as(alpha)
+            alpha = gamma_va
+        to_pixels = (-1, *[1] * (logits.ndim - 1))
+        alpha = alpha.view(to_pixels)
+        gamma = (gamma_va + gamma_mSa).view(to_pixels)
+        sign = annotation.sign(logits.dtype)
+        if logits.shape[1] == 1:
+            weight = torch.where(annotation.foreground, alpha, 1 - alpha)
+        else:
+            sign = torch.cat([-sign, sign], dim=1)
+            weight = torch.cat([1 - alpha, alpha], dim=1)
+        focal = weight * focal_cross_entropy(logits, sign, gamma) * counted
+        return focal.sum() / (counted.sum() * logits.shape[1]).clamp(min=1)
+
+
+@torch.no_grad()
+def size_smoothness(
+    annotation: Annotation, dtype: torch.dtype = torch.float32
+) -> SizeSmoothness:
+    """Measure the size and the smoothness of each sample's mask.
+
+    Ignored pixels count in no mean, and a difference that would need one is zero.
+    A mask with no counted pixel has alpha_va 1 and gammas 0.
+    """
+    counted = annotation.counted.to(dtype).flatten(1)
+    pixels = counted.sum(1).clamp(min=1)
+    gamma_va = annotation.foreground.to(dtype).flatten(1).sum(1) / pixels
+    foreground = annotation.foreground.to(dtype)
+    squares = torch.zeros_like(foreground)
+    for axis in range(2, foreground.ndim):
+        squares += _central_difference(foreground, annotation.counted, axis) ** 2
+    gradient = squares.sqrt_().flatten(1).mul_(counted)
+    return SizeSmoothness(1 - gamma_va, gamma_va, gradient.sum(1) / pixels)
+
+
+def _central_difference(mask: Tensor, counted: Tensor, axis: int) -> Tensor:
+    """Return `numpy.gradient` along one axis, zero beside ignored pixels."""
+    length = mask.shape[axis]
+    here = torch.arange(length, device=mask.device)
+    after = (here + 1).clamp_(max=length - 1)
+    before = (here - 1).clamp_(min=0)
+    known = counted.index_select(axis, after) & counted.index_select(axis, before)
+    rise = mask.index_select(axis, after) - mask.index_select(axis, before)
+    shape = [1] * mask.ndim
+    shape[axis] = length
+    run = (after - before).clamp_(min=1).view(shape)
+    return rise.mul_(known) / run
