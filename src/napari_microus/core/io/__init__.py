@@ -1,1 +1,41 @@
 """Read scans and masks, and write results, in the formats of the clinic."""
+
+from napari_microus.core.io.masks import (
+    UNDECIDED,
+    as_mask,
+    distinct_values,
+    placed_on,
+    read_mask,
+)
+from napari_microus.core.io.reading import (
+    READABLE,
+    is_readable,
+    read_volume,
+    stem_of,
+    suffix_of,
+)
+from napari_microus.core.io.writing import (
+    WRITABLE,
+    read_provenance,
+    sidecar_of,
+    write_mask,
+    write_volume,
+)
+
+__all__ = [
+    "READABLE",
+    "UNDECIDED",
+    "WRITABLE",
+    "as_mask",
+    "distinct_values",
+    "is_readable",
+    "placed_on",
+    "read_mask",
+    "read_provenance",
+    "read_volume",
+    "sidecar_of",
+    "stem_of",
+    "suffix_of",
+    "write_mask",
+    "write_volume",
+]

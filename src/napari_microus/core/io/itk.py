@@ -1,0 +1,219 @@
+"""NRRD, MetaImage and DICOM through SimpleITK, which is imported only here."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_microus.core.errors import InputError
+from napari_microus.core.io.colour import to_grey
+from napari_microus.core.io.trouble import damaged
+from napari_microus.core.volume import Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+NRRD_SUFFIXES = (".nrrd", ".nhdr")
+META_SUFFIXES = (".mha", ".mhd")
+DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+
+_READERS = {
+    **dict.fromkeys(NRRD_SUFFIXES, ("NrrdImageIO", "NRRD")),
+    **dict.fromkeys(META_SUFFIXES, ("MetaImageIO", "MetaImage")),
+}
+
+# ITK's physical space is LPS, ours is RAS.
+_LPS = np.diag([-1.0, -1.0, 1.0])
+
+
+def simpleitk() -> Any:
+    """Return the module SimpleITK.
+
+    Raises
+    ------
+    InputError
+        If it is not installed.
+    """
+    try:
+        return importlib.import_module("SimpleITK")
+    except ImportError as error:
+        raise InputError(
+            "SimpleITK must be installed for NRRD, MetaImage and DICOM; got none. "
+            "Install it (pip install SimpleITK), or use NIfTI."
+        ) from error
+
+
+def read_itk(path: Path) -> Volume:
+    """Read an NRRD, MetaImage or DICOM file; a .seg.nrrd tells its segments' names.
+
+    Raises
+    ------
+    InputError
+        If SimpleITK is missing, the file is damaged or foreign, or holds anything
+        but one scan.
+    """
+    sitk = simpleitk()
+    reader = sitk.ImageFileReader()
+    image_io, kind = _READERS.get(path.suffix.lower(), ("GDCMImageIO", "DICOM"))
+    reader.SetImageIO(image_io)
+    reader.SetFileName(str(path))
+    return _volume(_execute(reader, path, kind), path)
+
+
+def read_dicom_series(folder: Path) -> Volume:
+    """Read the one DICOM series in ``folder``, its files in spatial order.
+
+    Raises
+    ------
+    InputError
+        If there is none, or more than one.
+    """
+    sitk = simpleitk()
+    series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    if len(series) != 1:
+        raise InputError(
+            f"A folder of DICOM files must hold one series; got {len(series)} in "
+            f"{folder}. Put each series in a folder of its own."
+        )
+    reader = sitk.ImageSeriesReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileNames(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder)))
+    return _volume(_execute(reader, folder, "DICOM"), folder)
+
+
+def write_itk(
+    volume: Volume, path: Path, description: str, segments: Sequence[int] | None
+) -> None:
+    """Write ``volume`` as NRRD or MetaImage; ``segments`` makes it a .seg.nrrd.
+
+    Both formats keep the affine in float64.
+    """
+    sitk = simpleitk()
+    image = sitk.GetImageFromArray(np.ascontiguousarray(volume.array))
+    axes = _LPS @ volume.affine[:3, :3]
+    spacing = np.linalg.norm(axes, axis=0)
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection((axes / spacing).ravel().tolist())
+    image.SetOrigin((_LPS @ volume.affine[:3, 3]).tolist())
+    entries = {"microus_description": description}
+    if segments is not None:
+        entries |= _segmentation_entries(volume.array, segments)
+    for key, value in entries.items():
+        image.SetMetaData(key, value)
+    writer = sitk.ImageFileWriter()
+    writer.SetImageIO(_READERS[path.suffix.lower()][0])
+    writer.SetFileName(str(path))
+    writer.UseCompressionOn()
+    try:
+        writer.Execute(image)
+    except RuntimeError as error:
+        raise OSError("the disk is full or the file is protected") from error
+
+
+def _execute(reader: Any, path: Path, kind: str) -> Any:
+    try:
+        return reader.Execute()
+    except (RuntimeError, MemoryError) as error:
+        raise damaged(path, kind) from error
+
+
+def _volume(image: Any, path: Path) -> Volume:
+    sitk = simpleitk()
+    array = sitk.GetArrayFromImage(image)
+    count = image.GetNumberOfComponentsPerPixel()
+    notices: list[str] = []
+    if _is_segmentation(image) and (image.GetDimension() > 3 or count > 1):
+        raise InputError(
+            "The segments of a file must not overlap; got overlapping ones in "
+            f"{path}. Export the one you need as a binary labelmap."
+        )
+    if count in (3, 4):
+        array, notices = to_grey(array)
+    elif count > 1:
+        raise InputError(
+            f"A scan must hold one intensity per pixel; got {count} in {path}. "
+            "Save one scan of it alone."
+        )
+    shape = array.shape
+    while array.ndim > 3 and array.shape[0] == 1:
+        array = array[0]
+    if array.ndim == 2:
+        array = array[np.newaxis]
+    if array.ndim != 3:
+        raise InputError(
+            "A scan must have three dimensions (frames, rows, columns); got "
+            f"{len(shape)} with shape {shape} in {path}. Save one scan of it alone."
+        )
+    affine = _affine(image)
+    metadata: dict[str, Any] = {"notices": notices}
+    if image.HasMetaDataKey("microus_description"):
+        metadata["description"] = image.GetMetaData("microus_description")
+    if _is_segmentation(image):
+        metadata["labels"] = _segments(image)
+    # A header that names no size leaves ITK's identity.
+    has_geometry = not np.array_equal(affine, np.diag([-1.0, -1.0, 1.0, 1.0]))
+    return Volume(array, affine, has_geometry, metadata)
+
+
+def _affine(image: Any) -> NDArray[np.float64]:
+    size = image.GetDimension()
+    direction = np.reshape(image.GetDirection(), (size, size))
+    lps = np.eye(4)
+    kept = min(size, 3)
+    lps[:kept, :kept] = (direction * image.GetSpacing())[:kept, :kept]
+    lps[:kept, 3] = image.GetOrigin()[:kept]
+    affine = np.eye(4)
+    affine[:3] = _LPS @ lps[:3]
+    return affine
+
+
+def _is_segmentation(image: Any) -> bool:
+    return bool(image.HasMetaDataKey("Segment0_ID"))
+
+
+def _segments(image: Any) -> dict[int, str]:
+    """Return the names of a .seg.nrrd's segments by their value in the array."""
+    names = {}
+    number = 0
+    while image.HasMetaDataKey(f"Segment{number}_ID"):
+        value, name = number + 1, f"Segment {number + 1}"
+        if image.HasMetaDataKey(f"Segment{number}_LabelValue"):
+            value = int(image.GetMetaData(f"Segment{number}_LabelValue"))
+        if image.HasMetaDataKey(f"Segment{number}_Name"):
+            name = image.GetMetaData(f"Segment{number}_Name")
+        names[value] = name
+        number += 1
+    return names
+
+
+def _segmentation_entries(
+    array: NDArray[Any], segments: Sequence[int]
+) -> dict[str, str]:
+    """Return the header of 3D Slicer's segmentation file for these label values."""
+    z, y, x = array.shape
+    extent = f"0 {x - 1} 0 {y - 1} 0 {z - 1}"
+    entries = {
+        "Segmentation_MasterRepresentation": "Binary labelmap",
+        "Segmentation_ContainedRepresentationNames": "Binary labelmap|",
+        "Segmentation_ReferenceImageExtentOffset": "0 0 0",
+    }
+    named = {1: ("Capsule", "0.9 0.7 0.2"), 255: ("Undecided", "0.6 0.6 0.6")}
+    for number, value in enumerate(segments):
+        name, colour = named.get(value, (f"Label {value}", "0.4 0.7 0.9"))
+        entries |= {
+            f"Segment{number}_ID": f"Segment_{value}",
+            f"Segment{number}_Name": name,
+            f"Segment{number}_NameAutoGenerated": "0",
+            f"Segment{number}_Color": colour,
+            f"Segment{number}_ColorAutoGenerated": "0",
+            f"Segment{number}_LabelValue": str(value),
+            f"Segment{number}_Layer": "0",
+            f"Segment{number}_Extent": extent,
+            f"Segment{number}_Tags": "|",
+        }
+    return entries

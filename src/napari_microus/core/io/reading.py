@@ -1,0 +1,178 @@
+"""Read a scan from a file or a folder of any format we know."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_microus.core.errors import InputError
+from napari_microus.core.io.frames import (
+    FRAME_SUFFIXES,
+    frames_in,
+    natural_key,
+    read_frame,
+    read_frames,
+)
+from napari_microus.core.io.itk import (
+    DICOM_SUFFIXES,
+    META_SUFFIXES,
+    NRRD_SUFFIXES,
+    read_dicom_series,
+    read_itk,
+)
+from napari_microus.core.io.nifti import SUFFIXES as NIFTI_SUFFIXES
+from napari_microus.core.io.nifti import read_nifti
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_microus.core.volume import Volume
+
+READABLE = (
+    *NIFTI_SUFFIXES,
+    *NRRD_SUFFIXES,
+    *META_SUFFIXES,
+    *FRAME_SUFFIXES,
+    *DICOM_SUFFIXES,
+)
+
+
+def suffix_of(path: str | Path) -> str:
+    """Return the format's suffix in lower case, ``.nii.gz`` and ``.seg.nrrd`` whole."""
+    name = Path(path).name.lower()
+    for whole in (".nii.gz", ".seg.nrrd"):
+        if name.endswith(whole):
+            return whole
+    return Path(name).suffix
+
+
+def stem_of(path: str | Path) -> str:
+    """Return the file's name without what `suffix_of` gives."""
+    name = Path(path).name
+    return name[: len(name) - len(suffix_of(path))]
+
+
+def is_readable(path: str | Path) -> bool:
+    """Tell by name, or by what a folder holds, whether `read_volume` knows it."""
+    path = Path(path)
+    if not path.is_dir():
+        return path.name.lower().endswith(READABLE)
+    try:
+        return bool(frames_in(path)) or bool(_dicom_in(path))
+    except OSError:
+        return False
+
+
+def read_volume(path: str | Path | Sequence[str | Path]) -> Volume:
+    """Read a scan, a mask or a probability map.
+
+    Parameters
+    ----------
+    path : str, Path, or sequence of those
+        NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr, .seg.nrrd), MetaImage (.mha,
+        .mhd), DICOM (.dcm), one picture (.png, .jpg, .bmp), a TIFF frame or stack,
+        a folder of pictures or of one DICOM series, or pictures to be stacked in
+        natural order.
+
+    Returns
+    -------
+    Volume
+        Array (Z, Y, X) as SimpleITK and a transposed nibabel array have it;
+        colour became grey. ``metadata`` holds ``source`` and ``notices``, the
+        sentences the user should see. NaN is kept.
+
+    Raises
+    ------
+    InputError
+        If the path is missing, empty, damaged, foreign, or holds anything but one
+        scan; or if SimpleITK is needed and missing.
+    """
+    if isinstance(path, (str, Path)):
+        path = Path(path)
+        volume = _read(path)
+    else:
+        paths = sorted(map(Path, path), key=natural_key)
+        for one in paths:
+            _check_file(one)
+        volume = read_frames(paths)
+        path = paths[0].parent
+    notices = volume.metadata.get("notices", [])
+    metadata = {**volume.metadata, "source": str(path), "notices": notices}
+    return replace(volume, metadata=metadata)
+
+
+def _read(path: Path) -> Volume:
+    if path.is_dir():
+        return _read_folder(path)
+    _check_file(path)
+    suffix = suffix_of(path)
+    if suffix in NIFTI_SUFFIXES:
+        return read_nifti(path)
+    if suffix in FRAME_SUFFIXES:
+        return read_frame(path)
+    if path.name.lower().endswith(READABLE) or _is_dicom(path):
+        return read_itk(path)
+    raise InputError(
+        f"A scan must be in a known format; got {path}. Known are "
+        f"{', '.join(READABLE)}, and folders of pictures or of DICOM files."
+    )
+
+
+def _read_folder(folder: Path) -> Volume:
+    try:
+        frames, dicom = frames_in(folder), _dicom_in(folder)
+    except OSError as error:
+        raise InputError(
+            f"A folder of frames must be readable; got {folder} ({error.strerror}). "
+            "Check its permissions."
+        ) from error
+    if frames:
+        for path in frames:
+            _check_file(path)
+        return read_frames(frames)
+    if dicom:
+        return read_dicom_series(folder)
+    raise InputError(
+        f"A folder must hold frames ({', '.join(FRAME_SUFFIXES)}) or DICOM files; "
+        f"got none in {folder}. Choose another folder, or one file."
+    )
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        raise InputError(f"The file must exist; got {path}. Check the path.")
+    try:
+        with path.open("rb") as file:
+            start = file.read(1)
+    except OSError as error:
+        raise InputError(
+            f"The file must be readable; got {path} ({error.strerror}). "
+            "Check its permissions."
+        ) from error
+    if not start:
+        raise InputError(
+            f"The file must hold a scan; got {path}, which is empty. "
+            "Copy or export it again."
+        )
+
+
+def _dicom_in(folder: Path) -> list[Path]:
+    return [
+        path
+        for path in folder.iterdir()
+        if path.is_file()
+        and not path.name.startswith(".")
+        and (path.suffix.lower() in DICOM_SUFFIXES or _is_dicom(path))
+    ]
+
+
+def _is_dicom(path: Path) -> bool:
+    """Tell by the four letters after DICOM's preamble."""
+    if path.suffix.lower() in (*READABLE, ".gz"):
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
