@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scipy.ndimage import gaussian_filter1d
+
 from napari_microus.core.phantom.domain import APERTURE_MM
 from napari_microus.core.phantom.fields import periodic_curve
 
@@ -20,10 +22,13 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-    from napari_microus.core.phantom.domain import PhantomDomain
+    from scipy.ndimage import gaussian_filter1d
+
+from napari_microus.core.phantom.domain import PhantomDomain
 
 ANGLES = 2048
 _THETA = np.arange(ANGLES) * (2 * np.pi / ANGLES)
+_ROUNDING = 3.5  # degrees over which corners of the outline are rounded
 _SMALLEST = 0.35  # of the full profile; below it the gland is out of the plane
 
 
@@ -87,7 +92,7 @@ class Anatomy:
         self._domain = domain
         self._length = domain.length_mm * rng.uniform(0.92, 1.08)
         self._height = domain.height_mm * rng.uniform(0.92, 1.08)
-        self._offset = 0.1 + 0.85 * np.clip(
+        self._offset = 0.3 + 0.68 * np.clip(
             domain.roundness + rng.uniform(-0.15, 0.15), 0, 1
         )
         self._x = APERTURE_MM * (domain.position + rng.uniform(-0.04, 0.04))
@@ -97,6 +102,7 @@ class Anatomy:
             periodic_curve(rng, ANGLES, 6, 1.3) * domain.lobedness for _ in range(3)
         ]
         self._wall = rng.normal(0, 1, 6)
+        self._fall = rng.uniform(0, 0.25)
         self._loss = periodic_curve(rng, ANGLES, 5, 0.5)
         self._anterior = np.pi / 2 + rng.uniform(-0.5, 0.5)
         self._sphincter = rng.random() < domain.sphincter
@@ -110,11 +116,13 @@ class Anatomy:
         u = x_mm / APERTURE_MM
         c = self._wall
         bend = 0.35 * c[0] * (u - 0.5) * 2 + 0.25 * c[1] * np.cos(2 * np.pi * u + c[2])
+        # Beside the gland the wall falls back and fat fills the space.
+        aside = np.maximum(np.abs(x_mm - self._x) - 0.42 * self._length, 0)
         bend = bend + 0.12 * c[3] * np.cos(5 * np.pi * u + c[4])
         thickness = 1 + 0.35 * np.tanh(bend + 0.3 * c[5] * position)
-        wall: NDArray[np.float32] = (self._domain.wall_mm * thickness).astype(
-            np.float32
-        )
+        wall: NDArray[np.float32] = (
+            self._domain.wall_mm * thickness + self._fall * aside
+        ).astype(np.float32)
         return wall
 
     def outline(self, position: float) -> Outline | None:
@@ -126,8 +134,8 @@ class Anatomy:
         if size < _SMALLEST:
             return None
         half = 0.5 * self._length * (0.45 + 0.55 * size)
-        height = min(self._height * (0.4 + 0.6 * size), 2.2 * half)
-        offset = self._offset * (0.5 + 0.5 * size)
+        height = min(self._height * (0.4 + 0.6 * size), 1.9 * half)
+        offset = self._offset * (0.6 + 0.4 * size)
         down = height / (1 + offset)
         n = self._domain.squareness
         theta = _THETA - self._tilt * size
@@ -147,6 +155,7 @@ class Anatomy:
         radius = self._flattened(
             radius, (x, wall + offset * down), centre, line, position
         )
+        radius = gaussian_filter1d(radius, _ROUNDING * ANGLES / 360, mode="wrap")
         gradient = np.gradient(np.concatenate([radius[-1:], radius, radius[:1]]))
         turn = gradient[1:-1] / (2 * np.pi / ANGLES) / radius
         if line is not None:

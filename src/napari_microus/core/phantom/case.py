@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from napari_microus.core.errors import InputError
 from napari_microus.core.phantom.anatomy import ANGLES, Anatomy, Grid
@@ -222,8 +222,9 @@ def _render(
         level = tissue.level_db(grid, frame, position, outline, distances, below_wall)
         level -= tissue.loss_db(grid, position, below_wall)
         envelope = speckle.envelope()
-        # The speckle of a place far away, turned over, serves as its noise.
-        noise = envelope[:, ::-1]
+        # The speckle of a place far away, turned over, serves as noise; that is
+        # averaged over many pulses, and so much smoother.
+        noise = np.float32(0.75) + np.float32(0.25) * envelope[:, ::-1]
         grey = compress(level, envelope, noise_db, noise, domain)
         if domain.blur_px:
             grey = gaussian_filter(grey, domain.blur_px * grid.shape[0] / 481)
@@ -241,8 +242,12 @@ def _weakness(outline: Outline, tissue: Tissue, position: float) -> NDArray[np.f
     lost = tissue.lost_at(
         x + radius * np.cos(theta), y + radius * np.sin(theta), position
     )
-    weakness = 1 - outline.visibility + np.repeat(lost, 32) / 15
-    return np.clip(weakness, 0, 1).astype(np.float32)
+    weakness = 1 - outline.visibility[::32] + lost / 15
+    # A hand follows no step, however sharp the shadow's edge.
+    weakness = gaussian_filter1d(np.clip(weakness, 0, 1), 2.5, mode="wrap")
+    return np.interp(
+        np.arange(ANGLES), np.arange(0, ANGLES, 32), weakness, period=ANGLES
+    ).astype(np.float32)
 
 
 def _oriented(part: NDArray[np.uint8], domain: PhantomDomain) -> NDArray[np.uint8]:

@@ -30,8 +30,8 @@ class PhantomDomain:
         Level of the gland, of the bright tissue in front of it, of everything else
         outside, of the transition zone relative to the gland, and of the sphincter
         and levator at the apex.
-    patchiness_db, streak_db : float
-        Strength of slow and of streaky variation of the tissue.
+    patchiness_db, clumping_db, streak_db : float
+        Strength of slow, of fine and of streaky variation of the tissue.
     capsule_db, halo_db : float
         Level of the capsule's thin line, and of the rim inside it.
     edge_mm : float
@@ -84,6 +84,7 @@ class PhantomDomain:
     zone_db: float = -1.0
     muscle_db: float = -3.0
     patchiness_db: float = 2.0
+    clumping_db: float = 2.5
     streak_db: float = 2.0
     capsule_db: float = 4.0
     halo_db: float = -4.0
@@ -103,16 +104,16 @@ class PhantomDomain:
     cysts: float = 5.0
     bladder: float = 0.5
     sphincter: float = 0.8
-    attenuation_db_per_cm: float = 3.0
-    noise_db: float = -24.0
-    axial_mm: float = 0.11
-    lateral_mm: float = 0.34
+    attenuation_db_per_cm: float = 1.5
+    noise_db: float = -12.0
+    axial_mm: float = 0.16
+    lateral_mm: float = 0.5
     focus_mm: float = 15.0
     frame_coherence: float = 0.6
     dynamic_range_db: float = 52.0
     gain_db: float = 0.0
     gamma: float = 1.7
-    blur_px: float = 0.0
+    blur_px: float = 0.6
     flipped: bool = False
     mirrored: bool = False
 
@@ -178,7 +179,8 @@ def typical_domain(rng: Generator) -> PhantomDomain:
         outside_db=_draw(rng, -1, 4),
         zone_db=_draw(rng, -3, 2),
         muscle_db=_draw(rng, -6, 0),
-        patchiness_db=_draw(rng, 1.5, 2.8),
+        patchiness_db=_draw(rng, 1.8, 3.2),
+        clumping_db=_draw(rng, 2.5, 4.0),
         streak_db=_draw(rng, 1.5, 3),
         capsule_db=_draw(rng, -2, 6),
         halo_db=_draw(rng, -7, -2),
@@ -196,10 +198,12 @@ def typical_domain(rng: Generator) -> PhantomDomain:
         gas=float(rng.choice([0.0, 0.1])),
         calcifications=_draw(rng, 0, 3),
         cysts=_draw(rng, 0, 8),
-        attenuation_db_per_cm=_draw(rng, 2, 6),
-        noise_db=_draw(rng, -24, -17),
+        attenuation_db_per_cm=_draw(rng, 0.5, 3.5),
+        noise_db=_draw(rng, -16, -9),
         dynamic_range_db=_draw(rng, 44, 54),
-        gain_db=_draw(rng, -3, 3),
+        gain_db=_draw(rng, -1, 4),
+        axial_mm=_draw(rng, 0.13, 0.19),
+        lateral_mm=_draw(rng, 0.42, 0.62),
         gamma=_draw(rng, 1.5, 2.0),
     )
 
@@ -213,7 +217,7 @@ def random_domain(rng: Generator) -> PhantomDomain:
     depth = float(rng.choice([28.2, 37.7, 47.7]))
     if rng.random() < 0.3:
         depth = _draw(rng, 24, 52)
-    loose = rng.random() < 0.3
+    loose = rng.random() < 0.2
     return PhantomDomain(
         depth_mm=depth,
         gland_db=_draw(rng, -9, 4) if loose else _draw(rng, -5, 2),
@@ -222,14 +226,15 @@ def random_domain(rng: Generator) -> PhantomDomain:
         zone_db=_draw(rng, -6, 5),
         muscle_db=_draw(rng, -10, 6),
         patchiness_db=_draw(rng, 0.5, 4.5),
+        clumping_db=_draw(rng, 0.5, 5.5),
         streak_db=_draw(rng, 0.5, 4.5),
         capsule_db=_draw(rng, -10, 10),
         halo_db=_draw(rng, -10, 2),
         edge_mm=_draw_log(rng, 0.1, 1.2),
         midline_loss=_draw(rng, 0, 1),
         wall_mm=_draw_log(rng, 0.6, 5.0),
-        length_mm=_draw(rng, 20, 54),
-        height_mm=_draw(rng, 10, 27) * (1 + 0.35 * (depth - 28.2) / 28.2),
+        length_mm=_draw(rng, 24, 56),
+        height_mm=_draw(rng, 12, 26) * (1 + 0.35 * (depth - 28.2) / 28.2),
         roundness=_draw(rng, 0, 1),
         squareness=_draw(rng, 1.8, 3.4),
         lobedness=_draw(rng, 0, 0.13),
@@ -241,13 +246,13 @@ def random_domain(rng: Generator) -> PhantomDomain:
         cysts=_draw(rng, 0, 14),
         bladder=0.5,
         sphincter=0.75,
-        attenuation_db_per_cm=_draw(rng, -1, 10),
-        noise_db=_draw(rng, -30, -12),
-        axial_mm=_draw_log(rng, 0.07, 0.3),
-        lateral_mm=_draw_log(rng, 0.16, 0.8),
+        attenuation_db_per_cm=_draw(rng, -1, 6),
+        noise_db=_draw(rng, -20, -7),
+        axial_mm=_draw_log(rng, 0.09, 0.32),
+        lateral_mm=_draw_log(rng, 0.25, 1.0),
         focus_mm=_draw(rng, 8, 25),
-        dynamic_range_db=_draw(rng, 36, 68),
-        gain_db=_draw(rng, -9, 8),
+        dynamic_range_db=_draw(rng, 40, 64),
+        gain_db=_draw(rng, -5, 7),
         gamma=_draw_log(rng, 0.9, 2.4),
         blur_px=float(rng.choice([0.0, 0.0, 1.0])) * _draw(rng, 0.5, 2.0),
         flipped=bool(rng.random() < 0.3),

@@ -47,6 +47,12 @@ def _streaks(rng: Generator, along: int, across: int) -> Field:
     return np.asarray(rows @ grid @ columns.T, np.float32)
 
 
+def _grain(rng: Generator) -> Field:
+    """Return a texture table of unit variance, equally rough at all scales."""
+    octaves = [_streaks(rng, n, 2 * n) for n in (6, 12, 24, 48, 96)]
+    return np.asarray(sum(octaves) / np.sqrt(len(octaves)), np.float32)
+
+
 def _look_up(table: Field, across: Field, along: Field) -> Field:
     """Sample a texture table at coordinates given in its own cells."""
     rows = across.astype(np.int32) & (_TEXTURE - 1)
@@ -104,7 +110,7 @@ class Tissue:
         self._medium = SweepField(rng, (14, 18), frames, max(frames // 2, 2))
         self._outer_slow = SweepField(rng, (4, 5), frames, knots)
         self._swirl = _streaks(rng, 14, 80)
-        self._grain = _streaks(rng, 90, 130)
+        self._grain = _grain(rng)
         self._pore_db = rng.uniform(0.5, 4)
         self._fibres = _streaks(rng, 24, 90)
         self._layers = _streaks(rng, 5, 150)
@@ -209,6 +215,7 @@ class Tissue:
             level += inside * (gland - level)
             level += self._capsule(outline, distances)
         level += patches
+        level += self._clumps(grid, frame)
         self._add_spots(level, grid, position)
         return self._near_field(level, grid, below_wall_mm)
 
@@ -244,14 +251,24 @@ class Tissue:
         )
         return level
 
+    def _clumps(self, grid: Grid, frame: int) -> Field:
+        """Return the uneven density of scatterers, at all scales down to speckle."""
+        clumps = _look_up(
+            self._grain,
+            grid.y_mm * np.float32(_TEXTURE / 22) + self._offset(4) + 5 * frame,
+            grid.x_mm * np.float32(_TEXTURE / 32) + self._offset(5),
+        )
+        clumps *= np.float32(self._domain.clumping_db)
+        return clumps
+
     def _pores(self, grid: Grid, frame: int, inner: Field) -> Field:
         """Return the dark gaps of glandular tissue, flat and close together."""
         pores = _look_up(
             self._grain,
-            grid.y_mm * np.float32(_TEXTURE / 40) + self._offset(4) + 9 * frame,
-            grid.x_mm * np.float32(_TEXTURE / 60) + self._offset(5),
+            grid.y_mm * np.float32(_TEXTURE / 20) + self._offset(5) + 5 * frame,
+            grid.x_mm * np.float32(_TEXTURE / 30) + self._offset(4),
         )
-        depth: Field = np.maximum(pores - np.float32(0.2), 0)
+        depth: Field = np.maximum(pores - np.float32(0.7), 0)
         depth *= depth
         depth *= np.float32(-self._pore_db) * (np.float32(0.6) + inner)
         return depth
