@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-
 from scipy.ndimage import gaussian_filter1d
 
 from napari_microus.core.phantom.domain import APERTURE_MM
@@ -22,9 +21,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-    from scipy.ndimage import gaussian_filter1d
-
-from napari_microus.core.phantom.domain import PhantomDomain
+    from napari_microus.core.phantom.domain import PhantomDomain
 
 ANGLES = 2048
 _THETA = np.arange(ANGLES) * (2 * np.pi / ANGLES)

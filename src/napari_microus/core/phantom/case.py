@@ -245,9 +245,8 @@ def _weakness(outline: Outline, tissue: Tissue, position: float) -> NDArray[np.f
     weakness = 1 - outline.visibility[::32] + lost / 15
     # A hand follows no step, however sharp the shadow's edge.
     weakness = gaussian_filter1d(np.clip(weakness, 0, 1), 2.5, mode="wrap")
-    return np.interp(
-        np.arange(ANGLES), np.arange(0, ANGLES, 32), weakness, period=ANGLES
-    ).astype(np.float32)
+    coarse, fine = np.arange(0, ANGLES, 32), np.arange(ANGLES)
+    return np.asarray(np.interp(fine, coarse, weakness, period=ANGLES), np.float32)
 
 
 def _oriented(part: NDArray[np.uint8], domain: PhantomDomain) -> NDArray[np.uint8]:
