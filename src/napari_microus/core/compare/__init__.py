@@ -1,0 +1,49 @@
+"""Compare the masks of two or more annotators, settle them, and learn from it."""
+
+from napari_microus.core.compare.adjudication import Adjudication, Decision
+from napari_microus.core.compare.agreement import cohen_kappa, fleiss_kappa
+from napari_microus.core.compare.consensus import Consensus, consensus, staple, why_not
+from napari_microus.core.compare.disagreement import disagreement_map
+from napari_microus.core.compare.frames import (
+    FrameAgreement,
+    compare_frame,
+    compare_frames,
+)
+from napari_microus.core.compare.hard_region import hard_region
+from napari_microus.core.compare.masks import UNDECIDED, as_mask, foreground_value
+from napari_microus.core.compare.pairing import pair
+from napari_microus.core.compare.place import disagreement_by_place
+from napari_microus.core.compare.regions import (
+    DisputedRegion,
+    RankBy,
+    disputed_regions,
+)
+from napari_microus.core.compare.totals import CaseAgreement, summarise
+from napari_microus.core.compare.weights import loss_weights
+
+__all__ = [
+    "UNDECIDED",
+    "Adjudication",
+    "CaseAgreement",
+    "Consensus",
+    "Decision",
+    "DisputedRegion",
+    "FrameAgreement",
+    "RankBy",
+    "as_mask",
+    "cohen_kappa",
+    "compare_frame",
+    "compare_frames",
+    "consensus",
+    "disagreement_by_place",
+    "disagreement_map",
+    "disputed_regions",
+    "fleiss_kappa",
+    "foreground_value",
+    "hard_region",
+    "loss_weights",
+    "pair",
+    "staple",
+    "summarise",
+    "why_not",
+]

@@ -1,0 +1,73 @@
+"""Bring a mask onto another mask's grid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage as ndi
+
+from napari_microus.core.compare.masks import as_mask
+from napari_microus.core.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_microus.core.volume import Volume
+
+
+def grid_problem(mask: Volume, reference: Volume, *, name: str = "mask") -> str | None:
+    """Return why two volumes cannot be compared pixel by pixel, or None.
+
+    The sentence names the difference and what to do about it.
+    """
+    if mask.shape != reference.shape:
+        return (
+            f"The {name} must have the reference's grid of {_size(reference)}; got "
+            f"{_size(mask)}. Resample it onto the reference."
+        )
+    if not mask.has_geometry or not reference.has_geometry:
+        return None
+    if not mask.shares_grid(reference):
+        ours = " × ".join(f"{size:.4g}" for size in mask.spacing_mm)
+        theirs = " × ".join(f"{size:.4g}" for size in reference.spacing_mm)
+        where = f"{ours} mm pixels, not {theirs} mm" if ours != theirs else "a shift"
+        return (
+            f"The {name} must lie where the reference lies; got {where} or another "
+            "position or direction. Resample it onto the reference."
+        )
+    return None
+
+
+def resample_mask(mask: Volume, reference: Volume) -> Volume:
+    """Return ``mask`` on the grid of ``reference``, nearest neighbour.
+
+    Where either has no geometry both are taken to cover the same rectangle.
+    Pixels outside the mask become background; 255 stays undecided.
+
+    Raises
+    ------
+    InputError
+        If nothing of the mask lies on the reference's grid.
+    """
+    array = as_mask(mask.array)
+    if mask.has_geometry and reference.has_geometry:
+        # Index (x, y, z) of the reference -> index of the mask, then array order.
+        to_mask = np.linalg.inv(mask.affine) @ reference.affine
+        matrix = to_mask[:3, :3][::-1, ::-1]
+        offset = to_mask[:3, 3][::-1]
+    else:
+        ratio = np.divide(mask.shape, reference.shape)
+        matrix, offset = np.diag(ratio), (ratio - 1) / 2
+    result = ndi.affine_transform(
+        array, matrix, offset, output_shape=reference.shape, order=0, mode="constant"
+    )
+    if array.any() and not result.any():
+        raise InputError(
+            "Mask and reference must overlap; got no common voxel. "
+            "Check that both belong to one scan."
+        )
+    return reference.like(result, source=mask.metadata.get("source", ""))
+
+
+def _size(volume: Volume) -> str:
+    z, y, x = volume.shape
+    return f"{z} frames of {x} × {y}"

@@ -1,0 +1,153 @@
+"""Keep a disagreement map true while someone paints, box by box."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_microus.core.compare.disagreement import (
+    count_codes,
+    disagreement_map,
+    disputed,
+)
+from napari_microus.core.compare.hard_region import check_kernel_size, dilate
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_microus.core.events import Event
+
+
+class LiveDisagreement:
+    """A `disagreement_map` that is brought up to date where masks were touched.
+
+    Parameters
+    ----------
+    expert, nonexpert : ndarray, shape (Z, Y, X) or (Y, X)
+        The masks as a viewer holds and changes them in place.
+    expert_value, nonexpert_value : int
+        Value that means foreground in each.
+
+    Attributes
+    ----------
+    codes : ndarray of uint8
+        The map, always the same array: a viewer may show it.
+    per_frame : ndarray of int, shape (Z, 5)
+        Pixels of each code per frame, up to date.
+    hard : ndarray of uint8 or None
+        1 in the hard region, once `widen` was called.
+    """
+
+    def __init__(
+        self,
+        expert: NDArray[Any],
+        nonexpert: NDArray[Any],
+        *,
+        expert_value: int = 1,
+        nonexpert_value: int = 1,
+    ) -> None:
+        self._masks = (expert, nonexpert)
+        self._values = (expert_value, nonexpert_value)
+        self.codes: NDArray[np.uint8] = np.zeros(expert.shape, np.uint8)
+        self.per_frame = np.zeros((len(self._frames), 5), np.int64)
+        self.per_frame[:, 0] = np.prod(expert.shape[-2:])
+        self.hard: NDArray[np.uint8] | None = None
+        self.kernel_size = 1
+
+    @property
+    def _frames(self) -> NDArray[np.uint8]:
+        return self.codes if self.codes.ndim == 3 else self.codes[None]
+
+    def replace_mask(self, position: int, mask: NDArray[Any]) -> None:
+        """Watch another array as expert (0) or non-expert (1); then `update` all."""
+        masks = list(self._masks)
+        masks[position] = mask
+        self._masks = (masks[0], masks[1])
+
+    def update_all(self) -> Generator[Event, None, None]:
+        """Compare every frame; yields after each."""
+        from napari_microus.core.events import Progress
+
+        total = len(self._frames)
+        for frame in range(total):
+            self.update((slice(frame, frame + 1),) if self.codes.ndim == 3 else ())
+            yield Progress(frame + 1, total, message="Comparing masks")
+
+    def update(self, box: Sequence[slice] = ()) -> tuple[slice, ...] | None:
+        """Compare the masks again inside ``box``.
+
+        Parameters
+        ----------
+        box : sequence of slice
+            One per axis; missing ones mean the whole axis.
+
+        Returns
+        -------
+        tuple of slice or None
+            Where the pictures may have changed, the hard region's edge included;
+            None if nothing has.
+        """
+        box = self._whole(box)
+        old = self.codes[box]
+        new = disagreement_map(
+            self._masks[0][box],
+            self._masks[1][box],
+            expert_value=self._values[0],
+            nonexpert_value=self._values[1],
+        )
+        if old.size == 0 or np.array_equal(old, new):
+            return None
+        frames = box[0] if self.codes.ndim == 3 else slice(0, 1)
+        three = (-1, *old.shape[-2:])
+        self.per_frame[frames] += count_codes(new.reshape(three)) - count_codes(
+            old.reshape(three)
+        )
+        self.codes[box] = new
+        return box if self.hard is None else self._widen_in(box)
+
+    def widen(self, kernel_size: int) -> Generator[Event, None, None]:
+        """Keep the hard region for a ``kernel_size`` square from now on."""
+        from napari_microus.core.events import Progress
+
+        check_kernel_size(kernel_size)
+        hard = self.hard if self.hard is not None else np.zeros_like(self.codes)
+        frames = hard if hard.ndim == 3 else hard[None]
+        for number, codes in enumerate(self._frames):
+            frames[number] = dilate(disputed(codes), kernel_size)
+            yield Progress(number + 1, len(frames), message="Widening")
+        self.hard, self.kernel_size = hard, kernel_size
+
+    def stop_widening(self) -> None:
+        """Forget the hard region."""
+        self.hard = None
+
+    def _widen_in(self, box: tuple[slice, ...]) -> tuple[slice, ...]:
+        assert self.hard is not None  # asked by the caller
+        reach = self.kernel_size
+        inner = self._grown(box, reach)
+        outer = self._grown(inner, reach)
+        local = tuple(
+            slice(part.start - around.start, part.stop - around.start)
+            for part, around in zip(inner, outer, strict=True)
+        )
+        self.hard[inner] = dilate(disputed(self.codes[outer]), reach)[local]
+        return inner
+
+    def _grown(self, box: tuple[slice, ...], by: int) -> tuple[slice, ...]:
+        shape = self.codes.shape
+        grown = [
+            slice(max(0, part.start - by), min(size, part.stop + by))
+            for part, size in zip(box[-2:], shape[-2:], strict=True)
+        ]
+        return (*box[:-2], *grown)
+
+    def _whole(self, box: Sequence[slice]) -> tuple[slice, ...]:
+        full = [*box, *[slice(None)] * (self.codes.ndim - len(box))]
+        parts = []
+        for part, size in zip(full, self.codes.shape, strict=True):
+            start, stop, _ = part.indices(size)
+            parts.append(slice(start, max(start, stop)))
+        return tuple(parts)

@@ -1,0 +1,131 @@
+"""Find which files of several folders show the same case."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_microus.core.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MASK_SUFFIXES = (
+    *(".nii", ".nii.gz", ".nrrd", ".seg.nrrd", ".mha", ".mhd"),
+    *(".tif", ".tiff", ".png", ".bmp", ".npy"),
+)
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Files that belong together, and those that found no partner.
+
+    Attributes
+    ----------
+    cases : tuple of (str, tuple of Path)
+        Name of the case and one file per folder, in the order of the folders.
+    mispairs : tuple of str
+        One sentence per file or number that could not be paired.
+    """
+
+    cases: tuple[tuple[str, tuple[Path, ...]], ...]
+    mispairs: tuple[str, ...] = field(default=())
+
+
+def trailing_number(path: str | Path) -> str | None:
+    """Return the number at the end of a file's name, or None.
+
+    A suffix such as ``_1`` belongs to it (``scan_07_1.nii.gz`` is ``7_1``), zeros
+    in front do not.
+    """
+    found = re.search(r"\d+(?:_\d+)*$", _stem(Path(path)))
+    if found is None:
+        return None
+    return "_".join(str(int(part)) for part in found.group().split("_"))
+
+
+def pair(*sources: str | Path) -> Pairing:
+    """Pair files, or the files of folders by the number that ends their names.
+
+    Prefixes may differ (``expert_annotation_train_01``, ``nonexpert_01``). Where a
+    folder's files end in no number, whole names must be equal.
+
+    Parameters
+    ----------
+    *sources : path
+        Two or more files, which are one case, or two or more folders.
+
+    Raises
+    ------
+    InputError
+        If a source does not exist, files and folders are mixed, or a folder holds
+        no mask.
+    """
+    paths = [Path(source) for source in sources]
+    for path in paths:
+        if not path.exists():
+            raise InputError(
+                f"Masks must exist; got {path}, which does not. Check the path."
+            )
+    folders = [path.is_dir() for path in paths]
+    if not any(folders):
+        name = trailing_number(paths[0]) or _stem(paths[0])
+        return Pairing(((name, tuple(paths)),))
+    if not all(folders):
+        raise InputError(
+            "Sources must be all files or all folders; got both. "
+            "Name one kind for every annotator."
+        )
+    return _pair_folders(paths)
+
+
+def _pair_folders(folders: Sequence[Path]) -> Pairing:
+    mispairs: list[str] = []
+    tables = []
+    for folder in folders:
+        files = sorted(path for path in folder.iterdir() if _is_mask(path))
+        if not files:
+            raise InputError(
+                f"A folder of masks must hold image files; got none in {folder}. "
+                "Choose another folder."
+            )
+        table: dict[str, list[Path]] = {}
+        for path in files:
+            table.setdefault(trailing_number(path) or _stem(path), []).append(path)
+        tables.append(table)
+    cases = []
+    for key in sorted(set().union(*tables), key=_natural):
+        found = [table.get(key, []) for table in tables]
+        if all(len(files) == 1 for files in found):
+            cases.append((key, tuple(files[0] for files in found)))
+            continue
+        for folder, files in zip(folders, found, strict=True):
+            if not files:
+                others = ", ".join(path.name for f in found for path in f)
+                mispairs.append(f"{others}: no file for {key} in {folder}.")
+            elif len(files) > 1:
+                several = ", ".join(path.name for path in files)
+                mispairs.append(f"{several}: several files for {key} in {folder}.")
+    return Pairing(tuple(cases), tuple(mispairs))
+
+
+def _is_mask(path: Path) -> bool:
+    name = path.name.lower()
+    return path.is_file() and not name.startswith(".") and name.endswith(MASK_SUFFIXES)
+
+
+def _stem(path: Path) -> str:
+    name = path.name
+    endings = [end for end in MASK_SUFFIXES if name.lower().endswith(end)]
+    suffix = max(endings, key=len, default="")
+    return name[: len(name) - len(suffix)] if suffix else path.stem
+
+
+def _natural(key: str) -> list[tuple[int, str]]:
+    return [
+        (int(part), "") if part.isdigit() else (-1, part)
+        for part in re.split(r"(\d+)", key)
+        if part
+    ]
