@@ -10,7 +10,7 @@ SYSTEM := python3-venv xvfb libgl1 libegl1 libgl1-mesa-dri libdbus-1-3 \
 	libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 \
 	libxcb-util1 libxcb-xfixes0 libxcb-xinerama0 libxcb-xkb1
 
-.PHONY: demo test lint system env clean
+.PHONY: demo test test-slicer slicer-export lint system env clean
 
 demo: env
 	$(BIN)/napari-microus demo
@@ -46,6 +46,31 @@ system:
 	else \
 		echo "Please run once: sudo apt-get install -y$$missing"; exit 1; \
 	fi
+
+# slicer-core is 3D Slicer's own C++; it lives in an environment of its own.
+SLICER := .venv-slicer
+SLICER_BIN := $(SLICER)/bin
+SLICER_TESTS := slicer_extension/MicroUS/Testing/Python
+
+test-slicer: system $(SLICER)/.installed
+	$(SLICER_BIN)/python -m pytest -q $(SLICER_TESTS)
+
+$(SLICER)/.installed: constraints.txt slicer_extension/MicroUS/Resources/requirements.txt
+	$(PYTHON) -m venv $(SLICER)
+	$(SLICER_BIN)/python -m pip install --quiet -r constraints.txt
+	$(SLICER_BIN)/python -m pip install --quiet slicer-core==5.12.4.0 PySide6 pytest \
+		scipy SimpleITK pillow -r slicer_extension/MicroUS/Resources/requirements.txt
+	$(SLICER_BIN)/python -m pip install --quiet --no-deps -e .
+	touch $@
+
+# The folder as a repository of its own, ready to be pushed as SlicerMicroUS.
+slicer-export:
+	rm -rf slicer-export
+	mkdir -p slicer-export
+	git ls-files slicer_extension | while read -r file; do \
+		target="slicer-export/SlicerMicroUS/$${file#slicer_extension/}"; \
+		mkdir -p "$$(dirname "$$target")" && cp "$$file" "$$target"; \
+	done
 
 clean:
 	rm -rf $(VENV) .venv-slicer demo_output

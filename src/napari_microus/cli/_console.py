@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+# A window that started this process stops it by making the file named here.
+CANCEL_VARIABLE = "NAPARI_MICROUS_CANCEL"
+
 
 class ProgressStyle(StrEnum):
     """How a long command tells how far it is."""
@@ -37,12 +42,34 @@ ProgressOption = Annotated[
 
 
 def drain(work: Generator[Event, Any, Result], style: ProgressStyle) -> Result:
-    """Run ``work`` to its end, show its events, and return its result."""
+    """Run ``work`` to its end, show its events, and return its result.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Between two events, when the file named by ``NAPARI_MICROUS_CANCEL`` exists.
+    """
+    work = _until_cancelled(work)
     if style is ProgressStyle.json:
         return _drain_as_json(work)
     if style is ProgressStyle.none:
         return _drain_silently(work)
     return _drain_with_bar(work)
+
+
+def _until_cancelled(
+    work: Generator[Event, Any, Result],
+) -> Generator[Event, Any, Result]:
+    flag = os.environ.get(CANCEL_VARIABLE)
+    while True:
+        if flag and Path(flag).exists():
+            work.close()
+            raise KeyboardInterrupt
+        try:
+            event = next(work)
+        except StopIteration as stop:
+            return stop.value
+        yield event
 
 
 def _drain_silently(work: Generator[Event, Any, Result]) -> Result:

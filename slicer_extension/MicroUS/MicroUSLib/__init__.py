@@ -1,0 +1,1 @@
+"""What the MicroUS module is made of; importing it imports nothing heavy."""

@@ -1,0 +1,215 @@
+"""Carry scans and masks between MRML nodes and the core's `Volume`.
+
+Only here do the two worlds meet: a node's voxels are (k, j, i) and its IJKToRAS is
+the core's affine. Geometry stays in the node's own space; a parent transform is
+handed on to whatever is derived from the node.
+
+Slicer turns the frames of a left-handed file round when it reads it. The core gets
+them as the file has them, so that frame numbers, masks and sidecars are those of
+napari; `frames_as_stored` goes both ways.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import slicer
+import vtk
+
+if TYPE_CHECKING:
+    from napari_microus.core.volume import Volume
+
+# Files that tell no pixel size; Slicer then says 1 mm.
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+
+
+def is_in_scene(node: vtk.vtkObject | None) -> bool:
+    """Tell whether ``node`` is set and still part of the scene."""
+    return node is not None and bool(slicer.mrmlScene.IsNodePresent(node))
+
+
+def require_volume(node: slicer.vtkMRMLVolumeNode | None, role: str = "scan") -> None:
+    """Raise a sentence for the user unless ``node`` is a grey 3D volume in the scene.
+
+    Raises
+    ------
+    InputError
+        If there is no volume, it holds no pixels or several values a pixel (colour,
+        a 4D series), or lies under a transform that is not linear.
+    """
+    from napari_microus.core.errors import InputError
+
+    if not is_in_scene(node):
+        raise InputError(
+            f"A volume must be chosen as the {role}; got none. "
+            "Load one, or choose it in the selector."
+        )
+    image = node.GetImageData()
+    if image is None or image.GetPointData().GetScalars() is None:
+        raise InputError(
+            f"The {role} must hold pixels; got the empty volume '{node.GetName()}'. "
+            "Load the file again."
+        )
+    components = image.GetNumberOfScalarComponents()
+    if components != 1:
+        raise InputError(
+            f"The {role} must have one grey value per pixel; got {components} in "
+            f"'{node.GetName()}' (colour, or a 4D series). Convert it with the module "
+            "Vector to Scalar Volume, or load the series as a sequence."
+        )
+    require_linear_transform(node)
+
+
+def require_linear_transform(node: slicer.vtkMRMLTransformableNode) -> None:
+    """Raise a sentence unless every transform above ``node`` is linear."""
+    from napari_microus.core.errors import InputError
+
+    parent = node.GetParentTransformNode()
+    if parent is not None and not parent.IsTransformToWorldLinear():
+        raise InputError(
+            f"The transform above a volume must be linear; got '{parent.GetName()}' "
+            f"above '{node.GetName()}'. Harden it in the module Transforms, or take "
+            "the volume out of it."
+        )
+
+
+def ijk_to_ras(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+    """Return the node's own affine, voxel (i, j, k) to RAS mm, shape (4, 4)."""
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
+
+
+def volume_from_node(
+    node: slicer.vtkMRMLVolumeNode | None, role: str = "scan"
+) -> Volume:
+    """Return a copy of a volume node's voxels with where they lie.
+
+    Parameters
+    ----------
+    node : vtkMRMLScalarVolumeNode
+        A grey volume; its parent transform, if any, must be linear and is not
+        applied.
+    role : str
+        What the volume is called in a message.
+
+    Returns
+    -------
+    Volume
+        Array (frames, rows, columns) in the order of the file the node came from,
+        with the affine of that order. ``has_geometry`` is False for a picture file
+        whose pixel size nobody set.
+    """
+    from napari_microus.core.volume import Volume
+
+    require_volume(node, role)
+    # arrayFromVolume looks into the node: the core must get its own.
+    array = frames_as_stored(slicer.util.arrayFromVolume(node), node).copy()
+    affine = ijk_to_ras(node)
+    if is_reversed(node):
+        affine[:3, 3] += affine[:3, 2] * (len(array) - 1)
+        affine[:3, 2] *= -1
+    return Volume(
+        array,
+        affine,
+        has_geometry=_has_geometry(node),
+        metadata={"source": node.GetName()},
+    )
+
+
+def frames_as_stored(array: np.ndarray, node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+    """Change frames (k, j, i) between the order of the node and that of its file.
+
+    It is its own inverse, and changes nothing for a right-handed file.
+    """
+    return array[::-1] if is_reversed(node) else array
+
+
+def frame_as_stored(frame: int, node: slicer.vtkMRMLVolumeNode) -> int:
+    """Change a frame's number between the node and its file, either way."""
+    last = node.GetImageData().GetDimensions()[2] - 1
+    return last - frame if is_reversed(node) else frame
+
+
+def is_reversed(node: slicer.vtkMRMLVolumeNode) -> bool:
+    """Tell whether Slicer turned the frames round when it read the node's file."""
+    storage = node.GetStorageNode()
+    name = storage.GetFileName() if storage is not None else None
+    forces = getattr(storage, "GetForceRightHandedIJKCoordinateSystem", lambda: False)
+    return bool(name) and bool(forces()) and _is_left_handed(name)
+
+
+@cache  # a file may vanish while its node is at work
+def _is_left_handed(name: str) -> bool:
+    """Tell from its header whether a NIfTI, NRRD or MetaImage file is left-handed."""
+    if not Path(name).is_file():
+        return False
+    if name.endswith((".nii", ".nii.gz")):
+        import nibabel
+
+        return bool(np.linalg.det(nibabel.load(name).affine[:3, :3]) < 0)
+    if name.endswith((".nrrd", ".nhdr", ".mha", ".mhd")):
+        import SimpleITK
+
+        reader = SimpleITK.ImageFileReader()
+        reader.SetFileName(name)
+        reader.ReadImageInformation()
+        size = reader.GetDimension()
+        direction = np.reshape(reader.GetDirection(), (size, size))
+        return bool(np.linalg.det(direction) < 0)
+    return False
+
+
+def _has_geometry(node: slicer.vtkMRMLVolumeNode) -> bool:
+    storage = node.GetStorageNode()
+    name = (storage.GetFileName() or "").lower() if storage is not None else ""
+    return not (name.endswith(_PICTURES) and set(node.GetSpacing()) == {1.0})
+
+
+def voxel_to_world(
+    node: slicer.vtkMRMLVolumeNode, frame: float, row: float, column: float
+) -> np.ndarray:
+    """Return a voxel's world position (RAS mm, shape (3,)), transforms applied.
+
+    ``frame`` counts as in the file.
+    """
+    ijk = column, row, frame_as_stored(frame, node)
+    return (_ijk_to_world_matrix(node) @ np.append(ijk, 1.0))[:3]
+
+
+def frame_at_world(node: slicer.vtkMRMLVolumeNode, ras: np.ndarray) -> int:
+    """Return the frame (as in the file) nearest to a world position."""
+    ijk = np.linalg.solve(_ijk_to_world_matrix(node), np.append(ras, 1.0))
+    last = node.GetImageData().GetDimensions()[2] - 1
+    return frame_as_stored(int(np.clip(round(float(ijk[2])), 0, last)), node)
+
+
+def _ijk_to_world_matrix(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+    to_world = vtk.vtkMatrix4x4()
+    slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(
+        node.GetParentTransformNode(), None, to_world
+    )
+    return slicer.util.arrayFromVTKMatrix(to_world) @ ijk_to_ras(node)
+
+
+def jump_to_voxel(
+    node: slicer.vtkMRMLVolumeNode, frame: float, row: float, column: float
+) -> None:
+    """Move every slice view to a voxel of ``node``, centred on it."""
+    r, a, s = voxel_to_world(node, frame, row, column)
+    for view in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+        view.JumpSliceByCentering(r, a, s)
+
+
+def shown_frame(node: slicer.vtkMRMLVolumeNode) -> int:
+    """Return the frame at the centre of the red slice view (or the first one)."""
+    views = slicer.util.getNodesByClass("vtkMRMLSliceNode")
+    view = next((v for v in views if v.GetLayoutName() == "Red"), None)
+    view = view or (views[0] if views else None)
+    if view is None:
+        return 0
+    matrix = slicer.util.arrayFromVTKMatrix(view.GetSliceToRAS())
+    return frame_at_world(node, matrix[:3, 3])

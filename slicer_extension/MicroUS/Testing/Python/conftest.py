@@ -1,0 +1,127 @@
+"""Slicer's real MRML scene, and the application around it played by stand-ins."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import nibabel
+import numpy as np
+import pytest
+import slicer
+
+assert hasattr(slicer, "vtkMRMLScene"), "the PyPI package 'slicer' hides slicer-core"
+
+import standins  # noqa: E402  slicer-core is there
+
+standins.install()
+
+AFFINES = {
+    "axis-aligned": np.diag([-0.1, -0.1, 0.5, 1.0]),
+    "left-handed": np.diag([0.1, -0.1, 0.5, 1.0]),
+    "oblique": np.array(
+        [
+            [-0.09, 0.02, 0.05, 12.0],
+            [-0.02, -0.0979, 0.01, -30.5],
+            [0.04, -0.008, 0.49, 7.25],
+            [0.0, 0.0, 0.0, 1.0],
+        ]
+    ),
+}
+AFFINES["axis-aligned"][:3, 3] = 10, 20, -3
+AFFINES["left-handed"][:3, 3] = -4, 8, 15
+
+
+def _orthogonal(affine):
+    """Keep the spacing and make the axes perpendicular, as image files have them."""
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    u, _, v = np.linalg.svd(affine[:3, :3] / spacing)
+    fixed = affine.copy()
+    fixed[:3, :3] = (u @ v) * spacing
+    return fixed
+
+
+AFFINES["oblique"] = _orthogonal(AFFINES["oblique"])
+
+
+@pytest.fixture(autouse=True)
+def scene():
+    """An empty scene with Slicer's colours; message boxes are forgotten."""
+    slicer.mrmlScene.Clear(0)
+    slicer.segment_editors.clear()
+    standins.shown.clear()
+    yield slicer.mrmlScene
+    slicer.mrmlScene.Clear(0)
+
+
+@pytest.fixture
+def shown():
+    """The texts of all message boxes so far."""
+    return standins.shown
+
+
+@pytest.fixture
+def pixels():
+    rng = np.random.default_rng(7)
+    return rng.integers(0, 255, (5, 48, 64), dtype=np.uint8)
+
+
+@pytest.fixture
+def mask(pixels):
+    """A block of voxels off the centre, so that a flip would show."""
+    block = np.zeros(pixels.shape, np.uint8)
+    block[1:4, 10:30, 20:50] = 1
+    return block
+
+
+@pytest.fixture
+def make_volume(pixels):
+    def make(array=pixels, affine=AFFINES["axis-aligned"], name="scan"):
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+        slicer.util.updateVolumeFromArray(node, array)
+        node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(affine))
+        node.CreateDefaultDisplayNodes()
+        return node
+
+    return make
+
+
+@pytest.fixture
+def load_volume():
+    """Read a file as Slicer does, through its storage node."""
+
+    def load(path, kind="vtkMRMLScalarVolumeNode"):
+        node = slicer.mrmlScene.AddNewNodeByClass(kind, path.name.partition(".")[0])
+        storage = slicer.mrmlScene.AddNewNodeByClass(
+            "vtkMRMLVolumeArchetypeStorageNode"
+        )
+        storage.SetFileName(str(path))
+        assert storage.ReadData(node)
+        node.SetAndObserveStorageNodeID(storage.GetID())
+        return node
+
+    return load
+
+
+@pytest.fixture
+def nifti(tmp_path):
+    """Write an array (k, j, i) with nibabel, which knows nothing of MRML."""
+
+    def write(array, affine, name="scan.nii.gz"):
+        image = nibabel.Nifti1Image(array.transpose(2, 1, 0), affine)
+        nibabel.save(image, tmp_path / name)
+        return tmp_path / name
+
+    return write
+
+
+@pytest.fixture
+def transform():
+    """A parent transform that turns and shifts."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "tilt")
+    turn = np.array(
+        [[0, -1, 0, 5], [1, 0, 0, -7], [0, 0, 1, 11], [0, 0, 0, 1]], dtype=float
+    )
+    slicer.util.updateTransformMatrixFromArray(node, turn)
+    return node
