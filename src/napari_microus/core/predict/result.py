@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 class Prediction:
     """A capsule mask with the network's answers behind it.
 
-    The answers are kept at the network's size (a sixth of a megabyte a frame);
+    The answers are kept at the network's size (a fifth of a megabyte a frame);
     the maps below are made from them on first use, in half precision, so that a
-    scan costs no more memory than its mask until somebody looks at them.
+    scan costs no more memory than its mask until somebody looks at them. Half
+    precision is exact to 0.0005; a pixel that close to the threshold may round to
+    the other side of it.
 
     Parameters
     ----------
