@@ -27,6 +27,8 @@ ANGLES = 2048
 _THETA = np.arange(ANGLES) * (2 * np.pi / ANGLES)
 _ROUNDING = 3.5  # degrees over which corners of the outline are rounded
 _SMALLEST = 0.35  # of the full profile; below it the gland is out of the plane
+# Where along the sweep that happens; the profile is (1 - |position|^2.6)^0.45.
+VISIBLE_REACH = (1 - _SMALLEST ** (1 / 0.45)) ** (1 / 2.6)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from napari_microus.core.phantom.anatomy import ANGLES
 from napari_microus.core.phantom.fields import periodic_curve
@@ -37,6 +38,9 @@ class AnnotatorStyle(StrEnum):
     hasty = "hasty"
 
 
+_ROUNDING = 6.0  # degrees over which a hasty corner is rounded
+
+
 @dataclass(frozen=True)
 class _Habit:
     bias_mm: float
@@ -49,7 +53,7 @@ class _Habit:
 _HABITS = {
     AnnotatorStyle.cautious: _Habit(-0.35, -1.3, 0.3, 1.0, 0),
     AnnotatorStyle.generous: _Habit(0.35, 1.3, 0.3, 1.0, 0),
-    AnnotatorStyle.hasty: _Habit(0.1, 0.2, 0.4, 1.5, 10),
+    AnnotatorStyle.hasty: _Habit(0.0, 0.2, 0.4, 1.5, 14),
 }
 
 
@@ -66,7 +70,7 @@ class Annotator:
 
     def __init__(self, rng: Generator, style: AnnotatorStyle) -> None:
         self._habit = _HABITS[style]
-        self._waves = [periodic_curve(rng, ANGLES, 6, 0.7) for _ in range(4)]
+        self._waves = [periodic_curve(rng, ANGLES, 5, 1.0) for _ in range(4)]
         self._care = rng.uniform(0.7, 1.3)
         self._jitter = rng.uniform(-0.3, 0.3, self._habit.points)
 
@@ -114,5 +118,7 @@ class Annotator:
         first, last = radius[start], radius[end]
         chord = first * last * np.sin(span)
         chord /= first * np.sin(since) + last * np.sin(span - since)
-        # A hand joins points by a curve, not a ruler: half of the chord's cut.
-        return np.asarray(0.6 * (chord - radius), np.float32)
+        # A hand joins points by a curve, not a ruler.
+        cut = gaussian_filter1d(chord - radius, _ROUNDING * ANGLES / 360, mode="wrap")
+        # What is lost at the corners is won back between them.
+        return np.asarray(cut - cut.mean(), np.float32)

@@ -10,10 +10,11 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from napari_microus.core.errors import InputError
-from napari_microus.core.phantom.anatomy import ANGLES, Anatomy, Grid
+from napari_microus.core.phantom.anatomy import ANGLES, VISIBLE_REACH, Anatomy, Grid
 from napari_microus.core.phantom.annotators import Annotator, AnnotatorStyle
 from napari_microus.core.phantom.domain import (
     APERTURE_MM,
+    FRAME_MM,
     PhantomDomain,
     random_domain,
     typical_domain,
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
     from napari_microus.core.phantom.anatomy import Outline
 
-# The real machine's frame: 962 rows and 1372 columns of 0.033586 mm.
-FRAME_MM = (962 * 0.033586, 1372 * 0.033586)
 _FRAME_STEP_MM = 1.2  # between planes at the depth of the gland
 _SMALLEST = 32
 
@@ -89,7 +88,7 @@ def make_phantom(
     if domain is None:
         domain = typical_domain(np.random.default_rng([seed, 0]))
     picture = _Picture(shape, spacing_mm, domain)
-    reach = 1 / (1 - domain.empty_fraction)
+    reach = VISIBLE_REACH / (1 - domain.empty_fraction)
     positions = np.linspace(-reach, reach, frames) if frames > 1 else np.zeros(1)
     scan, expert, nonexpert = _render(seed, domain, picture, positions, style)
     volume = Volume.from_spacing(scan, picture.spacing_mm)
@@ -144,7 +143,7 @@ def _single_frame(
     rng = np.random.default_rng([seed, index, 1])
     domain = random_domain(rng)
     style = list(AnnotatorStyle)[int(rng.integers(3))]
-    reach = 1 / (1 - domain.empty_fraction)
+    reach = VISIBLE_REACH / (1 - domain.empty_fraction)
     position = rng.uniform(-reach, reach, 1)
     # Real frames are averaged to the network's size; so are these, by twos.
     picture = _Picture((size, 2 * size), None, domain)

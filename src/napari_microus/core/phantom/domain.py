@@ -12,7 +12,10 @@ from napari_microus.core.errors import InputError
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-APERTURE_MM = 46.1  # the transducer's length, and so the width of the picture
+# The real machine's frame: 962 rows and 1372 columns of 0.033586 mm. A picture is
+# as wide as the transducer is long.
+FRAME_MM = (962 * 0.033586, 1372 * 0.033586)
+APERTURE_MM = FRAME_MM[1]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,181 @@
+"""Lend phantoms the texture of real frames that nobody has outlined.
+
+Two statistics are carried over: the histogram, and the slow part of the amplitude
+spectrum (shading and gain).
+The phase, and so the anatomy and the masks, stays the phantom's.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_microus.core.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.random import Generator
+    from numpy.typing import NDArray
+
+_BLACK = 3  # grey levels up to this belong to the border around the picture
+_LEVELS = 65  # quantiles that describe a histogram
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+
+
+class TextureBank:
+    """Statistics of real frames, ready to be lent.
+
+    Parameters
+    ----------
+    frames : iterable of ndarray, each (rows, columns)
+        Grey frames, 0 to 255, all of one shape: that of the phantoms to change.
+
+    Raises
+    ------
+    InputError
+        If there is no frame, or the shapes differ.
+
+    References
+    ----------
+    .. [1] Yang, Soatto, "FDA: Fourier Domain Adaptation for Semantic
+       Segmentation", CVPR 2020: equations 3 and 4, with a soft edge.
+    """
+
+    def __init__(self, frames: Iterable[NDArray[np.uint8]]) -> None:
+        stack = [np.asarray(frame, np.float32) for frame in frames]
+        if not stack:
+            raise InputError(
+                "A texture bank must have at least one frame; got none. "
+                "Choose a folder of grey frames."
+            )
+        shapes = {frame.shape for frame in stack}
+        if len(shapes) > 1:
+            raise InputError(
+                f"Frames of a texture bank must have one shape; got {sorted(shapes)}. "
+                "Resize them first."
+            )
+        self.shape: tuple[int, int] = stack[0].shape
+        self._quantiles = np.stack([_quantiles(frame) for frame in stack])
+        self._amplitudes = np.stack(
+            [np.log1p(np.abs(np.fft.rfft2(frame))) for frame in stack]
+        ).astype(np.float32)
+
+    def __len__(self) -> int:
+        return len(self._quantiles)
+
+    @classmethod
+    def from_folder(
+        cls, folder: str | Path, size: int, *, skip: Iterable[str] = ()
+    ) -> TextureBank:
+        """Read the images of a folder, squeezed to ``size`` × ``size``.
+
+        Parameters
+        ----------
+        folder : path
+            Holds PNG, JPEG or TIFF frames.
+        size : int
+            Edge of the square.
+        skip : iterable of str
+            Files whose name begins with one of these are left out, such as the
+            patients a model will be measured on.
+
+        Raises
+        ------
+        InputError
+            If the folder holds no such image.
+        """
+        from PIL import Image
+
+        left_out = tuple(skip)
+        paths = [
+            path
+            for path in sorted(Path(folder).glob("*"))
+            if path.suffix.lower() in _SUFFIXES
+            and not (left_out and path.name.startswith(left_out))
+        ]
+        frames = []
+        for path in paths:
+            with Image.open(path) as image:
+                grey = image.convert("L").resize((size, size), Image.Resampling.BOX)
+                frames.append(np.asarray(grey))
+        return cls(frames)
+
+    def lend(
+        self,
+        rng: Generator,
+        frame: NDArray[np.uint8],
+        *,
+        strength: float = 1.0,
+        band: float = 0.03,
+    ) -> NDArray[np.uint8]:
+        """Return ``frame`` with the statistics of a real frame drawn at random.
+
+        Parameters
+        ----------
+        rng : Generator
+            Chooses the real frame.
+        frame : ndarray of uint8, shape (rows, columns)
+            A phantom's frame; its black border stays black.
+        strength : float
+            0 leaves the frame as it is, 1 takes the real statistics wholly.
+        band : float
+            Edge of the slow part of the spectrum whose amplitude is taken, in
+            cycles a pixel.
+
+        Raises
+        ------
+        InputError
+            If the shape is not the bank's, or ``strength`` is not within 0 to 1.
+        """
+        if frame.shape != self.shape:
+            raise InputError(
+                f"Frame and texture must have one shape; got {frame.shape} and "
+                f"{self.shape}. Make the bank at the phantom's size."
+            )
+        if not 0 <= strength <= 1:
+            raise InputError(
+                f"The strength must lie between 0 and 1; got {strength}. "
+                "Choose a value in that range."
+            )
+        chosen = int(rng.integers(len(self)))
+        shaded = self._with_amplitude(frame, chosen, strength, band)
+        grey = self._with_histogram(shaded, frame > _BLACK, chosen, strength)
+        return np.where(frame > _BLACK, grey, frame).astype(np.uint8)
+
+    def _with_amplitude(
+        self, frame: NDArray[np.uint8], chosen: int, strength: float, band: float
+    ) -> NDArray[np.float32]:
+        spectrum = np.fft.rfft2(frame.astype(np.float32))
+        rows = np.fft.fftfreq(self.shape[0])[:, None]
+        columns = np.fft.rfftfreq(self.shape[1])[None]
+        share = strength * np.exp(-((rows**2 + columns**2) / band**2))
+        share[0, 0] = 0  # the mean belongs to the histogram
+        own = np.log1p(np.abs(spectrum))
+        gain = np.exp(share * (self._amplitudes[chosen] - own))
+        changed = np.fft.irfft2(spectrum * gain, s=self.shape)
+        return np.asarray(changed, np.float32)
+
+    def _with_histogram(
+        self,
+        grey: NDArray[np.float32],
+        inside: NDArray[np.bool_],
+        chosen: int,
+        strength: float,
+    ) -> NDArray[np.float32]:
+        if not inside.any():
+            return grey
+        own = np.quantile(grey[inside], np.linspace(0, 1, _LEVELS))
+        target = (1 - strength) * own + strength * self._quantiles[chosen]
+        # Equal levels of the phantom are spread, so that the map is a function.
+        own = own + np.arange(_LEVELS) * 1e-4
+        mapped = np.interp(grey, own, target)
+        return np.asarray(np.clip(mapped, 0, 255), np.float32)
+
+
+def _quantiles(frame: NDArray[np.float32]) -> NDArray[np.float32]:
+    inside = frame[frame > _BLACK]
+    values = inside if inside.size else frame.ravel()
+    return np.asarray(np.quantile(values, np.linspace(0, 1, _LEVELS)), np.float32)
