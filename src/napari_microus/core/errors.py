@@ -7,7 +7,8 @@
     ├── ConfigError (also ValueError)     a setting or a configuration file is wrong
     ├── CheckpointError                   weights are corrupt, foreign or mismatched
     ├── OutputError (also OSError)        a result cannot be written
-    └── DeviceError (also RuntimeError)   a device is missing or out of memory
+    ├── DeviceError (also RuntimeError)   a device is missing or out of memory
+    └── DownloadError (also OSError)      a file cannot be fetched or is not the one
 
 Every message is one sentence of the form ``<what must hold>; got <value>.``,
 followed by what to do. Widgets show ``str(error)``; the command line prints it
@@ -39,3 +40,7 @@ class OutputError(MicroUSError, OSError):
 
 class DeviceError(MicroUSError, RuntimeError):
     """The chosen device is missing, failed, or ran out of memory."""
+
+
+class DownloadError(MicroUSError, OSError):
+    """A file cannot be fetched, or what came is not what was expected."""
