@@ -14,8 +14,9 @@ from napari_microus.core.losses.annotation import (
     in_full_precision,
     read_annotation,
     region_weight,
+    to_number,
 )
-from napari_microus.core.losses.weighted_focal import weighted_focal
+from napari_microus.core.losses.weighted_focal import miss_probability, weighted_focal
 
 Variability = Literal["nonexpert_mean", "disagreement"]
 
@@ -118,9 +119,11 @@ class AdaptiveFocalLoss(nn.Module):
         """
         annotation = read_annotation(logits, expert, nonexpert)
         logits = in_full_precision(logits)
-        gamma = self._gamma(logits.detach(), annotation)
+        sign = annotation.sign(logits.dtype)
+        miss = miss_probability(logits, sign)
+        gamma = self._gamma(miss, sign, annotation)
         self.last_gamma = gamma.flatten() if self.per_sample else gamma
-        pixels = annotation.counted.to(logits.dtype).sum().clamp_(min=1)
+        pixels = to_number(annotation.counted, logits.dtype).sum().clamp_(min=1)
         scale = self.beta / pixels
         weight = region_weight(
             annotation.counted,
@@ -128,21 +131,29 @@ class AdaptiveFocalLoss(nn.Module):
             hard_weight=gamma * scale,
             easy_weight=scale / gamma,
         )
-        sign = annotation.sign(logits.dtype)
-        return weighted_focal(logits, sign, weight, gamma, epsilon=self.epsilon)
+        return weighted_focal(
+            logits, sign, weight, gamma, epsilon=self.epsilon, miss=miss
+        )
 
     @torch.no_grad()
-    def _gamma(self, logits: Tensor, annotation: Annotation) -> Tensor:
+    def _gamma(self, miss: Tensor, sign: Tensor, annotation: Annotation) -> Tensor:
         """Return gamma, of shape () or (B, 1, ...)."""
-        over = list(range(1, logits.ndim)) if self.per_sample else []
-        counted = annotation.counted.to(logits.dtype)
-        pixels = counted.sum(over, keepdim=self.per_sample).clamp_(min=1)
-        probability = logits.sigmoid().clamp_(self.epsilon, 1 - self.epsilon)
+        over = list(range(1, miss.ndim)) if self.per_sample else []
+
+        def total(values: Tensor) -> Tensor:
+            return values.sum(over, keepdim=self.per_sample)
+
+        def count(mask: Tensor) -> Tensor:
+            return total(to_number(mask, miss.dtype))
+
         if self.variability == "disagreement":
             varies = annotation.foreground ^ annotation.nonexpert
         else:
             varies = annotation.nonexpert
-        probability.mul_(counted).sub_(varies.to(logits.dtype))
-        excess = probability.sum(over, keepdim=self.per_sample) / pixels
+        # p is 1 - miss on the foreground and miss on the background.
+        wrong = miss.clamp(self.epsilon, 1 - self.epsilon).mul_(sign)
+        probability = count(annotation.foreground) - total(wrong)
+        pixels = count(annotation.counted).clamp_(min=1)
+        excess = (probability - count(varies)) / pixels
         # Exact arithmetic keeps gamma at epsilon or more; rounding may not.
         return (1 - excess).clamp_(min=self.epsilon)

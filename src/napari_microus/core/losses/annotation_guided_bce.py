@@ -10,6 +10,7 @@ from napari_microus.core.losses.annotation import (
     in_full_precision,
     read_annotation,
     region_weight,
+    to_number,
 )
 from napari_microus.core.losses.weighted_focal import weighted_focal
 
@@ -93,7 +94,7 @@ class AnnotationGuidedBCE(nn.Module):
         annotation = read_annotation(logits, expert, nonexpert)
         logits = in_full_precision(logits)
         sign = annotation.sign(logits.dtype)
-        pixels = annotation.counted.to(logits.dtype).sum().clamp_(min=1)
+        pixels = to_number(annotation.counted, logits.dtype).sum().clamp_(min=1)
         easy_weight = 1 / (1 + self.hard_weight) / pixels
         weight = region_weight(
             annotation.counted,

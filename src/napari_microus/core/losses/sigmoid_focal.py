@@ -9,7 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_microus.core.errors import ConfigError
-from napari_microus.core.losses.annotation import in_full_precision, read_annotation
+from napari_microus.core.losses.annotation import (
+    in_full_precision,
+    read_annotation,
+    to_number,
+)
 
 
 def focal_cross_entropy(logits: Tensor, sign: Tensor, gamma: Tensor | float) -> Tensor:
@@ -107,7 +111,7 @@ class SigmoidFocalLoss(nn.Module):
         if self.on_probabilities:
             logits = logits.sigmoid()
         sign = annotation.sign(logits.dtype)
-        counted = annotation.counted.to(logits.dtype)
+        counted = to_number(annotation.counted, logits.dtype)
         weight = counted * (self.alpha / counted.sum().clamp(min=1))
         if self.convention == "lin2017":
             weight = torch.where(

@@ -16,6 +16,7 @@ def weighted_focal(
     gamma: Tensor | None,
     *,
     epsilon: float = 1e-6,
+    miss: Tensor | None = None,
 ) -> Tensor:
     """Return Σ weight · -(1 - pt)^gamma · log(pt + epsilon).
 
@@ -39,6 +40,8 @@ def weighted_focal(
         Focusing exponent, a constant to the gradient.
     epsilon : float
         Keeps the logarithm finite.
+    miss : Tensor, shape of ``logits``, optional
+        `miss_probability` of the same arguments, where it is known already.
 
     Returns
     -------
@@ -49,8 +52,19 @@ def weighted_focal(
     .. [1] Fatema, Thakur, Mohammed, arXiv 2509.15595.
     .. [2] Jiang et al., "MicroSegNet", Comput. Med. Imaging Graph. 2024, 102326.
     """
-    loss: Tensor = _WeightedFocal.apply(logits, sign, weight, gamma, epsilon)  # type: ignore[no-untyped-call]
+    if miss is None:
+        miss = miss_probability(logits, sign)
+    loss: Tensor = _WeightedFocal.apply(logits, miss, sign, weight, gamma, epsilon)  # type: ignore[no-untyped-call]
     return loss
+
+
+@torch.no_grad()
+def miss_probability(logits: Tensor, sign: Tensor) -> Tensor:
+    """Return 1 - pt, the probability given to the wrong class, without cancellation.
+
+    It is 1/2 where ``sign`` is 0.
+    """
+    return (logits * sign).neg_().sigmoid_()
 
 
 class _WeightedFocal(torch.autograd.Function):
@@ -58,34 +72,39 @@ class _WeightedFocal(torch.autograd.Function):
     def forward(
         ctx: Any,
         logits: Tensor,
+        raw: Tensor,
         sign: Tensor,
         weight: Tensor,
         gamma: Tensor | None,
         epsilon: float,
     ) -> Tensor:
-        # miss = 1 - pt, without the cancellation that the subtraction would bring.
-        raw = (logits * sign).neg_().sigmoid_()
         miss = raw if gamma is None else raw.clamp(epsilon, 1 - epsilon)
         hit = 1 - miss
-        shifted = hit + epsilon
-        log_hit = shifted.log()
-        factor = weight if gamma is None else torch.pow(miss, gamma).mul_(weight)
+        log_hit = torch.log1p(epsilon - miss)  # log(hit + ε)
+        if gamma is None:
+            factor = weight
+        else:
+            # miss ** gamma, at half the cost of torch.pow on a CPU
+            factor = torch.log2(miss).mul_(gamma).exp2_().mul_(weight)
         loss = (factor * log_hit).sum().neg_()
         if not ctx.needs_input_grad[0]:
             return loss
         # d loss / d (sign · logit)
         #   = factor · hit · (gamma · log(hit + ε) - miss / (hit + ε))
         if gamma is None:
-            slope = miss.div(shifted).neg_()
+            slope = miss.div(hit + epsilon).neg_()
         else:
-            slope = log_hit.mul_(gamma).addcdiv_(miss, shifted, value=-1)
-            slope.mul_(raw == miss)  # the clamp lets nothing through outside
+            slope = log_hit.mul_(gamma).addcdiv_(miss, hit + epsilon, value=-1)
         slope.mul_(hit).mul_(factor).mul_(sign)
+        if gamma is not None:  # the clamp lets nothing through outside
+            slope = torch.ops.aten.hardtanh_backward(slope, raw, epsilon, 1 - epsilon)
         ctx.save_for_backward(slope)
         return loss
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None, None, None]:
+    def backward(
+        ctx: Any, upstream: Tensor
+    ) -> tuple[Tensor, None, None, None, None, None]:
         (slope,) = ctx.saved_tensors
-        return slope * upstream, None, None, None, None
+        return slope * upstream, None, None, None, None, None
