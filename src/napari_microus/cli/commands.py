@@ -2,4 +2,5 @@
 
 from __future__ import annotations
 
+import napari_microus.cli.dataset  # noqa: F401
 import napari_microus.cli.phantom  # noqa: F401

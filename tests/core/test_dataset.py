@@ -1,0 +1,93 @@
+import hashlib
+import threading
+import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from napari_microus.core.dataset import fetch_micro_us, unzip
+from napari_microus.core.download import RemoteFile
+from napari_microus.core.errors import DownloadError, InputError, OutputError
+from napari_microus.core.events import Notice
+
+
+def run(work):
+    events = []
+    while True:
+        try:
+            events.append(next(work))
+        except StopIteration as stop:
+            return stop.value, events
+
+
+@pytest.fixture
+def archive(tmp_path):
+    path = tmp_path / "served" / "data.zip"
+    path.parent.mkdir()
+    with zipfile.ZipFile(path, "w") as content:
+        content.writestr("Dataset/train/scans/microUS_train_01.nii.gz", b"scan")
+        content.writestr("Dataset/test/scans/microUS_test_01.nii.gz", b"other")
+        content.writestr("__MACOSX/._x", b"")
+    return path
+
+
+@pytest.fixture
+def server(archive):
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    handler = partial(Quiet, directory=archive.parent)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        thread = threading.Thread(target=httpd.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{httpd.server_address[1]}"
+        httpd.shutdown()
+        thread.join()
+
+
+def remote(server, archive, **changes):
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    values = {"url": f"{server}/data.zip", "checksum": f"sha256:{digest}"}
+    return RemoteFile(name="data.zip", **values | changes)
+
+
+def test_archive_is_fetched_verified_and_unpacked(tmp_path, server, archive):
+    root, events = run(fetch_micro_us(tmp_path / "here", file=remote(server, archive)))
+    assert root == tmp_path / "here" / "micro_us"
+    scan = root / "train" / "scans" / "microUS_train_01.nii.gz"
+    assert scan.read_bytes() == b"scan"
+    assert "CC-BY-4.0" in next(e.message for e in events[::-1] if type(e) is Notice)
+
+
+def test_archive_with_another_checksum_is_not_unpacked(tmp_path, server, archive):
+    wrong = remote(server, archive, checksum=f"sha256:{'0' * 64}")
+    with pytest.raises(DownloadError, match=r"data\.zip must be the published file"):
+        run(fetch_micro_us(tmp_path / "here", file=wrong))
+    assert not (tmp_path / "here" / "micro_us").exists()
+
+
+def test_dataset_already_there_is_not_touched(tmp_path, archive):
+    (tmp_path / "micro_us").mkdir()
+    with pytest.raises(OutputError, match="must be new"):
+        run(fetch_micro_us(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["../evil.txt", "/evil.txt", "a/../../evil", "C:\\e"])
+def test_member_outside_the_folder_is_refused(tmp_path, name):
+    path = tmp_path / "bad.zip"
+    with zipfile.ZipFile(path, "w") as content:
+        content.writestr("fine.txt", b"")
+        content.writestr(name, b"")
+    with pytest.raises(InputError, match="stay in its folder"):
+        run(unzip(path, tmp_path / "out"))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.zip"]
+
+
+def test_truncated_archive_leaves_nothing(tmp_path, archive):
+    archive.write_bytes(archive.read_bytes()[:-40])
+    with pytest.raises(InputError, match="whole zip file"):
+        run(unzip(archive, tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob(".out*"))
