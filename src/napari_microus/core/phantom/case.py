@@ -219,7 +219,7 @@ def _render(
             expert[(frame, *picture.inside)] = truth
             nonexpert[(frame, *picture.inside)] = drawn
         level = tissue.level_db(grid, frame, position, outline, distances, below_wall)
-        level -= tissue.loss_db(grid, position, below_wall)
+        level -= tissue.loss_db(grid, position)
         envelope = speckle.envelope()
         # The speckle of a place far away, turned over, serves as noise; that is
         # averaged over many pulses, and so much smoother.
@@ -238,7 +238,7 @@ def _weakness(outline: Outline, tissue: Tissue, position: float) -> NDArray[np.f
     theta = np.arange(0, ANGLES, 32) * (2 * np.pi / ANGLES)
     radius = outline.radius_mm[::32]
     x, y = outline.centre_mm
-    lost = tissue.lost_at(
+    lost = tissue.artefacts.lost_at(
         x + radius * np.cos(theta), y + radius * np.sin(theta), position
     )
     weakness = 1 - outline.visibility[::32] + lost / 15

@@ -55,7 +55,7 @@ class PhantomDomain:
         Centre of the gland along the transducer, 0 to 1.
     empty_fraction : float
         Share of a sweep's frames beside the gland.
-    shadows, gas, calcifications, cysts : float
+    shadows, gas, calcifications, cysts, nodules : float
         Expected number of each per frame.
     bladder, sphincter : float
         Chance of seeing the bladder at the base and the sphincter at the apex.
@@ -105,6 +105,7 @@ class PhantomDomain:
     gas: float = 0.05
     calcifications: float = 1.5
     cysts: float = 5.0
+    nodules: float = 1.0
     bladder: float = 0.5
     sphincter: float = 0.8
     attenuation_db_per_cm: float = 1.5
@@ -151,6 +152,7 @@ _RANGES = (
     ("gas", 0, 10),
     ("calcifications", 0, 50),
     ("cysts", 0, 100),
+    ("nodules", 0, 50),
     ("bladder", 0, 1),
     ("sphincter", 0, 1),
     ("axial_mm", 0.02, 2),
@@ -241,12 +243,13 @@ def random_domain(rng: Generator) -> PhantomDomain:
         roundness=_draw(rng, 0, 1),
         squareness=_draw(rng, 1.8, 3.4),
         lobedness=_draw(rng, 0, 0.13),
-        position=_draw(rng, 0.3, 0.6),
+        position=_draw(rng, 0.28, 0.6),
         empty_fraction=0.11,
-        shadows=_draw(rng, 0, 3),
+        shadows=_draw(rng, 0, 3.5),
         gas=float(rng.choice([0.0, 0.0, 0.5])),
         calcifications=_draw(rng, 0, 5),
         cysts=_draw(rng, 0, 14),
+        nodules=_draw(rng, 0, 4),
         bladder=0.5,
         sphincter=0.75,
         attenuation_db_per_cm=_draw(rng, -1, 6),

@@ -1,7 +1,8 @@
 """Smooth random fields: coarse random numbers, interpolated by cubic B-splines.
 
 Interpolation along an axis is one small matrix product, which costs a fraction of
-a filter and takes any grid to any size.
+a filter and takes any grid to any size. Everything here is float32: frames are
+large, and a grey level needs no more.
 """
 
 from __future__ import annotations
@@ -16,6 +17,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Float = np.float32
+TEXTURE_SIZE = 512  # edge of a texture table, which repeats; a power of two
+
+
+def bell(t: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return exp(-t²), the profile of a band."""
+    profile: NDArray[np.float32] = np.exp(-(t * t))
+    return profile
+
+
+def step(t: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a step from 0 to 1 around 0, smooth over about ±2."""
+    return Float(0.5) + Float(0.5) * np.tanh(t)
 
 
 @lru_cache(maxsize=256)
@@ -97,3 +110,44 @@ class SweepField:
         columns = spline_matrix(shape[1], self._knots[1])
         field: NDArray[np.float32] = rows @ self._grid[frame] @ columns.T
         return field
+
+
+class Texture:
+    """A random texture on a table that repeats, read at any coordinates.
+
+    Parameters
+    ----------
+    table : ndarray, shape (TEXTURE_SIZE, TEXTURE_SIZE)
+        Values across and along the texture's grain.
+    """
+
+    def __init__(self, table: NDArray[np.float32]) -> None:
+        self._values = table.ravel()
+
+    @classmethod
+    def streaks(cls, rng: Generator, along: int, across: int) -> Texture:
+        """Return streaks of unit variance, so many to the table each way."""
+        return cls(_table(rng, along, across))
+
+    @classmethod
+    def grain(cls, rng: Generator) -> Texture:
+        """Return a texture of unit variance that is equally rough at all scales."""
+        octaves = [_table(rng, n, 2 * n) for n in (6, 12, 24, 48, 96)]
+        return cls(np.asarray(sum(octaves) / np.sqrt(len(octaves)), Float))
+
+    def at(
+        self, across: NDArray[np.float32], along: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return the values at coordinates given in cells of the table."""
+        rows = across.astype(np.int32) & (TEXTURE_SIZE - 1)
+        columns = along.astype(np.int32) & (TEXTURE_SIZE - 1)
+        return self._values[rows * TEXTURE_SIZE + columns]
+
+
+def _table(rng: Generator, along: int, across: int) -> NDArray[np.float32]:
+    grid = rng.standard_normal((across + 3, along + 3), Float)
+    # The first knots are repeated at the end, so that the table closes.
+    grid[-3:], grid[:, -3:] = grid[:3], grid[:, :3]
+    rows = spline_matrix(TEXTURE_SIZE, across)
+    columns = spline_matrix(TEXTURE_SIZE, along)
+    return np.asarray(rows @ grid @ columns.T, Float)
