@@ -59,8 +59,9 @@ class PhantomDomain:
         Expected number of each per frame.
     bladder, sphincter : float
         Chance of seeing the bladder at the base and the sphincter at the apex.
-    attenuation_db_per_cm, noise_db : float
-        Loss with depth that the gain leaves, and the noise floor at full depth.
+    attenuation_db_per_cm, penetration_mm, noise_db : float
+        Loss with depth that the gain leaves, the depth beyond which echoes are soon
+        lost, and the noise floor at full depth.
     axial_mm, lateral_mm : float
         Size of a speckle (full width at half maximum of the point spread) in focus.
     focus_mm : float
@@ -109,7 +110,8 @@ class PhantomDomain:
     bladder: float = 0.5
     sphincter: float = 0.8
     attenuation_db_per_cm: float = 1.5
-    noise_db: float = -12.0
+    penetration_mm: float = 25.0
+    noise_db: float = -14.0
     axial_mm: float = 0.16
     lateral_mm: float = 0.5
     focus_mm: float = 15.0
@@ -155,6 +157,7 @@ _RANGES = (
     ("nodules", 0, 50),
     ("bladder", 0, 1),
     ("sphincter", 0, 1),
+    ("penetration_mm", 5, 200),
     ("axial_mm", 0.02, 2),
     ("lateral_mm", 0.02, 4),
     ("focus_mm", 1, 100),
@@ -179,19 +182,19 @@ def typical_domain(rng: Generator) -> PhantomDomain:
     depth = 28.2 if deep < 0.62 else 37.7 if deep < 0.9 else 47.7
     return PhantomDomain(
         depth_mm=depth,
-        gland_db=_draw(rng, -3, 2),
-        fat_db=_draw(rng, 6, 11),
-        outside_db=_draw(rng, -1, 4),
+        gland_db=_draw(rng, -4, 1),
+        fat_db=_draw(rng, 7, 12),
+        outside_db=_draw(rng, 0, 4),
         zone_db=_draw(rng, -3, 2),
         muscle_db=_draw(rng, -6, 0),
         patchiness_db=_draw(rng, 1.8, 3.2),
-        clumping_db=_draw(rng, 2.5, 4.0),
+        clumping_db=_draw(rng, 2.8, 4.5),
         streak_db=_draw(rng, 1.5, 3),
         capsule_db=_draw(rng, -2, 6),
-        halo_db=_draw(rng, -7, -2),
+        halo_db=_draw(rng, -7, -3),
         edge_mm=_draw(rng, 0.2, 0.6),
         midline_loss=_draw(rng, 0.4, 0.9),
-        wall_mm=_draw(rng, 1.0, 3.0),
+        wall_mm=_draw(rng, 1.0, 2.4) * (depth / 28.2),
         length_mm=_draw(rng, 30, 44),
         height_mm=_draw(rng, 15, 22) * (1 + 0.35 * (depth - 28.2) / 28.2),
         roundness=_draw(rng, 0.2, 0.8),
@@ -204,7 +207,8 @@ def typical_domain(rng: Generator) -> PhantomDomain:
         calcifications=_draw(rng, 0, 3),
         cysts=_draw(rng, 0, 8),
         attenuation_db_per_cm=_draw(rng, 0.5, 3.5),
-        noise_db=_draw(rng, -16, -9),
+        penetration_mm=_draw(rng, 23, 30) * (depth / 28.2) ** 0.5,
+        noise_db=_draw(rng, -17, -11),
         dynamic_range_db=_draw(rng, 44, 54),
         gain_db=_draw(rng, -1, 4),
         axial_mm=_draw(rng, 0.13, 0.19),
@@ -219,7 +223,7 @@ def random_domain(rng: Generator) -> PhantomDomain:
     A network that finds the gland throughout it does not rely on one brightness,
     speckle size, shape, depth or orientation, and so finds it in real frames too.
     """
-    depth = float(rng.choice([28.2, 37.7, 47.7]))
+    depth = float(rng.choice([28.2, 37.7, 47.7], p=[0.5, 0.3, 0.2]))
     if rng.random() < 0.3:
         depth = _draw(rng, 24, 52)
     loose = rng.random() < 0.2
@@ -253,7 +257,8 @@ def random_domain(rng: Generator) -> PhantomDomain:
         bladder=0.5,
         sphincter=0.75,
         attenuation_db_per_cm=_draw(rng, -1, 6),
-        noise_db=_draw(rng, -20, -7),
+        penetration_mm=_draw(rng, 14, 34),
+        noise_db=_draw(rng, -20, -8),
         axial_mm=_draw_log(rng, 0.09, 0.32),
         lateral_mm=_draw_log(rng, 0.25, 1.0),
         focus_mm=_draw(rng, 8, 25),

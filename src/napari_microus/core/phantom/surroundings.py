@@ -54,7 +54,7 @@ class Surroundings:
         beside = np.where(side > 0, apex_db, base_db) * side**2
         fat = domain.fat_db * np.clip(front + 0.3, 0, 1)
         self._by_angle = np.stack([fat, beside]).astype(np.float32)
-        self._near_db = np.float32(rng.uniform(-2, 6))
+        self._near_db = np.float32(rng.uniform(-4, 4))
         self._stripes_db = np.float32(rng.uniform(2, 7))
         self._muscle_mm = np.float32(rng.uniform(3, 9))
         self._stripe_mm = rng.uniform(0.7, 1.6)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     Field = NDArray[np.float32]
 
+_LOSS_BEYOND_DB_PER_MM = 1.2
 _GAIN_DEPTH_MM = 12.0  # the machine's gain is set for the depth of the gland
 
 
@@ -81,6 +82,8 @@ class Tissue:
         along = (grid.y_mm - np.float32(_GAIN_DEPTH_MM)) * np.float32(
             0.1 * self._attenuation
         )
+        beyond = grid.y_mm - np.float32(self._domain.penetration_mm)
+        along += np.logaddexp(0, beyond / 2) * np.float32(2 * _LOSS_BEYOND_DB_PER_MM)
         depth_mm, jump_db = self._seam
         along += np.float32(jump_db) * (grid.y_mm > np.float32(depth_mm))
         loss = np.broadcast_to(along, grid.shape).copy()
