@@ -8,13 +8,16 @@ only the frames of a segment of our own are changed in place, with undo. Masks a
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import slicer
 import vtk
 
+from .labelmaps import read_labelmap, write_frames, write_labelmap
 from .nodes import (
+    frame_as_stored,
     frames_as_stored,
     ijk_to_ras,
     is_in_scene,
@@ -25,7 +28,7 @@ from .nodes import (
 from .undo import save_state_for_undo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from napari_microus.core.volume import Volume
 
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     ]
 
 CAPSULE = "Capsule"
-CAPSULE_COLOR = (1.0, 0.82, 0.2)
+CAPSULE_COLOR = (0.941, 0.894, 0.259)  # that of napari's layer
 PROSTATE = (
     "Segmentation category and type - 3D Slicer General Anatomy list"
     "~SCT^123037004^Anatomical Structure~SCT^41216001^Prostate~^^"
@@ -43,7 +46,6 @@ PROSTATE = (
 # Tag of a segment made here; its value tells how (JSON).
 PROVENANCE_TAG = "MicroUS.Provenance"
 
-_LABELMAP = "Binary labelmap"
 _SURFACE = "Closed surface"
 
 
@@ -146,7 +148,8 @@ def add_segment(
         segment.SetTag(PROVENANCE_TAG, json.dumps(dict(provenance)))
     segment.SetName(unique)
     segment.SetColor(*color)
-    _write(mask, segmentation, segment_id, volume)
+    with _surface_kept(segmentation):
+        write_labelmap(frames_as_stored(mask, volume), segmentation, segment_id, volume)
     return segment_id
 
 
@@ -158,9 +161,11 @@ def change_frames(
     volume: slicer.vtkMRMLVolumeNode,
 ) -> None:
     """Copy some frames of ``mask`` into a segment; the others stay."""
-    present = segment_array(segmentation, segment_id, volume)
-    present[frames] = mask[frames]
-    _write(present, segmentation, segment_id, volume)
+    in_node = [frame_as_stored(frame, volume) for frame in frames]
+    with _surface_kept(segmentation):
+        write_frames(
+            frames_as_stored(mask, volume), in_node, segmentation, segment_id, volume
+        )
 
 
 def segment_array(
@@ -169,8 +174,8 @@ def segment_array(
     volume: slicer.vtkMRMLVolumeNode,
 ) -> np.ndarray:
     """Return a segment as uint8 0/1 on the grid of ``volume``."""
-    array = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment_id, volume)
-    return (frames_as_stored(array, volume) != 0).astype(np.uint8)
+    array = read_labelmap(segmentation, segment_id, volume)
+    return frames_as_stored(array, volume).view(np.uint8)
 
 
 def put_capsule(
@@ -305,19 +310,12 @@ def parts_of(node: slicer.vtkMRMLNode | None) -> list[tuple[str, str]]:
     return [(str(v), f"label {v:g}") for v in values[values != 0][:255]]
 
 
-def _write(
-    mask: np.ndarray,
-    segmentation: slicer.vtkMRMLSegmentationNode,
-    segment_id: str,
-    volume: slicer.vtkMRMLVolumeNode,
-) -> None:
-    # Writing the labelmap drops every other representation.
-    has_surface = segmentation.GetSegmentation().ContainsRepresentation(_SURFACE)
-    array = np.ascontiguousarray(frames_as_stored(mask, volume), dtype=np.uint8)
-    slicer.util.updateSegmentBinaryLabelmapFromArray(
-        array, segmentation, segment_id, volume
-    )
-    if has_surface:
+@contextmanager
+def _surface_kept(segmentation: slicer.vtkMRMLSegmentationNode) -> Iterator[None]:
+    """Make the closed surface again where it was: writing voxels drops it."""
+    had_surface = segmentation.GetSegmentation().ContainsRepresentation(_SURFACE)
+    yield
+    if had_surface:
         segmentation.CreateClosedSurfaceRepresentation()
 
 

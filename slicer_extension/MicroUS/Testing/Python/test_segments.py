@@ -111,6 +111,37 @@ def test_one_frame_changes_only_that_frame_of_our_segment(make_volume, mask):
     )
 
 
+def test_segment_drawn_on_another_lattice_is_resampled(make_volume, mask):
+    # A segmentation without a reference geometry, such as one made from a model.
+    volume = make_volume(affine=np.diag([1.0, 1.0, 1.0, 1.0]))
+    node = segments.new_segmentation(volume, "coarse")
+    image = slicer.vtkOrientedImageData()
+    image.SetExtent(0, 31, 0, 23, 0, 4)
+    image.SetImageToWorldMatrix(
+        slicer.util.vtkMatrixFromArray(np.diag([2.0, 2.0, 1.0, 1.0]))
+    )
+    image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
+    image.GetPointData().GetScalars().Fill(1)
+    segment = slicer.vtkSegment()
+    segment.AddRepresentation("Binary labelmap", image)
+    node.GetSegmentation().AddSegment(segment, "a")
+
+    array = segments.segment_array(node, "a", volume)
+
+    # Its voxels are 2 × 2 of the volume's, from -1 to 63 and 47.
+    assert array[:, :47, :63].all()
+
+
+def test_segment_that_reaches_beyond_the_volume_is_cut(make_volume, mask):
+    volume = make_volume()
+    node, segment_id = put(volume, mask)
+    larger = make_volume(np.zeros((8, 60, 70), np.uint8), name="larger")
+    slicer.util.updateSegmentBinaryLabelmapFromArray(
+        np.ones((8, 60, 70), np.uint8), node, segment_id, larger
+    )
+    assert segments.segment_array(node, segment_id, volume).all()
+
+
 def test_one_undo_takes_a_run_back(make_volume, mask):
     volume = make_volume()
     node, segment_id = put(volume, mask)
@@ -178,7 +209,7 @@ def test_failure_leaves_no_new_node(make_volume, mask, monkeypatch):
     def fail(*_):
         raise RuntimeError("Importing of segment failed.")
 
-    monkeypatch.setattr(slicer.util, "updateSegmentBinaryLabelmapFromArray", fail)
+    monkeypatch.setattr(segments, "write_labelmap", fail)
     with pytest.raises(RuntimeError):
         put(volume, mask)
     editor_node = 1  # the Segment Editor's own, made for its history

@@ -1,0 +1,129 @@
+"""Read and write a segment's voxels without resampling, a few frames if need be.
+
+`slicer.util` goes through a temporary label volume and resamples the whole scan,
+which takes seconds for a long sweep. Here the segment's own labelmap is used where
+it lies on the volume's lattice. Arrays are (k, j, i) in the order of the node.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import slicer
+import vtk
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+
+from .nodes import ijk_to_ras
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Two matrices of one lattice may differ by this after a trip through a file.
+_TOLERANCE_MM = 1e-3
+
+
+def read_labelmap(
+    segmentation: slicer.vtkMRMLSegmentationNode,
+    segment_id: str,
+    volume: slicer.vtkMRMLVolumeNode,
+) -> np.ndarray:
+    """Return a segment as bool on the grid of ``volume``, shape (k, j, i)."""
+    columns, rows, frames = volume.GetImageData().GetDimensions()
+    segment = segmentation.GetSegmentation().GetSegment(segment_id)
+    image = segmentation.GetBinaryLabelmapInternalRepresentation(segment_id)
+    result = np.zeros((frames, rows, columns), bool)
+    if image is None or image.IsEmpty():
+        return result
+    if not _is_on_lattice(image, volume):
+        image = _resampled(image, _image(result, 0, volume))
+    i0, i1, j0, j1, k0, k1 = image.GetExtent()
+    values = vtk_to_numpy(image.GetPointData().GetScalars())
+    values = values.reshape(k1 - k0 + 1, j1 - j0 + 1, i1 - i0 + 1)
+    # A segment may have been drawn beyond the volume.
+    k, j, i = (
+        slice(max(low, 0), min(high + 1, size))
+        for low, high, size in (*((k0, k1, frames), (j0, j1, rows), (i0, i1, columns)),)
+    )
+    inside = values[
+        k.start - k0 : k.stop - k0,
+        j.start - j0 : j.stop - j0,
+        i.start - i0 : i.stop - i0,
+    ]
+    result[k, j, i] = inside == segment.GetLabelValue()
+    return result
+
+
+def write_labelmap(
+    mask: np.ndarray,
+    segmentation: slicer.vtkMRMLSegmentationNode,
+    segment_id: str,
+    volume: slicer.vtkMRMLVolumeNode,
+) -> None:
+    """Make ``mask`` (k, j, i) the whole content of a segment."""
+    image = _image(mask, 0, volume)
+    _merge(image, segmentation, segment_id, "MODE_REPLACE")
+
+
+def write_frames(
+    mask: np.ndarray,
+    frames: Sequence[int],
+    segmentation: slicer.vtkMRMLSegmentationNode,
+    segment_id: str,
+    volume: slicer.vtkMRMLVolumeNode,
+) -> None:
+    """Copy some frames of ``mask`` (k, j, i) into a segment; the others stay."""
+    for frame in frames:
+        image = _image(mask[frame : frame + 1], frame, volume)
+        _merge(image, segmentation, segment_id, "MODE_MERGE_MIN")
+        _merge(image, segmentation, segment_id, "MODE_MERGE_MAX")
+
+
+def _image(
+    mask: np.ndarray, first: int, volume: slicer.vtkMRMLVolumeNode
+) -> slicer.vtkOrientedImageData:
+    frames, rows, columns = mask.shape
+    image = slicer.vtkOrientedImageData()
+    image.SetExtent(0, columns - 1, 0, rows - 1, first, first + frames - 1)
+    image.SetImageToWorldMatrix(slicer.util.vtkMatrixFromArray(ijk_to_ras(volume)))
+    values = np.ascontiguousarray(mask, dtype=np.uint8).ravel()
+    image.GetPointData().SetScalars(numpy_to_vtk(values, deep=True))
+    return image
+
+
+def _resampled(
+    image: slicer.vtkOrientedImageData, grid: slicer.vtkOrientedImageData
+) -> slicer.vtkOrientedImageData:
+    result = slicer.vtkOrientedImageData()
+    resample = slicer.vtkOrientedImageDataResample
+    if not resample.ResampleOrientedImageToReferenceOrientedImage(image, grid, result):
+        raise RuntimeError("Slicer could not resample the segment to the volume.")
+    return result
+
+
+def _merge(
+    image: slicer.vtkOrientedImageData,
+    segmentation: slicer.vtkMRMLSegmentationNode,
+    segment_id: str,
+    mode: str,
+) -> None:
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    if not logic.SetBinaryLabelmapToSegment(
+        image, segmentation, segment_id, getattr(logic, mode), image.GetExtent()
+    ):
+        raise RuntimeError(
+            f"Slicer did not take the mask into '{segmentation.GetName()}'. "
+            "Its error log says why."
+        )
+
+
+def _is_on_lattice(
+    image: slicer.vtkOrientedImageData, volume: slicer.vtkMRMLVolumeNode
+) -> bool:
+    matrix = vtk.vtkMatrix4x4()
+    image.GetImageToWorldMatrix(matrix)
+    own = slicer.util.arrayFromVTKMatrix(matrix)
+    # Compared at the corners of the volume, so that a small turn counts as far.
+    corner = np.append(volume.GetImageData().GetDimensions(), 1.0)
+    difference = np.abs(own - ijk_to_ras(volume)) @ corner
+    return bool(difference.max() <= _TOLERANCE_MM)

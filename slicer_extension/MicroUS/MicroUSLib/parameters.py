@@ -1,0 +1,52 @@
+"""What the user has chosen, kept in the scene and tied to the widgets.
+
+Annotations stay real objects here: the wrapper reads them.
+"""
+
+from typing import Annotated, Union
+
+import slicer
+from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
+
+DEVICES = ["auto", "cuda", "mps", "cpu"]
+
+ALL_FRAMES = "All frames"
+SHOWN_SLICE = "Shown slice"
+RANGE = "Range of frames"
+SEQUENCE = "Whole sequence"
+SCOPES = [ALL_FRAMES, SHOWN_SLICE, RANGE, SEQUENCE]
+
+RANKS = ["contour_distance", "area", "extent"]
+
+Annotation = Union[  # noqa: UP007  the wrapper knows no other form
+    slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLScalarVolumeNode
+]
+
+
+@parameterNodeWrapper
+class MicroUSParameterNode:
+    """The choices of the three rooms; each names its widget in ``MicroUS.ui``."""
+
+    volume: slicer.vtkMRMLScalarVolumeNode
+    segmentation: slicer.vtkMRMLSegmentationNode
+    modelName: str = ""
+    device: Annotated[str, Choice(DEVICES)] = "auto"
+    scope: Annotated[str, Choice(SCOPES)] = ALL_FRAMES
+    firstFrame: Annotated[int, WithinRange(0, 99999)] = 0
+    lastFrame: Annotated[int, WithinRange(0, 99999)] = 0
+    batchSize: Annotated[int, WithinRange(1, 64)] = 8
+    largestComponent: bool = True
+    fillHoles: bool = True
+    flip: bool = False
+
+    expert: Annotation
+    nonexpert: Annotation
+    expertPart: str = ""
+    nonexpertPart: str = ""
+    kernelSize: Annotated[int, WithinRange(1, 99)] = 4
+    rankBy: Annotated[str, Choice(RANKS)] = "contour_distance"
+    throughFrames: bool = False
+
+    trainDevice: Annotated[str, Choice(DEVICES)] = "auto"
+    epochs: Annotated[int, WithinRange(0, 10000)] = 0
+    microBatch: Annotated[int, WithinRange(0, 256)] = 0
