@@ -149,9 +149,17 @@ def _single_frame(
     picture = _Picture((size, 2 * size), None, domain)
     inner_seed = int(rng.integers(2**31))
     parts = _render(inner_seed, domain, picture, position, style)
-    scan = parts[0].reshape(1, size, size, 2)
-    halves = ((scan[..., 0].astype(np.uint16) + scan[..., 1]) // 2).astype(np.uint8)
-    return halves, parts[1][..., ::2], parts[2][..., ::2]
+    inside = picture.inside[0]
+    scan = parts[0].reshape(1, size, size, 2).mean(3, dtype=np.float32)
+    scan[:, inside] = _resampled(scan[:, inside], rng.uniform(0, 0.3))
+    return scan.astype(np.uint8), parts[1][..., ::2], parts[2][..., ::2]
+
+
+def _resampled(frames: NDArray[np.float32], share: float) -> NDArray[np.float32]:
+    """Give each row a share of its neighbours, as antialiased resizing does."""
+    padded = np.pad(frames, ((0, 0), (1, 1), (0, 0)), mode="edge")
+    mixed = (1 - 2 * share) * frames + share * (padded[:, 2:] + padded[:, :-2])
+    return np.asarray(mixed, np.float32)
 
 
 class _Picture:
