@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_microus.core.errors import InputError, OutputError
 from napari_microus.core.events import Event, Finished, Progress
-from napari_microus.core.files import written_whole
 from napari_microus.core.phantom.annotators import AnnotatorStyle
 from napari_microus.core.phantom.case import PhantomCase, make_phantom
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from napari_microus.core.volume import Volume
-
-PARTS = ("scan", "expert", "nonexpert")
+SCAN, EXPERT, NONEXPERT = "scan.nii.gz", "expert.nii.gz", "nonexpert.nii.gz"
 
 
 def write_phantoms(
@@ -82,35 +79,29 @@ def write_case(
 ) -> None:
     """Write the scan and both masks of a case as NIfTI into ``folder``.
 
+    ``scan.json`` beside them says that the case is synthetic and how it was made.
+
     Raises
     ------
     OutputError
         If a file exists and ``overwrite`` is False, or it cannot be written.
     """
+    from napari_microus.core.io import write_mask, write_volume
+
+    folder = Path(folder)
     if not overwrite:
-        _refuse_existing(Path(folder))
-    for part in PARTS:
-        volume: Volume = getattr(case, part)
-        _write_nifti(volume, Path(folder) / f"{part}.nii.gz", overwrite)
+        _refuse_existing(folder)
+    made = {"synthetic": True, **case.scan.metadata}
+    write_volume(case.scan, folder / SCAN, overwrite, provenance=made)
+    write_mask(case.expert, folder / EXPERT, overwrite)
+    write_mask(case.nonexpert, folder / NONEXPERT, overwrite)
 
 
 def _refuse_existing(folder: Path) -> None:
-    for part in PARTS:
-        path = folder / f"{part}.nii.gz"
+    for name in (SCAN, EXPERT, NONEXPERT):
+        path = folder / name
         if path.exists():
             raise OutputError(
                 f"The output must not exist yet; got {path}. "
                 "Choose another folder, or allow overwriting."
             )
-
-
-def _write_nifti(volume: Volume, path: Path, overwrite: bool) -> None:
-    import nibabel as nib
-
-    # nibabel's own functions carry no types.
-    make_image: Any = nib.Nifti1Image
-    image = make_image(volume.array.transpose(2, 1, 0), volume.affine)
-    image.header.set_xyzt_units("mm")
-    image.header["descrip"] = b"synthetic: napari-microus phantom"
-    with written_whole(path, overwrite=overwrite) as temporary:
-        nib.save(image, temporary)
