@@ -11,6 +11,8 @@ import typer
 
 from napari_microus.core.errors import MicroUSError
 from napari_microus.core.events import (
+    BatchReport,
+    EpochReport,
     Event,
     Failed,
     Notice,
@@ -119,5 +121,26 @@ def _drain_with_bar(work: Generator[Event, Any, Result]) -> Result:
                     unit=event.unit,
                     visible=True,
                 )
+            elif isinstance(event, BatchReport):
+                bar.update(
+                    task,
+                    description=f"Epoch {event.epoch + 1}, loss {event.loss:.4f}",
+                    completed=event.batch,
+                    total=event.batches,
+                    unit=f"batches, {event.frames_per_s:.0f} frames/s",
+                    visible=True,
+                )
+            elif isinstance(event, EpochReport):
+                bar.console.print(_epoch_line(event), markup=False)
             elif isinstance(event, Notice):
                 bar.console.print(event.message, markup=False)
+
+
+def _epoch_line(report: EpochReport) -> str:
+    """Return one line of a training run's log."""
+    parts = [f"epoch {report.epoch + 1}/{report.epochs}: loss {report.train_loss:.4f}"]
+    if report.val_dice is not None:
+        parts.append(f"DSC {report.val_dice:.4f}")
+    if report.val_hd95_mm is not None:
+        parts.append(f"HD95 {report.val_hd95_mm:.2f} mm")
+    return ", ".join(parts) + (" (best)" if report.is_best else "")

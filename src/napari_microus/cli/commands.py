@@ -1,6 +1,9 @@
 """Import every module that adds a command to the application."""
 
+# ruff: noqa: F401
+
 from __future__ import annotations
 
-import napari_microus.cli.dataset  # noqa: F401
-import napari_microus.cli.phantom  # noqa: F401
+import napari_microus.cli.dataset
+import napari_microus.cli.phantom
+import napari_microus.cli.train

@@ -1,0 +1,143 @@
+"""Train a network, or go on with a run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_microus.cli import app
+from napari_microus.cli._console import ProgressOption, ProgressStyle, drain
+from napari_microus.core.errors import ConfigError
+
+_Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Change any setting: --set optimizer.learning_rate=0.001. Repeatable.",
+    ),
+]
+
+
+@app.command()
+def train(
+    preset: Annotated[
+        str, typer.Option(help="A recipe by name, or a YAML file; see --list.")
+    ] = "demo",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Run folder to make.")
+    ] = None,
+    study: Annotated[
+        Path | None, typer.Option(help="Study to learn from; else phantoms.")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(help="Model to start from, by name or folder.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Network: small or base, if not started from.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cuda, mps or cpu.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the run.")] = None,
+    deterministic: Annotated[
+        bool, typer.Option(help="Give the same weights on every run.")
+    ] = False,
+    settings: _Set = None,
+    list_presets: Annotated[
+        bool, typer.Option("--list", help="Print the recipes and end.")
+    ] = False,
+    progress: ProgressOption = ProgressStyle.bar,
+) -> None:
+    """Train a network; the finished model is put into the library."""
+    from napari_microus.core.train.config import TrainConfig, preset_names
+
+    if list_presets:
+        print("\n".join(preset_names()))
+        return
+    changes: dict[str, Any] = {
+        "output": str(output or Path("runs") / preset_label(preset)),
+        "start": start,
+        "model": model,
+        "epochs": epochs,
+        "device": device,
+        "seed": seed,
+        "deterministic": True if deterministic else None,
+        "data": {"study": str(study)} if study is not None else None,
+    }
+    changes = {name: value for name, value in changes.items() if value is not None}
+    config = TrainConfig.preset(preset, **changes)
+    if settings:
+        config = config.with_changes(parse_settings(settings))
+    _be_polite()
+    from napari_microus.core.train import train as start_training
+
+    _show(start_training(config), progress)
+
+
+@app.command()
+def resume(
+    run: Annotated[Path, typer.Argument(help="Folder of a run that was stopped.")],
+    progress: ProgressOption = ProgressStyle.bar,
+) -> None:
+    """Go on with a run exactly where its last checkpoint was made."""
+    _be_polite()
+    from napari_microus.core.train import resume as go_on
+
+    _show(go_on(run), progress)
+
+
+def parse_settings(lines: list[str]) -> dict[str, Any]:
+    """Return ``["a.b=1"]`` as ``{"a": {"b": 1}}``, values read as YAML.
+
+    Raises
+    ------
+    ConfigError
+        If a line has no ``=`` or its value is no YAML.
+    """
+    import yaml
+
+    changes: dict[str, Any] = {}
+    for line in lines:
+        name, equals, text = line.partition("=")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            equals = ""
+        if not equals or not name:
+            raise ConfigError(
+                f"--set must read name=value; got '{line}'. "
+                "Write, say, --set optimizer.learning_rate=0.001."
+            )
+        *sections, last = name.split(".")
+        level = changes
+        for section in sections:
+            level = level.setdefault(section, {})
+        level[last] = value
+    return changes
+
+
+def preset_label(preset: str) -> str:
+    """Return a name for the run folder of a preset or a YAML file."""
+    return Path(preset).stem
+
+
+def _be_polite() -> None:
+    """Let idle threads sleep, before PyTorch is imported and reads this.
+
+    Threads that spin while they wait slow everything, training too, many times
+    over on a machine that does something else besides.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def _show(work: Any, progress: ProgressStyle) -> None:
+    # Of several processes, the first one speaks.
+    if os.environ.get("RANK", "0") != "0":
+        progress = ProgressStyle.none
+    result = drain(work, progress)
+    if progress is ProgressStyle.bar:
+        dice = "" if result.dice is None else f", DSC {result.dice:.4f}"
+        where = result.model or result.run
+        print(f"{result.state}: {where}{dice}")

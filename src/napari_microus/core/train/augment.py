@@ -1,0 +1,160 @@
+"""Vary training frames: pose, brightness, speckle and the gain along depth.
+
+The whole batch is transformed at once, on the device it lies on, with MONAI's
+affine matrices and resampler. Every number comes from generators seeded by the
+sample's own key, so that a batch is the same however it is divided over processes
+and however often a run was interrupted.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from monai.networks.layers.spatial_transforms import AffineTransform
+from monai.transforms.utils import create_rotate, create_scale, create_translate
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_microus.core.train.config import AugmentConfig
+
+IGNORED = 255
+_CONTROL_POINTS = 5
+
+
+def augment(
+    frames: Tensor,
+    masks: Tensor,
+    keys: Sequence[tuple[int, ...]],
+    config: AugmentConfig,
+) -> tuple[Tensor, Tensor]:
+    """Vary a batch of frames and move their masks along.
+
+    Parameters
+    ----------
+    frames : Tensor of float, shape (B, 1, S, S)
+        Intensities from 0 to 1.
+    masks : Tensor, shape (B, K, S, S)
+        Masks of each frame, 0 or 1, and 255 where a pixel is to be ignored.
+    keys : sequence of tuple of int, length B
+        What seeds each sample; the same key gives the same variation.
+    config : AugmentConfig
+        Ranges; zero switches a variation off.
+
+    Returns
+    -------
+    frames : Tensor of float32, shape (B, 1, S, S)
+        From 0 to 1.
+    masks : Tensor of float32, shape (B, K, S, S)
+        0, 1 or 255.
+    """
+    draws = [np.random.default_rng(key) for key in keys]
+    frames, masks = _move(frames, masks, draws, config)
+    return change_intensity(frames, draws, config), masks
+
+
+def change_intensity(
+    frames: Tensor, draws: Sequence[np.random.Generator], config: AugmentConfig
+) -> Tensor:
+    """Vary brightness, contrast, sharpness, gain and speckle of frames in [0, 1]."""
+    if config.blur > 0:
+        part = _column(draws, config.blur, frames)
+        frames = frames + part * (_blurred(frames) - frames)
+    if config.gain_curve > 0:
+        frames = frames * _gain(frames, draws, config.gain_curve)
+    if config.contrast > 0 or config.brightness > 0:
+        mean = frames.mean((-2, -1), keepdim=True)
+        slope = 1 + _column(draws, config.contrast, frames)
+        offset = _column(draws, config.brightness, frames)
+        frames = (frames - mean) * slope + mean + offset
+    if config.speckle > 0:
+        frames = frames + _speckle(frames, draws, config.speckle)
+    frames = frames.clamp(0, 1)
+    if config.gamma > 0:
+        frames = frames.pow(_column(draws, config.gamma, frames).exp())
+    return frames
+
+
+def _move(
+    frames: Tensor,
+    masks: Tensor,
+    draws: Sequence[np.random.Generator],
+    config: AugmentConfig,
+) -> tuple[Tensor, Tensor]:
+    matrices = np.stack([_matrix(draw, config) for draw in draws])
+    masks = masks.to(torch.float32)
+    if np.array_equal(matrices, np.broadcast_to(np.eye(3), matrices.shape)):
+        return frames.to(torch.float32), masks
+    theta = torch.from_numpy(matrices).to(frames.device, torch.float32)
+    size = frames.shape[-2:]
+    smooth = AffineTransform(size, normalized=True, padding_mode="zeros")
+    ignored = masks == IGNORED
+    images = torch.cat([frames.to(torch.float32), masks.where(~ignored, 0.0)], dim=1)
+    moved = smooth(images, theta)
+    frames, masks = moved[:, :1], (moved[:, 1:] >= 0.5).to(torch.float32)
+    if ignored.any():
+        nearest = AffineTransform(size, normalized=True, mode="nearest")
+        lost = nearest(ignored.to(torch.float32), theta) > 0.5
+        masks = masks.masked_fill(lost, float(IGNORED))
+    return frames, masks
+
+
+def _matrix(draw: np.random.Generator, config: AugmentConfig) -> np.ndarray:
+    """Return the inverse map in normalised coordinates, as MONAI's resampler asks."""
+    angle, size, down, right = draw.uniform(-1, 1, 4)
+    flips = draw.random(2) < (config.flip_vertical, config.flip_horizontal)
+    factor = (1 + config.scale) ** size
+    scale = [factor * (-1 if flip else 1) for flip in flips]
+    matrix = create_translate(2, (2 * config.shift * down, 2 * config.shift * right))
+    matrix = matrix @ create_rotate(2, math.radians(config.rotation_deg * angle))
+    return np.asarray(matrix @ create_scale(2, scale))
+
+
+def _column(draws: Sequence[np.random.Generator], reach: float, like: Tensor) -> Tensor:
+    values = [draw.uniform(-reach, reach) for draw in draws]
+    return torch.tensor(values, device=like.device, dtype=like.dtype).view(-1, 1, 1, 1)
+
+
+def _blurred(frames: Tensor) -> Tensor:
+    kernel = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], device=frames.device) / 16
+    down = F.conv2d(
+        F.pad(frames, (0, 0, 2, 2), mode="replicate"), kernel.view(1, 1, 5, 1)
+    )
+    return F.conv2d(
+        F.pad(down, (2, 2, 0, 0), mode="replicate"), kernel.view(1, 1, 1, 5)
+    )
+
+
+def _gain(frames: Tensor, draws: Sequence[np.random.Generator], reach: float) -> Tensor:
+    """Return a smooth gain (B, 1, S, S): a curve along depth times one along width."""
+    points = [draw.uniform(-reach, reach, (2, _CONTROL_POINTS)) for draw in draws]
+    knots = torch.tensor(np.stack(points), device=frames.device, dtype=frames.dtype)
+    curves = F.interpolate(knots, frames.shape[-1], mode="linear", align_corners=True)
+    down, across = curves[:, 0, :, None], curves[:, 1, None, :]
+    return (down + 0.5 * across).exp().unsqueeze(1)
+
+
+def _speckle(
+    frames: Tensor, draws: Sequence[np.random.Generator], reach: float
+) -> Tensor:
+    """Return noise whose grain and strength differ from frame to frame.
+
+    Speckle multiplies the echo, so that after log compression it adds to the grey
+    level; it is weaker where the frame is black.
+    """
+    size = frames.shape[-1]
+    noise = torch.empty_like(frames)
+    for index, draw in enumerate(draws):
+        strength, grain = draw.uniform(0, reach), draw.uniform(1, 3)
+        seed = int(draw.integers(2**62))
+        source = torch.Generator(frames.device).manual_seed(seed)
+        shape = (1, 1, math.ceil(size / grain), math.ceil(size / grain / 1.5))
+        grains = torch.randn(shape, generator=source, device=frames.device)
+        grains = F.interpolate(grains, (size, size), mode="bilinear")
+        noise[index] = (strength * grains)[0]
+    return noise * frames.clamp(0, 1).sqrt()

@@ -1,0 +1,64 @@
+"""The model card: what a model is, what it learnt from, and what it is not."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_microus.core.train.config import TrainConfig
+    from napari_microus.core.train.sources import TrainingData
+
+_PACKAGES = ("napari-microus", "torch", "monai", "numpy")
+
+
+def write_card(config: TrainConfig, data: TrainingData, metrics: dict[str, Any]) -> str:
+    """Return the card in Markdown; it holds counts, and no patient identifiers."""
+    facts = "\n".join(
+        f"- {name.replace('_', ' ')}: {value}"
+        for name, value in data.provenance.items()
+    )
+    return f"""# {config.name}
+
+Not for clinical use.
+
+Segments the prostate capsule in micro-ultrasound frames. Network:
+{config.model.architecture}, {config.model.image_size} px input. Loss:
+{config.loss.name}{" with deep supervision" if config.loss.deep_supervision else ""}\
+{f" and Dice (weight {config.loss.dice_weight:g})" if config.loss.dice_weight else ""}.
+Started from {config.start or "random weights"}.
+
+## Data
+
+{facts}
+
+## Measured
+
+On the validation cases, mean over cases of the mean over frames with a capsule:
+
+- DSC: {_number(metrics["validation_dice"], 4)}
+- HD95: {_number(metrics["validation_hd95_mm"], 2)} mm
+- cases: {metrics["validation_cases"]}
+- the annotators' own agreement there (DSC): {_number(metrics["human_dice"], 4)}
+
+The best epoch was chosen on these cases, so that the figures lean to the bright
+side; measure on a test set before drawing conclusions.
+
+## Made with
+
+Seed {config.seed}, best of {metrics["epochs"]} epochs (number
+{metrics["best_epoch"] + 1}), {metrics["training_s"] / 60:.1f} minutes. \
+{_versions()}. All settings are in `config.yaml`.
+
+Licence: that of the training data applies; the code is Apache-2.0.
+"""
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "not measured" if value is None else f"{value:.{digits}f}"
+
+
+def _versions() -> str:
+    named = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    return f"{named}, Python {platform.python_version()}"

@@ -1,0 +1,86 @@
+"""The loss a configuration asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from napari_microus.core.losses import (
+    AdaptiveFocalLoss,
+    AnnotationGuidedBCE,
+    DeepSupervision,
+    SigmoidFocalLoss,
+    SizeSmoothnessFocalLoss,
+    WithDice,
+)
+from napari_microus.core.train.processes import mean_over_processes
+
+if TYPE_CHECKING:
+    from napari_microus.core.train.config import LossConfig
+
+
+class SharedAdaptiveFocalLoss(AdaptiveFocalLoss):
+    """Adaptive focal loss whose gamma is that of the batch over all processes."""
+
+    def _gamma(self, *arguments: Any) -> Tensor:
+        gamma: Tensor = super()._gamma(*arguments)
+        return gamma if self.per_sample else mean_over_processes(gamma)
+
+
+class FinestOnly(nn.Module):
+    """Take a criterion on the full-resolution logits of a network's output."""
+
+    def __init__(self, criterion: nn.Module) -> None:
+        super().__init__()
+        self.criterion = criterion
+
+    def forward(
+        self, outputs: Any, expert: Tensor, nonexpert: Tensor | None = None
+    ) -> Tensor:
+        """Return the loss; shapes as in the criterion."""
+        logits = outputs if isinstance(outputs, Tensor) else outputs[0]
+        loss: Tensor = self.criterion(logits, expert, nonexpert)
+        return loss
+
+
+def create_criterion(config: LossConfig) -> nn.Module:
+    """Return the loss, called as ``criterion(outputs, expert, nonexpert)``.
+
+    ``outputs`` is what a network returns: logits, or logits at several scales.
+    """
+    criterion = _single_scale(config)
+    if config.dice_weight > 0:
+        criterion = WithDice(criterion, config.dice_weight)
+    if not config.deep_supervision:
+        return FinestOnly(criterion)
+    return DeepSupervision(criterion, config.kernel_sizes, config.label_downsampling)
+
+
+def _single_scale(config: LossConfig) -> nn.Module:
+    kernel_size = config.kernel_sizes[0]
+    if config.name == "adaptive_focal":
+        return SharedAdaptiveFocalLoss(
+            kernel_size=kernel_size,
+            variability=config.variability,
+            per_sample=config.per_sample,
+        )
+    if config.name == "ag_bce":
+        return AnnotationGuidedBCE(config.hard_weight, kernel_size=kernel_size)
+    if config.name == "size_smoothness":
+        return SizeSmoothnessFocalLoss(form=config.form)
+    return SigmoidFocalLoss(
+        config.alpha,
+        config.gamma,
+        convention=config.convention,
+        on_probabilities=config.name == "focal_as_published",
+    )
+
+
+def last_gamma(criterion: nn.Module) -> float | None:
+    """Return the gamma of the last call at full resolution, None if it has none."""
+    for module in criterion.modules():
+        gamma = getattr(module, "last_gamma", None)
+        if isinstance(gamma, Tensor):
+            return float(gamma.float().mean())
+    return None

@@ -1,0 +1,61 @@
+"""The course of a run as a table and a picture."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, Any
+
+from napari_microus.core.files import written_whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COLUMNS = (
+    *("epoch", "train_loss", "val_loss", "val_dice", "val_hd95_mm"),
+    *("learning_rate", "seconds", "is_best"),
+)
+
+
+def write_table(path: Path, history: list[dict[str, Any]]) -> None:
+    """Write one line per epoch; what was not measured stays empty."""
+    with written_whole(path, overwrite=True) as temporary:
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(history)
+
+
+def draw(path: Path, history: list[dict[str, Any]], human_dice: float | None) -> None:
+    """Draw losses, DSC with the human ceiling, and HD95 over the epochs."""
+    # The figure's own canvas: no window toolkit, no global state.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    losses, dice, distance = figure.subplots(1, 3)
+    _plot(losses, history, "train_loss", "training", "#4477aa")
+    _plot(losses, history, "val_loss", "validation", "#ee6677")
+    losses.set_title("loss")
+    _plot(dice, history, "val_dice", "validation", "#ee6677")
+    if human_dice is not None:
+        dice.axhline(human_dice, color="#228833", ls="--", label="annotators")
+    dice.set_title("DSC")
+    _plot(distance, history, "val_hd95_mm", "validation", "#ee6677")
+    distance.set_title("HD95 (mm)")
+    for axes in (losses, dice, distance):
+        axes.set_xlabel("epoch")
+        axes.spines[["top", "right"]].set_visible(False)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(frameon=False)
+    with written_whole(path, overwrite=True) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+def _plot(
+    axes: Any, history: list[dict[str, Any]], name: str, label: str, colour: str
+) -> None:
+    points = [(row["epoch"] + 1, row[name]) for row in history]
+    points = [(epoch, value) for epoch, value in points if value is not None]
+    if points:
+        axes.plot(*zip(*points, strict=True), ".-", color=colour, label=label)

@@ -1,0 +1,100 @@
+"""From a start model to a network, and from the trained network to a model."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_microus.core.config import ModelConfig
+from napari_microus.core.models import create_model
+from napari_microus.core.train.card import write_card
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from napari_microus.core.train.checkpoint import Position
+    from napari_microus.core.train.config import TrainConfig
+    from napari_microus.core.train.sources import TrainingData
+
+
+def start_network(config: TrainConfig) -> tuple[nn.Module, TrainConfig]:
+    """Return the network to train, and the settings with its true dimensions.
+
+    Raises
+    ------
+    CheckpointError, ConfigError
+        If the start model is missing or broken.
+    """
+    if config.start is None:
+        return create_model(config.model), config
+    from napari_microus.core.library import load_model
+
+    loaded = load_model(config.start)
+    architecture = loaded.config["architecture"]
+    section = "transunet" if architecture == "transunet" else "baseline"
+    model = ModelConfig.from_dict(
+        {"architecture": architecture, section: loaded.config["options"]}
+    )
+    network = loaded.network.requires_grad_(True).train()
+    return network, dataclasses.replace(config, model=model)
+
+
+def export_model(
+    config: TrainConfig,
+    network: nn.Module,
+    position: Position,
+    data: TrainingData,
+    human_dice: float | None,
+) -> Path:
+    """Write the model's folder into the run, and into the library if asked for.
+
+    Returns
+    -------
+    Path
+        The folder in the library, or the run's own.
+    """
+    from napari_microus.core.library import library_folder, save_model
+
+    model = config.model
+    is_transunet = model.architecture == "transunet"
+    options = model.transunet if is_transunet else model.baseline
+    described: dict[str, Any] = {
+        "architecture": model.architecture,
+        "options": options.to_dict(),
+        "input": {"size": model.image_size},
+        "version": "1",
+        "training": _shareable(config),
+    }
+    row = position.history[position.best_epoch]
+    metrics = {
+        "validation_dice": row["val_dice"],
+        "validation_hd95_mm": row["val_hd95_mm"],
+        "validation_cases": len(data.validation),
+        "human_dice": human_dice,
+        "best_epoch": position.best_epoch,
+        "epochs": position.epoch,
+        "training_s": position.seconds,
+    }
+    parts: dict[str, Any] = {
+        "config": described,
+        "card": write_card(config, data, metrics),
+        "metrics": metrics,
+    }
+    own = save_model(Path(config.output) / "model", network, overwrite=True, **parts)
+    if not config.to_library:
+        return own
+    name, number = config.name, 2
+    while (library_folder() / name).exists():
+        name, number = f"{config.name}-{number}", number + 1
+    return save_model(library_folder() / name, network, **parts)
+
+
+def _shareable(config: TrainConfig) -> dict[str, Any]:
+    """Return the settings without paths, which may tell who or where somebody is."""
+    values = config.to_dict()
+    for name in ("output", "start"):
+        values[name] = values[name] and Path(values[name]).name
+    for name in ("study", "unlabelled", "cache"):
+        values["data"][name] = None
+    return values

@@ -1,0 +1,205 @@
+"""Measure a network on whole scans, at their own resolution."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from napari_microus.core.preprocess import (
+    intensity_window,
+    mask_to_network,
+    to_full_size,
+    to_network,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from napari_microus.core.train.sources import ValidationCase
+
+_IGNORED = 255
+
+
+@dataclass(frozen=True)
+class CaseScore:
+    """How one case was segmented: means over its frames.
+
+    ``dice`` counts the frames on which the expert drew something; ``hd95_mm``
+    those of them on which the network found something too, and is NaN without any.
+    """
+
+    case: str
+    patient: str
+    dice: float
+    hd95_mm: float
+    loss: float
+    frames: int
+
+
+@dataclass(frozen=True)
+class FramePreview:
+    """One validation frame, what is true there, and what the network says."""
+
+    case: str
+    frame: int
+    image: NDArray[Any]
+    expert: NDArray[np.bool_]
+    probability: NDArray[np.float32]
+
+
+def score_case(
+    network: Callable[[Tensor], Any],
+    criterion: Callable[[Any, Tensor, Tensor | None], Tensor],
+    case: ValidationCase,
+    *,
+    size: int,
+    device: torch.device,
+    frames: int | None,
+    batch_size: int,
+    cancelled: Callable[[], bool],
+    previews: list[FramePreview] | None = None,
+) -> CaseScore | None:
+    """Return the score of a case, or None when cancelled midway.
+
+    Parameters
+    ----------
+    network, criterion : callable
+        The network in evaluation mode and the loss it is trained with.
+    case : ValidationCase
+        Scan with its masks.
+    size : int
+        Edge of the network's input, in pixels.
+    device : device
+        Where the network lies.
+    frames : int, optional
+        How many frames to measure, evenly spread; None: all.
+    batch_size : int
+        Frames at once.
+    cancelled : callable
+        Asked between batches.
+    previews : list, optional
+        Receives the frame with the largest expert mask.
+    """
+    scan, expert, nonexpert = case.load()
+    chosen = spread(len(scan.array), frames)
+    window = intensity_window(scan.array)
+    shown = int(np.argmax((expert.array[chosen] == 1).sum((1, 2))))
+    spacing = scan.spacing_mm[1:]
+    losses, pairs = [], []
+    for start in range(0, len(chosen), batch_size):
+        if cancelled():
+            return None
+        part = chosen[start : start + batch_size]
+        images = _tensor(scan.array[part], device)
+        truth = _tensor(expert.array[part], device)
+        other = None if nonexpert is None else _tensor(nonexpert.array[part], device)
+        output = network(to_network(images, size, window))
+        labels = [_labels(mask, size) for mask in (truth, other) if mask is not None]
+        loss = criterion(output, labels[0], labels[1] if other is not None else None)
+        losses += [float(loss)] * len(part)
+        logits = output[0] if isinstance(output, tuple) else output
+        full = to_full_size(logits.float(), scan.shape[1:]).sigmoid()
+        probability = full[:, 0].cpu().numpy()
+        for index, frame in enumerate(part):
+            valid = expert.array[frame] != _IGNORED
+            pair = (probability[index] >= 0.5) & valid, expert.array[frame] == 1
+            pairs.append(pair)
+            if previews is not None and start + index == shown:
+                image = scan.array[frame]
+                previews.append(
+                    FramePreview(
+                        case.name, int(frame), image, pair[1], probability[index]
+                    )
+                )
+    dice, hd95_mm = mean_over_frames(pairs, spacing, cancelled)
+    loss_mean = float(np.mean(losses))
+    return CaseScore(case.name, case.patient, dice, hd95_mm, loss_mean, len(chosen))
+
+
+def mean_over_frames(
+    pairs: Sequence[tuple[NDArray[np.bool_], NDArray[np.bool_]]],
+    spacing_mm: tuple[float, float],
+    cancelled: Callable[[], bool] = lambda: False,
+) -> tuple[float, float]:
+    """Return mean Dice and HD95 in mm over frames (prediction, reference).
+
+    Frames with an empty reference are left out, as published; a missed capsule has
+    Dice 0 and no distance.
+    """
+    from napari_microus.core import metrics
+
+    dices, distances = [], []
+    for prediction, reference in pairs:
+        if not reference.any() or cancelled():
+            continue
+        dices.append(float(metrics.dice(prediction, reference)))
+        if prediction.any():
+            distance = metrics.hausdorff_mm(
+                prediction, reference, spacing_mm, percentile=95
+            )
+            distances.append(float(distance))
+    return _mean(dices), _mean(distances)
+
+
+def human_dice(cases: Sequence[ValidationCase], frames: int | None) -> float | None:
+    """Return the annotators' own agreement on the validation cases: their ceiling.
+
+    None where no case has a second annotation.
+    """
+    found = []
+    for case in cases:
+        _, expert, nonexpert = case.load()
+        if nonexpert is None:
+            continue
+        from napari_microus.core import metrics
+
+        values = [
+            float(metrics.dice(nonexpert.array[z] == 1, expert.array[z] == 1))
+            for z in spread(len(expert.array), frames)
+            if (expert.array[z] == 1).any()
+        ]
+        found.append(_mean(values))
+    found = [value for value in found if not math.isnan(value)]
+    return _mean(found) if found else None
+
+
+def summarise(scores: Sequence[CaseScore]) -> dict[str, float]:
+    """Return means over cases: ``loss``, ``dice``, ``hd95_mm`` (NaN where none)."""
+    return {
+        "loss": _mean([s.loss for s in scores]),
+        "dice": _mean([s.dice for s in scores if not math.isnan(s.dice)]),
+        "hd95_mm": _mean([s.hd95_mm for s in scores if not math.isnan(s.hd95_mm)]),
+    }
+
+
+def spread(count: int, wanted: int | None) -> NDArray[np.int64]:
+    """Return ``wanted`` indices spread evenly over ``count``."""
+    if wanted is None or wanted >= count:
+        return np.arange(count)
+    return np.linspace(0, count - 1, wanted + 2)[1:-1].round().astype(np.int64)
+
+
+def _tensor(array: NDArray[Any], device: torch.device) -> Tensor:
+    values = np.ascontiguousarray(array)
+    if values.dtype != np.uint8:
+        values = values.astype(np.float32)
+    return torch.from_numpy(values).unsqueeze(1).to(device)
+
+
+def _labels(mask: Tensor, size: int) -> Tensor:
+    resized = mask_to_network(mask == 1, size)
+    ignored = mask == _IGNORED
+    if ignored.any():
+        resized = resized.masked_fill(mask_to_network(ignored, size) > 0.5, _IGNORED)
+    return resized
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if len(values) else math.nan
