@@ -1,4 +1,4 @@
-from dataclasses import FrozenInstanceError, dataclass
+from dataclasses import FrozenInstanceError, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +22,7 @@ class Example(Config):
     folder: Path | None = None
     pair: tuple[int, float] = (1, 2.0)
     names: tuple[str, ...] = ()
-    model: TransUNetConfig = TransUNetConfig()
+    model: TransUNetConfig = field(default_factory=TransUNetConfig)
 
 
 def test_yaml_round_trip_keeps_every_setting(tmp_path):
