@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 METADATA_KEY = "napari_microus"
 
+# Colours that stay apart for colour-blind eyes (Okabe and Ito).
+EXPERT_COLOR = "#56b4e9"
+NONEXPERT_COLOR = "#e69f00"
+CAPSULE_COLOR = "#f0e442"
+
+_UNDECIDED_COLOR = "#999999"
+_OTHER_COLOR = "#cc79a7"
+
 _GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
 # Axes of napari's world (z, y, x) to those of an affine (x, y, z), and back.
@@ -57,6 +65,15 @@ def layer_arguments(volume: Volume, **metadata: Any) -> dict[str, Any]:
         "axis_labels": ("z", "y", "x"),
         "metadata": {METADATA_KEY: {**_origin(volume), **metadata}},
     }
+
+
+def tint(color: str) -> dict[str, Any]:
+    """Return the keyword arguments that show a mask in ``color`` over its scan.
+
+    Value 255 (undecided) is grey.
+    """
+    colors = {0: "transparent", 1: color, 255: _UNDECIDED_COLOR, None: _OTHER_COLOR}
+    return {"colormap": colors, "opacity": 0.45}
 
 
 def derived_metadata(source: Layer, **metadata: Any) -> dict[str, Any]:

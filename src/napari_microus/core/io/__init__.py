@@ -5,6 +5,7 @@ from napari_microus.core.io.masks import (
     as_mask,
     distinct_values,
     placed_on,
+    read_labels,
     read_mask,
 )
 from napari_microus.core.io.reading import (
@@ -30,6 +31,7 @@ __all__ = [
     "distinct_values",
     "is_readable",
     "placed_on",
+    "read_labels",
     "read_mask",
     "read_provenance",
     "read_volume",

@@ -68,8 +68,29 @@ def read_mask(
         was named, or does not fit the grid.
     """
     path = Path(path)
-    mask = as_mask(_read_labels(path), label=label, name=str(path))
+    mask = as_mask(read_labels(path), label=label, name=str(path))
     return mask if grid is None else placed_on(mask, grid)
+
+
+def read_labels(path: str | Path) -> Volume:
+    """Read an annotation with the values it has; a palette's indices are labels.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or is a picture in true colour.
+    """
+    path = Path(path)
+    volume = read_volume(path)
+    if suffix_of(path) not in PICTURE_SUFFIXES:
+        return volume
+    labels = read_picture(path, palette_as_labels=True)
+    if labels.metadata["notices"]:
+        raise InputError(
+            f"A mask must be grey or a palette of labels; got colour in {path}. "
+            "Export the annotation alone, without the picture under it."
+        )
+    return replace(labels, metadata=volume.metadata | labels.metadata)
 
 
 def as_mask(volume: Volume, *, label: int | None = None, name: str = "") -> Volume:
@@ -138,20 +159,6 @@ def placed_on(mask: Volume, grid: Volume) -> Volume:
     array = np.zeros(grid.shape, mask.array.dtype)
     array[tuple(slice(a, b) for a, b in zip(first, last, strict=True))] = mask.array
     return Volume(array, grid.affine, grid.has_geometry, mask.metadata)
-
-
-def _read_labels(path: Path) -> Volume:
-    volume = read_volume(path)
-    if suffix_of(path) not in PICTURE_SUFFIXES:
-        return volume
-    labels = read_picture(path, palette_as_labels=True)
-    notices = labels.metadata["notices"]
-    if notices:
-        raise InputError(
-            f"A mask must be grey or a palette of labels; got colour in {path}. "
-            "Export the annotation alone, without the picture under it."
-        )
-    return replace(labels, metadata=volume.metadata | labels.metadata)
 
 
 def _listed(values: Any) -> str:

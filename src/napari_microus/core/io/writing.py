@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from napari_microus.core.volume import Volume
 
-WRITABLE = (*NIFTI_SUFFIXES, ".nrrd", ".seg.nrrd", ".mha")
+# The first is the one to take where none was named.
+WRITABLE = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
 
 _GENERATOR = {"generator": "napari-microus"}
 

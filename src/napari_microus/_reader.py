@@ -1,0 +1,130 @@
+"""napari's reader: scans become Image layers, plain annotations Labels layers."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.plugins.utils import get_preferred_reader
+from napari.utils.notifications import show_error, show_warning
+
+from napari_microus.core.errors import InputError
+from napari_microus.core.io import (
+    UNDECIDED,
+    as_mask,
+    distinct_values,
+    is_readable,
+    read_labels,
+    read_provenance,
+    read_volume,
+    stem_of,
+    suffix_of,
+)
+from napari_microus.core.io.frames import PICTURE_SUFFIXES
+from napari_microus.widgets._layers import (
+    CAPSULE_COLOR,
+    EXPERT_COLOR,
+    NONEXPERT_COLOR,
+    layer_arguments,
+    tint,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari.types import LayerData
+    from numpy.typing import NDArray
+
+    from napari_microus.core.volume import Volume
+
+PLUGIN = "napari-microus"
+
+_COLORS = (
+    (re.compile(r"non[-_ ]?expert"), NONEXPERT_COLOR),
+    (re.compile(r"expert"), EXPERT_COLOR),
+    (re.compile(r""), CAPSULE_COLOR),
+)
+
+# Names by which people tell an annotation, or a folder of them, from its scan.
+_ANNOTATION = re.compile(r"annotation|mask|seg|label|capsule|contour|expert|manual")
+_ANNOTATIONS = re.compile(r"(annotations|masks|segmentations|labels)(_|$)")
+
+
+def get_reader(
+    path: str | Sequence[str],
+) -> Callable[[str | Sequence[str]], list[LayerData]] | None:
+    """Return the function that reads ``path``, or None if it is not ours.
+
+    Several paths are pictures that become the frames of one scan.
+    """
+    if isinstance(path, str):
+        # A folder is taken to be one, so that an empty one gives a sentence.
+        is_store = Path(path).suffix in (".zarr", ".n5")
+        ours = is_readable(path) or (Path(path).is_dir() and not is_store)
+    else:
+        ours = bool(path) and all(is_readable(one) for one in path)
+    return read_layers if ours else None
+
+
+def read_layers(path: str | Sequence[str]) -> list[LayerData]:
+    """Read one scan or annotation as napari's layer data.
+
+    Raises
+    ------
+    InputError
+        If the path holds anything but one scan; see `read_volume`.
+    """
+    try:
+        volume = read_volume(path)
+    except InputError as error:
+        # napari shows an error of a reader that was chosen this time, but not one
+        # of a reader that was chosen for good.
+        if get_preferred_reader(path if isinstance(path, str) else path[0]) == PLUGIN:
+            show_error(str(error))
+        raise
+    first = Path(path if isinstance(path, str) else path[0])
+    name = stem_of(first) if isinstance(path, str) else first.parent.name
+    for notice in volume.metadata["notices"]:
+        show_warning(f"{name}: {notice}")
+    labels = _labels(first, volume)
+    if labels is None:
+        return [(volume.array, {"name": name, **layer_arguments(volume)}, "image")]
+    arguments = layer_arguments(volume, **_provenance(first))
+    if set(distinct_values(labels) or [2]) <= {0, 1, UNDECIDED}:
+        told = f"{first.parent.name}/{first.name}".lower()
+        color = next(color for name, color in _COLORS if name.search(told))
+        arguments |= tint(color)
+    if names := volume.metadata.get("labels"):
+        arguments["features"] = {"index": list(names), "name": list(names.values())}
+    return [(labels, {"name": name, **arguments}, "labels")]
+
+
+def _labels(path: Path, volume: Volume) -> NDArray[Any] | None:
+    """Return the labels of a file that is plainly an annotation, else None."""
+    name, folder = path.name.lower(), path.parent.name.lower()
+    if not (_ANNOTATION.search(name) or _ANNOTATIONS.search(folder)):
+        return None
+    if suffix_of(path) in PICTURE_SUFFIXES:
+        try:
+            volume = read_labels(path)
+        except InputError:  # a picture in colour
+            return None
+    values = distinct_values(volume.array)
+    if values is None or any(v != v or v < 0 or v % 1 for v in values):
+        return None
+    try:
+        return as_mask(volume).array
+    except InputError:  # several labels, which napari shows as they are
+        top = int(values[-1])
+        return volume.array.astype(np.uint8 if top < 256 else np.int32)
+
+
+def _provenance(path: Path) -> dict[str, Any]:
+    try:
+        provenance = read_provenance(path)
+    except InputError as error:
+        show_warning(str(error))
+        return {}
+    return {"provenance": provenance} if provenance else {}

@@ -1,0 +1,43 @@
+"""napari's sample data: a phantom scan with an expert's and a non-expert's mask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_microus.widgets._layers import (
+    EXPERT_COLOR,
+    NONEXPERT_COLOR,
+    layer_arguments,
+    tint,
+)
+
+if TYPE_CHECKING:
+    from napari.types import LayerData
+
+SEED = 1
+FRAMES = 12
+
+
+def phantom_case() -> list[LayerData]:
+    """Return a phantom scan and its two annotations as napari's layer data.
+
+    The case is made when it is asked for, so that the package carries no pictures;
+    equal numbers come out each time.
+    """
+    from napari_microus.core.phantom import make_phantom
+
+    case = make_phantom(SEED, frames=FRAMES)
+    layers: list[LayerData] = [
+        (case.scan.array, {"name": "phantom", **layer_arguments(case.scan)}, "image")
+    ]
+    for name, mask, colour in (
+        ("expert", case.expert, EXPERT_COLOR),
+        ("non-expert", case.nonexpert, NONEXPERT_COLOR),
+    ):
+        arguments = {
+            "name": name,
+            **tint(colour),
+            **layer_arguments(mask),
+        }
+        layers.append((mask.array, arguments, "labels"))
+    return layers
