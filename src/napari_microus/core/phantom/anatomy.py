@@ -132,8 +132,8 @@ class Anatomy:
         size = max(1 - abs(position) ** 2.6, 0.0) ** 0.45
         if size < _SMALLEST:
             return None
-        half = 0.5 * self._length * (0.45 + 0.55 * size)
-        height = min(self._height * (0.4 + 0.6 * size), 1.9 * half)
+        half = 0.5 * self._length * (0.25 + 0.75 * size)
+        height = min(self._height * (0.3 + 0.7 * size), 1.9 * half)
         offset = self._offset * (0.6 + 0.4 * size)
         down = height / (1 + offset)
         n = self._domain.squareness

@@ -51,9 +51,10 @@ class Spot:
 
 @dataclass(frozen=True)
 class Column:
-    """A stripe from the surface down: lost contact, or gas with its echoes."""
+    """A stripe down from a depth: lost contact, a shadow, or gas with its echoes."""
 
     x_mm: float
+    from_mm: float
     width_mm: float
     loss_db: float
     period_mm: float
@@ -117,6 +118,7 @@ def _nodule(rng: Generator) -> Spot:
 def _lost_contact(rng: Generator) -> Column:
     return Column(
         x_mm=APERTURE_MM * rng.uniform(-0.05, 1.05),
+        from_mm=0.0,
         width_mm=np.exp(rng.uniform(np.log(0.6), np.log(7))),
         loss_db=rng.uniform(2, 13),
         period_mm=0.0,
@@ -125,9 +127,23 @@ def _lost_contact(rng: Generator) -> Column:
     )
 
 
+def _shadow(rng: Generator) -> Column:
+    """Behind dense tissue or stones out of the plane: broad, and from mid-depth."""
+    return Column(
+        x_mm=APERTURE_MM * rng.uniform(0, 1),
+        from_mm=rng.uniform(3, 14),
+        width_mm=np.exp(rng.uniform(np.log(1.5), np.log(8))),
+        loss_db=rng.uniform(4, 18),
+        period_mm=0.0,
+        position=rng.uniform(-1, 1),
+        reach=rng.uniform(0.2, 0.8),
+    )
+
+
 def _gas(rng: Generator) -> Column:
     return Column(
         x_mm=APERTURE_MM * rng.choice([rng.uniform(0, 0.3), rng.uniform(0.6, 1)]),
+        from_mm=0.0,
         width_mm=rng.uniform(1.5, 6),
         loss_db=rng.uniform(18, 35),
         period_mm=rng.uniform(0.8, 1.8),
@@ -164,6 +180,7 @@ class Artefacts:
         ]
         self._columns = [
             *_several(rng, domain.shadows * more**0.5, _lost_contact),
+            *_several(rng, 0.4 * domain.shadows * more**0.5, _shadow),
             *_several(rng, domain.gas * more**0.5, _gas),
         ]
 
@@ -199,7 +216,8 @@ class Artefacts:
         """Return the shadows' loss in dB at points (n,)."""
         lost = np.zeros_like(x_mm)
         for column in self._columns:
-            lost += column.loss_db * column.presence(position) * column.across(x_mm)
+            strength = column.loss_db * column.presence(position)
+            lost += strength * column.across(x_mm) * (y_mm > column.from_mm)
         for spot in self._spots:
             if spot.shadow_db > 0:
                 strength = spot.shadow_db * spot.presence(position)
@@ -228,9 +246,8 @@ def _add_spots(level: Field, grid: Grid, position: float, spots: list[Spot]) -> 
 
 def _add_column(loss: Field, grid: Grid, position: float, column: Column) -> None:
     presence = column.presence(position)
-    along = np.float32(column.loss_db * presence) * (
-        grid.y_mm / (grid.y_mm + np.float32(2))
-    )
+    below = np.maximum(grid.y_mm - np.float32(column.from_mm), 0)
+    along = np.float32(column.loss_db * presence) * below / (below + 2)
     if column.period_mm:
         bars = np.cos(grid.y_mm * np.float32(2 * np.pi / column.period_mm))
         fade = np.exp(grid.y_mm * np.float32(-0.12))

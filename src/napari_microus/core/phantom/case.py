@@ -89,7 +89,7 @@ def make_phantom(
         domain = typical_domain(np.random.default_rng([seed, 0]))
     picture = _Picture(shape, spacing_mm, domain)
     reach = VISIBLE_REACH / (1 - domain.empty_fraction)
-    positions = np.linspace(-reach, reach, frames) if frames > 1 else np.zeros(1)
+    positions = reach * ((2 * np.arange(frames) + 1) / frames - 1)
     scan, expert, nonexpert = _render(seed, domain, picture, positions, style)
     volume = Volume.from_spacing(scan, picture.spacing_mm)
     about = {
