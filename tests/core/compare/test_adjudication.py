@@ -119,3 +119,13 @@ def test_a_pixel_that_an_annotator_left_open_stays_open():
     expert = np.array([[[255, 1, 0]]], np.uint8)
     work = Adjudication(disagreement_map(expert, expert * 0 + 1), [])
     assert work.mask.tolist() == [[[255, 1, 255]]]
+
+
+def test_a_mask_edited_elsewhere_is_taken_over_as_hand_drawn(work):
+    work.decide(work.regions[0], "expert")
+    mask = work.mask.copy()
+    mask[0, 0, :3] = 1
+    work.take_mask(mask)
+    np.testing.assert_array_equal(work.mask, mask)
+    assert (work.provenance[0, 0, :3] == 3).all()
+    assert work.drawn_by_hand() == {1: [0, 3]}

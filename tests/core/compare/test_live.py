@@ -56,3 +56,14 @@ def test_a_single_frame_needs_no_third_axis():
     list(live.update_all())
     assert live.codes[2, 3] == 3
     assert live.per_frame.tolist() == [[63, 0, 0, 1, 0]]
+
+
+def test_an_edit_while_the_region_is_widened_is_not_lost():
+    expert, nonexpert = np.zeros((2, 3, 20, 20), np.uint8)
+    live = LiveDisagreement(expert, nonexpert)
+    work = live.widen(3)
+    next(work)
+    expert[0, 5, 5] = 1
+    live.update((slice(0, 1),))
+    list(work)
+    np.testing.assert_array_equal(live.hard, hard_region(expert, nonexpert, 3))

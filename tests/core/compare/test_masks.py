@@ -63,3 +63,13 @@ def test_undecided_pixels_count_for_nothing():
     first, second = settle(one, two)
     np.testing.assert_array_equal(first, [1, 1, 0, 1, 0])
     np.testing.assert_array_equal(second, [1, 0, 0, 1, 0])
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.int64, np.uint16])
+def test_labels_of_every_integer_type_are_found(dtype):
+    labels = np.zeros((2, 4, 4), dtype)
+    labels[0, 1], labels[1, 2] = 7, 300
+    assert label_values(labels) == [7, 300]
+    if np.issubdtype(dtype, np.signedinteger):
+        labels[0, 0] = -1
+        assert label_values(labels) == [-1, 7, 300]

@@ -20,11 +20,11 @@ from napari_microus.core.compare.sidecar import (
     provenance_of,
     read_document,
     save_adjudication,
-    sidecar_of,
     to_document,
     write_document,
 )
 from napari_microus.core.errors import InputError, OutputError
+from napari_microus.core.io import read_volume
 from napari_microus.core.volume import Volume
 
 SCHEMA = json.loads(
@@ -150,9 +150,6 @@ def test_runs_that_leave_the_mask_are_refused(work, masks, runs):
 def test_the_three_files_lie_side_by_side_and_are_not_overwritten(
     work, masks, tmp_path
 ):
-    pytest.importorskip("napari_microus.core.io")
-    from napari_microus.core.io import read_volume
-
     grid = Volume.from_spacing(masks[0], (1.0, 0.5, 0.5))
     paths = save_adjudication(work, ORIGIN, grid, tmp_path / "p01.nii.gz")
     assert [path.name for path in paths] == [
@@ -172,8 +169,7 @@ def test_the_three_files_lie_side_by_side_and_are_not_overwritten(
 
 
 def test_names_of_the_companions():
-    assert sidecar_of("a/b.nii.gz") == Path("a/b.json")
-    assert sidecar_of("a/b.tif") == Path("a/b.json")
+    assert provenance_of("a/b.c.nii.gz") == Path("a/b.c_provenance.nii.gz")
     assert provenance_of("a/b.nii") == Path("a/b_provenance.nii")
 
 

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -238,11 +239,17 @@ class Adjudication:
 
     def drawn_by_hand(self) -> dict[int, list[int]]:
         """Return the runs of pixels drawn by hand, by the value they were given."""
-        runs: dict[int, list[int]] = {}
+        all_runs: dict[int, list[int]] = {}
         for frame in sorted(self._drawn):
-            for value, more in self._drawn[frame].items():
-                runs.setdefault(value, []).extend(more)
-        return runs
+            for value, runs in self._drawn[frame].items():
+                all_runs.setdefault(value, []).extend(runs)
+        return all_runs
+
+    def take_mask(self, mask: NDArray[np.uint8]) -> None:
+        """Take over a mask that was edited elsewhere; differences are hand-drawn."""
+        for frame in np.flatnonzero((self.mask != mask).any(axis=(1, 2))):
+            self.mask[frame] = mask[frame]
+            self.hand_drawn((slice(frame, frame + 1), slice(None), slice(None)))
 
     def restore(
         self, verdicts: dict[int, Verdict], drawn: dict[int, NDArray[np.int64]]
@@ -269,9 +276,16 @@ class Adjudication:
             everywhere = (slice(frame, frame + 1), slice(None), slice(None))
             self.hand_drawn(everywhere)
 
+    @cached_property
     def digest(self) -> str:
-        """Return a fingerprint of the two masks that are being settled."""
+        """Fingerprint of the two masks that are being settled."""
         return hashlib.sha256(np.ascontiguousarray(self.codes).data).hexdigest()
+
+    @cached_property
+    def region_runs(self) -> list[list[int]]:
+        """The pixels of each region as runs, in the order of ``regions``."""
+        shape = self.codes.shape
+        return [encode_runs(r.mask, r.box, shape) for r in self.regions]
 
     def _remember_drawing(self, frame: int) -> None:
         mask = self.mask[frame : frame + 1]

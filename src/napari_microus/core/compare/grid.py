@@ -24,7 +24,7 @@ def grid_problem(mask: Volume, reference: Volume, *, name: str = "mask") -> str 
             f"The {name} must have the reference's grid of {_size(reference)}; got "
             f"{_size(mask)}. Resample it onto the reference."
         )
-    if not mask.has_geometry or not reference.has_geometry:
+    if mask.has_geometry != reference.has_geometry:
         return None
     if not mask.shares_grid(reference):
         ours = " × ".join(f"{size:.4g}" for size in mask.spacing_mm)

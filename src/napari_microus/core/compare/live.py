@@ -26,8 +26,9 @@ class LiveDisagreement:
 
     Parameters
     ----------
-    expert, nonexpert : ndarray, shape (Z, Y, X) or (Y, X)
-        The masks as a viewer holds and changes them in place.
+    expert, nonexpert : array-like, shape (Z, Y, X) or (Y, X)
+        The masks as a viewer holds and changes them in place; what slicing them
+        gives must convert to an ndarray.
     expert_value, nonexpert_value : int
         Value that means foreground in each.
 
@@ -93,8 +94,8 @@ class LiveDisagreement:
         box = self._whole(box)
         old = self.codes[box]
         new = disagreement_map(
-            self._masks[0][box],
-            self._masks[1][box],
+            np.asarray(self._masks[0][box]),
+            np.asarray(self._masks[1][box]),
             expert_value=self._values[0],
             nonexpert_value=self._values[1],
         )
@@ -113,12 +114,13 @@ class LiveDisagreement:
         from napari_microus.core.events import Progress
 
         check_kernel_size(kernel_size)
+        # From here on `update` widens too, so edits in between are not lost.
         hard = self.hard if self.hard is not None else np.zeros_like(self.codes)
+        self.hard, self.kernel_size = hard, kernel_size
         frames = hard if hard.ndim == 3 else hard[None]
         for number, codes in enumerate(self._frames):
             frames[number] = dilate(disputed(codes), kernel_size)
             yield Progress(number + 1, len(frames), message="Widening")
-        self.hard, self.kernel_size = hard, kernel_size
 
     def stop_widening(self) -> None:
         """Forget the hard region."""

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 #: Value of a pixel that an adjudicator left open; losses and metrics ignore it.
 UNDECIDED = 255
 
+_MOST_COUNTED = 1 << 16
+
 
 def label_values(array: NDArray[Any]) -> list[int]:
     """Return the values other than 0 that ``array`` holds, in ascending order.
@@ -139,10 +141,15 @@ def _may_hold_undecided(array: NDArray[Any]) -> bool:
 
 
 def _unique(frame: NDArray[Any]) -> NDArray[Any]:
-    if frame.dtype == np.uint8:
-        return np.flatnonzero(np.bincount(frame.ravel(), minlength=256))
-    if frame.size and frame.dtype != np.bool_ and frame.min() == frame.max():
-        return frame.ravel()[:1]
+    if frame.size == 0:
+        return np.empty(0, np.int64)
+    low, high = frame.min(), frame.max()
+    if low == high:
+        return np.array([low])
+    # Counting is some fifty times faster than the sort of np.unique.
+    if frame.dtype.kind in "iu" and int(high) - int(low) < _MOST_COUNTED:
+        offset = (frame - low).ravel().astype(np.intp, copy=False)
+        return np.flatnonzero(np.bincount(offset)) + int(low)
     return np.unique(frame)
 
 

@@ -8,14 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_microus.core.errors import InputError
+from napari_microus.core.io.reading import is_readable, stem_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-MASK_SUFFIXES = (
-    *(".nii", ".nii.gz", ".nrrd", ".seg.nrrd", ".mha", ".mhd"),
-    *(".tif", ".tiff", ".png", ".bmp", ".npy"),
-)
 
 
 @dataclass(frozen=True)
@@ -40,7 +36,7 @@ def trailing_number(path: str | Path) -> str | None:
     A suffix such as ``_1`` belongs to it (``scan_07_1.nii.gz`` is ``7_1``), zeros
     in front do not.
     """
-    found = re.search(r"\d+(?:_\d+)*$", _stem(Path(path)))
+    found = re.search(r"\d+(?:_\d+)*$", stem_of(Path(path)))
     if found is None:
         return None
     return "_".join(str(int(part)) for part in found.group().split("_"))
@@ -71,7 +67,7 @@ def pair(*sources: str | Path) -> Pairing:
             )
     folders = [path.is_dir() for path in paths]
     if not any(folders):
-        name = trailing_number(paths[0]) or _stem(paths[0])
+        name = trailing_number(paths[0]) or stem_of(paths[0])
         return Pairing(((name, tuple(paths)),))
     if not all(folders):
         raise InputError(
@@ -93,7 +89,7 @@ def _pair_folders(folders: Sequence[Path]) -> Pairing:
             )
         table: dict[str, list[Path]] = {}
         for path in files:
-            table.setdefault(trailing_number(path) or _stem(path), []).append(path)
+            table.setdefault(trailing_number(path) or stem_of(path), []).append(path)
         tables.append(table)
     cases = []
     for key in sorted(set().union(*tables), key=_natural):
@@ -112,15 +108,7 @@ def _pair_folders(folders: Sequence[Path]) -> Pairing:
 
 
 def _is_mask(path: Path) -> bool:
-    name = path.name.lower()
-    return path.is_file() and not name.startswith(".") and name.endswith(MASK_SUFFIXES)
-
-
-def _stem(path: Path) -> str:
-    name = path.name
-    endings = [end for end in MASK_SUFFIXES if name.lower().endswith(end)]
-    suffix = max(endings, key=len, default="")
-    return name[: len(name) - len(suffix)] if suffix else path.stem
+    return path.is_file() and not path.name.startswith(".") and is_readable(path)
 
 
 def _natural(key: str) -> list[tuple[int, str]]:

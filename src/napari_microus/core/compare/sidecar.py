@@ -19,9 +19,11 @@ from napari_microus.core.compare.adjudication import (
     now,
 )
 from napari_microus.core.compare.regions import DisputedRegion
-from napari_microus.core.compare.runs import decode_runs, encode_runs
+from napari_microus.core.compare.runs import decode_runs
 from napari_microus.core.errors import InputError
 from napari_microus.core.files import written_whole
+from napari_microus.core.io.reading import stem_of
+from napari_microus.core.io.writing import sidecar_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,10 +60,13 @@ def to_document(work: Adjudication, origin: Origin) -> dict[str, Any]:
         "nonexpert": origin.nonexpert,
         "shape": list(work.codes.shape),
         "spacing_mm": list(origin.spacing_mm),
-        "masks_sha256": work.digest(),
+        "masks_sha256": work.digest,
         "settings": origin.settings,
         "provenance_codes": {str(c): name for c, name in PROVENANCE_NAMES.items()},
-        "regions": [_region(region, work) for region in work.regions],
+        "regions": [
+            _region(region, work.verdicts.get(region.number), runs)
+            for region, runs in zip(work.regions, work.region_runs, strict=True)
+        ],
         "log": [
             {
                 "when": entry.when,
@@ -137,7 +142,7 @@ def from_document(
         ) from error
     work.restore(verdicts, drawn)
     changed = None
-    if work.digest() != document.get("masks_sha256"):
+    if work.digest != document.get("masks_sha256"):
         changed = (
             "The masks have changed since this adjudication was saved: decisions hold "
             "where pixels are still disputed. Find the regions again to see new ones."
@@ -204,20 +209,11 @@ def write_document(
         )
 
 
-def sidecar_of(mask_path: str | Path) -> Path:
-    """Return where the sidecar of an adjudicated mask lies."""
-    path = Path(mask_path)
-    for suffix in (".nii.gz", ".nii", ".nrrd", ".tif"):
-        if path.name.lower().endswith(suffix):
-            return path.with_name(path.name[: -len(suffix)] + ".json")
-    return path.with_suffix(".json")
-
-
 def provenance_of(mask_path: str | Path) -> Path:
     """Return where the provenance map of an adjudicated mask lies."""
-    path, sidecar = Path(mask_path), sidecar_of(mask_path)
-    suffix = path.name[len(sidecar.stem) :]
-    return path.with_name(f"{sidecar.stem}_provenance{suffix}")
+    path = Path(mask_path)
+    stem = stem_of(path)
+    return path.with_name(f"{stem}_provenance{path.name[len(stem) :]}")
 
 
 def save_adjudication(
@@ -268,8 +264,9 @@ def save_adjudication(
     return paths
 
 
-def _region(region: DisputedRegion, work: Adjudication) -> dict[str, Any]:
-    verdict = work.verdicts.get(region.number)
+def _region(
+    region: DisputedRegion, verdict: Verdict | None, runs: list[int]
+) -> dict[str, Any]:
     finite = math.isfinite(region.distance_mm)
     return {
         "number": region.number,
@@ -284,7 +281,7 @@ def _region(region: DisputedRegion, work: Adjudication) -> dict[str, Any]:
         "extent_mm": round(region.extent_mm, 6),
         "pixels": region.pixels,
         "frames": region.frames,
-        "runs": encode_runs(region.mask, region.box, work.codes.shape),
+        "runs": runs,
     }
 
 

@@ -1,7 +1,7 @@
-"""Distances between two contours inside one frame.
+"""Signed distances between two contours inside one frame.
 
-Surfaces are the mask less its erosion by a cross, as in MedPy; a distance is
-from pixel centre to pixel centre.
+Contours and distances are those of `core.metrics.surface_distance`: a mask's pixels
+with a neighbour outside, from pixel centre to pixel centre.
 """
 
 from __future__ import annotations
@@ -11,13 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage as ndi
 
+from napari_microus.core.metrics.surface_distance import surface
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-def contour(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the outermost pixels of ``mask`` (Y, X), holes included."""
-    return mask & ~ndi.binary_erosion(mask)
 
 
 def signed_distance_mm(
@@ -27,10 +24,10 @@ def signed_distance_mm(
 
     Negative inside, zero on the contour. All infinite for an empty mask.
     """
-    surface = contour(mask)
-    if not surface.any():
+    edge = surface(mask)
+    if not edge.any():
         return np.full(mask.shape, np.inf)
-    distance = ndi.distance_transform_edt(~surface, sampling=spacing_mm)
+    distance = ndi.distance_transform_edt(~edge, sampling=spacing_mm)
     return np.where(mask, -distance, distance)
 
 
@@ -50,8 +47,8 @@ def signed_mean_mm(
     reference, other = reference[box], other[box]
     if not (reference.any() and other.any()):
         return float("nan")
-    outside = signed_distance_mm(reference, spacing_mm)[contour(other)].mean()
-    inside = signed_distance_mm(other, spacing_mm)[contour(reference)].mean()
+    outside = signed_distance_mm(reference, spacing_mm)[surface(other)].mean()
+    inside = signed_distance_mm(other, spacing_mm)[surface(reference)].mean()
     return float(outside - inside) / 2
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from napari_microus.core.compare.masks import check_same_shape, decided, settle
-from napari_microus.core.compare.surfaces import contour, crop_to, signed_distance_mm
+from napari_microus.core.compare.surfaces import crop_to, signed_distance_mm
 from napari_microus.core.events import Event, Progress
+from napari_microus.core.metrics.surface_distance import surface
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -142,7 +143,7 @@ def _three_contours(
         return np.zeros_like(model)
     to_expert = signed_distance_mm(expert, spacing_mm)
     to_nonexpert = signed_distance_mm(nonexpert, spacing_mm)
-    apart = contour(model)
+    apart = surface(model)
     apart &= np.abs(to_expert) > tolerance_mm
     apart &= np.abs(to_nonexpert) > tolerance_mm
     apart &= np.abs(to_expert - to_nonexpert) > tolerance_mm

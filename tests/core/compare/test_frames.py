@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+
+from napari_microus.core.compare.disagreement import (
+    count_codes,
+    counts,
+    disagreement_map,
+)
+from napari_microus.core.compare.frames import compare_frame, compare_frames
+from napari_microus.core.compare.surfaces import signed_mean_mm
+from napari_microus.core.compare.totals import summarise
+from napari_microus.core.errors import InputError
+
+SPACING = (1.2, 0.5, 0.25)
+
+
+def finish(work):
+    while True:
+        try:
+            next(work)
+        except StopIteration as stop:
+            return stop.value
+
+
+def block(rows, columns, shape=(30, 40)):
+    mask = np.zeros(shape, np.uint8)
+    mask[slice(*rows), slice(*columns)] = 1
+    return mask
+
+
+def test_a_wider_block_is_measured_as_by_hand():
+    expert, nonexpert = block((10, 20), (10, 20)), block((10, 20), (10, 24))
+    row = compare_frame(expert, nonexpert, SPACING[1:], frame=3)
+    assert row.frame == 3
+    assert row.dice == pytest.approx(200 / 240)
+    assert row.expert_mm2 == pytest.approx(100 * 0.125)
+    assert row.nonexpert_mm2 == pytest.approx(140 * 0.125)
+    assert row.disagreement_mm2 == pytest.approx(40 * 0.125)
+    # The right edge lies 4 columns of 0.25 mm further out.
+    assert row.hd95_mm == pytest.approx(1.0)
+    assert row.signed_mean_mm > 0
+
+
+def test_the_sign_says_who_draws_larger():
+    y, x = np.indices((80, 80))
+    small, large = ((np.hypot(y - 40, x - 40) < r) for r in (20, 23))
+    assert signed_mean_mm(small, large, (1, 1)) == pytest.approx(3, abs=0.2)
+    assert signed_mean_mm(large, small, (1, 1)) == pytest.approx(-3, abs=0.2)
+    assert signed_mean_mm(small, small, (1, 1)) == 0
+
+
+@pytest.mark.parametrize("empty", ["expert", "nonexpert", "both"])
+def test_an_empty_mask_has_no_distance_and_nothing_crashes(empty):
+    drawn, nothing = block((10, 20), (10, 20)), block((0, 0), (0, 0))
+    expert = nothing if empty in ("expert", "both") else drawn
+    nonexpert = nothing if empty in ("nonexpert", "both") else drawn
+    row = compare_frame(expert, nonexpert, SPACING[1:])
+    assert np.isnan([row.hd95_mm, row.assd_mm, row.signed_mean_mm]).all()
+    assert np.isnan(row.dice) if empty == "both" else row.dice == 0
+
+
+def test_equal_masks_agree():
+    mask = block((10, 20), (10, 20))
+    row = compare_frame(mask, mask, SPACING[1:])
+    assert (row.dice, row.hd95_mm, row.assd_mm, row.signed_mean_mm) == (1, 0, 0, 0)
+    assert row.disagreement_mm2 == 0
+
+
+def test_undecided_pixels_change_no_number():
+    expert, nonexpert = block((10, 20), (10, 20)), block((10, 20), (10, 24))
+    opened = expert.copy()
+    opened[:, 20:24] = 255  # all that the second annotator adds
+    row = compare_frame(opened, nonexpert, SPACING[1:])
+    assert row.dice == 1
+    assert row.disagreement_mm2 == 0
+    assert row.hd95_mm == 0
+
+
+@pytest.mark.parametrize("scale", [1, 255, True])
+def test_frames_are_measured_in_turn_whatever_the_values(scale):
+    expert = np.stack([block((10, 20), (10, 20))] * 3) * np.array(scale)
+    nonexpert = np.stack([block((10, 20), (10, 22))] * 3)
+    rows = finish(compare_frames(expert, nonexpert, SPACING, frames=[2, 0]))
+    assert [row.frame for row in rows] == [2, 0]
+    assert rows[0].dice == pytest.approx(200 / 220)
+
+
+def test_other_grids_and_several_labels_are_refused():
+    mask = np.stack([block((10, 20), (10, 20))])
+    with pytest.raises(InputError, match="share a grid"):
+        finish(compare_frames(mask, mask[:, :-1], SPACING))
+    labels = mask.copy()
+    labels[0, 0, 0] = 5
+    with pytest.raises(InputError, match="several"):
+        finish(compare_frames(labels, mask, SPACING))
+
+
+def test_totals_sum_up_the_frames():
+    expert = np.stack([block((10, 20), (10, 20)), block((0, 0), (0, 0))] * 2)
+    nonexpert = np.stack([block((10, 20), (10, 24))] * 2 + [block((0, 0), (0, 0))] * 2)
+    rows = finish(compare_frames(expert, nonexpert, SPACING))
+    pixels = counts(count_codes(disagreement_map(expert, nonexpert)))
+    total = summarise(rows, pixels, SPACING)
+    assert (total.frames, total.frames_both_drew, total.frames_one_drew) == (4, 1, 2)
+    assert total.dice == pytest.approx(2 * 100 / (200 + 280))
+    assert total.mean_frame_dice == pytest.approx(200 / 240)
+    assert total.mean_hd95_mm == total.worst_hd95_mm == pytest.approx(1.0)
+    assert total.expert_ml == pytest.approx(200 * 0.15 / 1000)
+    assert total.volume_difference_ml == pytest.approx(80 * 0.15 / 1000)
+    assert total.disagreement_mm2 == pytest.approx(280 * 0.125)
+
+
+def test_totals_of_nothing_have_no_value():
+    nothing = np.zeros((2, 5, 5), np.uint8)
+    rows = finish(compare_frames(nothing, nothing, SPACING))
+    pixels = counts(count_codes(disagreement_map(nothing, nothing)))
+    total = summarise(rows, pixels, SPACING)
+    assert np.isnan([total.dice, total.mean_hd95_mm, total.cohen_kappa]).all()
+    assert total.expert_ml == 0
