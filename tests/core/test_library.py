@@ -170,9 +170,9 @@ def test_foreign_weights_name_the_first_of_each_fault(save):
     with pytest.raises(CheckpointError) as caught:
         library.load_model("tiny")
     words = str(caught.value)
-    assert f"1 missing (first: {first['missing']})" in words
-    assert "1 unexpected (first: other.layer)" in words
-    assert f"{first['misshapen']} of shape (3, 3, 3)" in words
+    assert f"missing {first['missing']}" in words
+    assert "unexpected other.layer" in words
+    assert f"misshapen {first['misshapen']} (3, 3, 3)" in words
 
 
 def test_weights_that_are_not_finite_are_refused(save):

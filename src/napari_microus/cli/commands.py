@@ -5,5 +5,7 @@
 from __future__ import annotations
 
 import napari_microus.cli.dataset
+import napari_microus.cli.models
 import napari_microus.cli.phantom
+import napari_microus.cli.segment
 import napari_microus.cli.train

@@ -256,7 +256,7 @@ class SegmentForm(QWidget):
 def _summary(model: ModelInfo) -> str:
     """Return one line on where a model comes from and how good it was found."""
     origin = "Comes with the plugin" if model.is_bundled else "From your library"
-    return f"{origin}, version {model.version}."
+    return f"{origin}; version {model.version}"
 
 
 def _combo(tip: str) -> QComboBox:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels
 
 from napari_microus.core.errors import InputError
+from napari_microus.core.provenance import segmentation_provenance
 from napari_microus.widgets._layers import (
+    CAPSULE_COLOR,
     METADATA_KEY,
     array_for_layer,
     derived_metadata,
     geometry,
+    tint,
 )
 
 if TYPE_CHECKING:
@@ -24,9 +25,8 @@ if TYPE_CHECKING:
 
     from napari_microus.widgets._segment_work import Request, Segmented
 
-CAPSULE = 1
-CAPSULE_COLOR = "#f0e442"
-OTHER_COLOR = "#56b4e9"  # labels the user paints beside the capsule
+# An outline this much thinner than the frame is wide stays visible when it fits
+# the window.
 _WIDTH_PER_CONTOUR_PIXEL = 450
 
 
@@ -80,24 +80,14 @@ def provenance(layer: Layer) -> dict[str, Any] | None:
 
 def describe(image: Image, request: Request, result: Segmented) -> dict[str, Any]:
     """Return what a layer should remember of its making, ready for JSON."""
-    try:
-        package = version("napari-microus")
-    except PackageNotFoundError:
-        package = "unknown"
-    return {
-        "task": "segment",
-        "image": image.name,
-        "image_id": str(image.unique_id),
-        "model": result.model.name,
-        "model_version": result.model.version,
-        "weights_sha256": result.model.weights_sha256,
-        "package": f"napari-microus {package}",
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": request.device,
-        "frames": "all" if request.frames is None else list(request.frames),
-        "settings": dict(request.settings),
-        "use": "not for clinical use",
-    }
+    made = segmentation_provenance(
+        [result.model],
+        image=image.name,
+        frames=request.frames,
+        device=request.device,
+        settings=request.settings,
+    )
+    return made | {"image_id": str(image.unique_id)}
 
 
 def find_capsule(viewer: ViewerModel, image: Image) -> Labels | None:
@@ -124,12 +114,13 @@ def add_capsule(
     layer = Labels(
         array_for_layer(mask, image),
         name=f"{image.name} capsule",
-        colormap={CAPSULE: CAPSULE_COLOR, None: OTHER_COLOR},
+        **tint(CAPSULE_COLOR),
         metadata=derived_metadata(image, provenance=made),
         **geometry(image),
     )
+    layer.opacity = 0.9  # a line, where the tint would be a veil
     layer.contour = max(2, round(mask.shape[-1] / _WIDTH_PER_CONTOUR_PIXEL))
-    layer.selected_label = CAPSULE
+    layer.selected_label = 1
     viewer.layers.append(layer)
     viewer.layers.selection.active = layer
     return layer

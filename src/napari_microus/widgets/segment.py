@@ -43,7 +43,7 @@ from napari_microus.widgets._worker import start_worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from napari.components import ViewerModel
+    import napari
     from napari.layers import Image, Labels
 
     from napari_microus.core.events import Event
@@ -62,7 +62,7 @@ class SegmentWidget(QWidget):
 
     Parameters
     ----------
-    viewer : ViewerModel
+    viewer : Viewer or ViewerModel
         Viewer to read from and add to.
     predict : callable
         `core.predict.predict`, imported when the first run begins.
@@ -76,7 +76,7 @@ class SegmentWidget(QWidget):
 
     def __init__(
         self,
-        viewer: ViewerModel,
+        viewer: napari.viewer.Viewer,
         *,
         predict: Callable[..., Generator[Event, None, Any]] = predict_lazily,
         load_model: Callable[..., LoadedModel] = library.load_model,
@@ -84,6 +84,9 @@ class SegmentWidget(QWidget):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
+        # napari hands docks a proxy that makes new objects of the same layers at
+        # each access; to know a layer again takes the viewer itself.
+        viewer = getattr(viewer, "__wrapped__", viewer)
         self._viewer = viewer
         self._segmenter = Segmenter(load_model, predict)
         self._worker: Worker | None = None
@@ -125,7 +128,7 @@ class SegmentWidget(QWidget):
         sizes.addRow("Volume", self.volume)
         note = QLabel(NOTE)
         note.setWordWrap(True)
-        note.setEnabled(False)  # the theme's calm grey
+        note.setStyleSheet("font-size: 11px; font-style: italic")
 
         inside = QWidget()
         column = QVBoxLayout(inside)

@@ -177,7 +177,7 @@ def read_model(folder: str | Path, device: Any = "cpu") -> LoadedModel:
         raise CheckpointError(info.problem)
     weights = _read_weights(info.path / WEIGHTS)
     network = build_network(info.config["architecture"], info.config["options"])
-    check_weights(network.state_dict(), weights, info.path / WEIGHTS)
+    _check_weights(network.state_dict(), weights)
     network.load_state_dict(weights)
     network.to(device).eval().requires_grad_(False)
     digest = hashlib.sha256((info.path / WEIGHTS).read_bytes()).hexdigest()
@@ -205,43 +205,23 @@ def build_network(architecture: str, options: dict[str, Any]) -> nn.Module:
     return create_model(config)
 
 
-def check_weights(
-    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], source: Path
-) -> None:
-    """Raise unless ``found`` has the entries and shapes of ``expected``, all finite.
+def _check_weights(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    """Raise unless ``found`` has the very entries and shapes, all finite."""
+    from napari_microus.core.models.weights import not_finite, refuse
 
-    Raises
-    ------
-    CheckpointError
-        Naming the first missing, unexpected and misshapen entry.
-    """
-    missing = [name for name in expected if name not in found]
-    unexpected = [name for name in found if name not in expected]
     misshapen = [
-        f"{name} of shape {tuple(found[name].shape)} for {tuple(value.shape)}"
+        f"{name} {tuple(found[name].shape)} for {tuple(value.shape)}"
         for name, value in expected.items()
         if name in found and found[name].shape != value.shape
     ]
-    faults = [
-        f"{len(names)} {kind} (first: {names[0]})"
-        for kind, names in (
-            ("missing", missing),
-            ("unexpected", unexpected),
-            ("misshapen", misshapen),
-        )
-        if names
-    ]
-    if faults:
-        raise CheckpointError(
-            f"Weights must fit the network; got {', '.join(faults)} in {source}. "
-            "Choose the model folder these weights were saved with."
-        )
+    refuse(
+        [name for name in expected if name not in found],
+        [name for name in found if name not in expected],
+        misshapen,
+    )
     for name, value in found.items():
         if value.is_floating_point() and not value.isfinite().all():
-            raise CheckpointError(
-                f"Weights must be finite; got NaN or infinity in {name} of {source}. "
-                "Get a fresh copy of the model."
-            )
+            raise not_finite(name)
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

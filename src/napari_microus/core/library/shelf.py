@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_microus.core.errors import CheckpointError, ConfigError, OutputError
+from napari_microus.core.errors import ConfigError, OutputError
 from napari_microus.core.library.folder import (
     CONFIG,
     LoadedModel,
@@ -157,13 +158,13 @@ def import_checkpoint(
         misshapen entries are named.
     """
     from napari_microus.core.config import ModelConfig
-    from napari_microus.core.models import create_model
-    from napari_microus.core.models.pretrained import load_microsegnet
+    from napari_microus.core.models.pretrained import load_microsegnet, read_checkpoint
+    from napari_microus.core.models.transunet import TransUNet
 
     path = Path(path)
-    weights = _unpickle(path)
-    config = ModelConfig.base()
-    network = create_model(config)
+    weights = read_checkpoint(path)
+    config = ModelConfig.base(image_size=_image_size(weights))
+    network = TransUNet(config.transunet)
     load_microsegnet(network, weights)
     name = name or path.stem
     return save_model(
@@ -182,24 +183,12 @@ def import_checkpoint(
     )
 
 
-def _unpickle(path: Path) -> Mapping[str, Tensor]:
-    import pickle
-
-    import torch
-
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(
-            f"A checkpoint must be a complete PyTorch file; got {path} ({reason}). "
-            "Download it again."
-        ) from error
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"A checkpoint must hold tensors only; got {path} with other objects, "
-            "which could run code. Ask its author for the state_dict."
-        ) from error
+def _image_size(weights: Mapping[str, Tensor]) -> int:
+    """Return the input's edge from the number of position embeddings, one a patch."""
+    for name, tensor in weights.items():
+        if name.endswith("position_embeddings") and tensor.ndim == 3:
+            return 16 * max(2, math.isqrt(tensor.shape[1]))
+    return 224
 
 
 def _imported_card(name: str, path: Path) -> str:

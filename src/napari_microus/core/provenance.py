@@ -1,0 +1,56 @@
+"""What a mask should tell about its making, in a form that JSON can hold."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from napari_microus.core.library import LoadedModel
+
+
+def package_version() -> str:
+    """Return the version of this package, "unknown" where it is not installed."""
+    try:
+        return version("napari-microus")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def segmentation_provenance(
+    models: Sequence[LoadedModel],
+    *,
+    image: str,
+    frames: Sequence[int] | None,
+    device: str,
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return who drew a mask, from what, when and how.
+
+    Parameters
+    ----------
+    models : sequence of LoadedModel
+        One, or the members of an ensemble.
+    image : str
+        The scan's name, without its folder: paths may hold names of patients.
+    frames : sequence of int, optional
+        The segmented frames; None for all.
+    device, settings
+        As given to `core.predict.predict`.
+    """
+    return {
+        "task": "segment",
+        "image": image,
+        "model": ", ".join(model.name for model in models),
+        "model_version": ", ".join(model.version for model in models),
+        "weights_sha256": ", ".join(model.weights_sha256 for model in models),
+        "package": f"napari-microus {package_version()}",
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": device,
+        "frames": "all" if frames is None else list(frames),
+        "settings": dict(settings),
+        "use": "not for clinical use",
+    }
