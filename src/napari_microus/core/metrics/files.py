@@ -1,0 +1,216 @@
+"""Measure masks in files or folders, and write the result as a table."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_microus.core.errors import InputError, OutputError
+from napari_microus.core.events import Event, Finished, Notice, Progress
+from napari_microus.core.files import written_whole
+from napari_microus.core.metrics.case import (
+    CaseScores,
+    Scores,
+    evaluate_case,
+    mean_scores,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari_microus.core.volume import Volume
+
+DISTANCES = ("hd95_mm", "hd_mm", "assd_mm")
+TABLES = (".csv", ".json")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of one or more cases.
+
+    Attributes
+    ----------
+    cases : dict of str to CaseScores
+        By the case's name, in natural order.
+    mean : Scores
+        Mean over cases of their means over frames, as the papers' tables end.
+    volume_mean : Scores
+        Mean over cases of their volume scores.
+    has_geometry : bool
+        False if some file told no pixel size: distances are then in pixels, and
+        volumes have none.
+    """
+
+    cases: dict[str, CaseScores]
+    mean: Scores
+    volume_mean: Scores
+    has_geometry: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data ready for JSON; NaN becomes None."""
+        return {
+            "distance_unit": "mm" if self.has_geometry else "pixel",
+            "case_mean": _plain(self.mean),
+            "volume": _plain(self.volume_mean),
+            "cases": {name: case.to_dict() for name, case in self.cases.items()},
+        }
+
+
+def evaluate_files(
+    prediction: str | Path, reference: str | Path, *, label: int | None = None
+) -> Generator[Event, None, Evaluation]:
+    """Measure a mask file against another, or folders of them case by case.
+
+    Files of two folders belong together when their names end in the same number
+    (``prediction_07.nii.gz`` and ``expert_07.nii.gz``), or are equal.
+
+    Parameters
+    ----------
+    prediction, reference : path
+        Two mask files of any format that can be read, or two folders of them.
+    label : int, optional
+        Value that is the capsule in files of several labels.
+
+    Yields
+    ------
+    Notice
+        For each file without a partner, and where distances are in pixels.
+    Progress
+        After each case.
+    Finished
+        With `Evaluation.to_dict`.
+
+    Raises
+    ------
+    InputError
+        If nothing pairs, a file cannot be read or holds no mask, or two masks do
+        not share a grid.
+    """
+    from napari_microus.core.compare.pairing import pair
+
+    pairing = pair(prediction, reference)
+    if not pairing.cases:
+        raise InputError(
+            "Two folders must hold masks of the same cases; got none whose names end "
+            f"in the same number in {prediction} and {reference}. Rename the files."
+        )
+    for sentence in pairing.mispairs:
+        yield Notice(f"Left out: {sentence}")
+    cases: dict[str, CaseScores] = {}
+    has_geometry = True
+    total = len(pairing.cases)
+    for done, (name, (ours, theirs)) in enumerate(pairing.cases, start=1):
+        first, second = _read_pair(ours, theirs, label)
+        scores = evaluate_case(first.array, second.array, second.spacing_mm)
+        if not second.has_geometry:
+            has_geometry = False
+            scores = _without_volume_distances(scores)
+        cases[name] = scores
+        yield Progress(done, total, unit="cases", message=name)
+    if not has_geometry:
+        yield Notice(
+            "Some files tell no pixel size; distances are in pixels, and only within "
+            "frames."
+        )
+    evaluation = Evaluation(
+        cases,
+        mean=mean_scores([case.mean for case in cases.values()]),
+        volume_mean=mean_scores([case.volume for case in cases.values()]),
+        has_geometry=has_geometry,
+    )
+    yield Finished(evaluation.to_dict())
+    return evaluation
+
+
+def check_table(path: Path, *, overwrite: bool = False) -> None:
+    """Refuse a table's path before the work begins.
+
+    Raises
+    ------
+    OutputError
+        If the ending is neither .csv nor .json, or the file exists and must not be
+        replaced.
+    """
+    if path.suffix.lower() not in TABLES:
+        raise OutputError(
+            f"A table must end in .csv or .json; got {path}. Choose one of the two."
+        )
+    if path.exists() and not overwrite:
+        raise OutputError(
+            f"The output must not exist yet; got {path}. "
+            "Choose another name, or allow overwriting."
+        )
+
+
+def write_table(
+    evaluation: Evaluation, path: str | Path, *, overwrite: bool = False
+) -> None:
+    """Write every number as CSV (a row per frame, mean and volume) or as JSON.
+
+    Raises
+    ------
+    OutputError
+        If the ending is neither .csv nor .json, the file exists and ``overwrite``
+        is False, or it cannot be written.
+    """
+    path = Path(path)
+    check_table(path, overwrite=overwrite)
+    with written_whole(path, overwrite=overwrite) as whole:
+        if path.suffix.lower() == ".json":
+            text = json.dumps(evaluation.to_dict(), indent=2, allow_nan=False)
+            whole.write_text(text + "\n", encoding="utf-8")
+            return
+        with whole.open("w", newline="", encoding="utf-8") as stream:
+            _write_rows(evaluation, csv.writer(stream))
+
+
+def _write_rows(evaluation: Evaluation, writer: Any) -> None:
+    names = [column.name for column in dataclasses.fields(Scores)]
+    shown = names
+    if not evaluation.has_geometry:
+        shown = [name.replace("_mm", "_px") for name in names]
+    writer.writerow(["case", "frame", *shown])
+
+    def write(case: str, frame: int | str, scores: Scores) -> None:
+        values = (getattr(scores, name) for name in names)
+        cells = ("" if math.isnan(value) else value for value in values)
+        writer.writerow([case, frame, *cells])
+
+    for name, case in evaluation.cases.items():
+        for row in case.frames:
+            write(name, row.frame, row)
+        write(name, "mean", case.mean)
+        write(name, "volume", case.volume)
+    write("all", "mean", evaluation.mean)
+    write("all", "volume", evaluation.volume_mean)
+
+
+def _read_pair(
+    prediction: Path, reference: Path, label: int | None
+) -> tuple[Volume, Volume]:
+    """Read both masks; the grid is that of the file that tells one."""
+    from napari_microus.core.io import placed_on, read_mask
+
+    first, second = (read_mask(path, label=label) for path in (prediction, reference))
+    if second.has_geometry or not first.has_geometry:
+        return placed_on(first, second), second
+    return first, placed_on(second, first)
+
+
+def _without_volume_distances(scores: CaseScores) -> CaseScores:
+    unknown = dict.fromkeys(DISTANCES, math.nan)
+    return dataclasses.replace(
+        scores, volume=dataclasses.replace(scores.volume, **unknown)
+    )
+
+
+def _plain(scores: Scores) -> dict[str, Any]:
+    return {
+        name: None if math.isnan(value) else value
+        for name, value in dataclasses.asdict(scores).items()
+    }

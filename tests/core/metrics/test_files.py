@@ -1,0 +1,154 @@
+import csv
+import json
+import math
+
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_microus.core.errors import InputError, OutputError
+from napari_microus.core.events import Finished, Notice, Progress
+from napari_microus.core.metrics import evaluate_case
+from napari_microus.core.metrics.files import evaluate_files, write_table
+
+SPACING = (2.0, 0.5, 0.25)
+
+
+def drain(work):
+    events = []
+    while True:
+        try:
+            events.append(next(work))
+        except StopIteration as stop:
+            return stop.value, events
+
+
+def masks(seed=0):
+    rng = np.random.default_rng(seed)
+    found = np.zeros((2, 3, 12, 14), np.uint8)
+    for mask in found:
+        top, left = rng.integers(1, 4, 2)
+        mask[:, top : top + 6, left : left + 7] = 1
+    return found
+
+
+def save(array, path):
+    path.parent.mkdir(exist_ok=True)
+    nibabel.save(nibabel.Nifti1Image(array.T, np.diag([0.25, 0.5, 2.0, 1])), path)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for number in (1, 2, 10):
+        prediction, reference = masks(number)
+        save(prediction, tmp_path / "ours" / f"capsule_{number:02d}.nii.gz")
+        save(reference, tmp_path / "expert" / f"expert_annotation_{number}.nii.gz")
+    return tmp_path / "ours", tmp_path / "expert"
+
+
+def test_two_files_are_one_case(tmp_path):
+    prediction, reference = masks()
+    save(prediction, tmp_path / "a.nii.gz")
+    save(reference, tmp_path / "b.nii.gz")
+    evaluation, events = drain(
+        evaluate_files(tmp_path / "a.nii.gz", tmp_path / "b.nii.gz")
+    )
+    (scores,) = evaluation.cases.values()
+    assert scores == evaluate_case(prediction, reference, SPACING)
+    assert evaluation.mean == scores.mean
+    assert isinstance(events[-1], Finished)
+    assert events[-1].result == evaluation.to_dict()
+
+
+def test_folders_are_paired_by_number(folders):
+    save(masks()[0], folders[0] / "capsule_77.nii.gz")
+    evaluation, events = drain(evaluate_files(*folders))
+    assert list(evaluation.cases) == ["1", "2", "10"]
+    expected = np.mean([case.mean.dice for case in evaluation.cases.values()])
+    assert evaluation.mean.dice == pytest.approx(expected)
+    (notice,) = (event for event in events if isinstance(event, Notice))
+    assert "capsule_77.nii.gz" in notice.message
+    done = [event.done for event in events if isinstance(event, Progress)]
+    assert done == [1, 2, 3]
+
+
+def test_pictures_are_measured_in_pixels_and_only_within_frames(tmp_path):
+    prediction, reference = masks()[:, 0]
+    Image.fromarray(prediction * 255).save(tmp_path / "a.png")
+    Image.fromarray(reference * 255).save(tmp_path / "b.png")
+    evaluation, events = drain(evaluate_files(tmp_path / "a.png", tmp_path / "b.png"))
+    assert not evaluation.has_geometry
+    expected = evaluate_case(prediction, reference, 1).mean
+    assert evaluation.mean == expected
+    assert math.isnan(evaluation.volume_mean.hd95_mm)
+    assert evaluation.volume_mean.dice == expected.dice
+    assert any("in pixels" in e.message for e in events if isinstance(e, Notice))
+
+
+def test_a_picture_is_measured_on_the_scans_grid(tmp_path):
+    prediction, reference = masks()[:, :1]
+    save(prediction, tmp_path / "a.nii.gz")
+    Image.fromarray(reference[0] * 255).save(tmp_path / "b.png")
+    evaluation, _ = drain(evaluate_files(tmp_path / "a.nii.gz", tmp_path / "b.png"))
+    assert evaluation.has_geometry
+    expected = evaluate_case(prediction, reference, SPACING).mean
+    assert evaluation.mean == expected
+
+
+def test_one_label_of_several(tmp_path):
+    prediction, reference = masks()
+    several = 2 * reference
+    several[:, 0] = 1
+    save(2 * prediction, tmp_path / "a.nii.gz")
+    save(several, tmp_path / "b.nii.gz")
+    paths = tmp_path / "a.nii.gz", tmp_path / "b.nii.gz"
+    evaluation, _ = drain(evaluate_files(*paths, label=2))
+    assert evaluation.mean == evaluate_case(prediction, reference, SPACING).mean
+    with pytest.raises(InputError, match="one object; got labels"):
+        drain(evaluate_files(*paths))
+
+
+def test_csv_has_a_row_per_frame_mean_and_volume(folders, tmp_path):
+    evaluation, _ = drain(evaluate_files(*folders))
+    write_table(evaluation, tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["frame"] for row in rows[:5]] == ["0", "1", "2", "mean", "volume"]
+    assert len(rows) == 3 * 5 + 2
+    first = evaluation.cases["1"]
+    assert float(rows[3]["hd95_mm"]) == first.mean.hd95_mm
+    assert float(rows[4]["dice"]) == first.volume.dice
+    assert rows[-2]["case"] == "all"
+
+
+def test_json_is_the_whole_evaluation(folders, tmp_path):
+    evaluation, _ = drain(evaluate_files(*folders))
+    write_table(evaluation, tmp_path / "t.json")
+    assert json.loads((tmp_path / "t.json").read_text()) == evaluation.to_dict()
+
+
+def test_tables_are_not_replaced_unasked(folders, tmp_path):
+    evaluation, _ = drain(evaluate_files(*folders))
+    path = tmp_path / "t.json"
+    path.write_text("mine")
+    with pytest.raises(OutputError, match="must not exist yet"):
+        write_table(evaluation, path)
+    assert path.read_text() == "mine"
+    write_table(evaluation, path, overwrite=True)
+    assert path.read_text() != "mine"
+    with pytest.raises(OutputError, match=r"must end in \.csv or \.json; got"):
+        write_table(evaluation, tmp_path / "t.xlsx")
+
+
+def test_bad_pairs_are_named(folders, tmp_path):
+    save(masks()[0], tmp_path / "other" / "x_5.nii.gz")
+    with pytest.raises(InputError, match="masks of the same cases; got none"):
+        drain(evaluate_files(folders[0], tmp_path / "other"))
+    save(masks()[0][:, 1:], tmp_path / "other" / "x_5.nii.gz")
+    with pytest.raises(InputError, match="share a grid"):
+        drain(
+            evaluate_files(
+                folders[0] / "capsule_01.nii.gz", tmp_path / "other" / "x_5.nii.gz"
+            )
+        )
