@@ -19,7 +19,8 @@ def written_whole(path: str | Path, *, overwrite: bool = False) -> Iterator[Path
     """Give a temporary path beside ``path`` that is renamed to it on success.
 
     The temporary path keeps the file's name (writers choose a format by suffix)
-    and lies in a folder of its own, which is removed on any error.
+    and lies in a folder of its own. On any error that folder and the folders made
+    on the way to ``path`` are removed.
 
     Raises
     ------
@@ -33,17 +34,21 @@ def written_whole(path: str | Path, *, overwrite: bool = False) -> Iterator[Path
             f"The output must not exist yet; got {path}. "
             "Choose another name, or allow overwriting."
         )
+    made = [p for p in (path.parent, *path.parent.parents) if not p.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     except OSError as error:
+        _remove_empty(made)
         raise OutputError(
             f"The folder must be writable; got {path.parent} ({error.strerror}). "
             "Choose another folder."
         ) from error
+    is_written = False
     try:
         yield folder / path.name
         os.replace(folder / path.name, path)
+        is_written = True
     except OSError as error:
         if isinstance(error, OutputError):
             raise
@@ -55,3 +60,14 @@ def written_whole(path: str | Path, *, overwrite: bool = False) -> Iterator[Path
         for left in folder.iterdir():
             left.unlink()
         folder.rmdir()
+        if not is_written:
+            _remove_empty(made)
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove folders, innermost first, up to the first that others use."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return

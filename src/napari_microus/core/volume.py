@@ -63,7 +63,9 @@ class Volume:
                 f"An affine must be a finite 4 × 4 matrix; got shape {affine.shape}. "
                 "Check the file's header."
             )
-        if abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+        # Relative to the voxel, which may be a cube of a micrometre.
+        lengths = np.linalg.norm(affine[:3, :3], axis=0)
+        if not abs(np.linalg.det(affine[:3, :3])) > 1e-9 * lengths.prod():
             raise InputError(
                 "An affine must be invertible; got axes of no length or in one "
                 "plane. Check the file's header."

@@ -54,8 +54,10 @@ def read_tiff(path: Path) -> Volume:
     try:
         with _complaints() as complaints, tifffile.TiffFile(path) as file:
             series: Any = file.series[0]
-            pixels = _decoded(path, series)
+            if complaints:
+                raise ValueError(complaints[0])
             axes, page = series.axes, series.keyframe
+            pixels = _as_shown(_decoded(path, series), page)
             planes = file.is_shaped and axes.startswith("S")
             spacing = _spacing(file, page)
     except (
@@ -65,7 +67,7 @@ def read_tiff(path: Path) -> Volume:
         raise damaged(path, "TIFF") from error
     if complaints:
         raise damaged(path, "TIFF")
-    array, notices = _frames(_as_shown(pixels, page, axes), axes, planes, path)
+    array, notices = _frames(pixels, axes, planes, path)
     if spacing is None:
         plain = Volume.from_spacing(array, (1.0, 1.0, 1.0))
         return Volume(array, plain.affine, False, {"notices": notices})
@@ -113,7 +115,7 @@ def _decoded(path: Path, series: Any) -> NDArray[Any]:
     return np.stack(frames).reshape(series.shape)
 
 
-def _as_shown(pixels: NDArray[Any], page: Any, axes: str) -> NDArray[Any]:
+def _as_shown(pixels: NDArray[Any], page: Any) -> NDArray[Any]:
     """Apply a palette, and turn pictures whose zero is white."""
     name = getattr(page.photometric, "name", "")
     if name == "PALETTE" and page.colormap is not None:

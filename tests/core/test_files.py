@@ -1,0 +1,143 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from napari_microus.core.errors import InputError, OutputError
+from napari_microus.core.files import written_whole
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def fail_halfway(path: Path, error: type[BaseException], **options: bool) -> None:
+    with written_whole(path, **options) as temporary:
+        temporary.write_text("half")
+        raise error("stop")
+
+
+def test_file_appears_whole_under_its_name(tmp_path):
+    with written_whole(tmp_path / "a.txt") as path:
+        path.write_text("half")
+        assert path.name == "a.txt"
+        assert not (tmp_path / "a.txt").exists()
+        path.write_text("whole")
+
+    assert (tmp_path / "a.txt").read_text() == "whole"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_missing_folders_are_made(tmp_path):
+    with written_whole(tmp_path / "new" / "folder" / "a.txt") as path:
+        path.write_text("x")
+
+    assert (tmp_path / "new" / "folder" / "a.txt").read_text() == "x"
+
+
+@pytest.mark.parametrize("error", [InputError, KeyboardInterrupt, RuntimeError])
+def test_error_leaves_nothing_behind(tmp_path, error):
+    with pytest.raises(error):
+        fail_halfway(tmp_path / "new" / "a.txt", error)
+
+    assert names(tmp_path) == []
+
+
+def test_error_keeps_folders_that_were_there(tmp_path):
+    (tmp_path / "theirs").mkdir()
+
+    with pytest.raises(RuntimeError):
+        fail_halfway(tmp_path / "theirs" / "new" / "a.txt", RuntimeError)
+
+    assert names(tmp_path) == ["theirs"]
+    assert names(tmp_path / "theirs") == []
+
+
+def test_file_that_is_there_is_not_replaced_unasked(tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+
+    with pytest.raises(OutputError, match="must not exist yet; got"):
+        with written_whole(tmp_path / "a.txt") as path:
+            path.write_text("new")
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_file_is_replaced_when_asked_and_kept_on_an_error(tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+
+    with pytest.raises(RuntimeError):
+        fail_halfway(tmp_path / "a.txt", RuntimeError, overwrite=True)
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+    with written_whole(tmp_path / "a.txt", overwrite=True) as path:
+        path.write_text("new")
+    assert (tmp_path / "a.txt").read_text() == "new"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_file_in_place_of_the_folder_is_told(tmp_path):
+    (tmp_path / "a").write_text("a file")
+
+    with pytest.raises(OutputError, match="The folder must be writable"):
+        with written_whole(tmp_path / "a" / "b.txt"):
+            pass
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to any folder")
+def test_protected_folder_is_told(tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+
+    with pytest.raises(OutputError, match="The folder must be writable"):
+        with written_whole(tmp_path / "locked" / "b.txt"):
+            pass
+
+
+def test_folder_that_cannot_be_written_is_told(tmp_path, monkeypatch):
+    def refuse(**kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("napari_microus.core.files.mkdtemp", refuse)
+
+    with pytest.raises(OutputError, match=r"writable; got .*\(Permission denied\)"):
+        with written_whole(tmp_path / "new" / "b.txt"):
+            pass
+    assert names(tmp_path) == []
+
+
+def test_folder_of_the_files_name_is_told(tmp_path):
+    (tmp_path / "a.txt").mkdir()
+
+    with pytest.raises(OutputError, match="The file must be writable"):
+        with written_whole(tmp_path / "a.txt", overwrite=True) as path:
+            path.write_text("x")
+    assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="needs POSIX file limits")
+def test_full_disk_is_told_and_leaves_nothing(tmp_path):
+    code = """
+import resource, signal, sys
+from napari_microus.core.files import written_whole
+from napari_microus.core.errors import OutputError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    with written_whole(sys.argv[1]) as path:
+        path.write_bytes(bytes(5000))
+except OutputError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "a.bin")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.startswith("The file must be writable; got")
+    assert "Check the free space" in done.stdout
+    assert names(tmp_path) == []
