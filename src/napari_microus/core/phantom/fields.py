@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Float = np.float32
+_PIECE = 250_000  # multiplications; OpenBLAS starts threads above 262 144
 TEXTURE_SIZE = 512  # edge of a texture table, which repeats; a power of two
 
 
@@ -53,9 +54,18 @@ def spline_matrix(size: int, knots: int) -> NDArray[np.float32]:
     return result
 
 
-def smooth_curve(rng: Generator, size: int, knots: int) -> NDArray[np.float32]:
-    """Return a smooth random curve (size,) of zero mean and unit variance."""
-    return spline_matrix(size, knots) @ rng.standard_normal(knots + 3, Float)
+def _product(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return ``a @ b``, in pieces too small for BLAS to start threads over.
+
+    Its threads wait by spinning; on a busy machine that costs several times the
+    product itself.
+    """
+    rows = max(_PIECE // b.size, 1)
+    product = np.empty((a.shape[0], b.shape[1]), Float)
+    for start in range(0, a.shape[0], rows):
+        piece = slice(start, start + rows)
+        np.matmul(a[piece], b, out=product[piece])
+    return product
 
 
 @lru_cache(maxsize=32)
@@ -108,8 +118,7 @@ class SweepField:
         """Return the field of one frame on a grid of ``shape``."""
         rows = spline_matrix(shape[0], self._knots[0])
         columns = spline_matrix(shape[1], self._knots[1])
-        field: NDArray[np.float32] = rows @ self._grid[frame] @ columns.T
-        return field
+        return _product(_product(rows, self._grid[frame]), columns.T)
 
 
 class Texture:
@@ -150,4 +159,4 @@ def _table(rng: Generator, along: int, across: int) -> NDArray[np.float32]:
     grid[-3:], grid[:, -3:] = grid[:3], grid[:, :3]
     rows = spline_matrix(TEXTURE_SIZE, across)
     columns = spline_matrix(TEXTURE_SIZE, along)
-    return np.asarray(rows @ grid @ columns.T, Float)
+    return _product(_product(rows, grid), columns.T)
