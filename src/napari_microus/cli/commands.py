@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import napari_microus.cli.dataset
+import napari_microus.cli.evaluate
 import napari_microus.cli.models
 import napari_microus.cli.phantom
 import napari_microus.cli.segment
+import napari_microus.cli.study
 import napari_microus.cli.train

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from napari_microus.core.train.config import DataConfig
     from napari_microus.core.volume import Volume
 
-# Raise when phantoms change, so that frames of old ones are not used any more.
-_PHANTOM_VERSION = 1
 _VALIDATION_SEED = 1_000_000
 
 
@@ -158,7 +156,7 @@ def _prepare_phantoms(
     config: DataConfig, size: int
 ) -> Generator[Event, None, TrainingData]:
     count, seed = config.phantom_frames, config.phantom_seed
-    name = f"phantoms-{key_of(_PHANTOM_VERSION, seed, count, size)}"
+    name = f"phantoms-{key_of(_phantom_version(), seed, count, size)}"
     folder = cache_folder(config.cache) / name
     if folder.exists():
         frames = open_cache(folder)
@@ -175,6 +173,15 @@ def _prepare_phantoms(
         "phantom_seed": seed,
     }
     return TrainingData(frames, validation, provenance=provenance)
+
+
+def _phantom_version() -> str:
+    """Return what changes when the phantoms do: a digest of their source."""
+    from napari_microus.core import phantom
+
+    sources = sorted(Path(phantom.__file__).parent.glob("*.py"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
+    return digest.hexdigest()
 
 
 def _make_phantoms(

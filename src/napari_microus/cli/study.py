@@ -1,0 +1,140 @@
+"""``napari-microus study``: cases, their check, and their split by patient."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_microus.cli import app
+from napari_microus.cli._console import ProgressOption, ProgressStyle, drain
+from napari_microus.core.errors import InputError
+
+study = typer.Typer(
+    help="Collect cases, check them, and split them by patient.", no_args_is_help=True
+)
+app.add_typer(study, name="study")
+
+_Folder = Annotated[Path, typer.Argument(help="The study's folder.")]
+
+
+class Layout(StrEnum):
+    """Layouts that `import` understands."""
+
+    auto = "auto"
+    micro_us = "micro-us"
+    nnu_net = "nnu-net"
+    folders = "folders"
+
+
+@study.command()
+def create(folder: _Folder) -> None:
+    """Make an empty study."""
+    from napari_microus.core.study import Study
+
+    print(Study.create(folder).folder)
+
+
+@study.command()
+def add(
+    folder: _Folder,
+    image: Annotated[Path, typer.Option(help="The scan.")],
+    case: Annotated[str, typer.Option(help="Name of the case.")],
+    patient: Annotated[str, typer.Option(help="Pseudonym of the patient.")],
+    expert: Annotated[Path | None, typer.Option(help="Expert's mask.")] = None,
+    nonexpert: Annotated[Path | None, typer.Option(help="Second mask.")] = None,
+    split: Annotated[str, typer.Option(help="train, val, test or nothing.")] = "",
+) -> None:
+    """Copy a scan with its masks into the study."""
+    from napari_microus.core.io import read_mask, read_volume
+    from napari_microus.core.study import Study
+
+    opened = Study.open(folder)
+    scan = read_volume(image)
+    truth = None if expert is None else read_mask(expert, grid=scan)
+    other = None if nonexpert is None else read_mask(nonexpert, grid=scan)
+    opened.add_case(case, patient, scan, truth, other, split=split)
+    print(f"{case}: {len(opened.cases)} cases in the study.")
+
+
+@study.command("import")
+def import_(
+    folder: _Folder,
+    source: Annotated[Path, typer.Argument(help="Folder with images and masks.")],
+    layout: Annotated[Layout, typer.Option(help="How it is laid out.")] = Layout.auto,
+    patient_pattern: Annotated[
+        str | None,
+        typer.Option(help="Expression whose group is the patient in a file's name."),
+    ] = None,
+) -> None:
+    """List the cases of a folder; the files stay where they are.
+
+    Makes the study where there is none.
+    """
+    from napari_microus.core.study import Study, import_folder
+    from napari_microus.core.study.manifest import MANIFEST
+
+    exists = (folder / MANIFEST).exists()
+    opened = Study.open(folder) if exists else Study.create(folder)
+    for sentence in import_folder(
+        opened, source, layout=layout.value, patient_pattern=patient_pattern
+    ):
+        print(sentence)
+
+
+@study.command()
+def check(folder: _Folder, progress: ProgressOption = ProgressStyle.bar) -> None:
+    """Report what would spoil a training run; ends with 2 where something would."""
+    from napari_microus.core.study import Study, check_study
+
+    opened = Study.open(folder)
+    findings = drain(check_study(opened), progress)
+    for finding in findings:
+        print(f"{finding.level}: {finding.case or 'study'}: {finding.message}")
+    errors = sum(finding.level == "error" for finding in findings)
+    counts = f"{len(opened.used)} cases of {len(opened.patients)} patients"
+    print(f"{counts}: {errors} errors, {len(findings) - errors} warnings.")
+    if errors:
+        raise InputError(
+            f"A study must be free of errors; got {errors}. Mend the cases named "
+            "above, or set their ignore to 1."
+        )
+
+
+@study.command()
+def split(
+    folder: _Folder,
+    val: Annotated[float, typer.Option(help="Fraction to validate on.")] = 0.2,
+    test: Annotated[float, typer.Option(help="Fraction kept for the end.")] = 0.0,
+    folds: Annotated[
+        int | None, typer.Option(help="Folds instead; the test set stays apart.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Decides who goes where.")] = 0,
+) -> None:
+    """Share the patients among training, validation and test."""
+    from napari_microus.core.study import Study, split_in_folds, split_study
+
+    opened = Study.open(folder)
+    if folds is None:
+        split_study(opened, val=val, test=test, seed=seed)
+    else:
+        split_in_folds(opened, folds, seed=seed)
+    for name in sorted({case.split for case in opened.used}):
+        cases = [case for case in opened.used if case.split == name]
+        patients = len({case.patient for case in cases})
+        print(f"{name}: {len(cases)} cases of {patients} patients")
+
+
+@study.command("list")
+def list_cases(folder: _Folder) -> None:
+    """Print the cases, and when the test set was opened."""
+    from napari_microus.core.study import Study
+
+    opened = Study.open(folder)
+    for case in opened.cases:
+        state = "ignored" if case.ignore else case.split or "undecided"
+        print(f"{case.case}\t{case.patient}\t{state}")
+    for use in opened.test_uses():
+        print(f"test set opened {use['time']}: {use['purpose']}")

@@ -1,0 +1,280 @@
+"""Bring folders of the layouts people have into a study."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from napari_microus.core.errors import InputError
+from napari_microus.core.io import is_readable, stem_of
+from napari_microus.core.study.manifest import SPLITS, Study, StudyCase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Layout = Literal["auto", "micro-us", "nnu-net", "folders"]
+_MICRO_US = "micro_ultrasound_scans"
+# The number that ends a file's name, with the suffix of a repeated scan.
+_NUMBER = re.compile(r"(\d+)((?:_\d+)*)$")
+_IMAGE_FOLDERS = ("images", "image", "scans", "frames")
+_EXPERT_FOLDERS = ("masks", "labels", "expert", "annotations", "mask", "label")
+_NONEXPERT_FOLDERS = ("nonexpert", "non_expert", "nonexpert_masks", "non-expert")
+_PATIENT_COLUMNS = ("patient", "exam", "subject", "case")
+
+
+def import_folder(
+    study: Study,
+    source: str | Path,
+    *,
+    layout: Layout = "auto",
+    patient_pattern: str | None = None,
+) -> list[str]:
+    """List the cases of a folder in a study; the files stay where they are.
+
+    Parameters
+    ----------
+    study : Study
+        Takes the cases and is saved.
+    source : path
+        One of three layouts: the public micro-ultrasound dataset
+        (``train/micro_ultrasound_scans`` …), nnU-Net's (``imagesTr``,
+        ``labelsTr``), or plain folders (``images`` and ``masks``, and
+        ``nonexpert`` where there is one, files of equal names) with an optional
+        ``split.csv`` of file, patient (or exam) and split.
+    layout : str
+        "auto" looks which one it is.
+    patient_pattern : str, optional
+        Regular expression whose first group is the patient in a file's name.
+        Without it nnU-Net's cases and plain files count as one patient each.
+
+    Returns
+    -------
+    list of str
+        Sentences the user should read, such as files left out.
+
+    Raises
+    ------
+    InputError
+        If the folder has none of these layouts, or no case.
+    """
+    source = Path(source)
+    layout = _recognise(source) if layout == "auto" else layout
+    patient_of = _patient_reader(patient_pattern)
+    notices: list[str] = []
+    if layout == "micro-us":
+        cases = _micro_us(source, notices)
+    elif layout == "nnu-net":
+        cases = _nnu_net(source, patient_of, notices)
+    else:
+        cases = _folders(source, patient_of, notices, patient_pattern is None)
+    if not cases:
+        raise InputError(
+            f"The folder must hold images of the layout '{layout}'; got none in "
+            f"{source}. Check the folder's name."
+        )
+    taken = {case.case for case in study.cases}
+    fresh = [case for case in cases if case.case not in taken]
+    if len(fresh) < len(cases):
+        notices.append(f"{len(cases) - len(fresh)} cases were listed already.")
+    study.cases += [_relative(case, study.folder) for case in fresh]
+    study.save()
+    patients = len({case.patient for case in fresh})
+    return [*notices, f"{len(fresh)} cases of {patients} patients were added."]
+
+
+def _recognise(source: Path) -> Layout:
+    if any((source / part / _MICRO_US).is_dir() for part in ("train", "test")):
+        return "micro-us"
+    if (source / "imagesTr").is_dir():
+        return "nnu-net"
+    if _first_folder(source, _IMAGE_FOLDERS) is not None:
+        return "folders"
+    raise InputError(
+        "The folder must have a known layout (train/micro_ultrasound_scans, imagesTr, "
+        f"or images and masks); got {source}. Rename its folders."
+    )
+
+
+def _micro_us(source: Path, notices: list[str]) -> list[StudyCase]:
+    cases = []
+    for part in ("train", "test"):
+        folder = source / part
+        if not (folder / _MICRO_US).is_dir():
+            continue
+        scans = _by_number(folder / _MICRO_US)
+        masks = {
+            path.name.removesuffix("_annotations"): _by_number(path)
+            for path in sorted(folder.glob("*_annotations"))
+        }
+        experts = masks.pop("expert", {})
+        nonexperts = masks.pop("non_expert", {})
+        for number, scan in scans.items():
+            if number not in experts:
+                notices.append(f"{scan.name} has no expert annotation.")
+            more = {name: str(f[number]) for name, f in masks.items() if number in f}
+            cases.append(
+                StudyCase(
+                    case=f"{part}_{number}",
+                    patient=f"{part}_{number.split('_')[0]}",
+                    image=str(scan),
+                    expert=str(experts.get(number, "")),
+                    nonexpert=str(nonexperts.get(number, "")),
+                    annotators=more,
+                    split="test" if part == "test" else "",
+                )
+            )
+    return cases
+
+
+def _by_number(folder: Path) -> dict[str, Path]:
+    """Return files by the number that ends their names, as prefixes differ."""
+    found = {}
+    for path in _files(folder):
+        match = _NUMBER.search(stem_of(path))
+        if match:
+            found[match[1] + match[2]] = path
+    return found
+
+
+def _nnu_net(
+    source: Path, patient_of: Mapping[str, str] | _Pattern, notices: list[str]
+) -> list[StudyCase]:
+    cases = []
+    for part, split in (("Tr", ""), ("Ts", "test")):
+        labels = {stem_of(p): p for p in _files(source / f"labels{part}")}
+        for path in _files(source / f"images{part}"):
+            name, _, channel = stem_of(path).rpartition("_")
+            if channel != "0000":
+                notices.append(f"{path.name} is not the first channel; left out.")
+                continue
+            expert = str(labels.get(name, ""))
+            cases.append(
+                StudyCase(name, patient_of[name], str(path), expert, split=split)
+            )
+    return cases
+
+
+def _folders(
+    source: Path,
+    patient_of: Mapping[str, str] | _Pattern,
+    notices: list[str],
+    tell_patients: bool,
+) -> list[StudyCase]:
+    images = _first_folder(source, _IMAGE_FOLDERS)
+    if images is None:
+        return []
+    experts = _by_stem(_first_folder(source, _EXPERT_FOLDERS))
+    nonexperts = _by_stem(_first_folder(source, _NONEXPERT_FOLDERS))
+    table = _read_table(source / "split.csv")
+    if not table and tell_patients:
+        notices.append("Every file counts as a patient; name a pattern to change it.")
+    cases = []
+    for path in _files(images):
+        stem = stem_of(path)
+        patient, split = table.get(path.name, table.get(stem, (patient_of[stem], "")))
+        expert, nonexpert = experts.get(stem, ""), nonexperts.get(stem, "")
+        cases.append(
+            StudyCase(
+                stem, patient, str(path), str(expert), str(nonexpert), split=split
+            )
+        )
+    return cases
+
+
+def _read_table(path: Path) -> dict[str, tuple[str, str]]:
+    """Return patient and split by file from a ``split.csv``."""
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        columns = reader.fieldnames or []
+        patient = next((c for c in _PATIENT_COLUMNS if c in columns), None)
+        if "file" not in columns or patient is None:
+            raise InputError(
+                "split.csv must have the columns file, patient and split; got "
+                f"{', '.join(columns) or 'none'} in {path}. Mend its first line."
+            )
+        rows = list(reader)
+    words = {"valid": "val", "validation": "val", "training": "train"}
+    table = {}
+    for row in rows:
+        split = (row.get("split") or "").strip().lower()
+        split = words.get(split, split)
+        known = split if split in SPLITS else ""
+        table[row["file"]] = (row[patient], known)
+    return table
+
+
+class _Pattern(dict[str, str]):
+    """The patient of a file's name, by a pattern or the name itself."""
+
+    def __init__(self, pattern: str | None) -> None:
+        super().__init__()
+        try:
+            self._pattern = re.compile(pattern) if pattern else None
+        except re.error as error:
+            raise InputError(
+                f"The patient's pattern must be a regular expression; got '{pattern}' "
+                f"({error}). Try '(patient\\d+)'."
+            ) from error
+        if self._pattern is not None and self._pattern.groups != 1:
+            raise InputError(
+                "The patient's pattern must have one group; got "
+                f"{self._pattern.groups} in '{pattern}'. Try '(patient\\d+)'."
+            )
+
+    def __missing__(self, name: str) -> str:
+        if self._pattern is None:
+            return name
+        found = self._pattern.search(name)
+        if found is None:
+            raise InputError(
+                f"The patient's pattern must fit every file; got '{name}'. Widen it."
+            )
+        return str(found[1])
+
+
+def _patient_reader(pattern: str | None) -> _Pattern:
+    return _Pattern(pattern)
+
+
+def _first_folder(source: Path, names: Iterable[str]) -> Path | None:
+    found = [source / name for name in names if (source / name).is_dir()]
+    return found[0] if found else None
+
+
+def _by_stem(folder: Path | None) -> dict[str, Path]:
+    return {} if folder is None else {stem_of(path): path for path in _files(folder)}
+
+
+def _files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if is_readable(path))
+
+
+def _relative(case: StudyCase, folder: Path) -> StudyCase:
+    """Name files from the study's folder, so that both can move together."""
+
+    def name(file: str) -> str:
+        if not file:
+            return ""
+        path = Path(file).resolve()
+        try:
+            return Path(os.path.relpath(path, folder.resolve())).as_posix()
+        except ValueError:  # another drive of Windows
+            return str(path)
+
+    return StudyCase(
+        case.case,
+        case.patient,
+        name(case.image),
+        name(case.expert),
+        name(case.nonexpert),
+        {who: name(file) for who, file in case.annotators.items()},
+        case.split,
+        case.ignore,
+    )

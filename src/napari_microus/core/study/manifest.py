@@ -1,0 +1,321 @@
+"""The table of a study's cases, and the files it names."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import json
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from napari_microus.core.errors import InputError, OutputError
+from napari_microus.core.files import written_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from napari_microus.core.volume import Volume
+
+MANIFEST = "manifest.csv"
+TEST_USE = "test_use.jsonl"
+SPLITS = ("train", "val", "test")
+_BEFORE = ("case", "patient", "image", "expert", "nonexpert")
+_AFTER = ("split", "ignore")
+_NAME = re.compile(r"[\w.-]+")
+_FOLD = re.compile(r"fold(\d+)")
+
+
+@dataclass(frozen=True)
+class StudyCase:
+    """One line of the manifest.
+
+    Attributes
+    ----------
+    case, patient : str
+        Name of the scan and pseudonym of whom it shows.
+    image, expert, nonexpert : str
+        Files, absolute or from the study's folder; "" where there is none.
+    annotators : dict
+        Files of further annotators by their name.
+    split : str
+        "train", "val", "test", "fold0" and so on, or "" while undecided.
+    ignore : bool
+        Whether the case is left out of everything.
+    """
+
+    case: str
+    patient: str
+    image: str
+    expert: str = ""
+    nonexpert: str = ""
+    annotators: dict[str, str] = field(default_factory=dict)
+    split: str = ""
+    ignore: bool = False
+
+    @property
+    def fold(self) -> int | None:
+        """Number of the fold, where the study is split in folds."""
+        found = _FOLD.fullmatch(self.split)
+        return int(found[1]) if found else None
+
+
+class Study:
+    """A folder of cases; `create` or `open` one.
+
+    Attributes
+    ----------
+    folder : Path
+    cases : list of StudyCase
+        In the order of the manifest, ignored ones too.
+    """
+
+    def __init__(self, folder: Path, cases: Iterable[StudyCase] = ()) -> None:
+        self.folder = folder
+        self.cases = list(cases)
+
+    @classmethod
+    def create(cls, folder: str | Path) -> Self:
+        """Make an empty study.
+
+        Raises
+        ------
+        OutputError
+            If the folder holds a study already or cannot be written.
+        """
+        study = cls(Path(folder))
+        if (study.folder / MANIFEST).exists():
+            raise OutputError(
+                f"A new study needs a folder of its own; got {folder}, which holds "
+                "one. Open that study, or choose another folder."
+            )
+        study.save()
+        return study
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Self:
+        """Read a study's manifest.
+
+        Raises
+        ------
+        InputError
+            If there is none, a column is missing, or a line makes no sense.
+        """
+        path = Path(folder) / MANIFEST
+        try:
+            with path.open(newline="", encoding="utf-8-sig") as file:
+                reader = csv.DictReader(file)
+                rows, columns = list(reader), list(reader.fieldnames or [])
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise InputError(
+                f"A study must have a readable {MANIFEST}; got {path} "
+                f"({getattr(error, 'strerror', None) or error}). "
+                "Choose a study's folder, or create one."
+            ) from error
+        missing = [name for name in _BEFORE[:4] if name not in columns]
+        if missing:
+            raise InputError(
+                f"A manifest must have the columns {', '.join(_BEFORE + _AFTER)}; got "
+                f"no '{missing[0]}' in {path}. Add the column."
+            )
+        annotators = [c for c in columns if c not in _BEFORE + _AFTER]
+        cases = [_read_row(row, annotators, path) for row in rows]
+        _check_names(cases, path)
+        return cls(Path(folder), cases)
+
+    def save(self) -> None:
+        """Write the manifest, whole or not at all."""
+        annotators = list(dict.fromkeys(n for c in self.cases for n in c.annotators))
+        columns = [*_BEFORE, *annotators, *_AFTER]
+        with (
+            written_whole(self.folder / MANIFEST, overwrite=True) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            for case in self.cases:
+                start = [getattr(case, name) for name in _BEFORE]
+                more = [case.annotators.get(name, "") for name in annotators]
+                writer.writerow([*start, *more, case.split, int(case.ignore)])
+
+    @property
+    def used(self) -> list[StudyCase]:
+        """The cases that are not ignored."""
+        return [case for case in self.cases if not case.ignore]
+
+    @property
+    def patients(self) -> list[str]:
+        """The patients of the cases in use, each once."""
+        return list(dict.fromkeys(case.patient for case in self.used))
+
+    def add(self, case: StudyCase) -> None:
+        """Append a case whose files exist already, and save.
+
+        Raises
+        ------
+        InputError
+            If the name is taken or cannot be a file's name.
+        """
+        _check_names([*self.cases, case], self.folder / MANIFEST)
+        self.cases.append(case)
+        self.save()
+
+    def add_case(
+        self,
+        name: str,
+        patient: str,
+        scan: Volume,
+        expert: Volume | None = None,
+        nonexpert: Volume | None = None,
+        annotators: Mapping[str, Volume] | None = None,
+        split: str = "",
+    ) -> StudyCase:
+        """Write a scan with its masks into the study and list it.
+
+        Parameters
+        ----------
+        name, patient : str
+            Name of the case and pseudonym of the patient: letters, digits, ``_.-``.
+        scan : Volume
+            The scan.
+        expert, nonexpert : Volume, optional
+            Masks on the scan's grid: 0, 1 and, where undecided, 255.
+        annotators : mapping of str to Volume, optional
+            Masks of further annotators.
+        split : str
+            "train", "val", "test" or "".
+
+        Raises
+        ------
+        InputError
+            If a name is taken or unfit, or a mask is not on the scan's grid.
+        OutputError
+            If the study's folder cannot be written.
+        """
+        from napari_microus.core.io import write_mask, write_volume
+
+        masks = {"expert": expert, "nonexpert": nonexpert, **(annotators or {})}
+        present = {key: mask for key, mask in masks.items() if mask is not None}
+        for key, mask in present.items():
+            if not scan.shares_grid(mask):
+                raise InputError(
+                    f"Mask and image must share a grid; got {mask.shape} for "
+                    f"'{key}' and {scan.shape}, or another geometry. Resample the "
+                    "mask first."
+                )
+        below = f"cases/{name}"
+        files = {key: f"{below}/{key}.nii.gz" for key in present}
+        case = StudyCase(
+            name,
+            patient,
+            f"{below}/image.nii.gz",
+            files.pop("expert", ""),
+            files.pop("nonexpert", ""),
+            files,
+            split,
+        )
+        _check_names([*self.cases, case], self.folder / MANIFEST)
+        write_volume(scan, self.folder / case.image)
+        for key, mask in present.items():
+            write_mask(mask, self.folder / below / f"{key}.nii.gz")
+        self.cases.append(case)
+        self.save()
+        return case
+
+    def path(self, file: str) -> Path:
+        """Return the path of a file that the manifest names."""
+        return self.folder / file  # an absolute name stays as it is
+
+    def read_scan(self, case: StudyCase) -> Volume:
+        """Read a case's image."""
+        from napari_microus.core.io import read_volume
+
+        return read_volume(self.path(case.image))
+
+    def read(self, case: StudyCase) -> tuple[Volume, Volume, Volume | None]:
+        """Read a case's scan, expert mask and, where there is one, non-expert mask.
+
+        Raises
+        ------
+        InputError
+            If there is no expert mask, or a mask is not on the scan's grid.
+        """
+        if not case.expert:
+            raise InputError(
+                f"A case must have an expert mask to learn from; got none for "
+                f"'{case.case}'. Annotate it, or set ignore to 1."
+            )
+        scan = self.read_scan(case)
+        expert = self.read_mask(case, case.expert, scan)
+        if not case.nonexpert:
+            return scan, expert, None
+        return scan, expert, self.read_mask(case, case.nonexpert, scan)
+
+    def read_mask(self, case: StudyCase, file: str, scan: Volume) -> Volume:
+        """Read one of a case's masks and insist that it lies on the scan's grid."""
+        from napari_microus.core.io import read_mask
+
+        mask = read_mask(self.path(file))
+        if mask.shape != scan.shape:
+            raise InputError(
+                f"Mask and image must share a grid; got {mask.shape} and {scan.shape} "
+                f"in case '{case.case}' ({file}). Resample the mask first."
+            )
+        return replace(mask, affine=scan.affine, has_geometry=scan.has_geometry)
+
+    def open_test_set(self, purpose: str) -> list[StudyCase]:
+        """Return the test cases, noting that and why they were used.
+
+        Looking at the test set again and again turns it into a validation set;
+        the note lets a reader judge.
+        """
+        cases = [case for case in self.used if case.split == "test"]
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        note = {"time": now, "purpose": purpose, "cases": len(cases)}
+        with (self.folder / TEST_USE).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(note) + "\n")
+        return cases
+
+    def test_uses(self) -> list[dict[str, object]]:
+        """Return when and what for the test set was opened."""
+        path = self.folder / TEST_USE
+        if not path.exists():
+            return []
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+
+def _read_row(
+    row: dict[str, str | None], annotators: list[str], path: Path
+) -> StudyCase:
+    values = {key: (value or "").strip() for key, value in row.items() if key}
+    split = values.get("split", "")
+    if split and split not in SPLITS and not _FOLD.fullmatch(split):
+        raise InputError(
+            f"A split must be {', '.join(SPLITS)}, foldN or empty; got '{split}' for "
+            f"case '{values['case']}' in {path}. Mend the line."
+        )
+    return StudyCase(
+        **{name: values.get(name, "") for name in _BEFORE},
+        annotators={name: values[name] for name in annotators if values.get(name)},
+        split=split,
+        ignore=values.get("ignore", "").lower() in ("1", "true", "yes"),
+    )
+
+
+def _check_names(cases: list[StudyCase], path: Path) -> None:
+    seen = set()
+    for case in cases:
+        for what, name in (("case", case.case), ("patient", case.patient)):
+            if not _NAME.fullmatch(name) or name.startswith("."):
+                raise InputError(
+                    f"A {what}'s name must consist of letters, digits and _ . -; got "
+                    f"'{name}' in {path}. Rename it."
+                )
+        if case.case in seen:
+            raise InputError(
+                f"Each case must have a name of its own; got '{case.case}' twice in "
+                f"{path}. Rename one."
+            )
+        seen.add(case.case)

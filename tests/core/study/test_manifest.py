@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from napari_microus.core.errors import InputError, OutputError
+from napari_microus.core.study import Study, StudyCase
+
+
+def test_a_case_is_read_back_with_its_geometry(study_of, case_of):
+    study_of(2)
+    study = Study.open(study_of(1, "other").folder.parent / "study")
+
+    scan, expert, nonexpert = study.read(study.cases[1])
+
+    wanted = case_of(1)
+    for found, true in zip((scan, expert, nonexpert), wanted, strict=True):
+        np.testing.assert_array_equal(found.array, true.array)
+        assert found.shares_grid(true)
+
+
+def test_a_missing_second_annotation_is_none(study_of):
+    study = study_of(1, nonexpert=False)
+    assert study.read(study.cases[0])[2] is None
+
+
+def test_further_annotators_become_columns(study_of, case_of):
+    study = study_of(1)
+    scan, expert, nonexpert = case_of(9)
+    study.add_case("x", "p9", scan, expert, annotators={"student": nonexpert})
+
+    header = (study.folder / "manifest.csv").read_text().splitlines()[0]
+    assert header == "case,patient,image,expert,nonexpert,student,split,ignore"
+    assert Study.open(study.folder).cases[1].annotators == {
+        "student": "cases/x/student.nii.gz"
+    }
+
+
+def test_a_mask_of_another_grid_is_refused_and_nothing_is_written(study_of, case_of):
+    study = study_of(1)
+    _scan, expert, _ = case_of(3)
+    with pytest.raises(InputError, match="must share a grid"):
+        study.add_case("x", "p", case_of(3, frames=5)[0], expert)
+    assert not (study.folder / "cases" / "x").exists()
+    assert len(Study.open(study.folder).cases) == 1
+
+
+def test_a_second_study_in_a_folder_is_refused(study_of):
+    study = study_of(1)
+    with pytest.raises(OutputError, match="folder of its own"):
+        Study.create(study.folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("case,image\n", "no 'patient'"),
+        ("case,patient,image,expert,split\na,b,c,d,training\n", "got 'training'"),
+        ("case,patient,image,expert\na,b,c,d\na,b,c,d\n", "'a' twice"),
+        ("case,patient,image,expert\n../a,b,c,d\n", "letters, digits"),
+    ],
+)
+def test_a_manifest_that_makes_no_sense_is_explained(tmp_path, text, words):
+    (tmp_path / "manifest.csv").write_text(text)
+    with pytest.raises(InputError, match=words):
+        Study.open(tmp_path)
+
+
+def test_a_folder_without_manifest_is_explained(tmp_path):
+    with pytest.raises(InputError, match=r"manifest\.csv"):
+        Study.open(tmp_path)
+
+
+def test_opening_the_test_set_is_remembered(study_of):
+    study = study_of(3)
+    study.cases[0] = StudyCase("case0", "p0", "cases/case0/image.nii.gz", split="test")
+    study.save()
+
+    assert [c.case for c in study.open_test_set("final table")] == ["case0"]
+    (use,) = Study.open(study.folder).test_uses()
+    assert use["purpose"] == "final table"
+    assert use["cases"] == 1
