@@ -83,12 +83,17 @@ class DecoderCup(nn.Module):
         skips : list of Tensor
             The encoder's features at 1/8, 1/4 and 1/2.
         """
+        first, second, third, last = self.stages(x, skips)
+        eighth = self.segmentation_head0(first)
+        quarter = self.segmentation_head1(second)
+        half = self.segmentation_head2(third)
+        return last, eighth, quarter, half
+
+    def stages(self, x: Tensor, skips: list[Tensor]) -> list[Tensor]:
+        """Return the features of the four blocks, at 1/8, 1/4, 1/2 and full size."""
         x = self.conv_more(x)
-        stages = []
+        features = []
         for index, block in enumerate(self.blocks):
             x = block(x, skips[index] if index < self.num_skips else None)
-            stages.append(x)
-        eighth = self.segmentation_head0(stages[0])
-        quarter = self.segmentation_head1(stages[1])
-        half = self.segmentation_head2(stages[2])
-        return x, eighth, quarter, half
+            features.append(x)
+        return features

@@ -127,12 +127,23 @@ class TransUNet(nn.Module):
         InputError
             If the frames have another shape.
         """
+        features, skips = self.encode(x)
+        x, eighth, quarter, half = self.decoder(features, skips)
+        return TransUNetOutput(self.segmentation_head(x), half, quarter, eighth)
+
+    def encode(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return what the decoder works on; takes and refuses what `forward` does.
+
+        Returns
+        -------
+        features : Tensor, shape (B, hidden_size, H / 16, W / 16)
+            The transformer's tokens, laid out as an image.
+        skips : list of Tensor
+            The convolutional features at 1/8, 1/4 and 1/2.
+        """
         size, channels = self.config.image_size, self.config.in_channels
-        if (
-            x.ndim != 4
-            or x.shape[1] not in (1, channels)
-            or x.shape[2:] != (size, size)
-        ):
+        fits = x.ndim == 4 and x.shape[1] in (1, channels)
+        if not fits or x.shape[2:] != (size, size):
             raise InputError(
                 f"Frames must have shape (B, 1, {size}, {size}); got "
                 f"{tuple(x.shape)}. Resize them with core.preprocess.to_network."
@@ -140,10 +151,7 @@ class TransUNet(nn.Module):
         if x.shape[1] != channels:
             x = x.expand(-1, channels, -1, -1)
         tokens, skips = self.transformer(x)
-        grid = size // 16
-        features = tokens.transpose(1, 2).unflatten(2, (grid, grid))
-        x, eighth, quarter, half = self.decoder(features, skips)
-        return TransUNetOutput(self.segmentation_head(x), half, quarter, eighth)
+        return tokens.transpose(1, 2).unflatten(2, (size // 16, size // 16)), skips
 
 
 def _initialise(model: nn.Module) -> None:

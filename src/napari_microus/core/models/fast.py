@@ -1,0 +1,201 @@
+"""The same networks, prepared to answer fast and never to train again.
+
+What is done to a copy: standardised filters and batch normalisation are folded into
+plain convolutions, a grey frame meets the sum of the first filters instead of being
+repeated, query, key and value come from one product, the supervising heads are left
+out, weights are stored in the number format in which they are multiplied and, on a
+CPU, in the layout of its fastest kernels.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from napari_microus.core.models.decoder import Conv2dReLU
+from napari_microus.core.models.factory import logits_of
+from napari_microus.core.models.folded import FoldedConv, FoldedLinear, can_pack
+from napari_microus.core.models.resnet import GroupNorm, StdConv2d
+from napari_microus.core.models.transunet import TransUNet
+from napari_microus.core.models.vit import Attention, Perceptron
+
+_PIXELS_OF_SLOW_NORM = 1024
+
+
+def prepare_for_inference(
+    model: nn.Module, dtype: torch.dtype | None = None
+) -> nn.Module:
+    """Return a copy that maps frames to full-size logits as fast as the device can.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Any network of `create_model`, on the device where it will work. Not changed.
+    dtype : torch.dtype, optional
+        Number format of the products; by default bfloat16 where the processor
+        multiplies it natively, else float32.
+
+    Returns
+    -------
+    nn.Module
+        Maps (B, 1, H, W) to a tensor of float32 logits of that shape (for volumes
+        likewise), in evaluation mode; carries the model's ``config``.
+    """
+    device = next(model.parameters()).device
+    if dtype is None:
+        dtype = torch.bfloat16 if multiplies_bfloat16(device) else torch.float32
+    with torch.no_grad():
+        if isinstance(model, TransUNet):
+            return FastTransUNet(model, dtype).eval()
+        return FastBaseline(model, dtype).eval()
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Tell whether a device multiplies bfloat16 natively; False if unknown."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        checks = [getattr(torch.cpu, name, None) for name in names]
+        return any(check is not None and check() for check in checks)
+    return False
+
+
+class FastTransUNet(nn.Module):
+    """A `TransUNet` for inference; see `prepare_for_inference`."""
+
+    def __init__(self, model: TransUNet, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.config = model.config
+        self.dtype = dtype
+        fast = copy.deepcopy(model).eval()
+        # From here on the first filters are summed and see one channel.
+        fast.config = dataclasses.replace(model.config, in_channels=1)
+        for head in ("segmentation_head0", "segmentation_head1", "segmentation_head2"):
+            delattr(fast.decoder, head)
+        packed = next(model.parameters()).device.type == "cpu" and can_pack(dtype)
+        _replace(fast, dtype, packed)
+        root = model.transformer.embeddings.hybrid_model.root[0]
+        grey = cast("StdConv2d", root).standardised_weight().sum(1, keepdim=True)
+        fast.transformer.embeddings.hybrid_model.root[0] = FoldedConv(
+            grey, None, cast("nn.Conv2d", root), dtype, packed=packed
+        )
+        self.model = fast.to(dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return float32 logits (B, 1, H, W) for frames of that shape in [0, 1]."""
+        with torch.autocast(x.device.type, enabled=False):
+            x = x.to(self.dtype).contiguous(memory_format=torch.channels_last)
+            features, skips = self.model.encode(x)
+            last = self.model.decoder.stages(features, skips)[-1]
+            return self.model.segmentation_head(last).float()
+
+
+class FastBaseline(nn.Module):
+    """A network of MONAI's for inference; see `prepare_for_inference`."""
+
+    def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.config = model.config
+        self.dtype = dtype
+        self.model = copy.deepcopy(model).eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return float32 logits of the shape of ``x``."""
+        reduced = self.dtype is not torch.float32
+        with torch.autocast(x.device.type, self.dtype, enabled=reduced):
+            return logits_of(self.model(x)).float()
+
+
+class FastAttention(nn.Module):
+    """`Attention` with one product for query, key and value."""
+
+    def __init__(self, like: Attention, dtype: torch.dtype, *, packed: bool) -> None:
+        super().__init__()
+        layers = (like.query, like.key, like.value)
+        weight = torch.cat([layer.weight for layer in layers])
+        bias = torch.cat([layer.bias for layer in layers])
+        self.heads = like.heads
+        self.inputs = FoldedLinear(weight, bias, dtype, packed=packed)
+        self.out = FoldedLinear(like.out.weight, like.out.bias, dtype, packed=packed)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map tokens (B, N, hidden_size) to the same shape."""
+        parts = self.inputs(x).unflatten(-1, (3, self.heads, -1))
+        query, key, value = parts.permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(query, key, value)
+        return self.out(mixed.transpose(1, 2).flatten(2))
+
+
+class FastGroupNorm(nn.Module):
+    """`GroupNorm` without the slow path that torch takes on a CPU for narrow groups."""
+
+    def __init__(self, like: GroupNorm) -> None:
+        super().__init__()
+        self.groups, self.eps = like.num_groups, like.eps
+        self.weight, self.bias = like.weight, like.bias
+        self.is_narrow = like.num_channels < 16 * like.num_groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (B, C, H, W) over each group."""
+        small = x.shape[2] * x.shape[3] < _PIXELS_OF_SLOW_NORM
+        if not (self.is_narrow and small and x.device.type == "cpu"):
+            return F.group_norm(x, self.groups, self.weight, self.bias, self.eps)
+        # Batch normalisation's kernels are ten to sixty times faster here: they give
+        # the moments of each channel, and apply what follows for its group.
+        samples = [x[index : index + 1] for index in range(len(x))]
+        moments = [torch.batch_norm_update_stats(s, None, None, 0.0) for s in samples]
+        shape = (len(x), self.groups, -1)
+        means = torch.stack([mean.float() for mean, _ in moments]).view(shape)
+        spreads = torch.stack([spread.float() for _, spread in moments]).view(shape)
+        mean = means.mean(-1, keepdim=True)
+        variance = (spreads + (means - mean).square()).mean(-1, keepdim=True)
+        weight = self.weight.float().view(shape[1:]) / (variance + self.eps).sqrt()
+        bias = self.bias.float().view(shape[1:]) - mean * weight
+        zero, one = torch.zeros(x.shape[1]), torch.ones(x.shape[1])
+        rows = zip(samples, weight.flatten(1), bias.flatten(1), strict=True)
+        return torch.cat(
+            [F.batch_norm(s, zero, one, w, b, eps=0.0) for s, w, b in rows]
+        )
+
+
+def _replace(module: nn.Module, dtype: torch.dtype, packed: bool) -> None:
+    """Exchange every layer below ``module`` that has a faster form."""
+    for name, child in module.named_children():
+        faster = _faster(child, dtype, packed)
+        if faster is None:
+            _replace(child, dtype, packed)
+        else:
+            setattr(module, name, faster)
+
+
+def _faster(layer: nn.Module, dtype: torch.dtype, packed: bool) -> nn.Module | None:
+    """Return what takes the place of a layer, or None if nothing does."""
+    match layer:
+        case StdConv2d():
+            weight = layer.standardised_weight()
+            return FoldedConv(weight, None, layer, dtype, packed=packed)
+        case Conv2dReLU():
+            conv, norm = cast("nn.Conv2d", layer[0]), cast("nn.BatchNorm2d", layer[1])
+            conv = nn.utils.fuse_conv_bn_eval(conv, norm)
+            return FoldedConv(
+                conv.weight, conv.bias, conv, dtype, relu=True, packed=packed
+            )
+        case GroupNorm():
+            return FastGroupNorm(layer)
+        case Attention():
+            return FastAttention(layer, dtype, packed=packed)
+        case Perceptron():
+            first, second = layer.fc1, layer.fc2
+            return nn.Sequential(
+                FoldedLinear(first.weight, first.bias, dtype, gelu=True, packed=packed),
+                FoldedLinear(second.weight, second.bias, dtype, packed=packed),
+            )
+        case nn.Conv2d() if layer.dilation == (1, 1):
+            return FoldedConv(layer.weight, layer.bias, layer, dtype, packed=packed)
+    return None

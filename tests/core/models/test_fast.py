@@ -1,0 +1,139 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from napari_microus.core.config import BaselineConfig, ModelConfig, TransUNetConfig
+from napari_microus.core.errors import InputError
+from napari_microus.core.models import create_model, fast
+from napari_microus.core.models.fast import FastGroupNorm, prepare_for_inference
+from napari_microus.core.models.resnet import GroupNorm
+from napari_microus.core.models.transunet import TransUNet
+
+OPTIONS = [
+    {},
+    {"in_channels": 3},
+    {"bottleneck_dilation": True, "skip_attention": True},
+]
+
+
+def trained(**changes) -> TransUNet:
+    """A network whose batch normalisation has statistics, and whose logits differ."""
+    torch.manual_seed(0)
+    model = TransUNet(TransUNetConfig.small(image_size=64, **changes))
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(std=0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    torch.nn.init.normal_(model.segmentation_head[0].weight, std=0.2)
+    return model.eval()
+
+
+@pytest.fixture
+def frames():
+    return torch.rand(3, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("packs", [True, False])
+@pytest.mark.parametrize("options", OPTIONS)
+def test_float32_answers_are_the_plain_ones(monkeypatch, frames, options, packs):
+    if not packs:
+        monkeypatch.setattr(fast, "can_pack", lambda dtype: False)
+    model = trained(**options)
+
+    with torch.inference_mode():
+        expected = model(frames).logits
+        found = prepare_for_inference(model, torch.float32)(frames)
+
+    assert expected.std() > 0.5
+    torch.testing.assert_close(found, expected, atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("packs", [True, False])
+def test_bfloat16_is_as_close_as_plain_autocast(monkeypatch, frames, packs):
+    if not packs:
+        monkeypatch.setattr(fast, "can_pack", lambda dtype: False)
+    model = trained()
+
+    with torch.inference_mode():
+        expected = model(frames).logits
+        with torch.autocast("cpu", torch.bfloat16):
+            usual = (model(frames).logits.float() - expected).abs()
+        error = (prepare_for_inference(model, torch.bfloat16)(frames) - expected).abs()
+
+    assert error.mean() < 1.5 * usual.mean()
+    assert error.max() < 2 * usual.max()
+
+
+def test_the_plain_network_is_left_as_it_was(frames):
+    model = trained().train()
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+
+    prepare_for_inference(model)(frames)
+
+    assert model.training
+    assert model.state_dict().keys() == before.keys()
+    for key, tensor in model.state_dict().items():
+        torch.testing.assert_close(tensor, before[key], rtol=0, atol=0)
+
+
+def test_one_frame_gives_the_same_alone_and_among_others(frames):
+    prepared = prepare_for_inference(trained(), torch.float32)
+
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            prepared(frames[1:2]), prepared(frames)[1:2], atol=1e-3, rtol=0
+        )
+
+
+def test_answers_are_float32_and_full_size_under_autocast_too(frames):
+    prepared = prepare_for_inference(trained(), torch.bfloat16)
+
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        logits = prepared(frames)
+
+    assert logits.dtype == torch.float32
+    assert logits.shape == frames.shape
+    assert prepared.config.image_size == 64
+
+
+def test_a_wrong_shape_is_named(frames):
+    with pytest.raises(InputError, match=r"\(B, 1, 64, 64\); got"):
+        prepare_for_inference(trained())(frames[..., :32])
+
+
+def test_baselines_are_prepared_too(frames):
+    config = ModelConfig("basic_unet", baseline=BaselineConfig(64))
+    model = create_model(config).eval()
+
+    with torch.inference_mode():
+        found = prepare_for_inference(model, torch.float32)(frames)
+        torch.testing.assert_close(found, model(frames))
+
+
+@pytest.mark.parametrize("size", [14, 40])  # below and above the slow path's bound
+@pytest.mark.parametrize("groups", [48, 8, 2])
+def test_group_norm_equals_torchs(size, groups):
+    torch.manual_seed(0)
+    norm = GroupNorm(groups, 48, eps=1e-6)
+    torch.nn.init.normal_(norm.weight)
+    torch.nn.init.normal_(norm.bias)
+    frames = 3 * torch.randn(2, 48, size, size) + 1
+    frames = frames.contiguous(memory_format=torch.channels_last)
+
+    with torch.inference_mode():
+        found = FastGroupNorm(norm)(frames)
+        expected = F.group_norm(frames, groups, norm.weight, norm.bias, 1e-6)
+
+    torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_bfloat16_on_a_gpu_agrees_with_float32(frames):
+    model = trained().cuda()
+
+    with torch.inference_mode():
+        expected = model(frames.cuda()).logits
+        found = prepare_for_inference(model, torch.bfloat16)(frames.cuda())
+
+    assert (found - expected).abs().mean() < 0.1 * expected.abs().mean()
