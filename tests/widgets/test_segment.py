@@ -424,8 +424,8 @@ def test_read_outs_are_pixels_where_the_size_is_unknown(viewer, widget, run, qtb
     viewer.layers.clear()
     viewer.add_image(np.random.default_rng(0).random(SHAPE), name="picture")
     run()
-    assert widget.area.text() == "60 pixels (size unknown)"
-    qtbot.waitUntil(lambda: widget.volume.text() == "240 pixels (size unknown)")
+    assert widget.area.text() == "60 pixels"
+    qtbot.waitUntil(lambda: widget.volume.text() == "240 pixels")
 
 
 def test_a_single_frame_has_no_volume(viewer, widget, run):
@@ -435,7 +435,7 @@ def test_a_single_frame_has_no_volume(viewer, widget, run):
     )
     run()
     assert widget.area.text() == "1.2 mm²"
-    assert "more than one frame" in widget.volume.text()
+    assert widget.volume.text() == "– (one frame)"
 
 
 def test_removing_the_capsule_clears_the_read_outs(viewer, widget, run):
@@ -536,3 +536,24 @@ assert not heavy, heavy
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_the_manifest_opens_the_dock_on_the_viewer(
+    make_napari_viewer, qtbot, predictor, models
+):
+    """By name, with the proxy of the viewer that napari hands to plugins."""
+    viewer = make_napari_viewer()
+    image = viewer.add_image(np.random.default_rng(0).random(SHAPE), name="scan")
+    _, widget = viewer.window.add_plugin_dock_widget(
+        "napari-microus", "Segment capsule"
+    )
+    assert isinstance(widget, SegmentWidget)
+    assert widget.form.image is image
+    widget._segmenter._predict = predictor
+    widget._segmenter._load_model = models.load
+    widget.form._list_models = models.list
+    widget.form.refresh_models()
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: not widget.is_running)
+    np.testing.assert_array_equal(viewer.layers["scan capsule"].data, box())

@@ -10,7 +10,6 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
     QSizePolicy,
     QSpinBox,
@@ -109,12 +108,10 @@ class SegmentForm(QWidget):
 
     def _lay_out(self) -> None:
         self.range_row = QWidget()
-        row = QHBoxLayout(self.range_row)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.first_frame)
-        row.addWidget(QLabel("to"))
-        row.addWidget(self.last_frame)
-        row.addStretch()
+        ends = QFormLayout(self.range_row)
+        ends.setContentsMargins(0, 0, 0, 0)
+        ends.addRow("from", self.first_frame)
+        ends.addRow("to", self.last_frame)
         rows = QFormLayout()
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)

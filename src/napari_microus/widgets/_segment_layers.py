@@ -162,9 +162,10 @@ def add_map(
     layer = Image(
         array_for_layer(values, image),
         name=f"{image.name} {name}",
-        colormap="magma" if name == "uncertainty" else "viridis",
+        # Both are black, and so leave the image as it is, where the value is 0.
+        colormap="magma" if name == "uncertainty" else "bop blue",
         blending="additive",
-        opacity=0.6,
+        opacity=0.5,
         contrast_limits=(0, 1),
         metadata=derived_metadata(image),
         **geometry(image),

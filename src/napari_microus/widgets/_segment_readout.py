@@ -124,12 +124,12 @@ def describe_size(layer: Labels, area: int, total: int | None) -> tuple[str, str
     column, row = grid.affine[:3, 0], grid.affine[:3, 1]
     pixel_mm2 = float(np.linalg.norm(np.cross(column, row)))
     voxel_mm3 = abs(float(np.linalg.det(grid.affine[:3, :3])))
-    if not grid.has_geometry:
-        pixels = "counting …" if total is None else f"{total:,} pixels (size unknown)"
-        return f"{area:,} pixels (size unknown)", pixels
-    words = f"{area * pixel_mm2:,.1f} mm²"
+    if grid.has_geometry:
+        frame = f"{area * pixel_mm2:,.1f} mm²"
+        scan = "" if total is None else f"{total * voxel_mm3 / 1000:.2f} mL"
+    else:
+        frame = f"{area:,} pixels"
+        scan = "" if total is None else f"{total:,} pixels"
     if len(grid.array) == 1:
-        return words, "– (needs more than one frame)"
-    if total is None:
-        return words, "counting …"
-    return words, f"{total * voxel_mm3 / 1000:.2f} mL"
+        return frame, "– (one frame)"
+    return frame, scan or "counting …"

@@ -115,6 +115,7 @@ class SegmentWidget(QWidget):
 
     def _lay_out(self) -> None:
         self.progress.setVisible(False)
+        self.message.setVisible(False)
         self.message.setWordWrap(True)
         self.message.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse
@@ -124,8 +125,14 @@ class SegmentWidget(QWidget):
         )
         self.size_box = QGroupBox("Capsule")
         sizes = QFormLayout(self.size_box)
-        sizes.addRow("Area of this frame", self.area)
+        sizes.addRow("Frame area", self.area)
         sizes.addRow("Volume", self.volume)
+        for value in (self.area, self.volume):
+            value.setWordWrap(True)
+            value.setToolTip(
+                "Of everything drawn in the layer named above, also by hand. In "
+                "pixels where the image does not tell its size."
+            )
         note = QLabel(NOTE)
         note.setWordWrap(True)
         note.setStyleSheet("font-size: 11px; font-style: italic")
@@ -145,7 +152,6 @@ class SegmentWidget(QWidget):
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(inside)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
