@@ -60,7 +60,7 @@ class TextureBank:
         self.shape: tuple[int, int] = stack[0].shape
         self._quantiles = np.stack([_quantiles(frame) for frame in stack])
         self._amplitudes = np.stack(
-            [np.log1p(np.abs(np.fft.rfft2(frame))) for frame in stack]
+            [_log_amplitude(np.fft.rfft2(_filled(frame))) for frame in stack]
         ).astype(np.float32)
 
     def __len__(self) -> int:
@@ -142,40 +142,61 @@ class TextureBank:
             )
         chosen = int(rng.integers(len(self)))
         shaded = self._with_amplitude(frame, chosen, strength, band)
-        grey = self._with_histogram(shaded, frame > _BLACK, chosen, strength)
-        return np.where(frame > _BLACK, grey, frame).astype(np.uint8)
+        inside = _picture(frame)
+        lent = frame.copy()
+        lent[inside] = self._with_histogram(shaded[inside], chosen, strength)
+        return lent
 
     def _with_amplitude(
         self, frame: NDArray[np.uint8], chosen: int, strength: float, band: float
     ) -> NDArray[np.float32]:
-        spectrum = np.fft.rfft2(frame.astype(np.float32))
+        spectrum = np.fft.rfft2(_filled(frame))
         rows = np.fft.fftfreq(self.shape[0])[:, None]
         columns = np.fft.rfftfreq(self.shape[1])[None]
-        share = strength * np.exp(-((rows**2 + columns**2) / band**2))
+        # Taken whole, another anatomy's shading would lighten what lies in shadow.
+        share = 0.5 * strength * np.exp(-((rows**2 + columns**2) / band**2))
         share[0, 0] = 0  # the mean belongs to the histogram
-        own = np.log1p(np.abs(spectrum))
-        gain = np.exp(share * (self._amplitudes[chosen] - own))
+        lacking = self._amplitudes[chosen] - _log_amplitude(spectrum)
+        gain = np.exp(share * lacking)
         changed = np.fft.irfft2(spectrum * gain, s=self.shape)
         return np.asarray(changed, np.float32)
 
     def _with_histogram(
-        self,
-        grey: NDArray[np.float32],
-        inside: NDArray[np.bool_],
-        chosen: int,
-        strength: float,
-    ) -> NDArray[np.float32]:
-        if not inside.any():
-            return grey
-        own = np.quantile(grey[inside], np.linspace(0, 1, _LEVELS))
+        self, grey: NDArray[np.float32], chosen: int, strength: float
+    ) -> NDArray[np.uint8]:
+        own = np.quantile(grey, np.linspace(0, 1, _LEVELS))
         target = (1 - strength) * own + strength * self._quantiles[chosen]
         # Equal levels of the phantom are spread, so that the map is a function.
         own = own + np.arange(_LEVELS) * 1e-4
         mapped = np.interp(grey, own, target)
-        return np.asarray(np.clip(mapped, 0, 255), np.float32)
+        return np.asarray(np.clip(np.rint(mapped), 0, 255), np.uint8)
+
+
+def _picture(frame: NDArray[np.generic]) -> tuple[slice, slice]:
+    """Return the rows and columns inside the black border; all where all is black."""
+    shown = np.asarray(frame) > _BLACK
+    rows, columns = np.nonzero(shown.any(1))[0], np.nonzero(shown.any(0))[0]
+    if not rows.size:
+        return slice(None), slice(None)
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def _filled(frame: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Return the frame with its border at the picture's mean.
+
+    The width of the black bars is then no part of the spectrum.
+    """
+    inside = _picture(frame)
+    picture = np.asarray(frame[inside], np.float32)
+    filled = np.full(frame.shape, picture.mean(), np.float32)
+    filled[inside] = picture
+    return filled
+
+
+def _log_amplitude(spectrum: NDArray[np.complexfloating]) -> NDArray[np.float32]:
+    return np.asarray(np.log1p(np.abs(spectrum)), np.float32)
 
 
 def _quantiles(frame: NDArray[np.float32]) -> NDArray[np.float32]:
-    inside = frame[frame > _BLACK]
-    values = inside if inside.size else frame.ravel()
-    return np.asarray(np.quantile(values, np.linspace(0, 1, _LEVELS)), np.float32)
+    levels = np.quantile(frame[_picture(frame)], np.linspace(0, 1, _LEVELS))
+    return np.asarray(levels, np.float32)
