@@ -1,8 +1,8 @@
-"""Read and write a segment's voxels without resampling, a few frames if need be.
+"""Read and write a segment's voxels without resampling.
 
 `slicer.util` goes through a temporary label volume and resamples the whole scan,
-which takes seconds for a long sweep. Here the segment's own labelmap is used where
-it lies on the volume's lattice. Arrays are (k, j, i) in the order of the node.
+which takes long for a long sweep. Here the segment's own labelmap is used where it
+lies on the volume's lattice. Arrays are (k, j, i) in the order of the node.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def read_labelmap(
     if image is None or image.IsEmpty():
         return result
     if not _is_on_lattice(image, volume):
-        image = _resampled(image, _image(result, 0, volume))
+        image = _resampled(image, _image(result, volume))
     i0, i1, j0, j1, k0, k1 = image.GetExtent()
     values = vtk_to_numpy(image.GetPointData().GetScalars())
     values = values.reshape(k1 - k0 + 1, j1 - j0 + 1, i1 - i0 + 1)
@@ -61,8 +61,17 @@ def write_labelmap(
     volume: slicer.vtkMRMLVolumeNode,
 ) -> None:
     """Make ``mask`` (k, j, i) the whole content of a segment."""
-    image = _image(mask, 0, volume)
-    _merge(image, segmentation, segment_id, "MODE_REPLACE")
+    image = _image(mask, volume)
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    # Replacing keeps the other segments; merging a few frames loses those that
+    # share a layer with this one.
+    if not logic.SetBinaryLabelmapToSegment(
+        image, segmentation, segment_id, logic.MODE_REPLACE, image.GetExtent()
+    ):
+        raise RuntimeError(
+            f"Slicer did not take the mask into '{segmentation.GetName()}'. "
+            "Its error log says why."
+        )
 
 
 def write_frames(
@@ -73,18 +82,17 @@ def write_frames(
     volume: slicer.vtkMRMLVolumeNode,
 ) -> None:
     """Copy some frames of ``mask`` (k, j, i) into a segment; the others stay."""
-    for frame in frames:
-        image = _image(mask[frame : frame + 1], frame, volume)
-        _merge(image, segmentation, segment_id, "MODE_MERGE_MIN")
-        _merge(image, segmentation, segment_id, "MODE_MERGE_MAX")
+    present = read_labelmap(segmentation, segment_id, volume)
+    present[list(frames)] = mask[list(frames)]
+    write_labelmap(present, segmentation, segment_id, volume)
 
 
 def _image(
-    mask: np.ndarray, first: int, volume: slicer.vtkMRMLVolumeNode
+    mask: np.ndarray, volume: slicer.vtkMRMLVolumeNode
 ) -> slicer.vtkOrientedImageData:
     frames, rows, columns = mask.shape
     image = slicer.vtkOrientedImageData()
-    image.SetExtent(0, columns - 1, 0, rows - 1, first, first + frames - 1)
+    image.SetExtent(0, columns - 1, 0, rows - 1, 0, frames - 1)
     image.SetImageToWorldMatrix(slicer.util.vtkMatrixFromArray(ijk_to_ras(volume)))
     values = np.ascontiguousarray(mask, dtype=np.uint8).ravel()
     image.GetPointData().SetScalars(numpy_to_vtk(values, deep=True))
@@ -99,22 +107,6 @@ def _resampled(
     if not resample.ResampleOrientedImageToReferenceOrientedImage(image, grid, result):
         raise RuntimeError("Slicer could not resample the segment to the volume.")
     return result
-
-
-def _merge(
-    image: slicer.vtkOrientedImageData,
-    segmentation: slicer.vtkMRMLSegmentationNode,
-    segment_id: str,
-    mode: str,
-) -> None:
-    logic = slicer.vtkSlicerSegmentationsModuleLogic
-    if not logic.SetBinaryLabelmapToSegment(
-        image, segmentation, segment_id, getattr(logic, mode), image.GetExtent()
-    ):
-        raise RuntimeError(
-            f"Slicer did not take the mask into '{segmentation.GetName()}'. "
-            "Its error log says why."
-        )
 
 
 def _is_on_lattice(

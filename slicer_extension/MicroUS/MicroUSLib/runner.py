@@ -149,12 +149,6 @@ class Runner:
         self._is_cancelled = True
         self._flag.touch()
 
-    def request(self, path: Path) -> None:
-        """Ask a child that looks for a flag file of its own to stop."""
-        if self.is_running:
-            self._is_cancelled = True
-            path.touch()
-
     def abandon(self) -> None:
         """Stop the child and forget it: no callback follows (a closed scene, say)."""
         if not self.is_running:

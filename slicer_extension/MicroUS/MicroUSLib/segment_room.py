@@ -132,10 +132,22 @@ class SegmentRoom:
         """Stop a run whose scene is going away, and say so."""
         if self._runner is None:
             return
-        self._runner.abandon()
-        self._end()
+        self.let_go()
         self._say(reason)
         slicer.util.errorDisplay(reason)
+
+    def let_go(self) -> None:
+        """Stop a run without a word: the module is going away."""
+        if self._runner is not None:
+            self._runner.abandon()
+            self._end()
+
+    def choose_model(self, name: str) -> None:
+        """List the models anew and choose one, such as one just trained."""
+        self.refresh_models()
+        index = self._ui.modelComboBox.findData(name)
+        if index >= 0:
+            self._ui.modelComboBox.currentIndex = index
 
     def _make_job(self) -> _Job:
         choices = self.parameters

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .segments import SaveState
 
 
+_ON_BY_DEFAULT = ("largest_component", "fill_holes")
+
+
 @dataclass(frozen=True)
 class Request:
     """What the user asked to have segmented.
@@ -82,9 +85,9 @@ def _switches(options: dict[str, Any]) -> list[str]:
     line = []
     for name, value in options.items():
         switch = name.replace("_", "-")
-        if isinstance(value, bool):
+        if value is True or (value is False and name in _ON_BY_DEFAULT):
             line.append(f"--{switch}" if value else f"--no-{switch}")
-        else:
+        elif value is not False:
             line += [f"--{switch}", str(value)]
     return line
 

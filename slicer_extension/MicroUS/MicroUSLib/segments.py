@@ -47,6 +47,8 @@ PROSTATE = (
 PROVENANCE_TAG = "MicroUS.Provenance"
 
 _SURFACE = "Closed surface"
+_UNDECIDED = 255
+_MOST_LABELS = 32
 
 
 def new_segmentation(
@@ -245,7 +247,9 @@ def mask_from_node(
     volume: slicer.vtkMRMLVolumeNode,
     role: str,
 ) -> Volume:
-    """Return an annotation as a 0/1 mask on the grid of ``volume``.
+    """Return an annotation as a mask on the grid of ``volume``.
+
+    It holds 0, 1 and, in a loaded mask, 255 where a pixel was left undecided.
 
     Parameters
     ----------
@@ -264,6 +268,7 @@ def mask_from_node(
         If the node is missing, lies on another grid or under another transform,
         or has no such part.
     """
+    from napari_microus.core.compare import as_mask
     from napari_microus.core.errors import InputError
 
     if not is_in_scene(node):
@@ -286,8 +291,8 @@ def mask_from_node(
                 f"{_transform_name(node)} and {_transform_name(volume)}. "
                 "Put both under one."
             )
-        is_part = slicer.util.arrayFromVolume(node) == float(part)
-        return scan.like(frames_as_stored(is_part, volume).astype(np.uint8))
+        stored = frames_as_stored(slicer.util.arrayFromVolume(node), volume)
+        return scan.like(as_mask(stored, int(part), name=f"the {role} mask"))
     if node.GetSegmentation().GetSegment(part) is None:
         raise InputError(
             f"'{node.GetName()}' must hold the {role} segment; got none of that name. "
@@ -306,8 +311,11 @@ def parts_of(node: slicer.vtkMRMLNode | None) -> list[tuple[str, str]]:
         return [(i, inside.GetSegment(i).GetName()) for i in inside.GetSegmentIDs()]
     if node.GetImageData() is None or node.GetImageData().GetPointData() is None:
         return []
-    values = np.unique(slicer.util.arrayFromVolume(node))
-    return [(str(v), f"label {v:g}") for v in values[values != 0][:255]]
+    values = np.unique(slicer.util.arrayFromVolume(node)).tolist()
+    labels = [int(v) for v in values if v == int(v) and v > 0][:_MOST_LABELS]
+    # Beside another label, 255 means undecided.
+    shown = [v for v in labels if v != _UNDECIDED] or labels
+    return [(str(v), f"label {v}") for v in shown]
 
 
 @contextmanager

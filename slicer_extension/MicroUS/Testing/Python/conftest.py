@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -125,3 +126,62 @@ def transform():
     )
     slicer.util.updateTransformMatrixFromArray(node, turn)
     return node
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory, blob):
+    """A user's library with one untrained model of the usual name.
+
+    Its last bias is set so that it takes half of `blob` for capsule.
+    """
+    import torch
+
+    from napari_microus.core.library import DEFAULT_MODEL, save_model
+    from napari_microus.core.models.transunet import TransUNet, TransUNetConfig
+    from napari_microus.core.preprocess import to_network
+
+    folder = tmp_path_factory.mktemp("models")
+    torch.manual_seed(0)
+    config = TransUNetConfig.small()
+    network = TransUNet(config).eval()
+    with torch.no_grad():
+        frames = to_network(torch.from_numpy(blob[:, None]), config.image_size)
+        network.segmentation_head[0].bias -= network(frames).logits.median()
+    save_model(
+        folder / DEFAULT_MODEL,
+        network,
+        config={"architecture": "transunet", "options": config.to_dict()},
+        card="Untrained.",
+        metrics={},
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NAPARI_MICROUS_MODELS", str(folder))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def blob():
+    """Four frames with something round in them, brighter from frame to frame."""
+    y, x = np.mgrid[:60, :80]
+    spot = 200 * np.exp(-((y - 30) ** 2 + (x - 30) ** 2) / 300)
+    noise = np.random.default_rng(1).normal(0, 20, (4, 60, 80))
+    steps = np.linspace(0.3, 1, 4)[:, None, None]
+    return np.clip(spot * steps + noise + 30, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def wait():
+    """Let the window live until a condition holds; give its longest standstill."""
+
+    def wait(condition, seconds=120):
+        longest, before = 0.0, time.monotonic()
+        end = before + seconds
+        while not condition():
+            assert before < end, "waited in vain"
+            slicer.app.processEvents()
+            time.sleep(0.005)
+            longest, before = max(longest, time.monotonic() - before), time.monotonic()
+        return longest
+
+    return wait

@@ -23,6 +23,10 @@ feature = importlib.import_module("__feature__")  # PySide6 makes it importable
 MODULE = Path(__file__).resolve().parents[2]
 TRUE_PROPERTY = 2
 
+# PySide6 6.12 gives one reference to None too many back with every slot and every
+# processEvents; before Python 3.12 None can run out of them, and Python aborts.
+SPARE = [None] * 3_000_000
+
 shown: list[str] = []  # texts of message boxes, as a user would have read them
 
 

@@ -1,6 +1,5 @@
 import sys
 import textwrap
-import time
 
 import pytest
 import slicer
@@ -60,20 +59,8 @@ def start(tmp_path):
     return start
 
 
-def wait(condition, seconds=30):
-    """Let the window live until ``condition``; return its longest standstill in s."""
-    longest, before = 0.0, time.monotonic()
-    end = before + seconds
-    while not condition():
-        assert before < end, "waited in vain"
-        slicer.app.processEvents()
-        time.sleep(0.005)
-        longest, before = max(longest, time.monotonic() - before), time.monotonic()
-    return longest
-
-
 @pytest.mark.parametrize("version", ["5.12", "5.10"])
-def test_events_and_result_arrive_and_nothing_blocks(version, start, monkeypatch):
+def test_events_and_result_arrive_and_nothing_blocks(version, start, monkeypatch, wait):
     if version == "5.10":  # its launchConsoleProcess only starts the process
         launch = slicer.util.launchConsoleProcess
 
@@ -97,7 +84,7 @@ def test_events_and_result_arrive_and_nothing_blocks(version, start, monkeypatch
     assert not folder.exists()
 
 
-def test_cancel_stops_the_child(start):
+def test_cancel_stops_the_child(start, wait):
     job, events, outcomes = start(WORKS, "wait")
     process = job._process
     wait(lambda: events)
@@ -109,7 +96,7 @@ def test_cancel_stops_the_child(start):
     assert process.poll() == 130
 
 
-def test_abandoned_child_stops_and_says_nothing(start):
+def test_abandoned_child_stops_and_says_nothing(start, wait):
     job, events, outcomes = start(WORKS, "wait")
     process = job._process
     wait(lambda: events)
@@ -132,7 +119,7 @@ def test_abandoned_child_stops_and_says_nothing(start):
         (REFUSES, "The model must be in the library; got 'nosuch'."),
     ],
 )
-def test_failure_becomes_a_sentence(source, words, start):
+def test_failure_becomes_a_sentence(source, words, start, wait):
     job, _, outcomes = start(source)
     wait(lambda: outcomes)
     assert outcomes[0].state == "failed"
@@ -140,7 +127,7 @@ def test_failure_becomes_a_sentence(source, words, start):
     assert not job.is_running
 
 
-def test_second_job_waits_for_the_first(start):
+def test_second_job_waits_for_the_first(start, wait):
     job, _, outcomes = start(WORKS, "wait")
     with pytest.raises(DeviceError, match="One job runs at a time"):
         job.start([])
@@ -175,7 +162,7 @@ def test_last_lines_tell_what_went_wrong(lines, words):
     assert words in sentence(1, "", lines)
 
 
-def test_notice_is_an_event_like_others(start):
+def test_notice_is_an_event_like_others(start, wait):
     source = """
         from napari_microus.core.events import Notice, to_json
         print(to_json(Notice("converted to grey")))

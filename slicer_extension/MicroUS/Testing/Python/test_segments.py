@@ -305,3 +305,19 @@ def test_mask_of_another_grid_is_refused(make_volume, mask):
 def test_missing_annotation_is_asked_for(make_volume):
     with pytest.raises(InputError, match="Choose the expert annotation"):
         segments.mask_from_node(None, "", make_volume(), "expert")
+
+
+def test_segments_of_one_layer_do_not_disturb_each_other(make_volume, mask):
+    volume = make_volume()
+    node, first = put(volume, mask)
+    _, second = put(volume, 1 - mask, node)  # no overlap: Slicer shares the layer
+
+    segments.change_frames(np.ones_like(mask), [1], node, second, volume)
+    segments.change_frames(np.zeros_like(mask), [2], node, second, volume)
+
+    np.testing.assert_array_equal(segments.segment_array(node, first, volume), mask)
+    expected = 1 - mask
+    expected[1], expected[2] = 1, 0
+    np.testing.assert_array_equal(
+        segments.segment_array(node, second, volume), expected
+    )

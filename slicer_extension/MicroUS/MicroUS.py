@@ -1,0 +1,150 @@
+"""MicroUS: segment the prostate capsule, compare annotators, train on the result."""
+
+from __future__ import annotations
+
+import slicer
+from MicroUSLib import sample_data, self_test
+from MicroUSLib.compare_room import CompareRoom
+from MicroUSLib.logic import run_and_wait
+from MicroUSLib.packages_room import PackagesRoom
+from MicroUSLib.parameters import MicroUSParameterNode
+from MicroUSLib.segment_room import SegmentRoom
+from MicroUSLib.train_room import TrainRoom
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+
+class MicroUS(ScriptedLoadableModule):
+    """What Slicer shows of the module before it is opened."""
+
+    def __init__(self, parent):
+        super().__init__(parent)
+        parent.title = "MicroUS"
+        parent.categories = ["Segmentation", "Ultrasound"]
+        parent.dependencies = ["Segmentations", "SegmentEditor", "Plots", "Sequences"]
+        parent.contributors = ["napari-microus contributors"]
+        parent.helpText = (
+            "Segment the prostate capsule in micro-ultrasound, see and settle where "
+            "two annotators differ, and train the network on the result. For research; "
+            "not for clinical use. See the "
+            '<a href="https://github.com/napari-microus/SlicerMicroUS">documentation</a>.'
+        )
+        parent.acknowledgementText = (
+            "The network and losses follow Fatema et al. (arXiv 2509.15595), Jiang et "
+            "al. (MicroSegNet, 2024), Islam et al. (arXiv 2407.09828) and Chen et al. "
+            "(TransUNet, arXiv 2102.04306)."
+        )
+        slicer.app.connect("startupCompleted()", sample_data.register)
+
+
+class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """Loads the panel and hands its widgets to the rooms."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self._parameterNode = None
+        self._guiTag = None
+
+    def setup(self):
+        """Run once, when the module is opened for the first time."""
+        ScriptedLoadableModuleWidget.setup(self)
+        panel = slicer.util.loadUI(self.resourcePath("UI/MicroUS.ui"))
+        self.layout.addWidget(panel)
+        self.ui = slicer.util.childWidgetVariables(panel)
+        panel.setMRMLScene(slicer.mrmlScene)
+        self.logic = MicroUSLogic()
+        self.packages = PackagesRoom(self.ui)
+        self.segment = SegmentRoom(self.ui, self.packages.ensure)
+        self.compare = CompareRoom(self.ui, self.packages.ensure)
+        self.train = TrainRoom(self.ui, self.packages.ensure, self.compare.case)
+        self.train.tell(self.segment.choose_model)
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.initializeParameterNode()
+
+    def cleanup(self):
+        """Run when the application closes or the module is reloaded."""
+        self.segment.let_go()
+        self.train.let_go()
+        self.removeObservers()
+
+    def enter(self):
+        """Run each time the user opens the module."""
+        self.initializeParameterNode()
+
+    def exit(self):
+        """Run each time the user leaves the module."""
+        self.setParameterNode(None)
+
+    def onSceneStartClose(self, caller, event):
+        """Stop what works on the scene that goes away."""
+        self.setParameterNode(None)
+        self.segment.abandon(
+            "The scene must stay open until the segmentation is done; it was closed, "
+            "and the run was stopped."
+        )
+        self.compare.close()
+        self.train.forget_curves()
+
+    def onSceneEndClose(self, caller, event):
+        """Begin again with an empty scene if the module is shown."""
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    def initializeParameterNode(self):
+        """Use the scene's parameter node, with a scan chosen if there is one."""
+        self.setParameterNode(self.logic.getParameterNode())
+        if self._parameterNode.volume is None:
+            first = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+            if first is not None:
+                self._parameterNode.volume = first
+
+    def setParameterNode(self, node):
+        """Tie the widgets to ``node``, and untie them from the one before."""
+        if self._parameterNode is not None:
+            self._parameterNode.disconnectGui(self._guiTag)
+        self._parameterNode = node
+        if node is not None:
+            self._guiTag = node.connectGui(self.ui)
+            for room in (self.segment, self.compare, self.train):
+                room.use(node)
+
+
+class MicroUSLogic(ScriptedLoadableModuleLogic):
+    """What scripts and other modules call."""
+
+    def getParameterNode(self):
+        """Return the scene's parameters."""
+        return MicroUSParameterNode(super().getParameterNode())
+
+    def segment(self, volume, segmentation=None, **choices):
+        """Segment a volume in a child process and wait, with the window alive.
+
+        See `MicroUSLib.segmenting.Request` for ``choices`` (model, device, frames,
+        options). Returns the segmentation node and the segment's ID.
+        """
+        return run_and_wait(volume, segmentation, **choices)
+
+
+class MicroUSTest(ScriptedLoadableModuleTest):
+    """The self test; runs in the application (Developer mode, Reload and Test)."""
+
+    def setUp(self):
+        """Begin with an empty scene."""
+        slicer.mrmlScene.Clear()
+
+    def runTest(self):
+        """Run every check."""
+        for check in self_test.CHECKS:
+            self.setUp()
+            self.delayDisplay(f"MicroUS: {check.__doc__}")
+            check(MicroUSLogic())
+        self.delayDisplay("MicroUS: all checks passed")

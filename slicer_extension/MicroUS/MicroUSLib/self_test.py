@@ -1,0 +1,69 @@
+"""What `MicroUSTest` checks inside the Slicer application.
+
+The packages must be installed; nothing is downloaded. Each check gets the module's
+logic and begins with an empty scene.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import slicer
+
+from . import comparing
+from .comparing import Annotator
+from .nodes import frame_at_world, voxel_to_world
+from .sample_data import FILES, SAMPLES
+from .segments import parts_of, segment_array
+
+
+def load_case() -> list[Any]:
+    """Return scan, expert and non-expert of the sample as nodes."""
+    scan = slicer.util.loadVolume(str(SAMPLES / FILES[0]))
+    masks = [slicer.util.loadSegmentation(str(SAMPLES / name)) for name in FILES[1:]]
+    return [scan, *masks]
+
+
+def check_segment(logic: Any) -> None:
+    """a scan becomes a segment, and one undo takes a change back"""
+    scan = slicer.util.loadVolume(str(SAMPLES / FILES[0]))
+    node, segment_id = logic.segment(scan, device="cpu")
+    whole = segment_array(node, segment_id, scan)
+    assert whole.any()
+    _, again = logic.segment(scan, node, device="cpu", frames=(0,))
+    assert again == segment_id
+    slicer.util.getModuleWidget("SegmentEditor").editor.undo()
+    np.testing.assert_array_equal(segment_array(node, segment_id, scan), whole)
+
+
+def check_compare(logic: Any) -> None:
+    """two annotations give a table, regions, and an adjudication"""
+    scan, *masks = load_case()
+    expert, nonexpert = (
+        Annotator(node, parts_of(node)[0][0], role)
+        for node, role in zip(masks, ("expert", "non-expert"), strict=True)
+    )
+    found = comparing.compare(
+        scan,
+        expert,
+        nonexpert,
+        kernel_size=4,
+        rank_by="contour_distance",
+        through_frames=False,
+        on_event=lambda _: slicer.app.processEvents(),
+    )
+    assert found.totals.dice > 0.8
+    comparing.show_differences(found, 4)
+    case = comparing.begin(found, "self test")
+    case.decide(found.regions[0], "expert")
+    assert case.work.settled == 1
+
+
+def check_places(logic: Any) -> None:
+    """frames are found where they lie"""
+    scan = slicer.util.loadVolume(str(SAMPLES / FILES[0]))
+    assert frame_at_world(scan, voxel_to_world(scan, 3, 10, 10)) == 3
+
+
+CHECKS = (check_segment, check_compare, check_places)

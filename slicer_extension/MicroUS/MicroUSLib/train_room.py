@@ -1,0 +1,249 @@
+"""The room *Train*: a study goes in, a model for *Segment* comes out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import slicer
+
+from . import studies, training
+from .runner import Outcome, Runner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import SimpleNamespace
+
+    from napari_microus.core.events import Event
+
+    from .parameters import MicroUSParameterNode
+    from .segment_room import RunnerMaker
+
+_SCRATCH = "random weights"
+_PRESET = "best"
+
+
+class TrainRoom:
+    """Ties the widgets of *Train* to the child process that trains.
+
+    Training goes on when the scene is closed: it reads the study's files, not the
+    scene. Only its curves end with their scene.
+
+    Parameters
+    ----------
+    ui : namespace
+        The widgets of ``MicroUS.ui`` by name.
+    ensure_packages : callable
+        Installs what is missing, or raises.
+    annotated_case : callable
+        Gives scan, expert and non-expert (or None) as volumes of the core.
+    make_runner : callable
+        Makes the runner of one run.
+    """
+
+    def __init__(
+        self,
+        ui: SimpleNamespace,
+        ensure_packages: Callable[[], Any],
+        annotated_case: Callable[[], Any],
+        make_runner: RunnerMaker = Runner,
+    ) -> None:
+        self._ui = ui
+        self._ensure_packages = ensure_packages
+        self._annotated_case = annotated_case
+        self._make_runner = make_runner
+        self._runner: Runner | None = None
+        self._run: Path | None = None
+        self._curves: training.Curves | None = None
+        self._model_trained: Callable[[str], None] = _ignore
+        self.parameters: MicroUSParameterNode | None = None
+        ui.trainButton.clicked.connect(self.start)
+        ui.stopButton.clicked.connect(self.stop)
+        ui.addCaseButton.clicked.connect(self.add_case)
+        ui.studyPathLineEdit.currentPathChanged.connect(self.refresh)
+        ui.trainSection.contentsCollapsed.connect(self._fill)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a child is training."""
+        return self._runner is not None
+
+    def tell(self, model_trained: Callable[[str], None]) -> None:
+        """Call ``model_trained`` with the name of each finished model."""
+        self._model_trained = model_trained
+
+    def use(self, parameters: MicroUSParameterNode) -> None:
+        """Work on these choices from now on."""
+        self.parameters = parameters
+        self._fill()
+        self.refresh()
+
+    def _fill(self, *_: object) -> None:
+        """List presets and models, once the packages are there."""
+        try:
+            from napari_microus.core.library import list_models
+            from napari_microus.core.train.config import preset_names
+        except ImportError:
+            return
+        presets, starts = self._ui.presetComboBox, self._ui.startComboBox
+        if presets.count == 0:
+            presets.addItems(preset_names())
+            presets.currentText = _PRESET
+        chosen = starts.currentText
+        starts.clear()
+        starts.addItem(_SCRATCH, "")
+        for model in list_models():
+            if not model.problem:
+                starts.addItem(model.name, model.name)
+        starts.currentIndex = max(0, starts.findText(chosen))
+
+    def refresh(self, *_: object) -> None:
+        """Enable what can be pressed now, and say what is in the study."""
+        ui = self._ui
+        ui.trainButton.enabled = not self.is_running
+        ui.stopButton.enabled = self.is_running
+        ui.trainProgressBar.visible = self.is_running
+        path = ui.studyPathLineEdit.currentPath
+        ui.studyLabel.text = studies.describe(path) if path else ""
+
+    def add_case(self, *_: object) -> None:
+        """Copy the scan and the chosen annotations into the study."""
+        with slicer.util.tryWithErrorDisplay("The case was not added."):
+            self._ensure_packages()
+            scan, expert, nonexpert = self._annotated_case()
+            patient = self._ui.patientLineEdit.text.strip()
+            name = studies.add_case(self._study(), scan, expert, nonexpert, patient)
+            self.refresh()
+            self._say(f"Added '{name}'.")
+
+    def start(self, *_: object) -> None:
+        """Check the choices and start the child."""
+        with slicer.util.tryWithErrorDisplay("The training was not started."):
+            self._ensure_packages()
+            self._fill()
+            study = self._study()
+            studies.check(study)
+            name = self._ui.modelNameLineEdit.text.strip() or "model"
+            now = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+            run = study / "runs" / f"{name}-{now}"
+            runner = self._make_runner(self._on_event, self._on_outcome)
+            runner.start(
+                training.arguments(
+                    study=study,
+                    run=run,
+                    preset=self._ui.presetComboBox.currentText,
+                    start=self._ui.startComboBox.currentData or "",
+                    name=name,
+                    device=self.parameters.trainDevice,
+                    epochs=self.parameters.epochs,
+                    micro_batch=self.parameters.microBatch,
+                )
+            )
+            self._runner, self._run, self._curves = runner, run, None
+            self._ui.trainProgressBar.maximum = 0
+            self._say("Preparing the frames …")
+            self.refresh()
+
+    def stop(self, *_: object) -> None:
+        """Ask the run to stop; the best model so far is kept."""
+        if self._runner is None:
+            return
+        from napari_microus.core.train.runs import request
+
+        if self._run.is_dir():
+            self._say("Stopping; the best model so far is kept …")
+            request(self._run, "stop")
+        else:  # nothing was trained yet
+            self._runner.cancel()
+
+    def forget_curves(self) -> None:
+        """Draw no more: the scene that holds the curves is going away."""
+        self._curves = None
+
+    def let_go(self) -> None:
+        """Leave the run to itself: the module is going away, the child stays."""
+        self._runner = None
+
+    def _study(self) -> Path:
+        from napari_microus.core.errors import InputError
+
+        path = self._ui.studyPathLineEdit.currentPath
+        if not path:
+            raise InputError(
+                "A study's folder must be chosen; got none. "
+                "Choose one, or a new folder for a new study."
+            )
+        return Path(path)
+
+    def _on_event(self, event: Event) -> None:
+        from napari_microus.core import events
+
+        bar = self._ui.trainProgressBar
+        if isinstance(event, events.RunStarted):
+            self._curves = training.Curves(self._run.name, event.human_dice)
+            training.show_charts(self._curves.charts)
+            self._say(f"Training on {event.device}, {event.epochs} epochs.")
+        elif isinstance(event, events.BatchReport):
+            bar.maximum, bar.value = event.batches, event.batch + 1
+            self._say(_batch_words(event))
+        elif isinstance(event, events.EpochReport):
+            if self._curves is not None:
+                self._curves.add(event)
+            self._say(_epoch_words(event))
+        elif isinstance(event, events.Progress):
+            bar.maximum, bar.value = event.total, event.done
+            self._say(event.message or f"{event.done} of {event.total} {event.unit}")
+        elif isinstance(event, (events.Notice, events.StateChanged)) and event.message:
+            self._say(event.message)
+
+    def _on_outcome(self, outcome: Outcome) -> None:
+        run, self._runner = self._run, None
+        self.refresh()
+        if outcome.state == "failed":
+            self._say(outcome.message)
+            slicer.util.errorDisplay(outcome.message, detailedText=outcome.log)
+        elif outcome.state == "cancelled":
+            self._say("Stopped before anything was trained.")
+        else:
+            self._fill()
+            self._on_model(outcome.result, run)
+
+    def _on_model(self, result: dict[str, Any], run: Path) -> None:
+        model = result.get("model")
+        if not model:
+            self._say(f"Stopped without a model; the run is in {run}.")
+            return
+        name = Path(model).name
+        dice = result.get("dice")
+        self._model_trained(name)
+        quality = "" if dice is None else f" (DSC {dice:.3f} on its validation set)"
+        self._say(f"'{name}' can be chosen in Segment{quality}. The run is in {run}.")
+
+    def _say(self, words: str) -> None:
+        self._ui.trainStatusLabel.text = words
+
+
+def _batch_words(event: Any) -> str:
+    words = (
+        f"Epoch {event.epoch + 1}, batch {event.batch + 1} of {event.batches}: "
+        f"loss {event.loss:.4f}"
+    )
+    if event.remaining_s is not None:
+        words += f", {event.remaining_s / 60:.0f} min left"
+    if event.gamma is not None:
+        words += f", gamma {event.gamma:.2f}"
+    return words
+
+
+def _epoch_words(event: Any) -> str:
+    words = f"Epoch {event.epoch + 1} of {event.epochs}: loss {event.train_loss:.4f}"
+    if event.val_dice is not None:
+        words += f", DSC {event.val_dice:.3f}"
+    if event.val_hd95_mm is not None:
+        words += f", HD95 {event.val_hd95_mm:.1f} mm"
+    return words + (", the best so far" if event.is_best else "")
+
+
+def _ignore(_: str) -> None:
+    """Take a model's name and do nothing."""
