@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari.types import LayerData
 
 SEED = 1
-FRAMES = 12
+FRAMES = 8
 
 
 def phantom_case() -> list[LayerData]:

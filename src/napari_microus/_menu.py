@@ -1,0 +1,87 @@
+"""Menu entries that open and save scans, whatever other plugins are installed.
+
+napari asks which plugin should read a picture where several can, and its own
+dialog for saving begins with a format that loses the voxel size; these entries
+take ours.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtWidgets import QFileDialog
+
+from napari_microus.core.errors import InputError, MicroUSError
+from napari_microus.core.io import READABLE, WRITABLE
+from napari_microus.widgets._layers import METADATA_KEY
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+PLUGIN = "napari-microus"
+
+
+def open_scan() -> None:
+    """Ask for files and open each as a scan or an annotation."""
+    viewer = _viewer()
+    patterns = " ".join(f"*{suffix}" for suffix in READABLE)
+    paths, _ = QFileDialog.getOpenFileNames(
+        None, "Open micro-ultrasound scan", filter=f"Scans ({patterns});;All files (*)"
+    )
+    _open(viewer, paths)
+
+
+def open_folder() -> None:
+    """Ask for a folder and open its frames as one scan."""
+    viewer = _viewer()
+    folder = QFileDialog.getExistingDirectory(None, "Open folder of frames")
+    _open(viewer, [folder] if folder else [])
+
+
+def save_layer() -> None:
+    """Ask for a name and save the selected layer in its scan's geometry."""
+    from napari.layers import Image, Labels
+
+    from napari_microus._writer import write_image, write_labels
+
+    layer = _viewer().layers.selection.active
+    if not isinstance(layer, (Image, Labels)):
+        show_error("Select one annotation or scan in the layer list first.")
+        return
+    source = layer.metadata.get(METADATA_KEY, {}).get("source", "")
+    name = layer.name.translate(dict.fromkeys(map(ord, '/\\:*?"<>|')))
+    suffixes = [s for s in WRITABLE if isinstance(layer, Labels) or s != ".seg.nrrd"]
+    path, _ = QFileDialog.getSaveFileName(
+        None,
+        f"Save {layer.name}",
+        str(Path(source).parent / f"{name}{WRITABLE[0]}"),
+        ";;".join(f"*{suffix}" for suffix in suffixes),
+    )
+    if not path:
+        return
+    write = write_labels if isinstance(layer, Labels) else write_image
+    data, attributes, _ = layer.as_layer_data_tuple()
+    try:
+        (written,) = write(path, data, attributes)
+    except MicroUSError as error:
+        show_error(str(error))
+    else:
+        show_info(f"Saved {written}")
+
+
+def _viewer() -> Viewer:
+    from napari import current_viewer
+
+    viewer = current_viewer()
+    assert viewer is not None  # the menu belongs to one
+    return viewer
+
+
+def _open(viewer: Viewer, paths: list[str]) -> None:
+    for path in paths:
+        try:
+            viewer.open(path, plugin=PLUGIN)
+        except InputError as error:
+            show_error(str(error))
