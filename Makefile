@@ -13,7 +13,7 @@ SYSTEM := python3-venv xvfb libgl1 libegl1 libgl1-mesa-dri libdbus-1-3 \
 .PHONY: demo test test-slicer slicer-export lint system env clean
 
 demo: env
-	$(BIN)/napari-microus demo
+	$(BIN)/napari-microus demo --overwrite
 
 test: env lint
 	$(BIN)/python -m pytest -q

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-import napari_microus.cli.dataset
+import napari_microus.cli.dataset  # noqa: F401
+import napari_microus.cli.demo
 import napari_microus.cli.evaluate
 import napari_microus.cli.models
 import napari_microus.cli.phantom

@@ -1,0 +1,54 @@
+"""``napari-microus demo``: the main job on a phantom scan, with or without a screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_microus.cli import app
+from napari_microus.cli._console import ProgressOption, ProgressStyle, drain
+from napari_microus.cli._screen import has_display, virtual_screen
+
+
+@app.command()
+def demo(
+    headless: Annotated[
+        bool, typer.Option(help="Write pictures and masks instead of staying open.")
+    ] = False,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for what is written.")
+    ] = Path("demo_output"),
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace the files of an earlier demo.")
+    ] = False,
+    progress: ProgressOption = ProgressStyle.bar,
+) -> None:
+    """Open napari with a phantom scan, two annotations and the model's capsule.
+
+    Without a display, the same window is drawn on a virtual screen and
+    scan.png, hard_region.png, capsule.nii.gz, napari.png and report.json are
+    written to the output folder.
+    """
+    from napari_microus.core.demo import run_demo, write_demo
+
+    headless = headless or not has_display()
+    result = drain(run_demo(), progress)
+    if not headless:
+        from napari_microus.widgets.demo import open_demo
+
+        open_demo(result)
+        return
+
+    write_demo(result, output, overwrite=overwrite)
+    with virtual_screen():
+        from napari_microus.widgets.demo import picture_demo
+
+        picture_demo(result, output / "napari.png", overwrite=overwrite)
+    report = result.report
+    print(
+        f"DSC {report['dice']:.3f}, HD95 {report['hd95_mm']:.2f} mm, "
+        f"{report['frames']} frames in {report['seconds']:.1f} s. "
+        f"Pictures and masks are in {output}."
+    )
