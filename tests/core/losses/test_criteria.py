@@ -196,3 +196,11 @@ def test_waits_for_no_device(criterion, pair):
         *(tensor.detach().cpu() for tensor in (logits, expert, nonexpert))
     )
     torch.testing.assert_close(loss.cpu(), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_asks_no_value_of_the_device(criterion, pair):
+    # Tensors on "meta" have no values: reading one raises, as would any wait.
+    logits, expert, nonexpert = (tensor.to("meta") for tensor in pair)
+    logits.requires_grad_()
+    criterion(logits, expert, nonexpert).backward()
+    assert logits.grad.shape == logits.shape

@@ -95,12 +95,13 @@ class AnnotationGuidedBCE(nn.Module):
         logits = in_full_precision(logits)
         sign = annotation.sign(logits.dtype)
         pixels = to_number(annotation.counted, logits.dtype).sum().clamp_(min=1)
-        easy_weight = 1 / (1 + self.hard_weight) / pixels
+        easy_weight = 0.5 / (1 + self.hard_weight) / pixels
         weight = region_weight(
             annotation.counted,
             annotation.hard(self.kernel_size),
             hard_weight=self.hard_weight * easy_weight,
             easy_weight=easy_weight,
         )
-        weight.mul_(sign * (self.beta - 0.5) + 0.5)
+        if self.beta != 0.5:
+            weight.mul_(1 + (2 * self.beta - 1) * sign)
         return weighted_focal(logits, sign, weight, None, epsilon=self.epsilon)
