@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from napari_microus.core.train.runs import RunFolder
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# A slow step looks for the flag file this often, in seconds.
+_LOOK_EVERY_S = 0.25
+
+
+class StepAbandoned(Exception):
+    """Somebody asked to stop while a step was under way."""
 
 
 class Control:
@@ -28,6 +35,7 @@ class Control:
         self._run = run
         self._fabric = fabric
         self._interrupted = False
+        self._looked_at = 0.0
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -56,6 +64,32 @@ class Control:
     def wants_stop(self) -> bool:
         """Tell whether this process was asked to stop."""
         return self._interrupted or (self._run is not None and self._run.wants("stop"))
+
+    def watch(self, network: torch.nn.Module) -> None:
+        """Look for a stop between the layers too, where a step takes seconds.
+
+        The step then ends with `StepAbandoned` before it has changed any weight.
+        Several processes cannot leave a step alone and look between steps only.
+        """
+        if self._fabric.world_size > 1:
+            return
+        for module in network.modules():
+            if not list(module.children()):
+                module.register_forward_hook(self._after_layer)
+
+    def _after_layer(
+        self, module: torch.nn.Module, inputs: Any, output: object
+    ) -> None:
+        self._leave_if_asked()
+        if isinstance(output, torch.Tensor) and output.requires_grad:
+            output.register_hook(self._leave_if_asked)  # type: ignore[no-untyped-call]
+
+    def _leave_if_asked(self, gradient: object = None) -> None:
+        now = time.monotonic()
+        if now - self._looked_at > _LOOK_EVERY_S:
+            self._looked_at = now
+            if self.wants_stop():
+                raise StepAbandoned
 
     def wants_pause(self) -> bool:
         """Tell whether this process was asked to pause."""

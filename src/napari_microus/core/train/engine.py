@@ -37,7 +37,7 @@ from napari_microus.core.train.checkpoint import (
     save_checkpoint,
 )
 from napari_microus.core.train.config import TrainConfig
-from napari_microus.core.train.control import Control
+from napari_microus.core.train.control import Control, StepAbandoned
 from napari_microus.core.train.criterion import create_criterion
 from napari_microus.core.train.export import export_model, start_network
 from napari_microus.core.train.memory import memory_mib
@@ -47,7 +47,7 @@ from napari_microus.core.train.optimizer import (
     learning_rate,
 )
 from napari_microus.core.train.processes import create_fabric, synchronise_batch_norm
-from napari_microus.core.train.runs import RunFolder
+from napari_microus.core.train.runs import RunFolder, read_status
 from napari_microus.core.train.sampler import Sampler
 from napari_microus.core.train.sources import TrainingData, prepare
 from napari_microus.core.train.step import Learner, make_step
@@ -116,10 +116,13 @@ def resume(run: str | Path) -> Generator[Event, None, TrainResult]:
 
     Raises
     ------
+    InputError
+        If the folder holds no run.
     CheckpointError
         If there is no checkpoint, or it is broken or of another version.
     """
     path = Path(run)
+    read_status(path)  # which says so where the folder is gone or holds no run
     config = TrainConfig.from_yaml(path / "config.yaml")
     config = dataclasses.replace(config, output=str(path))
     fabric = create_fabric(config)
@@ -164,6 +167,7 @@ def _train(
     run: RunFolder | None,
     saved: dict[str, Any] | None,
 ) -> Generator[Event, None, TrainResult]:
+    """Do the work of `train` and, where there is a ``saved`` state, of `resume`."""
     if run is not None:
         run.open_events(None if saved is None else saved["events_bytes"])
         run.set_status(state="preparing", epochs=config.epochs)
@@ -179,6 +183,7 @@ def _train(
         data = yield from _prepare(config, fabric)
         torch.manual_seed(config.seed)
         learner = _create_learner(config, fabric, network, data)
+        control.watch(learner.network)
         sampler = Sampler(
             len(data.frames),
             config.batch_size,
@@ -203,6 +208,8 @@ def _train(
         )
 
         # --- epochs
+        if saved is None:
+            _save(run, learner, position, "last.ckpt")
         state = "finished"
         steps = config.epochs * sampler.batches
         saved_at = time.monotonic()
@@ -218,9 +225,13 @@ def _train(
                     group["lr"] = rate * group["scale"]
                 halved: list[int] = []
                 indices, keys = sampler.share(order, position.epoch, position.batch)
-                loss, gamma = make_step(
-                    learner, indices, keys, position.step, halved.append
-                )
+                try:
+                    loss, gamma = make_step(
+                        learner, indices, keys, position.step, halved.append
+                    )
+                except StepAbandoned:
+                    state = "abandoned"
+                    break
                 for micro_batch in halved:
                     yield Notice(
                         "Memory ran out: frames now pass the network "
@@ -252,6 +263,9 @@ def _train(
                 if due and position.batch < sampler.batches:
                     _save(run, learner, position, "last.ckpt")
                     saved_at = time.monotonic()
+            if state == "abandoned":  # the last checkpoint is from before this step
+                state = "stopped"
+                break
             _save(run, learner, position, "last.ckpt")
             saved_at = time.monotonic()
             if state == "stopped":
@@ -388,18 +402,21 @@ def _pause(run: RunFolder | None, control: Control) -> Generator[Event, None, No
 def _score(
     learner: Learner, case: Any, control: Control, shown: list[FramePreview] | None
 ) -> CaseScore | None:
-    with learner.fabric.autocast():
-        return score_case(
-            learner.evaluated,
-            learner.criterion,
-            case,
-            size=learner.config.model.image_size,
-            device=learner.fabric.device,
-            frames=learner.config.data.val_frames_per_case,
-            batch_size=min(8, learner.micro_batch),
-            cancelled=control.wants_stop,
-            previews=shown,
-        )
+    try:
+        with learner.fabric.autocast():
+            return score_case(
+                learner.evaluated,
+                learner.criterion,
+                case,
+                size=learner.config.model.image_size,
+                device=learner.fabric.device,
+                frames=learner.config.data.val_frames_per_case,
+                batch_size=min(8, learner.micro_batch),
+                cancelled=control.wants_stop,
+                previews=shown,
+            )
+    except StepAbandoned:
+        return None
 
 
 def _validate(
