@@ -13,7 +13,7 @@ from napari_microus.core.errors import CheckpointError, ConfigError, InputError
 from napari_microus.core.events import Notice, Progress
 from napari_microus.core.library import LoadedModel
 from napari_microus.core.predict import Prediction, predict
-from napari_microus.core.predict.networks import Panel, cpu_multiplies_bfloat16
+from napari_microus.core.predict.networks import Panel
 from napari_microus.core.volume import Volume
 
 SIZE = 32
@@ -323,11 +323,10 @@ def test_reduced_precision_is_chosen_only_where_it_is_native(monkeypatch):
     cpu = torch.device("cpu")
     for is_native, dtype in ((True, torch.bfloat16), (False, torch.float32)):
         monkeypatch.setattr(
-            "napari_microus.core.predict.networks.cpu_multiplies_bfloat16",
-            lambda native=is_native: native,
+            "napari_microus.core.predict.networks.multiplies_bfloat16",
+            lambda device, native=is_native: native,
         )
         assert Panel([Brightness()], cpu).dtype is dtype
-    assert isinstance(cpu_multiplies_bfloat16(), bool)
 
 
 class Layers(Brightness):
@@ -388,6 +387,48 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert float(done.stdout) < 100
+
+
+def small_network():
+    from napari_microus.core.config import TransUNetConfig
+    from napari_microus.core.models.transunet import TransUNet
+
+    torch.manual_seed(0)
+    config = TransUNetConfig.small(
+        image_size=32, hidden_size=16, num_heads=2, num_layers=1, width=8
+    )
+    return TransUNet(config)
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_the_fast_form_answers_as_the_network_does(wrapped):
+    network = small_network()
+    scan = Volume(discs(17))  # enough frames to prepare for
+    model = LoadedModel(network, "x", "1", {}, "", {}) if wrapped else network
+    ours = run(model, scan, precision="float32").logits
+
+    images = torch.from_numpy(scan.array.astype(np.float32))[:, None] / 255
+    images = F.interpolate(images, (32, 32), mode="bilinear", antialias=True)
+    with torch.no_grad():
+        expected = network.eval()(images).logits
+    torch.testing.assert_close(ours, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_a_module_trained_on_answers_anew():
+    network = small_network()
+    scan = Volume(discs(17))
+    before = run(network, scan, precision="float32").logits
+    with torch.no_grad():
+        network.segmentation_head[0].bias += 1
+    after = run(network, scan, precision="float32").logits
+    torch.testing.assert_close(after, before + 1, rtol=1e-3, atol=1e-3)
+
+
+def test_a_network_for_volumes_is_refused(scan):
+    model = Brightness()
+    model.config = type("Config", (), {"spatial_dims": 3, "image_size": SIZE})
+    with pytest.raises(CheckpointError, match="single frames"):
+        run(model, scan)
 
 
 @pytest.mark.gpu

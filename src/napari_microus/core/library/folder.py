@@ -63,7 +63,7 @@ class ModelInfo:
         return str(self.config.get("version", "unknown"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LoadedModel:
     """A network in evaluation mode with what is known about it.
 

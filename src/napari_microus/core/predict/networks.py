@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import torch
+from torch import nn
 
 from napari_microus.core.errors import CheckpointError, ConfigError, InputError
+from napari_microus.core.library import LoadedModel
+from napari_microus.core.models.fast import multiplies_bfloat16, prepare_for_inference
+from napari_microus.core.models.transunet import TransUNet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 _DEFAULT_SIZE = 224
+_WORTH_PREPARING = 16
+
+_prepared: WeakKeyDictionary[LoadedModel, dict[Any, nn.Module]] = WeakKeyDictionary()
 
 
 class Panel:
@@ -24,7 +32,7 @@ class Panel:
 
     Parameters
     ----------
-    networks : sequence of Module
+    models : sequence of Module or LoadedModel
         Each maps (B, 1, size, size) to logits of that shape, alone or first in a
         tuple; one network, or the folds of a cross-validation.
     device : torch.device
@@ -34,31 +42,34 @@ class Panel:
         float32; or one of ``"float32"``, ``"bfloat16"``, ``"float16"``.
     flip : bool
         Ask about the mirrored frame too.
+    frames : int
+        How many frames will be asked about; few are not worth preparing for.
     """
 
     def __init__(
         self,
-        networks: Sequence[nn.Module],
+        models: Sequence[nn.Module | LoadedModel],
         device: torch.device,
         *,
         precision: str = "auto",
         flip: bool = False,
+        frames: int = 1,
     ) -> None:
-        if not networks:
+        if not models:
             raise InputError(
                 "There must be at least one model; got an empty list. Choose one."
             )
-        sizes = {input_size(network) for network in networks}
+        self.device = device
+        self.dtype = _dtype(precision, device)
+        self._flip = flip
+        self._networks = [_ready(m, device, self.dtype, frames) for m in models]
+        sizes = {input_size(network) for network in self._networks}
         if len(sizes) > 1:
             raise InputError(
                 f"Models asked together must see one size; got {sorted(sizes)} "
                 "pixels. Choose folds of one training run."
             )
         self.size = sizes.pop()
-        self.device = device
-        self.dtype = _dtype(precision, device)
-        self._flip = flip
-        self._networks = [network.to(device) for network in networks]
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -129,16 +140,35 @@ def _dtype(precision: str, device: torch.device) -> torch.dtype:
             "bfloat16": torch.bfloat16,
             "float16": torch.float16,
         }[precision]
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-        return torch.bfloat16 if native else torch.float16
-    if device.type == "cpu" and cpu_multiplies_bfloat16():
+    if multiplies_bfloat16(device):
         return torch.bfloat16
-    return torch.float32
+    return torch.float16 if device.type == "cuda" else torch.float32
 
 
-def cpu_multiplies_bfloat16() -> bool:
-    """Tell whether this processor has AVX512-BF16 or AMX; False if unknown."""
-    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    checks = [getattr(torch.cpu, name, None) for name in names]
-    return any(check is not None and check() for check in checks)
+def _ready(
+    model: nn.Module | LoadedModel,
+    device: torch.device,
+    dtype: torch.dtype,
+    frames: int,
+) -> nn.Module:
+    """Return a network on the device, in its fast form where that pays.
+
+    A model of the library does not change, so its fast form is kept with it; a
+    module may be trained on before the next call.
+    """
+    network = model.network if isinstance(model, LoadedModel) else model
+    if getattr(getattr(network, "config", None), "spatial_dims", 2) != 2:
+        raise CheckpointError(
+            "A network must see single frames; got one for volumes. "
+            "Choose a model for two-dimensional frames."
+        )
+    network.to(device)
+    if isinstance(model, LoadedModel) and isinstance(network, TransUNet):
+        kept = _prepared.setdefault(model, {})
+        if (device, dtype) not in kept:
+            kept.clear()
+            kept[device, dtype] = prepare_for_inference(network, dtype)
+        return kept[device, dtype]
+    if isinstance(network, TransUNet) and frames >= _WORTH_PREPARING:
+        return prepare_for_inference(network, dtype)
+    return network

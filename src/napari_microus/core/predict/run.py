@@ -12,7 +12,6 @@ import torch
 from napari_microus.core.device import choose_device
 from napari_microus.core.errors import ConfigError, DeviceError, InputError
 from napari_microus.core.events import Event, Notice, Progress
-from napari_microus.core.library import LoadedModel
 from napari_microus.core.predict.components import fill_holes as fill
 from napari_microus.core.predict.components import keep_largest_component
 from napari_microus.core.predict.networks import Panel
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from napari_microus.core.library import LoadedModel
     from napari_microus.core.volume import Volume
 
     Model = nn.Module | LoadedModel
@@ -101,8 +101,13 @@ def predict(
         )
     _check_intensities(volume.array)
     window = intensity_window(volume.array)
+    models: list[Any] = list(model) if isinstance(model, (list, tuple)) else [model]
     panel = Panel(
-        _networks(model), choose_device(device), precision=precision, flip=flip
+        models,
+        choose_device(device),
+        precision=precision,
+        flip=flip,
+        frames=len(chosen),
     )
     mask = np.zeros(volume.shape, dtype=np.uint8)
     logits = torch.empty((len(chosen), 1, panel.size, panel.size))
@@ -164,11 +169,6 @@ def _tensor(frame: NDArray[Any]) -> Tensor:
     dtype = frame.dtype.name if frame.dtype.name in _DIRECT else "float32"
     native = np.array(frame, dtype=dtype, order="C")  # copy: the scan may be read-only
     return torch.from_numpy(native)[None, None]
-
-
-def _networks(model: Model | Sequence[Model]) -> list[nn.Module]:
-    models: list[Any] = list(model) if isinstance(model, (list, tuple)) else [model]
-    return [m.network if isinstance(m, LoadedModel) else m for m in models]
 
 
 def _frames(frames: int | Iterable[int] | None, count: int) -> tuple[int, ...]:
