@@ -134,6 +134,14 @@ def test_geometry_is_unknown_where_the_header_tells_nothing(tmp_path, array):
     assert not read_volume(tmp_path / "b.nii").has_geometry
 
 
+def test_unit_that_the_standard_does_not_know_is_no_error(tmp_path, array):
+    image = nib.Nifti1Image(array.transpose(2, 1, 0), np.diag([0.1, 0.2, 1, 1]))
+    image.header["xyzt_units"] = 6
+    nib.save(image, tmp_path / "a.nii")
+
+    assert read_volume(tmp_path / "a.nii").spacing_mm == pytest.approx((1, 0.2, 0.1))
+
+
 def test_one_millimetre_voxels_are_known_to_be_so(tmp_path, array):
     write_mask(Volume.from_spacing(array, (1, 1, 1)), tmp_path / "a.nii")
 

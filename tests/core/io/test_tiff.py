@@ -215,3 +215,23 @@ def test_nan_is_kept(tmp_path):
     gray(tmp_path / "a.tif", np.full((2, 3, 4), np.nan, np.float32))
 
     assert np.isnan(read_volume(tmp_path / "a.tif").array).all()
+
+
+@pytest.mark.parametrize("kind", ["plain", "zlib", "ome"])
+def test_changed_bytes_are_read_or_refused_but_never_a_crash(tmp_path, stack, kind):
+    options = {"compression": "zlib"} if kind == "zlib" else {}
+    path = tmp_path / ("a.ome.tif" if kind == "ome" else "a.tif")
+    gray(path, stack[:2, :9, :8], **options)
+    content = np.frombuffer(path.read_bytes(), np.uint8)
+    rng = np.random.default_rng(3)
+    refused = 0
+    for _ in range(60):
+        changed = content.copy()
+        changed[rng.integers(0, 300, 4)] = rng.integers(0, 256, 4)
+        path.write_bytes(changed.tobytes())
+        try:
+            read_volume(path)
+        except InputError:
+            refused += 1
+
+    assert refused > 5

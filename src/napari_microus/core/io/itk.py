@@ -183,7 +183,8 @@ def _segments(image: Any) -> dict[int, str]:
     while image.HasMetaDataKey(f"Segment{number}_ID"):
         value, name = number + 1, f"Segment {number + 1}"
         if image.HasMetaDataKey(f"Segment{number}_LabelValue"):
-            value = int(image.GetMetaData(f"Segment{number}_LabelValue"))
+            told = image.GetMetaData(f"Segment{number}_LabelValue")
+            value = int(told) if told.isdecimal() else value
         if image.HasMetaDataKey(f"Segment{number}_Name"):
             name = image.GetMetaData(f"Segment{number}_Name")
         names[value] = name

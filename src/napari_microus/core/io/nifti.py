@@ -58,7 +58,7 @@ def read_nifti(path: Path) -> Volume:
             "Save it as integers or floats."
         )
     array = _three_axes(array, path)
-    unit = image.header.get_xyzt_units()[0]
+    unit = _unit(image.header)
     affine[:3] *= _MILLIMETRES.get(unit, 1.0)
     # A header that names no unit and no size tells nothing.
     has_geometry = unit != "unknown" or not np.array_equal(
@@ -93,6 +93,13 @@ def write_nifti(volume: Volume, path: Path, description: str) -> None:
         header.set_sform(None, code=0)
     image.update_header()
     nib.save(image, path)
+
+
+def _unit(header: Any) -> str:
+    try:
+        return str(header.get_xyzt_units()[0])
+    except KeyError:  # a code that the standard does not know
+        return "unknown"
 
 
 def _check_length(path: Path, image: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+import struct
 import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,14 @@ _MILLIMETRES = {
 }
 
 
+# What tifffile raises on files whose bytes were changed; TiffFileError is a ValueError.
+_DAMAGE = (
+    *(OSError, EOFError, MemoryError, zlib.error, struct.error, SyntaxError),
+    *(ValueError, TypeError, LookupError, ArithmeticError),
+    *(AttributeError, AssertionError, RuntimeError),
+)
+
+
 def read_tiff(path: Path) -> Volume:
     """Read a frame or a stack of frames.
 
@@ -60,10 +69,7 @@ def read_tiff(path: Path) -> Volume:
             pixels = _as_shown(_decoded(path, series), page)
             planes = file.is_shaped and axes.startswith("S")
             spacing = _spacing(file, page)
-    except (
-        *(OSError, EOFError, zlib.error, MemoryError, OverflowError, SyntaxError),
-        *(ValueError, TypeError, KeyError, IndexError, tifffile.TiffFileError),
-    ) as error:
+    except _DAMAGE as error:
         raise damaged(path, "TIFF") from error
     if complaints:
         raise damaged(path, "TIFF")
@@ -140,6 +146,8 @@ def _frames(
         pixels, notices = to_grey(np.moveaxis(pixels, axes.index("S"), -1))
         axes = axes.replace("S", "")
     shape = pixels.shape
+    if pixels.size == 0:
+        raise damaged(path, "TIFF")
     frames = [n for n, axis in zip(shape, axes, strict=True) if axis not in "YX"]
     if sum(n > 1 for n in frames) > 1 or axes[-2:] != "YX":
         raise InputError(
