@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-import napari_microus.cli.dataset  # noqa: F401
+import napari_microus.cli.dataset
 import napari_microus.cli.demo
 import napari_microus.cli.evaluate
 import napari_microus.cli.models
 import napari_microus.cli.phantom
+import napari_microus.cli.reproduce
 import napari_microus.cli.segment
 import napari_microus.cli.study
 import napari_microus.cli.train

@@ -1,0 +1,48 @@
+"""``napari-microus reproduce``: the papers' tables from one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_microus.cli import app
+from napari_microus.cli._console import ProgressOption, ProgressStyle, drain
+from napari_microus.cli.train import parse_settings
+
+
+@app.command()
+def reproduce(
+    source: Annotated[
+        Path, typer.Argument(help="A study, or a dataset's folder as it was fetched.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for runs and report.")
+    ] = Path("reproduction"),
+    preset: Annotated[
+        list[str] | None, typer.Option(help="A recipe by name. Repeatable.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Network for all recipes: small or base.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of all recipes.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change any setting of all recipes. Repeatable."),
+    ] = None,
+    progress: ProgressOption = ProgressStyle.bar,
+) -> None:
+    """Train the published recipes on one study and report them side by side.
+
+    Finished runs in the output folder are kept; interrupted ones go on.
+    """
+    from napari_microus.core.reproduce import reproduce as compare
+    from napari_microus.core.reproduce.run import DEFAULT_PRESETS
+
+    changes = parse_settings(settings or [])
+    for name, value in (("model", model), ("epochs", epochs)):
+        if value is not None:
+            changes[name] = value
+    work = compare(source, output, presets=preset or DEFAULT_PRESETS, changes=changes)
+    print(f"The report is {drain(work, progress)}.")

@@ -1,0 +1,203 @@
+"""Write a comparison as CSV tables, plots and one Markdown page."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_microus.core.files import written_whole
+from napari_microus.core.provenance import package_version
+from napari_microus.core.reproduce.published import PUBLISHED
+from napari_microus.core.reproduce.statistics import by_patient, paired_difference
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+    from napari_microus.core.reproduce.run import Comparison
+    from napari_microus.core.reproduce.scoring import CaseRow
+
+
+def write_report(comparison: Comparison, folder: Path) -> Path:
+    """Write ``table1.csv``, ``table2.csv``, two plots and ``report.md``.
+
+    Files of an earlier call are replaced: they are made anew from all runs.
+    """
+    from matplotlib.figure import Figure
+
+    with written_whole(folder / "table1.csv", overwrite=True) as path:
+        _write_losses(path, comparison)
+    with written_whole(folder / "table2.csv", overwrite=True) as path:
+        _write_rows(path, comparison)
+    curves, boxes = Figure((8, 4.5), layout="constrained"), Figure((10, 4.5))
+    _draw_losses(curves, comparison)
+    _draw_scores(boxes, comparison)
+    for figure, name in ((curves, "losses.png"), (boxes, "scores.png")):
+        with written_whole(folder / name, overwrite=True) as path:
+            figure.savefig(path, dpi=110)
+    with written_whole(folder / "report.md", overwrite=True) as path:
+        path.write_text(_page(comparison), encoding="utf-8")
+    return folder / "report.md"
+
+
+def _write_losses(path: Path, comparison: Comparison) -> None:
+    epochs = max((len(values) for values in comparison.losses.values()), default=0)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["epoch", *comparison.losses])
+        for epoch in range(epochs):
+            row = [
+                values[epoch] if epoch < len(values) else ""
+                for values in comparison.losses.values()
+            ]
+            writer.writerow([epoch + 1, *row])
+
+
+def _write_rows(path: Path, comparison: Comparison) -> None:
+    rows = [dataclasses.asdict(row) for row in comparison.rows]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _draw_losses(figure: Figure, comparison: Comparison) -> None:
+    axes = figure.subplots()
+    for name, values in comparison.losses.items():
+        axes.plot(range(1, len(values) + 1), values, marker="o", label=name)
+    axes.set(xlabel="epoch", ylabel="training loss", yscale="log")
+    axes.set_title("Losses of different recipes are on different scales", fontsize=10)
+    axes.legend(fontsize=8)
+
+
+def _draw_scores(figure: Figure, comparison: Comparison) -> None:
+    names = list(dict.fromkeys(row.who for row in comparison.rows))
+    panels = figure.subplots(1, 2)
+    for axes, column, label in zip(
+        panels, ("dice", "hd95_mm"), ("DSC", "HD95 in mm"), strict=True
+    ):
+        values = [
+            [v for v in _column(comparison.rows, name, column) if not np.isnan(v)]
+            for name in names
+        ]
+        axes.boxplot(values, tick_labels=names)
+        axes.tick_params(axis="x", rotation=30, labelsize=8)
+        axes.set_title(f"{label}, {comparison.split} cases")
+    figure.tight_layout()
+
+
+def _column(rows: list[CaseRow], who: str, column: str) -> list[float]:
+    return [getattr(row, column) for row in rows if row.who == who]
+
+
+def _page(comparison: Comparison) -> str:
+    names = list(comparison.losses)
+    annotators = [
+        who
+        for who in dict.fromkeys(row.who for row in comparison.rows)
+        if who not in names
+    ]
+    parts = [
+        "# Recipes side by side",
+        f"napari-microus {package_version()}. Not for clinical use.",
+        _changed(comparison),
+        "## Table 1: training loss of each epoch",
+        _loss_table(comparison),
+        "![Losses](losses.png)",
+        f"## Table 2: {comparison.split} cases",
+        "DSC and HD95 by the papers' convention: the mean over the frames in which "
+        "neither mask is empty, then over cases. *Volume* takes a case at once, with "
+        "distances across frames where their geometry is known.",
+        _score_table(comparison, names, annotators),
+        "![Scores](scores.png)",
+        "## Paired differences by patient",
+        "Mean of the difference to the first recipe, its 95 % bootstrap interval, and "
+        "the two-sided Wilcoxon signed-rank test.",
+        _difference_table(comparison, names),
+        "Every case is in `table2.csv`; the runs with their settings are in `runs/`.",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _changed(comparison: Comparison) -> str:
+    if not comparison.changes:
+        return "The recipes ran as they are published here, unchanged."
+    return (
+        f"Changed in every recipe: `{comparison.changes}`. The published figures were "
+        "reached without these changes and are not to be compared one to one."
+    )
+
+
+def _loss_table(comparison: Comparison) -> str:
+    names = list(comparison.losses)
+    lines = _head(["epoch", *names])
+    for epoch in range(max(map(len, comparison.losses.values()), default=0)):
+        cells = [
+            f"{values[epoch]:.4f}" if epoch < len(values) else ""
+            for values in comparison.losses.values()
+        ]
+        lines.append(_line([str(epoch + 1), *cells]))
+    return "\n".join(lines)
+
+
+def _score_table(
+    comparison: Comparison, names: list[str], annotators: list[str]
+) -> str:
+    columns = ("dice", "hd95_mm", "volume_dice", "volume_hd95_mm")
+    head = ["who", "cases", "DSC", "HD95 mm", "volume DSC", "volume HD95 mm"]
+    lines = _head([*head, "published DSC", "published HD95 mm"])
+    for who in [*names, *annotators]:
+        values = [_column(comparison.rows, who, column) for column in columns]
+        cells = [
+            _mean(v, digits) for v, digits in zip(values, (4, 2, 4, 2), strict=True)
+        ]
+        known = PUBLISHED.get(who)
+        beside = [f"{known.dice:.3f}", f"{known.hd95_mm:.2f}"] if known else ["", ""]
+        label = who if who in names else f"{who} (annotator)"
+        lines.append(_line([label, str(len(values[0])), *cells, *beside]))
+    sources = "; ".join(
+        f"{name}: {PUBLISHED[name].source}" for name in names if name in PUBLISHED
+    )
+    return "\n".join(lines) + (f"\n\nPublished figures: {sources}." if sources else "")
+
+
+def _difference_table(comparison: Comparison, names: list[str]) -> str:
+    if len(names) < 2:
+        return "One recipe only: nothing to compare."
+    lines = _head(
+        ["recipe", "against", "figure", "difference", "95 %", "p", "patients"]
+    )
+    for name in names[1:]:
+        for column, label in (("dice", "DSC"), ("hd95_mm", "HD95 mm")):
+            a, b = (
+                by_patient(
+                    [
+                        (row.patient, getattr(row, column))
+                        for row in comparison.rows
+                        if row.who == who
+                    ]
+                )
+                for who in (name, names[0])
+            )
+            d = paired_difference([a[p] for p in a], [b[p] for p in a])
+            interval = f"{d.low:+.4f} … {d.high:+.4f}"
+            cells = [f"{d.mean:+.4f}", interval, f"{d.p:.3g}", str(d.count)]
+            lines.append(_line([name, names[0], label, *cells]))
+    return "\n".join(lines)
+
+
+def _mean(values: list[float], digits: int) -> str:
+    known = [v for v in values if not np.isnan(v)]
+    return f"{np.mean(known):.{digits}f}" if known else "–"
+
+
+def _head(cells: list[str]) -> list[str]:
+    return [_line(cells), _line(["---"] * len(cells))]
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,150 @@
+"""Train each recipe, measure it, and write the comparison."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_microus.core.errors import InputError
+from napari_microus.core.events import Notice
+from napari_microus.core.reproduce.report import write_report
+from napari_microus.core.reproduce.scoring import (
+    CaseRow,
+    cases_to_score,
+    score_annotators,
+    score_model,
+)
+from napari_microus.core.study import Study, import_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from napari_microus.core.events import Event
+
+DEFAULT_PRESETS = ("paper-focal-as-published", "focal", "microsegnet", "paper", "best")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `reproduce` measured.
+
+    Attributes
+    ----------
+    losses : dict of list of float
+        Training loss of each epoch by recipe (the papers' Table 1).
+    rows : list of CaseRow
+        Every recipe and annotator on every case (Table 2).
+    split : str
+        "test" or "validation": which cases the rows are of.
+    changes : dict
+        What was changed in the recipes, such as the network.
+    """
+
+    losses: dict[str, list[float]]
+    rows: list[CaseRow]
+    split: str
+    changes: dict[str, Any]
+
+
+def reproduce(
+    source: str | Path,
+    output: str | Path,
+    *,
+    presets: Sequence[str] = DEFAULT_PRESETS,
+    changes: dict[str, Any] | None = None,
+) -> Generator[Event, None, Path]:
+    """Train the chosen recipes on one study and write tables, plots and a report.
+
+    Runs that are finished are not trained again, and interrupted ones go on, so the
+    command can be called anew after a break or with one more recipe.
+
+    Parameters
+    ----------
+    source : path
+        A study, or a folder in a layout that `study.import_folder` knows, such as
+        the public dataset.
+    output : path
+        Takes ``runs/``, ``report.md``, ``table1.csv``, ``table2.csv`` and plots.
+    presets : sequence of str
+        Recipes by name, or YAML files.
+    changes : dict, optional
+        Nested settings changed in every recipe, such as ``{"epochs": 2}``.
+
+    Returns
+    -------
+    Path
+        The report.
+
+    Raises
+    ------
+    MicroUSError
+        If the data, a recipe or the folder cannot be used.
+    """
+    if not presets:
+        raise InputError("A comparison needs at least one recipe; got none. Name one.")
+    output, changes = Path(output), changes or {}
+    study = _open(Path(source), output)
+    cases, split = cases_to_score(study, f"reproduce {' '.join(presets)}")
+    losses: dict[str, list[float]] = {}
+    rows: list[CaseRow] = []
+    for preset in presets:
+        name = Path(preset).stem
+        run = output / "runs" / name
+        yield Notice(f"Recipe {name}")
+        yield from _trained(preset, run, study, changes)
+        losses[name] = _losses(run)
+        rows += yield from _scored(name, run, study, cases, changes)
+    rows += score_annotators(study, cases)
+    return write_report(Comparison(losses, rows, split, changes), output)
+
+
+def _open(source: Path, output: Path) -> Study:
+    if (source / "manifest.csv").exists():
+        return Study.open(source)
+    if (output / "study" / "manifest.csv").exists():
+        return Study.open(output / "study")
+    study = Study.create(output / "study")
+    import_folder(study, source.resolve())
+    return study
+
+
+def _trained(
+    preset: str, run: Path, study: Study, changes: dict[str, Any]
+) -> Generator[Event, None, None]:
+    from napari_microus.core.train import TrainConfig, resume, train
+    from napari_microus.core.train.runs import read_status
+
+    if (run / "config.yaml").exists():
+        if read_status(run).state == "finished":
+            yield Notice("Already trained.")
+        else:
+            yield from resume(run)
+        return
+    fixed = {
+        "output": str(run),
+        "to_library": False,
+        "data": {"study": str(study.folder)},
+    }
+    config = TrainConfig.preset(preset, **fixed).with_changes(changes)
+    yield from train(config)
+
+
+def _losses(run: Path) -> list[float]:
+    with (run / "curves.csv").open(newline="", encoding="utf-8") as file:
+        return [float(row["train_loss"]) for row in csv.DictReader(file)]
+
+
+def _scored(
+    name: str,
+    run: Path,
+    study: Study,
+    cases: list[Any],
+    changes: dict[str, Any],
+) -> Generator[Event, None, list[CaseRow]]:
+    from napari_microus.core.library import load_model
+
+    model = load_model(run / "model")
+    device = str(changes.get("device", "auto"))
+    return (yield from score_model(name, model, study, cases, device))

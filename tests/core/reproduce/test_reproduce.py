@@ -1,0 +1,105 @@
+"""The whole comparison on a miniature of the public dataset, made of phantoms."""
+
+import csv
+import math
+
+import pytest
+
+from napari_microus.core.errors import InputError
+from napari_microus.core.io import write_mask, write_volume
+from napari_microus.core.phantom import make_phantom
+from napari_microus.core.reproduce import reproduce
+
+TINY = {
+    "epochs": 2,
+    "batch_size": 4,
+    "device": "cpu",
+    "precision": "32-true",
+    "model": {
+        "architecture": "transunet",
+        "transunet": {
+            "image_size": 64,
+            "hidden_size": 16,
+            "mlp_dim": 32,
+            "num_heads": 2,
+            "num_layers": 1,
+            "in_channels": 1,
+            "width": 8,
+            "bottleneck_expansion": 2,
+            "block_units": [1, 1, 1],
+            "conv_more_channels": 16,
+            "decoder_channels": [16, 8, 8, 4],
+        },
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    """Three training and two test patients in the published layout."""
+    root = tmp_path_factory.mktemp("micro_us")
+    numbers = [("train", 1), ("train", 2), ("train", 3), ("test", 1), ("test", 2)]
+    for seed, (split, number) in enumerate(numbers):
+        case = make_phantom(seed, frames=6, shape=(120, 172))
+        tag = f"{split}_{number:02}.nii.gz"
+        scans = root / split / "micro_ultrasound_scans"
+        write_volume(case.scan, scans / f"microUS_{tag}")
+        expert = root / split / "expert_annotations" / f"expert_annotation_{tag}"
+        write_mask(case.expert, expert)
+        if split == "train":
+            other = root / split / "non_expert_annotations"
+            write_mask(case.nonexpert, other / f"nonexpert_annotation_{tag}")
+        else:
+            other = root / split / "master_student_annotations"
+            write_mask(case.nonexpert, other / f"master_student_annotation_{tag}")
+    return root
+
+
+def run(work):
+    while True:
+        try:
+            next(work)
+        except StopIteration as stop:
+            return stop.value
+
+
+def rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.slow
+def test_report_sets_recipes_and_annotators_side_by_side(dataset, tmp_path):
+    changes = TINY | {"data": {"cache": str(tmp_path / "cache")}}
+    presets = ("microsegnet", "paper")
+
+    report = run(reproduce(dataset, tmp_path / "out", presets=presets, changes=changes))
+
+    text = report.read_text()
+    assert "| 0.939 | 2.02 |" in text  # the published column
+    assert "(annotator)" in text
+    assert "Changed in every recipe" in text
+    losses = rows(tmp_path / "out" / "table1.csv")
+    assert [row["epoch"] for row in losses] == ["1", "2"]
+    assert all(math.isfinite(float(row[name])) for row in losses for name in presets)
+    scores = rows(tmp_path / "out" / "table2.csv")
+    who = {row["who"] for row in scores}
+    assert {"microsegnet", "paper"} < who
+    assert len(who) == 3
+    assert len(scores) == 6  # two recipes and one annotator on two test patients
+    annotator = [row for row in scores if row["who"] not in presets]
+    assert all(0.8 < float(row["dice"]) < 1 for row in annotator)
+    uses = (tmp_path / "out" / "study" / "test_use.jsonl").read_text().splitlines()
+    assert len(uses) == 1
+
+    # A second call trains nothing anew and reports the same.
+    stamp = (tmp_path / "out" / "runs" / "paper" / "curves.csv").stat().st_mtime_ns
+    again = run(reproduce(dataset, tmp_path / "out", presets=presets, changes=changes))
+    assert again.read_text() == text
+    kept = (tmp_path / "out" / "runs" / "paper" / "curves.csv").stat().st_mtime_ns
+    assert kept == stamp
+
+
+def test_no_recipe_is_refused(tmp_path):
+    with pytest.raises(InputError, match="at least one recipe"):
+        run(reproduce(tmp_path, tmp_path / "out", presets=()))
