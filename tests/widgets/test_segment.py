@@ -557,3 +557,32 @@ def test_the_manifest_opens_the_dock_on_the_viewer(
     widget.run_button.click()
     qtbot.waitUntil(lambda: not widget.is_running)
     np.testing.assert_array_equal(viewer.layers["scan capsule"].data, box())
+
+
+def test_preferences_choose_what_the_dock_opens_with(
+    viewer, qtbot, predictor, models, monkeypatch
+):
+    chosen = SimpleNamespace(segment=SimpleNamespace(device="cpu", flip=True))
+    monkeypatch.setattr("napari.settings.get_plugin_settings", lambda name: chosen)
+    widget = SegmentWidget(viewer, predict=predictor, list_models=models.list)
+    qtbot.addWidget(widget)
+    assert widget.form.device == "cpu"
+    assert widget.form.settings()["flip"] is True
+
+
+def test_the_manifest_offers_the_preferences():
+    from napari_microus.widgets._segment_form import preferred
+
+    assert preferred("device", "missing") in ("auto", "cuda", "mps", "cpu")
+    assert preferred("flip", "missing") in (True, False)
+    assert preferred("no such setting", 7) == 7
+
+
+def test_the_shortcut_starts_the_run(qtbot, widget, viewer):
+    from qtpy.QtCore import Qt
+
+    widget.show()
+    widget.activateWindow()
+    qtbot.waitUntil(widget.isActiveWindow)
+    qtbot.keyClick(widget, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: "scan capsule" in viewer.layers)

@@ -98,6 +98,7 @@ class SegmentForm(QWidget):
         self.flip = _check(
             "Ask twice (mirrored)",
             "Average with the answer to the mirrored frame: steadier, half as fast.",
+            is_on=preferred("flip", False),
         )
         self.largest = _check(
             "Largest piece only", "Drop smaller pieces in each frame.", is_on=True
@@ -219,6 +220,8 @@ class SegmentForm(QWidget):
             self.device_box.addItem(device.label, device.name)
             if not device.is_available:
                 _disable(self.device_box, index, f"Not here: {device.reason}.")
+            elif device.name == preferred("device", "auto"):
+                self.device_box.setCurrentIndex(index)
 
     def _rename(self) -> None:
         for index in range(self.image_box.count()):
@@ -248,6 +251,19 @@ class SegmentForm(QWidget):
     def _on_frames(self) -> None:
         self.range_row.setVisible(self.frames_box.currentText() == RANGE)
         self.changed.emit()
+
+
+def preferred(name: str, default: Any) -> Any:
+    """Return a value of napari's *Preferences* for this dock, or ``default``.
+
+    Versions of napari without settings for plugins have none.
+    """
+    try:
+        from napari.settings import get_plugin_settings
+
+        return getattr(get_plugin_settings("napari-microus").segment, name)
+    except (ImportError, KeyError, AttributeError):
+        return default
 
 
 def _summary(model: ModelInfo) -> str:

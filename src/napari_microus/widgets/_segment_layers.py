@@ -126,6 +126,15 @@ def add_capsule(
     return layer
 
 
+def warm_up() -> None:
+    """Have napari compile what draws a mask, before the first one must be drawn.
+
+    numba needs more than a second for it, which the window would be waiting for;
+    made and dropped in a thread, a layer that is in no viewer lets it go on.
+    """
+    Labels(np.zeros((2, 2), dtype=np.uint8), **tint(CAPSULE_COLOR))
+
+
 def mend_frames(
     layer: Labels, mask: NDArray[Any], frames: tuple[int, ...], made: dict[str, Any]
 ) -> bool:

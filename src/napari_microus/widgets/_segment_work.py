@@ -66,9 +66,11 @@ class Segmenter:
     def run(self, request: Request) -> Generator[Event, None, Segmented]:
         """Segment what the request holds; touches no layer."""
         from napari_microus.widgets._layers import volume_from_layer_data
+        from napari_microus.widgets._segment_layers import warm_up
 
         started = time.perf_counter()
         yield Progress(0, 0, "frames", "Reading the image")
+        warm_up()
         volume = volume_from_layer_data(request.data, request.attributes)
         notices = list(volume.metadata.get("notices", ()))
         yield Progress(0, 0, "frames", f"Loading {request.model.name}")
