@@ -1,0 +1,50 @@
+"""Small pieces that the tabs of the *Compare annotations* dock share."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QWidget
+
+if TYPE_CHECKING:
+    from napari_microus.core.volume import Volume
+
+
+def scrolled(inside: QWidget) -> QScrollArea:
+    """Return ``inside`` in an area that scrolls up and down only."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(inside)
+    return area
+
+
+def swatch(color: str) -> QIcon:
+    """Return a square of one colour, for a button or a legend."""
+    picture = QPixmap(14, 14)
+    picture.fill(QColor(color[:7]))
+    return QIcon(picture)
+
+
+def text(content: str = "") -> QLabel:
+    """Return a label that wraps and can be copied from."""
+    label = QLabel(content)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    # A wrapped text must not widen the dock.
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+    return label
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Return a number as text, a dash where it has no meaning."""
+    return f"{value:.{digits}f}" if math.isfinite(value) else "–"
+
+
+def length_unit(grid: Volume) -> str:
+    """Return the unit in which distances on ``grid`` are."""
+    return "mm" if grid.has_geometry else "px"

@@ -1,0 +1,674 @@
+"""The tab in which disputed regions are settled one by one."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QModelIndex, Qt, Signal
+from qtpy.QtGui import QStandardItem, QStandardItemModel
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QGridLayout,
+    QHBoxLayout,
+    QHeaderView,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QSpinBox,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_microus.core.compare.adjudication import Decision
+from napari_microus.core.compare.journal import journal_path
+from napari_microus.core.compare.regions import DisputedRegion, RankBy
+from napari_microus.core.io.writing import sidecar_of
+from napari_microus.widgets._compare_naming import UNDECIDED_COLOR, naming_from_json
+from napari_microus.widgets._compare_parts import length_unit, number, swatch, text
+from napari_microus.widgets._compare_settling import (
+    Begun,
+    RegionChoice,
+    Settling,
+    begin,
+    resume,
+)
+from napari_microus.widgets._worker import start_worker
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_microus.core.compare.adjudication import Adjudication
+    from napari_microus.core.compare.sidecar import Origin
+    from napari_microus.core.events import Event
+    from napari_microus.widgets._compare_live import LiveComparison
+    from napari_microus.widgets._worker import Worker
+
+#: Keys by act; they work while the picture has the focus.
+KEYS = {
+    "next": "W",
+    "previous": "Q",
+    "expert": "A",
+    "nonexpert": "S",
+    "undecided": "D",
+    "undo": "R",
+}
+_RANKS = {
+    "distance of the contours": RankBy.contour_distance,
+    "area": RankBy.area,
+    "extent (frames, then length)": RankBy.extent,
+}
+
+
+class RegionsTab(QWidget):
+    """Find, walk through, decide, draw, save and resume.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Where the keys work and the layers go.
+    journal_folder : Path, optional
+        Where journals lie; None takes the user's state folder.
+    """
+
+    saved = Signal()
+    naming_loaded = Signal(object)
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        journal_folder: Path | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._journal_folder = journal_folder
+        self._comparison: LiveComparison | None = None
+        self._worker: Worker | None = None
+        self._found: dict[str, Any] | None = None
+        self.settling: Settling | None = None
+        self.region: DisputedRegion | None = None
+        self._make_start()
+        self._make_work()
+        self.message = text()
+        column = QVBoxLayout(self)
+        column.addWidget(self.start_panel)
+        column.addWidget(self.resume_panel)
+        column.addWidget(self.message)
+        column.addWidget(self.work_panel, 1)
+        column.addStretch()
+        self._connect()
+        self._show_panels()
+        self.setEnabled(False)
+
+    # --- making
+
+    def _make_start(self) -> None:
+        self.who = QLineEdit()
+        self.who.setPlaceholderText("goes with every decision")
+        self.rank_box = QComboBox()
+        self.rank_box.addItems(list(_RANKS))
+        self.rank_box.setToolTip("What comes first in the list.")
+        self.through_frames = QCheckBox("Join parts that touch in neighbouring frames")
+        self.smallest = QSpinBox()
+        self.smallest.setRange(1, 100000)
+        self.smallest.setSuffix(" px")
+        self.smallest.setToolTip(
+            "Smaller parts are not listed; they stay undecided in the mask."
+        )
+        self.start_button = QPushButton("Start settling")
+        self.start_button.setToolTip(
+            "List the places where the two differ, and make the adjudicated layer. "
+            "The two masks are kept as they are."
+        )
+        self.load_button = QPushButton("Load…")
+        self.load_button.setToolTip("Go on with an adjudication that was saved.")
+        self.start_panel = QWidget()
+        form = QFormLayout(self.start_panel)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Your initials", self.who)
+        form.addRow("Order by", self.rank_box)
+        form.addRow("Smallest", self.smallest)
+        form.addRow(self.through_frames)
+        row = QHBoxLayout()
+        row.addWidget(self.start_button, 1)
+        row.addWidget(self.load_button)
+        form.addRow(row)
+        self.resume_panel = QWidget()
+        row = QHBoxLayout(self.resume_panel)
+        row.setContentsMargins(0, 0, 0, 0)
+        self.resume_button = QPushButton("Resume them")
+        self.afresh_button = QPushButton("Start afresh")
+        row.addWidget(self.resume_button)
+        row.addWidget(self.afresh_button)
+
+    def _make_work(self) -> None:
+        self.progress = QProgressBar()
+        self.progress.setFormat("%v of %m")
+        self.place = text()
+        self.buttons: dict[str, QPushButton] = {}
+        grid = QGridLayout()
+        places = {
+            "previous": (0, 0),
+            "next": (0, 1),
+            "expert": (1, 0),
+            "nonexpert": (1, 1),
+            "undecided": (2, 0),
+            "undo": (2, 1),
+        }
+        for act, (row, column) in places.items():
+            button = QPushButton()
+            button.setToolTip(f"Key {KEYS[act]}, while the picture has the focus.")
+            self.buttons[act] = button
+            grid.addWidget(button, row, column)
+        self.model = QStandardItemModel(0, 5, self)
+        self.table = QTableView()
+        self.table.setModel(self.model)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.verticalHeader().hide()
+        self.table.setMinimumHeight(150)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setStretchLastSection(True)
+        self.limit = QCheckBox("Draw only near disputed pixels, up to")
+        self.limit.setToolTip("What is drawn further away is taken back.")
+        self.margin = QSpinBox()
+        self.margin.setRange(0, 500)
+        self.margin.setValue(8)
+        self.margin.setSuffix(" px")
+        limit_row = QHBoxLayout()
+        limit_row.addWidget(self.limit)
+        limit_row.addWidget(self.margin)
+        limit_row.addStretch()
+        self.draw_button = QPushButton("Draw by hand")
+        self.draw_button.setToolTip(
+            "Take the brush on the adjudicated layer: 1 paints gland, 0 erases."
+        )
+        self.provenance_check = QCheckBox("Show whose word each pixel is")
+        self.save_button = QPushButton("Save…")
+        self.save_button.setToolTip(
+            "Write the mask (255 is undecided), the provenance map and the decisions."
+        )
+        self.stop_button = QPushButton("Finish")
+        self.stop_button.setToolTip("Stop settling. The layers stay.")
+        row = QHBoxLayout()
+        for button in (self.draw_button, self.save_button, self.stop_button):
+            row.addWidget(button)
+        self.work_panel = QWidget()
+        column = QVBoxLayout(self.work_panel)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.progress)
+        column.addWidget(self.place)
+        column.addLayout(grid)
+        column.addWidget(self.table, 1)
+        column.addWidget(self.provenance_check)
+        column.addLayout(limit_row)
+        column.addLayout(row)
+
+    def _connect(self) -> None:
+        self.start_button.clicked.connect(self.start)
+        self.load_button.clicked.connect(self._ask_to_load)
+        self.resume_button.clicked.connect(self._resume_found)
+        self.afresh_button.clicked.connect(self._start_afresh)
+        self.buttons["next"].clicked.connect(self.next_region)
+        self.buttons["previous"].clicked.connect(self.previous_region)
+        self.buttons["expert"].clicked.connect(self.accept_expert)
+        self.buttons["nonexpert"].clicked.connect(self.accept_nonexpert)
+        self.buttons["undecided"].clicked.connect(self.leave_undecided)
+        self.buttons["undo"].clicked.connect(self.undo)
+        self.table.clicked.connect(self._on_row)
+        self.limit.toggled.connect(self._on_limit)
+        self.margin.valueChanged.connect(self._on_limit)
+        self.draw_button.clicked.connect(self.draw)
+        self.provenance_check.toggled.connect(self._on_provenance)
+        self.save_button.clicked.connect(self._ask_to_save)
+        self.stop_button.clicked.connect(self.stop)
+
+    # --- the comparison
+
+    def set_comparison(self, comparison: LiveComparison | None) -> None:
+        """Settle another comparison, or none; one in progress goes on."""
+        self._comparison = comparison
+        self.setEnabled(comparison is not None or self.settling is not None)
+        self.start_panel.setEnabled(comparison is not None)
+        if comparison is not None:
+            self.show_naming()
+
+    def show_naming(self) -> None:
+        """Use the comparison's names and colours."""
+        if self._comparison is None:
+            return
+        naming = self._comparison.naming
+        if self.settling is not None:
+            self.settling.show_naming(naming)
+        labels = {
+            "previous": "◀ Previous",
+            "next": "Next ▶",
+            "expert": naming.first.capitalize(),
+            "nonexpert": naming.second.capitalize(),
+            "undecided": "Undecided",
+            "undo": "Take back",
+        }
+        for act, label in labels.items():
+            self.buttons[act].setText(f"{label}  [{KEYS[act]}]")
+        self.buttons["expert"].setIcon(swatch(naming.color_of(naming.first)))
+        self.buttons["nonexpert"].setIcon(swatch(naming.color_of(naming.second)))
+        self.buttons["undecided"].setIcon(swatch(UNDECIDED_COLOR))
+        if self.settling is not None:
+            self._fill_table()
+
+    # --- starting
+
+    def choice(self) -> RegionChoice:
+        """Return how the regions are to be found."""
+        return RegionChoice(
+            _RANKS[self.rank_box.currentText()],
+            self.through_frames.isChecked(),
+            self.smallest.value(),
+            self.who.text().strip(),
+        )
+
+    def start(self) -> None:
+        """Find the regions in a thread."""
+        comparison = self._comparison
+        if comparison is None or self._worker is not None:
+            return
+        comparison.finish()
+        self._found = None
+        self._show_panels()
+        self._run(
+            "Finding disputed regions …",
+            begin,
+            comparison.live.codes,
+            comparison.grid.spacing_mm,
+            self.choice(),
+            self._journal(comparison),
+            returned=self._on_begun,
+        )
+
+    def _on_begun(self, begun: Begun) -> None:
+        if begun.journal is not None:
+            self._found = begun.journal
+            self._fresh = begun.work
+            done = sum(1 for r in begun.journal["regions"] if r["decision"])
+            self.message.setText(
+                f"There are unsaved decisions about these masks: {done} of "
+                f"{len(begun.journal['regions'])} regions, {begun.journal['modified']}."
+            )
+            self._show_panels()
+            return
+        self._settle(begun.work, self.choice().as_json())
+
+    def _resume_found(self) -> None:
+        assert self._found is not None  # the button is shown only then
+        found, self._found = self._found, None
+        self._resume(found, None)
+
+    def _start_afresh(self) -> None:
+        self._found = None
+        self._settle(self._fresh, self.choice().as_json())
+
+    def load(self, path: Path) -> None:
+        """Go on with the adjudication saved at ``path``, the mask or its sidecar."""
+        is_sidecar = path.name.lower().endswith(".json")
+        sidecar = path if is_sidecar else sidecar_of(path)
+        mask = path if not is_sidecar else None
+        if is_sidecar:
+            endings = (".nii.gz", ".nii", ".nrrd", ".mha")
+            beside = (path.with_name(path.name[:-5] + end) for end in endings)
+            mask = next((p for p in beside if p.exists()), None)
+        self._resume(sidecar, mask)
+
+    def _resume(self, source: Path | dict[str, Any], mask: Path | None) -> None:
+        comparison = self._comparison
+        if comparison is None or self._worker is not None:
+            return
+        comparison.finish()
+        self._run(
+            "Loading …",
+            resume,
+            source,
+            comparison.live.codes,
+            mask,
+            returned=self._on_resumed,
+        )
+
+    def _on_resumed(self, result: tuple[Adjudication, Origin, str | None]) -> None:
+        work, origin, changed = result
+        self.who.setText(self.who.text() or work.who)
+        work.who = self.who.text()
+        naming = naming_from_json(origin.settings.get("blind", {}))
+        if naming.is_blind:
+            self.naming_loaded.emit(naming)
+        self._settle(work, origin.settings)
+        if changed is not None:
+            self.message.setText(changed)
+
+    def _settle(self, work: Adjudication, settings: dict[str, Any]) -> None:
+        comparison = self._comparison
+        if comparison is None:
+            return
+        self._let_go()
+        self.settling = Settling(comparison, work, self._journal(comparison), settings)
+        self.settling.changed.connect(self._refresh)
+        self.settling.said.connect(self.message.setText)
+        self.settling.ended.connect(self._on_ended)
+        self._on_limit()
+        self._on_provenance()
+        self._bind_keys(True)
+        self.message.clear()
+        if not work.regions:
+            self.message.setText("The masks are identical: there is nothing to settle.")
+        self.show_naming()
+        self._show_panels()
+        self._refresh()
+        self.next_region()
+
+    # --- walking
+
+    def next_region(self, viewer: Any = None) -> None:
+        """Go to the next region without a decision, else to the next one."""
+        if self.settling is None:
+            return
+        number_now = self.region.number if self.region else 0
+        region = self.settling.work.next_open(number_now)
+        if region is None:
+            self._step(+1)
+        else:
+            self.show_region(region)
+
+    def previous_region(self, viewer: Any = None) -> None:
+        """Go to the region before this one."""
+        self._step(-1)
+
+    def _step(self, by: int) -> None:
+        if self.settling is None or not self.settling.work.regions:
+            return
+        regions = self.settling.work.regions
+        index = self.region.number - 1 + by if self.region else 0
+        self.show_region(regions[index % len(regions)])
+
+    def show_region(self, region: DisputedRegion) -> None:
+        """Bring a region into view and describe it."""
+        if self.settling is None:
+            return
+        self.region = region
+        self.settling.look_at(region)
+        self._refresh()
+
+    # --- deciding
+
+    def accept_expert(self, viewer: Any = None) -> None:
+        """Give the region to the annotator who comes first."""
+        self._decide(Decision.expert, Decision.nonexpert)
+
+    def accept_nonexpert(self, viewer: Any = None) -> None:
+        """Give the region to the annotator who comes second."""
+        self._decide(Decision.nonexpert, Decision.expert)
+
+    def leave_undecided(self, viewer: Any = None) -> None:
+        """Leave the region open; losses and metrics will ignore it."""
+        self._decide(Decision.undecided, Decision.undecided)
+
+    def _decide(self, decision: Decision, swapped: Decision) -> None:
+        if self.settling is None or self.region is None or self._worker is not None:
+            return
+        self.settling.work.who = self.who.text().strip()
+        is_swapped = self._comparison is not None and self._comparison.naming.is_swapped
+        self.settling.decide(self.region, swapped if is_swapped else decision)
+        if self.settling.work.next_open() is not None:
+            self.next_region()
+
+    def undo(self, viewer: Any = None) -> None:
+        """Take back the last decision and go to its region."""
+        if self.settling is None or self._worker is not None:
+            return
+        region = self.settling.undo()
+        if region is None:
+            self.message.setText("There is no decision to take back.")
+        else:
+            self.show_region(region)
+
+    def draw(self) -> None:
+        """Take the brush on the adjudicated layer."""
+        if self.settling is None:
+            return
+        layer = self.settling.layer
+        self._viewer.layers.selection.active = layer
+        layer.selected_label = 1
+        layer.mode = "paint"
+
+    # --- saving
+
+    def save(self, path: Path, *, overwrite: bool = False) -> None:
+        """Write mask, provenance and sidecar in a thread."""
+        if self.settling is None or self._worker is not None:
+            return
+        self.settling.work.who = self.who.text().strip()
+        self.settling.layer.editable = False
+        self._run(
+            "Saving …", self.settling.save, path, overwrite, returned=self._on_saved
+        )
+
+    def _on_saved(self, paths: tuple[Path, Path, Path]) -> None:
+        assert self.settling is not None  # saving needs one
+        self.settling.is_saved = True
+        names = ", ".join(path.name for path in paths)
+        self.message.setText(f"Saved {names} in {paths[0].parent}.")
+        self.saved.emit()
+
+    def stop(self) -> None:
+        """Stop settling; the layers stay."""
+        saved = self.settling is None or self.settling.is_saved
+        self._let_go()
+        self.message.setText(
+            ""
+            if saved
+            else "Stopped. The decisions are kept: press Start to take them up again."
+        )
+        self._show_panels()
+
+    def close_down(self) -> None:
+        """Let go of the viewer: the dock is going away."""
+        if self._worker is not None:
+            self._worker.forget()
+            self._worker = None
+        self._let_go()
+
+    # --- inside
+
+    def _journal(self, comparison: LiveComparison) -> Path:
+        sources = []
+        layers = (comparison.pair.expert, comparison.pair.nonexpert)
+        for name, layer in zip(comparison.names, layers, strict=True):
+            own = layer.metadata.get("napari_microus", {})
+            sources.append(str(own.get("source") or "") + "\n" + name)
+        first, second = sources
+        shape = comparison.live.codes.shape
+        return journal_path(first, second, shape, self._journal_folder)
+
+    def _let_go(self) -> None:
+        if self.settling is not None:
+            self.settling.close()
+            self.settling = None
+        self.region = None
+        self._bind_keys(False)
+
+    def _on_ended(self, reason: str) -> None:
+        self._let_go()
+        self.message.setText(reason)
+        self._show_panels()
+
+    def _bind_keys(self, bound: bool) -> None:
+        acts = {
+            "next": self.next_region,
+            "previous": self.previous_region,
+            "expert": self.accept_expert,
+            "nonexpert": self.accept_nonexpert,
+            "undecided": self.leave_undecided,
+            "undo": self.undo,
+        }
+        for act, key in KEYS.items():
+            self._viewer.bind_key(key, acts[act] if bound else None, overwrite=True)
+
+    def _show_panels(self) -> None:
+        self.start_panel.setVisible(self.settling is None and self._found is None)
+        self.resume_panel.setVisible(self._found is not None)
+        self.work_panel.setVisible(self.settling is not None)
+
+    def _run(self, what: str, work: Any, *args: Any, returned: Any) -> None:
+        self.message.setText(what)
+        for panel in (self.start_panel, self.work_panel):
+            panel.setEnabled(False)
+        self._worker = start_worker(
+            work,
+            *args,
+            yielded=self._on_progress,
+            returned=returned,
+            errored=self._on_error,
+            finished=self._on_finished,
+        )
+
+    def _on_progress(self, event: Event) -> None:
+        done, total = getattr(event, "done", 0), getattr(event, "total", 0)
+        if total:
+            self.message.setText(f"Finding disputed regions … frame {done} of {total}")
+
+    def _on_error(self, error: Exception) -> None:
+        self.message.setText(str(error))
+
+    def _on_finished(self) -> None:
+        self._worker = None
+        if self.message.text().endswith("…") or "… frame" in self.message.text():
+            self.message.clear()
+        self.start_panel.setEnabled(self._comparison is not None)
+        self.work_panel.setEnabled(True)
+        if self.settling is not None:
+            self.settling.layer.editable = True
+
+    def _on_limit(self, _: Any = None) -> None:
+        if self.settling is not None:
+            limited = self.limit.isChecked()
+            self.settling.margin_px = self.margin.value() if limited else None
+
+    def _on_provenance(self, _: Any = None) -> None:
+        if self.settling is not None:
+            shown = self.provenance_check.isChecked()
+            self.settling.provenance_layer.visible = shown
+
+    def _on_row(self, index: QModelIndex) -> None:
+        if self.settling is not None:
+            self.show_region(self.settling.work.regions[index.row()])
+
+    # --- showing
+
+    def _fill_table(self) -> None:
+        assert self.settling is not None  # looked at by the callers
+        unit = length_unit(self.settling.grid)
+        self.model.setHorizontalHeaderLabels(
+            ["#", "Frame", f"Apart {unit}", f"Area {unit}²", "Decision"]
+        )
+        work = self.settling.work
+        self.model.setRowCount(len(work.regions))
+        for row, region in enumerate(work.regions):
+            apart = (
+                "alone"
+                if math.isinf(region.distance_mm)
+                else number(region.distance_mm)
+            )
+            cells = (
+                str(region.number),
+                str(region.frame),
+                apart,
+                number(region.area_mm2),
+                self._decision(region),
+            )
+            for column, content in enumerate(cells):
+                item = self.model.item(row, column)
+                if item is None:
+                    item = QStandardItem()
+                    self.model.setItem(row, column, item)
+                item.setText(content)
+                if column < 4:
+                    item.setTextAlignment(
+                        Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+                    )
+
+    def _decision(self, region: DisputedRegion) -> str:
+        assert self.settling is not None  # looked at by the callers
+        verdict = self.settling.work.verdicts.get(region.number)
+        if verdict is None:
+            return ""
+        if self._comparison is None or verdict.decision is Decision.undecided:
+            return str(verdict.decision)
+        naming = self._comparison.naming
+        is_expert = verdict.decision is Decision.expert
+        return naming.expert if is_expert else naming.nonexpert
+
+    def _refresh(self) -> None:
+        if self.settling is None:
+            return
+        work = self.settling.work
+        if self.model.rowCount() != len(work.regions):
+            self._fill_table()
+        for row, region in enumerate(work.regions):
+            item = self.model.item(row, 4)
+            if item is not None:
+                item.setText(self._decision(region))
+        self.progress.setRange(0, max(1, len(work.regions)))
+        self.progress.setValue(work.settled)
+        self.progress.setFormat(f"{work.settled} of {len(work.regions)} settled")
+        if self.region is not None:
+            self.table.selectRow(self.region.number - 1)
+            self.place.setText(self._described(self.region))
+        else:
+            self.place.clear()
+
+    def _described(self, region: DisputedRegion) -> str:
+        assert self.settling is not None  # looked at by the callers
+        unit = length_unit(self.settling.grid)
+        total = len(self.settling.work.regions)
+        naming = self._comparison.naming if self._comparison else None
+        who = {"both": "drawn by each in parts"}
+        if naming is not None:
+            who |= {
+                "expert": f"{naming.expert} only",
+                "nonexpert": f"{naming.nonexpert} only",
+            }
+        apart = (
+            "nobody else drew in this frame"
+            if math.isinf(region.distance_mm)
+            else f"contours {region.distance_mm:.2f} {unit} apart"
+        )
+        frames = f", {region.frames} frames" if region.frames > 1 else ""
+        return (
+            f"<b>Region {region.number} of {total}</b> · frame {region.frame}{frames}"
+            f"<br>{who.get(region.drawn_by, region.drawn_by)} · {apart} · "
+            f"{region.area_mm2:.2f} {unit}²"
+        )
+
+    def _ask_to_save(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(
+            self, "Save the adjudicated mask", "adjudicated.nii.gz", "NIfTI (*.nii.gz)"
+        )
+        if path.endswith((".nii.gz", ".nii")):
+            self.save(Path(path), overwrite=True)  # the dialog has asked
+        elif path:
+            self.save(Path(f"{path}.nii.gz"))
+
+    def _ask_to_load(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self,
+            "Load an adjudication",
+            filter="Adjudications (*.json *.nii.gz *.nii);;All files (*)",
+        )
+        if path:
+            self.load(Path(path))
