@@ -137,6 +137,8 @@ def save_model(
         (fresh / CONFIG).write_text(text, encoding="utf-8")
         (fresh / CARD).write_text(card, encoding="utf-8")
         (fresh / METRICS).write_text(json.dumps(metrics, indent=2), encoding="utf-8")
+        # safetensors lets nobody but the writer read; a library may be shared.
+        shutil.copymode(fresh / CONFIG, fresh / WEIGHTS)
         if folder.exists():
             os.replace(folder, beside / "old")
         os.replace(fresh, folder)
