@@ -400,7 +400,11 @@ def _pause(run: RunFolder | None, control: Control) -> Generator[Event, None, No
 
 @torch.no_grad()
 def _score(
-    learner: Learner, case: Any, control: Control, shown: list[FramePreview] | None
+    learner: Learner,
+    case: Any,
+    control: Control,
+    shown: list[FramePreview] | None,
+    watched: int | None,
 ) -> CaseScore | None:
     try:
         with learner.fabric.autocast():
@@ -414,6 +418,7 @@ def _score(
                 batch_size=min(8, learner.micro_batch),
                 cancelled=control.wants_stop,
                 previews=shown,
+                watched=watched,
             )
     except StepAbandoned:
         return None
@@ -426,11 +431,13 @@ def _validate(
     fabric = learner.fabric
     learner.evaluated.eval()
     mine: list[CaseScore | None] = []
-    for case in data.validation[fabric.global_rank :: fabric.world_size]:
-        # The first case is the one that is watched.
-        is_first = run is not None and case is data.validation[0]
-        shown: list[FramePreview] | None = [] if is_first else None
-        mine.append(_score(learner, case, control, shown))
+    cases = data.validation[fabric.global_rank :: fabric.world_size]
+    # The first process has the folder, and shows one of its cases.
+    number, frame = (0, None) if run is None else run.watched()
+    for index, case in enumerate(cases):
+        is_watched = run is not None and index == number % len(cases)
+        shown: list[FramePreview] | None = [] if is_watched else None
+        mine.append(_score(learner, case, control, shown, frame))
         if mine[-1] is None:
             break
         if run is not None and shown:
@@ -454,6 +461,7 @@ def _write_preview(run: RunFolder, shown: FramePreview) -> Preview:
             image=shown.image,
             expert=shown.expert.astype(np.uint8),
             probability=(shown.probability * 255).round().astype(np.uint8),
+            spacing_mm=np.array(shown.spacing_mm),
         )
     return Preview(str(path), shown.case, shown.frame)
 

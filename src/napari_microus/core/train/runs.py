@@ -11,6 +11,7 @@
       preview.npz        the current prediction on one validation frame
       model/             the finished model: weights, configuration, card, metrics
       stop, pause        flag files: create one to stop or pause the run
+      watch.json         which validation case and frame the preview shows
       run.lock           held by the process that trains
 """
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 # States in which nothing more will happen until somebody resumes the run.
 ENDED = ("finished", "stopped", "failed", "interrupted")
+WATCH = "watch.json"
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,18 @@ class RunFolder:
         """Tell whether somebody left the flag file "stop" or "pause"."""
         return (self.path / flag).exists()
 
+    def watched(self) -> tuple[int, int | None]:
+        """Return which validation case, by number, and frame somebody wants to see.
+
+        Frame None is the one with the largest expert mask.
+        """
+        try:
+            wanted = json.loads((self.path / WATCH).read_text(encoding="utf-8"))
+            frame = wanted["frame"]
+            return int(wanted["case"]), None if frame is None else int(frame)
+        except (OSError, ValueError, TypeError, KeyError):
+            return 0, None
+
     def fail(self, event: Failed) -> None:
         """Note how the run ended, as far as the disk still lets us."""
         with contextlib.suppress(OSError):
@@ -182,6 +196,17 @@ def request(run: str | Path, flag: str, *, on: bool = True) -> None:
         path.touch()
     else:
         path.unlink(missing_ok=True)
+
+
+def request_preview(run: str | Path, case: int, frame: int | None) -> None:
+    """Ask to see a validation case, by its number from 0, from the next look on.
+
+    Frame None is the one with the largest expert mask; beyond the last case the
+    count begins anew.
+    """
+    text = json.dumps({"case": case, "frame": frame})
+    with written_whole(Path(run) / WATCH, overwrite=True) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def read_status(run: str | Path) -> RunStatus:

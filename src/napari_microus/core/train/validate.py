@@ -52,6 +52,7 @@ class FramePreview:
     image: NDArray[Any]
     expert: NDArray[np.bool_]
     probability: NDArray[np.float32]
+    spacing_mm: tuple[float, float]
 
 
 def score_case(
@@ -65,6 +66,7 @@ def score_case(
     batch_size: int,
     cancelled: Callable[[], bool],
     previews: list[FramePreview] | None = None,
+    watched: int | None = None,
 ) -> CaseScore | None:
     """Return the score of a case, or None when cancelled midway.
 
@@ -85,12 +87,17 @@ def score_case(
     cancelled : callable
         Asked between batches.
     previews : list, optional
-        Receives the frame with the largest expert mask.
+        Receives the watched frame.
+    watched : int, optional
+        Frame for ``previews``, or the nearest that is measured; None: the one with
+        the largest expert mask.
     """
     scan, expert, nonexpert = case.load()
     chosen = spread(len(scan.array), frames)
     window = intensity_window(scan.array)
     shown = int(np.argmax((expert.array[chosen] == 1).sum((1, 2))))
+    if watched is not None:
+        shown = int(np.argmin(np.abs(chosen - watched)))
     spacing = scan.spacing_mm[1:]
     losses, pairs = [], []
     for start in range(0, len(chosen), batch_size):
@@ -115,7 +122,12 @@ def score_case(
                 image = scan.array[frame]
                 previews.append(
                     FramePreview(
-                        case.name, int(frame), image, pair[1], probability[index]
+                        case.name,
+                        int(frame),
+                        image,
+                        pair[1],
+                        probability[index],
+                        spacing,
                     )
                 )
     dice, hd95_mm = mean_over_frames(pairs, spacing, cancelled)
