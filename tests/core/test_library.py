@@ -115,6 +115,24 @@ def test_a_failed_save_leaves_the_old_model_and_no_rest(save, monkeypatch):
     assert [p.name for p in path.parent.iterdir()] == ["tiny"]
 
 
+def test_a_save_that_fails_at_the_last_step_puts_the_old_model_back(save, monkeypatch):
+    import os
+
+    path = save()
+    replace = os.replace
+
+    def fail(source, target):
+        if str(source).endswith("new"):
+            raise OSError(5, "Input/output error")
+        replace(source, target)
+
+    monkeypatch.setattr("napari_microus.core.library.folder.os.replace", fail)
+    with pytest.raises(OutputError, match="Input/output error"):
+        save(card="new", overwrite=True)
+    assert library.find_model("tiny").card == "# Tiny"
+    assert [p.name for p in path.parent.iterdir()] == ["tiny"]
+
+
 def test_both_shelves_are_listed_the_default_first(save):
     save("b")
     save("a")
@@ -220,3 +238,42 @@ def test_only_models_of_the_users_library_are_removed(save):
 def test_the_library_lies_in_the_platforms_data_folder(monkeypatch):
     monkeypatch.delenv("NAPARI_MICROUS_MODELS")
     assert library.library_folder().parts[-2:] == ("napari-microus", "models")
+
+
+def test_a_published_checkpoint_is_imported_whole(network, tmp_path, monkeypatch):
+    tiny = ModelConfig.from_dict({"transunet": TINY})
+    sizes = []
+
+    def base(image_size):
+        sizes.append(image_size)
+        return tiny
+
+    monkeypatch.setattr(ModelConfig, "base", base)
+    wrapped = {f"module.{name}": v for name, v in network.state_dict().items()}
+    torch.save({"state_dict": wrapped, "epoch": 9}, tmp_path / "published.pth")
+
+    path = library.import_checkpoint(tmp_path / "published.pth", name="theirs")
+
+    assert path == library.library_folder() / "theirs"
+    assert sizes == [32]  # from four position embeddings of 16 pixels each
+    model = library.load_model("theirs")
+    assert "Not for clinical use" in model.card
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(model.network.state_dict()[name], value)
+    with pytest.raises(OutputError, match="must not exist yet"):
+        library.import_checkpoint(tmp_path / "published.pth", name="theirs")
+
+
+def test_a_pickle_with_code_is_not_run(tmp_path):
+    import pickle
+
+    class Harm:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "harm"), "w"))
+
+    (tmp_path / "harm.pth").write_bytes(
+        pickle.dumps({"state_dict": Harm()}, protocol=2)
+    )
+    with pytest.raises(CheckpointError, match=r"tensors only|readable file"):
+        library.import_checkpoint(tmp_path / "harm.pth")
+    assert not (tmp_path / "harm").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
@@ -244,7 +245,9 @@ class SegmentForm(QWidget):
     def _on_model(self) -> None:
         model = self.model
         self.model_note.setText("" if model is None else _summary(model))
-        self.model_note.setToolTip("" if model is None else model.card)
+        # As rich text, which wraps; plain tooltips are as wide as their longest line.
+        card = "" if model is None else escape(model.card)
+        self.model_note.setToolTip(f"<div style='white-space: pre-wrap'>{card}</div>")
         self.model_note.setVisible(bool(self.model_note.text()))
         self.changed.emit()
 

@@ -118,7 +118,7 @@ def predict(
             batch = chosen[done : done + batch_size]
             try:
                 answer = _answer(panel, volume.array, batch, window)
-            except torch.OutOfMemoryError as error:
+            except torch.cuda.OutOfMemoryError as error:
                 torch.cuda.empty_cache()
                 if len(batch) == 1:
                     raise DeviceError(
