@@ -74,6 +74,7 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Run when the application closes or the module is reloaded."""
         self.segment.let_go()
         self.train.let_go()
+        self.setParameterNode(None)
         self.removeObservers()
 
     def enter(self):
@@ -114,8 +115,8 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._parameterNode = node
         if node is not None:
             self._guiTag = node.connectGui(self.ui)
-            for room in (self.segment, self.compare, self.train):
-                room.use(node)
+        for room in (self.segment, self.compare, self.train):
+            room.use(node)
 
 
 class MicroUSLogic(ScriptedLoadableModuleLogic):

@@ -9,6 +9,7 @@ import qt
 import slicer
 
 from . import comparing
+from .boxes import chosen
 from .comparing import Adjudicated, Annotator, Comparison
 from .nodes import is_in_scene, jump_to_voxel, volume_from_node
 from .segments import mask_from_node, parts_of
@@ -106,11 +107,12 @@ class CompareRoom:
             made.append(shortcut)
         return made
 
-    def use(self, parameters: MicroUSParameterNode) -> None:
-        """Work on these choices from now on."""
+    def use(self, parameters: MicroUSParameterNode | None) -> None:
+        """Work on these choices from now on; None while the module is not shown."""
         self.parameters = parameters
-        self._is_closed = False
-        self._fill_parts()
+        if parameters is not None:
+            self._is_closed = False
+            self._fill_parts()
 
     def close(self) -> None:
         """Forget the case: its scene is going away."""
@@ -143,10 +145,8 @@ class CompareRoom:
 
     def _on_part(self, *_: object) -> None:
         if self.parameters is not None:
-            expert = self._ui.expertPartComboBox.currentData
-            nonexpert = self._ui.nonexpertPartComboBox.currentData
-            self.parameters.expertPart = expert or ""
-            self.parameters.nonexpertPart = nonexpert or ""
+            self.parameters.expertPart = chosen(self._ui.expertPartComboBox)
+            self.parameters.nonexpertPart = chosen(self._ui.nonexpertPartComboBox)
         self._list_annotators()
         self._refresh()
 
@@ -274,20 +274,36 @@ class CompareRoom:
         with self._working("The decision was not taken back."):
             region = self._case.undo() if self._case is not None else None
             if region is not None:
+                self._case.keep()
                 self._go(self._regions().index(region))
 
     def _decide(self, decision: str) -> None:
         with self._working("The decision was not taken."):
             if self._case is None:
-                self._case = comparing.begin(self._found, self._ui.whoLineEdit.text)
+                self._begin()
+            region = self._regions()[self._at % len(self._regions())]
             self._case.work.who = self._ui.whoLineEdit.text
-            region = self._regions()[self._at]
             self._case.decide(region, decision)
+            self._case.keep()
             open_region = self._case.work.next_open(region.number)
             if open_region is None:
                 self._go(self._at)
             else:
                 self._go(self._regions().index(open_region))
+
+    def _begin(self) -> None:
+        """Begin to settle, or go on where a crash cut it short."""
+        kept = comparing.unsaved(self._found)
+        if kept is not None:
+            done = sum(1 for region in kept["regions"] if region["decision"])
+            if slicer.util.confirmYesNoDisplay(
+                f"There are unsaved decisions about these two annotations: {done} of "
+                f"{len(kept['regions'])} regions, {kept['modified']}. Go on with them?"
+            ):
+                self._case, notice = comparing.go_on(self._found, kept)
+                self._say(notice or "The unsaved decisions are back.")
+                return
+        self._case = comparing.begin(self._found, self._ui.whoLineEdit.text)
 
     def _regions(self) -> list[DisputedRegion]:
         if self._case is not None:

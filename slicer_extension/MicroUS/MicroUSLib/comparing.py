@@ -19,6 +19,7 @@ from .segments import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from pathlib import Path
 
     from napari_microus.core.compare import (
         Adjudication,
@@ -54,11 +55,11 @@ class Annotator:
 
     @property
     def name(self) -> str:
-        """What to call it in tables and sidecars."""
-        if not self.node.IsA("vtkMRMLSegmentationNode"):
+        """What to call it in tables and sidecars: as napari calls the file's layer."""
+        is_volume = not self.node.IsA("vtkMRMLSegmentationNode")
+        if is_volume or self.node.GetSegmentation().GetNumberOfSegments() == 1:
             return str(self.node.GetName())
-        segment = self.node.GetSegmentation().GetSegment(self.part)
-        return f"{self.node.GetName()}: {segment.GetName()}"
+        return str(self.node.GetSegmentation().GetSegment(self.part).GetName())
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +148,8 @@ def compare(
     from napari_microus.core.compare.disagreement import count_codes, counts
     from napari_microus.core.errors import InputError
 
-    if expert.node is nonexpert.node and expert.part == nonexpert.part:
+    is_same = expert.node is nonexpert.node and expert.part == nonexpert.part
+    if expert.node is not None and is_same:
         raise InputError(
             "Two annotations must differ in kind; got one and the same as expert and "
             "non-expert. Choose another segment for one of them."
@@ -178,7 +180,12 @@ def compare(
         rows=rows,
         totals=core.summarise(rows, counts(count_codes(codes)), grid.spacing_mm),
         regions=regions,
-        settings={"rank_by": rank_by, "through_frames": through_frames},
+        settings={
+            "rank_by": rank_by,
+            "through_frames": through_frames,
+            "smallest_px": 1,
+            "blind": {"is_blind": False},
+        },
     )
 
 
@@ -331,13 +338,22 @@ class Adjudicated:
 
     def save(self, path: str, *, overwrite: bool) -> list[str]:
         """Write mask, provenance map and sidecar; return their paths."""
+        from napari_microus.core.compare.journal import remove_journal
         from napari_microus.core.compare.sidecar import save_adjudication
 
         self.take_drawing()
         paths = save_adjudication(
             self.work, self.origin, self.found.grid, path, overwrite=overwrite
         )
+        remove_journal(_journal(self.found))
         return [str(path) for path in paths]
+
+    def keep(self) -> None:
+        """Write the decisions into the journal, which survives a crash."""
+        from napari_microus.core.compare.journal import write_journal
+        from napari_microus.core.compare.sidecar import to_document
+
+        write_journal(to_document(self.work, self.origin), _journal(self.found))
 
     def _show(self, frames: list[int]) -> None:
         for value, segment_id in self._ids.items():
@@ -360,6 +376,19 @@ def begin(found: Comparison, who: str) -> Adjudicated:
     return Adjudicated(found, work, origin)
 
 
+def unsaved(found: Comparison) -> dict[str, Any] | None:
+    """Return what the journal kept of these two masks, None if nothing."""
+    from napari_microus.core.compare.journal import read_journal
+
+    return read_journal(_journal(found))
+
+
+def _journal(found: Comparison) -> Path:
+    from napari_microus.core.compare.journal import journal_path
+
+    return journal_path(*found.names, found.codes.shape)
+
+
 def resume(found: Comparison, path: str) -> tuple[Adjudicated, str]:
     """Go on with a saved adjudication of the same two masks, also one from napari.
 
@@ -375,12 +404,15 @@ def resume(found: Comparison, path: str) -> tuple[Adjudicated, str]:
     Adjudicated and str
         The second is a sentence if the masks changed since, else "".
     """
-    from napari_microus.core.compare.sidecar import (
-        from_document,
-        read_document,
-        sidecar_of,
-    )
+    from napari_microus.core.compare.sidecar import read_document, sidecar_of
 
     sidecar = path if path.endswith(".json") else sidecar_of(path)
-    work, origin, changed = from_document(read_document(sidecar), found.codes)
+    return go_on(found, read_document(sidecar))
+
+
+def go_on(found: Comparison, document: dict[str, Any]) -> tuple[Adjudicated, str]:
+    """Go on with an adjudication that `unsaved` returned; see `resume`."""
+    from napari_microus.core.compare.sidecar import from_document
+
+    work, origin, changed = from_document(document, found.codes)
     return Adjudicated(found, work, origin), changed or ""

@@ -8,6 +8,7 @@ import numpy as np
 import slicer
 
 from . import segmenting, sequences
+from .boxes import chosen
 from .nodes import is_in_scene, shown_frame, volume_from_node
 from .parameters import ALL_FRAMES, RANGE, SEQUENCE, SHOWN_SLICE
 from .runner import Outcome, Runner
@@ -63,8 +64,8 @@ class SegmentRoom:
         """Whether a child is segmenting."""
         return self._runner is not None
 
-    def use(self, parameters: MicroUSParameterNode) -> None:
-        """Work on these choices from now on."""
+    def use(self, parameters: MicroUSParameterNode | None) -> None:
+        """Work on these choices from now on; None while the module is not shown."""
         self.parameters = parameters
         self.refresh_models()
         self.refresh()
@@ -97,7 +98,7 @@ class SegmentRoom:
 
     def _on_model(self, *_: object) -> None:
         if self.parameters is not None:
-            self.parameters.modelName = self._ui.modelComboBox.currentData or ""
+            self.parameters.modelName = chosen(self._ui.modelComboBox)
 
     def apply(self, *_: object) -> None:
         """Install what is missing, check the request, and start the child."""
@@ -214,7 +215,8 @@ class SegmentRoom:
 
     def _show(self, job: _Job, folder: Path) -> None:
         segmentation, segment_id = job.collect(folder)
-        self.parameters.segmentation = segmentation
+        if self.parameters is not None:
+            self.parameters.segmentation = segmentation
         self._ui.sizeLabel.text = describe_size(job.volume, segmentation, segment_id)
         name = segmentation.GetSegmentation().GetSegment(segment_id).GetName()
         self._say(

@@ -101,7 +101,7 @@ class SequenceJob:
             for number in self._items():
                 path = folder / "capsules" / f"item{number:05d}_capsule.nii.gz"
                 shown.GetSegmentation().RemoveAllSegments()
-                segment_id = add_segment(
+                add_segment(
                     read_volume(path).array,
                     shown,
                     self.volume,
@@ -116,7 +116,8 @@ class SequenceJob:
         logic.AddSynchronizedNode(sequence, shown, browser)
         browser.SetSaveChanges(sequence, True)  # corrections stay with their item
         logic.UpdateProxyNodesFromSequences(browser)
-        return browser.GetProxyNode(sequence), segment_id
+        proxy = browser.GetProxyNode(sequence)
+        return proxy, proxy.GetSegmentation().GetNthSegmentID(0)
 
     def _items(self) -> Iterator[int]:
         """Show one item after the other in the volume; the present one comes back."""

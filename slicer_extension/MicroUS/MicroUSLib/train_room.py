@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import slicer
 
 from . import studies, training
+from .boxes import chosen
 from .runner import Outcome, Runner
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ class TrainRoom:
         """Call ``model_trained`` with the name of each finished model."""
         self._model_trained = model_trained
 
-    def use(self, parameters: MicroUSParameterNode) -> None:
-        """Work on these choices from now on."""
+    def use(self, parameters: MicroUSParameterNode | None) -> None:
+        """Work on these choices from now on; None while the module is not shown."""
         self.parameters = parameters
         self._fill()
         self.refresh()
@@ -133,7 +134,7 @@ class TrainRoom:
                     study=study,
                     run=run,
                     preset=self._ui.presetComboBox.currentText,
-                    start=self._ui.startComboBox.currentData or "",
+                    start=chosen(self._ui.startComboBox),
                     name=name,
                     device=self.parameters.trainDevice,
                     epochs=self.parameters.epochs,

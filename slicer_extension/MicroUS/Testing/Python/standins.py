@@ -89,6 +89,8 @@ class ctkMessageBox:
 
 # --- qMRML widgets -------------------------------------------------------------
 class qMRMLWidget(QtWidgets.QWidget):
+    isEntered = True
+
     def setMRMLScene(self, scene):
         for selector in self.findChildren(qMRMLNodeComboBox):
             selector.setMRMLScene(scene)
@@ -182,6 +184,10 @@ class Application:
 
     def moduleManager(self):
         return types.SimpleNamespace(connect=lambda *_: None)
+
+    def connect(self, signal, slot):
+        assert signal == "startupCompleted()"
+        self.started = slot
 
     def userSettings(self):
         return QtCore.QSettings("microus-test", "slicer")
@@ -319,6 +325,10 @@ def parameter_node_wrapper(cls):
             tag = len(self._guis) + 1
             self._guis[tag] = widgets
             for name, widget in widgets.items():
+                if type(widget) is QtWidgets.QComboBox:
+                    [choice] = kinds[name].__metadata__
+                    widget.clear()
+                    widget.addItems([str(value) for value in choice.values[0]])
                 write(widget, getattr(self, name))
                 changed(widget).connect(
                     lambda *_, n=name, w=widget, t=tag: (
@@ -424,7 +434,8 @@ def install() -> None:
     slicer.qMRMLNodeComboBox = qMRMLNodeComboBox
     util.loadUI = load_ui
     util.childWidgetVariables = child_widget_variables
-    util.mainWindow = lambda: None
+    window = QtWidgets.QMainWindow()  # errors are shown only where there is one
+    util.mainWindow = lambda: window
     editors: dict[str, SegmentEditor] = {}
     util.getModuleWidget = lambda name: editors.setdefault(name, SegmentEditor())
     slicer.segment_editors = editors
@@ -447,3 +458,6 @@ def install() -> None:
     for path in (MODULE / "MicroUSLib").glob("*.py"):
         feature.set_selection(TRUE_PROPERTY, f"MicroUSLib.{path.stem}")
     feature.set_selection(TRUE_PROPERTY, "MicroUS")
+    # Named too, or they would see what the module before them saw.
+    for path in Path(__file__).parent.glob("*.py"):
+        feature.set_selection(0, path.stem)

@@ -176,7 +176,13 @@ def test_case_is_saved_as_napari_saves_it(kind, chosen, pair, tmp_path, transfor
     work = Adjudication(codes, regions, who="ab")
     work.decide(regions[0], "expert")
     work.decide(regions[1], "undecided")
-    origin = Origin(*found.names, scan.spacing_mm, found.settings)
+    settings = {  # as the dock Compare annotations writes them
+        "rank_by": "contour_distance",
+        "through_frames": False,
+        "smallest_px": 1,
+        "blind": {"is_blind": False},
+    }
+    origin = Origin("expert", "nonexpert", scan.spacing_mm, settings)
     save_adjudication(work, origin, scan, tmp_path / "napari.nii.gz")
 
     ours, theirs = (read_volume(tmp_path / f"{n}.nii.gz") for n in ("slicer", "napari"))
