@@ -346,6 +346,16 @@ def test_a_freshly_trained_model_can_be_chosen(widget, models):
     assert widget.form.model.name == "mine"
 
 
+def test_opening_the_choice_of_models_reads_the_library_again(widget, models):
+    box = widget.form.model_box
+    box.setCurrentText("second")
+    models.infos.append(ModelInfo("trained meanwhile", Path("x")))
+    box.showPopup()
+    box.hidePopup()
+    assert box.itemText(2) == "trained meanwhile"
+    assert widget.form.model.name == "second"
+
+
 def test_absent_devices_are_greyed_with_the_reason(widget):
     box = widget.form.device_box
     items = {box.itemData(i): box.model().item(i) for i in range(box.count())}

@@ -29,7 +29,19 @@ if TYPE_CHECKING:
 
     from napari_microus.core.library import ModelInfo
 
+
 ALL, CURRENT, RANGE = "All frames", "Current frame", "Range of frames"
+
+
+class FreshComboBox(QComboBox):
+    """A combo box that says when it is about to open, so that it can be filled."""
+
+    opening = Signal()
+
+    def showPopup(self) -> None:
+        """Open the list; Qt's name."""
+        self.opening.emit()
+        super().showPopup()
 
 
 class SegmentForm(QWidget):
@@ -63,6 +75,7 @@ class SegmentForm(QWidget):
         self._on_frames()
         self.image_box.currentIndexChanged.connect(self._on_image)
         self.model_box.currentIndexChanged.connect(self._on_model)
+        self.model_box.opening.connect(self._read_library_again)
         self.frames_box.currentIndexChanged.connect(self._on_frames)
         layers = viewer.layers.events
         for event in (layers.inserted, layers.removed, layers.reordered):
@@ -73,7 +86,8 @@ class SegmentForm(QWidget):
         self.image_box = _combo("The scan or frame to segment. Follows your selection.")
         self.model_box = _combo(
             "The trained network that draws the capsule. "
-            "Your own models appear here after training."
+            "Your own models appear here after training.",
+            FreshComboBox(),
         )
         self.device_box = _combo(
             "What does the computing. Automatic takes a graphics card if there is one."
@@ -216,6 +230,9 @@ class SegmentForm(QWidget):
         self.model_box.blockSignals(False)
         self._on_model()
 
+    def _read_library_again(self) -> None:
+        self.refresh_models()
+
     def _fill_devices(self) -> None:
         for index, device in enumerate(device_statuses()):
             self.device_box.addItem(device.label, device.name)
@@ -275,8 +292,8 @@ def _summary(model: ModelInfo) -> str:
     return f"{origin}; version {model.version}"
 
 
-def _combo(tip: str) -> QComboBox:
-    box = QComboBox()
+def _combo(tip: str, box: QComboBox | None = None) -> QComboBox:
+    box = QComboBox() if box is None else box
     box.setToolTip(tip)
     # Long names must not widen the dock.
     box.setSizeAdjustPolicy(
