@@ -26,11 +26,11 @@ def write_frames_csv(
     overwrite: bool = False,
 ) -> None:
     """Write one case's frame table; a number without meaning is an empty cell."""
-    write_cases_csv({case: rows}, path, overwrite=overwrite)
+    _write([(case, rows)], path, overwrite=overwrite, named=case is not None)
 
 
 def write_cases_csv(
-    cases: Mapping[str | None, Sequence[FrameAgreement]],
+    cases: Mapping[str, Sequence[FrameAgreement]],
     path: str | Path,
     *,
     overwrite: bool = False,
@@ -40,7 +40,7 @@ def write_cases_csv(
     Parameters
     ----------
     cases : mapping of str to rows
-        Name of the case, written in a first column unless it is None.
+        Name of the case, written in a first column.
     path : path
         CSV file.
     overwrite : bool
@@ -51,14 +51,23 @@ def write_cases_csv(
     OutputError
         If the file exists or cannot be written.
     """
-    named = None not in cases
+    _write(list(cases.items()), path, overwrite=overwrite, named=True)
+
+
+def _write(
+    tables: Sequence[tuple[str | None, Sequence[FrameAgreement]]],
+    path: str | Path,
+    *,
+    overwrite: bool,
+    named: bool,
+) -> None:
     with (
         written_whole(path, overwrite=overwrite) as part,
         part.open("w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.writer(file)
         writer.writerow([*(["case"] if named else []), *_COLUMNS])
-        for case, rows in cases.items():
+        for case, rows in tables:
             for row in rows:
                 values = [_cell(value) for value in dataclasses.astuple(row)]
                 writer.writerow([*([case] if named else []), *values])

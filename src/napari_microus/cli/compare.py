@@ -1,0 +1,250 @@
+"""``napari-microus compare``: where and how much annotators differ."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_microus.cli import app
+from napari_microus.cli._console import ProgressOption, ProgressStyle, drain
+from napari_microus.core.compare.consensus import Consensus
+
+if TYPE_CHECKING:
+    from napari_microus.core.compare.cases import CaseComparison, FolderComparison
+    from napari_microus.core.volume import Volume
+
+
+@app.command()
+def compare(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="EXPERT NONEXPERT [MORE]...",
+            help="Mask files of one case, or folders of them, one per annotator. "
+            "Files of folders belong together when their names end in the same "
+            "number.",
+        ),
+    ],
+    csv: Annotated[
+        Path | None, typer.Option(help="Write the table of all frames here.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write every number here.")] = None,
+    panels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a picture of each case's most disputed frame into this folder."
+        ),
+    ] = None,
+    scan: Annotated[
+        Path | None,
+        typer.Option(help="The scan (or folder of scans) to draw under the pictures."),
+    ] = None,
+    consensus: Annotated[
+        Consensus | None,
+        typer.Option(help="Fuse the annotators; needs --consensus-out."),
+    ] = None,
+    consensus_out: Annotated[
+        Path | None,
+        typer.Option(help="The consensus: a file, or a folder for several cases."),
+    ] = None,
+    hard_region: Annotated[
+        Path | None,
+        typer.Option(help="The hard region: a file, or a folder for several cases."),
+    ] = None,
+    kernel_size: Annotated[
+        int,
+        typer.Option(min=1, help="Square that widens the hard region, in pixels."),
+    ] = 4,
+    label: Annotated[
+        int | None, typer.Option(help="Value of the capsule in files of several.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace existing files.")] = False,
+    progress: ProgressOption = ProgressStyle.bar,
+) -> None:
+    """Compare annotators with the first one: where and how much they differ.
+
+    Undecided pixels (255 beside 1) are left out. STAPLE and majority need three
+    or more annotators.
+    """
+    from napari_microus.core.compare.cases import compare_files
+    from napari_microus.core.compare.report import write_cases_csv, write_json
+    from napari_microus.core.errors import ConfigError
+
+    if len(sources) < 2:
+        raise ConfigError(
+            "Two or more annotators must be named; got one. "
+            "Name the expert's and the non-expert's masks."
+        )
+    if (consensus is None) != (consensus_out is None):
+        raise ConfigError(
+            "--consensus and --consensus-out must come together; got one of them. "
+            "Name the method and where its mask goes."
+        )
+    outputs = _Outputs(
+        sources, panels, scan, consensus, consensus_out, hard_region, kernel_size
+    )
+    outputs.check(csv, json, overwrite=overwrite)
+    result = drain(compare_files(sources, label=label, each=outputs.write), progress)
+    if csv is not None:
+        rows = {
+            _row_name(case, other.file): other.frames
+            for case in result.cases
+            for other in case.others
+        }
+        write_cases_csv(rows, csv, overwrite=overwrite)
+    if json is not None:
+        write_json(result, json, overwrite=overwrite)
+    if progress is not ProgressStyle.json:
+        _show(result)
+
+
+class _Outputs:
+    """What is written for each case while the others are still being compared."""
+
+    def __init__(
+        self,
+        sources: list[Path],
+        panels: Path | None,
+        scan: Path | None,
+        consensus: Consensus | None,
+        consensus_out: Path | None,
+        hard_region: Path | None,
+        kernel_size: int,
+    ) -> None:
+        self._panels = panels
+        self._scan = scan
+        self._consensus = consensus
+        self._consensus_out = consensus_out
+        self._hard_region = hard_region
+        self._kernel_size = kernel_size
+        self._annotators = len(sources)
+        self._has_folders = sources[0].is_dir()
+        self._overwrite = False
+
+    def check(self, *files: Path | None, overwrite: bool) -> None:
+        """Refuse what would fail after the work, before it."""
+        from napari_microus.core.compare.consensus import why_not
+        from napari_microus.core.errors import InputError, OutputError
+
+        self._overwrite = overwrite
+        if self._consensus is not None:
+            reason = why_not(self._consensus, self._annotators)
+            if reason is not None:
+                raise InputError(reason)
+        masks = () if self._has_folders else (self._consensus_out, self._hard_region)
+        for path in (*files, *masks):
+            if path is not None and path.exists() and not overwrite:
+                raise OutputError(
+                    f"The output must not exist yet; got {path}. "
+                    "Choose another name, or add --overwrite."
+                )
+
+    def write(self, name: str, masks: list[Volume], case: CaseComparison) -> None:
+        """Write the case's consensus, hard region and picture."""
+        from napari_microus.core.compare.cases import consensus_of, hard_region_of
+        from napari_microus.core.io import write_mask
+
+        if self._consensus is not None and self._consensus_out is not None:
+            write_mask(
+                consensus_of(masks, self._consensus),
+                self._path(self._consensus_out, f"consensus_{name}"),
+                overwrite=self._overwrite,
+            )
+        if self._hard_region is not None:
+            arrays = [mask.array for mask in masks]
+            write_mask(
+                masks[0].like(hard_region_of(arrays, self._kernel_size)),
+                self._path(self._hard_region, f"hard_region_{name}"),
+                overwrite=self._overwrite,
+            )
+        if self._panels is not None:
+            self._draw(self._panels / f"case_{name}.png", name, masks, case)
+
+    def _path(self, out: Path, name: str) -> Path:
+        if not self._has_folders:
+            return out
+        out.mkdir(parents=True, exist_ok=True)
+        return out / f"{name}.nii.gz"
+
+    def _draw(
+        self, path: Path, name: str, masks: list[Volume], case: CaseComparison
+    ) -> None:
+        from napari_microus.core.compare.cases import draw_panel
+        from napari_microus.core.compare.pairing import trailing_number
+        from napari_microus.core.files import written_whole
+        from napari_microus.core.io import is_readable, read_volume
+
+        scan = self._scan
+        if scan is not None and self._has_folders and scan.is_dir():
+            files = (file for file in sorted(scan.iterdir()) if is_readable(file))
+            scan = next((f for f in files if trailing_number(f) == name), None)
+        with written_whole(path, overwrite=self._overwrite) as part:
+            draw_panel(
+                masks,
+                case,
+                part,
+                kernel_size=self._kernel_size,
+                scan=read_volume(scan) if scan is not None else None,
+            )
+
+
+def _row_name(case: CaseComparison, file: str) -> str:
+    return case.case if len(case.others) == 1 else f"{case.case} {file}"
+
+
+def _show(result: FolderComparison) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    unit = "mm" if all(case.has_geometry for case in result.cases) else "px"
+    several = len(result.cases) > 1
+    table = Table(title=None if several else f"case {result.cases[0].case}")
+    if several:
+        table.add_column("case")
+    table.add_column("annotator", overflow="fold")
+    for name in (
+        "frames",
+        "Dice",
+        f"HD95 {unit}",
+        f"ASSD {unit}",
+        f"signed {unit}",
+        "kappa",
+        "volume mL" if unit == "mm" else "",
+    ):
+        if name:
+            table.add_column(name, justify="right")
+    for case in result.cases:
+        for other in case.others:
+            total = other.totals
+            values = [
+                (total.mean_frame_dice, ".3f"),
+                (total.mean_hd95_mm, ".2f"),
+                (total.mean_assd_mm, ".2f"),
+                (total.mean_signed_mm, "+.2f"),
+                (total.cohen_kappa, ".3f"),
+            ]
+            if unit == "mm":
+                values.append((total.volume_difference_ml, "+.2f"))
+            cells = [
+                format(value, form) if math.isfinite(value) else "–"
+                for value, form in values
+            ]
+            frames = f"{total.frames_both_drew}/{total.frames}"
+            name = [case.case] if several else []
+            table.add_row(*name, other.file, frames, *cells)
+    console = Console()
+    console.print(table)
+    for case in result.cases:
+        if case.fleiss_kappa is not None:
+            kappa = case.fleiss_kappa
+            console.print(f"Fleiss' kappa of case {case.case}: {kappa:.3f}")
+    console.print(
+        "Means over the frames in which both drew; signed: + draws larger than the "
+        "first annotator.",
+        style="dim",
+    )
+    for sentence in result.mispairs:
+        console.print(sentence, style="yellow", markup=False)
