@@ -1,0 +1,88 @@
+"""Write a network for programs that do not have this package."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor, nn
+
+from napari_microus.core.errors import InputError
+from napari_microus.core.files import written_whole
+from napari_microus.core.models.factory import logits_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_microus.core.config import ModelConfig, TransUNetConfig
+
+_OPSET = 18
+
+
+class _LogitsOnly(nn.Module):
+    """Full-size logits of any network, as one plain tensor."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return logits_of(self.model(frames))
+
+
+def export_model(
+    model: nn.Module, path: str | Path, *, overwrite: bool = False
+) -> None:
+    """Write a network that maps frames to full-size logits, in float32 on the CPU.
+
+    Parameters
+    ----------
+    model : nn.Module
+        A network of `create_model` for frames, on the CPU. Not changed.
+    path : path
+        ``.onnx`` (any number of frames; input ``frames``, output ``logits``) or
+        ``.pt`` (TorchScript). Input is (B, 1, size, size) in [0, 1].
+    overwrite : bool
+        Replace an existing file.
+
+    Raises
+    ------
+    InputError
+        If the suffix is neither.
+    OutputError
+        If the file exists and ``overwrite`` is False, or cannot be written.
+    """
+    with written_whole(path, overwrite=overwrite) as temporary:
+        if temporary.suffix not in (".onnx", ".pt"):
+            raise InputError(
+                f"A model is exported to .onnx or .pt; got '{temporary.name}'. "
+                "Change the suffix."
+            )
+        size = cast("ModelConfig | TransUNetConfig", model.config).image_size
+        frames = torch.zeros(2, 1, size, size)
+        was_training = model.training
+        plain = _LogitsOnly(model).eval()
+        try:
+            with torch.no_grad(), warnings.catch_warnings():
+                # Tracing fixes the checks of the input's shape, as it should, and
+                # the exporter without further packages is an older one.
+                warnings.simplefilter("ignore")
+                if temporary.suffix == ".pt":
+                    traced = torch.jit.trace(  # type: ignore[no-untyped-call]
+                        plain, frames, check_trace=False
+                    )
+                    traced.save(str(temporary))
+                else:
+                    torch.onnx.export(
+                        plain,
+                        (frames,),
+                        str(temporary),
+                        input_names=["frames"],
+                        output_names=["logits"],
+                        dynamic_axes={"frames": {0: "batch"}, "logits": {0: "batch"}},
+                        opset_version=_OPSET,
+                        dynamo=False,
+                    )
+        finally:
+            model.train(was_training)

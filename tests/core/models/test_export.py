@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+import torch
+
+from napari_microus.core.config import TransUNetConfig
+from napari_microus.core.errors import InputError, OutputError
+from napari_microus.core.models.export import export_model
+from napari_microus.core.models.transunet import TransUNet
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    model = TransUNet(TransUNetConfig.small(image_size=64, in_channels=3))
+    torch.nn.init.normal_(model.segmentation_head[0].weight, std=0.2)
+    return model.train()
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return torch.rand(3, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def expected(model, frames):
+    with torch.no_grad():
+        logits = model.eval()(frames).logits
+    model.train()
+    return logits
+
+
+def test_onnx_answers_as_the_network_does(tmp_path, model, frames, expected):
+    runtime = pytest.importorskip("onnxruntime")
+    export_model(model, tmp_path / "model.onnx")
+
+    session = runtime.InferenceSession(
+        tmp_path / "model.onnx", providers=["CPUExecutionProvider"]
+    )
+    (logits,) = session.run(["logits"], {"frames": frames.numpy()})
+
+    np.testing.assert_allclose(logits, expected, atol=1e-3, rtol=0)
+    assert model.training
+
+
+def test_torchscript_answers_as_the_network_does(tmp_path, model, frames, expected):
+    export_model(model, tmp_path / "model.pt")
+
+    with torch.no_grad():
+        logits = torch.jit.load(tmp_path / "model.pt")(frames)
+
+    torch.testing.assert_close(logits, expected, atol=1e-3, rtol=0)
+
+
+def test_other_suffixes_and_existing_files_are_refused(tmp_path, model):
+    with pytest.raises(InputError, match=r"\.onnx or \.pt; got 'model\.pkl'"):
+        export_model(model, tmp_path / "model.pkl")
+    (tmp_path / "model.pt").write_bytes(b"mine")
+    with pytest.raises(OutputError, match="must not exist"):
+        export_model(model, tmp_path / "model.pt")
+    assert [p.name for p in tmp_path.iterdir()] == ["model.pt"]
