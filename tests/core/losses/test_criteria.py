@@ -204,3 +204,18 @@ def test_asks_no_value_of_the_device(criterion, pair):
     logits.requires_grad_()
     criterion(logits, expert, nonexpert).backward()
     assert logits.grad.shape == logits.shape
+
+
+@pytest.mark.parametrize("size", [1, 10, 13, 80])
+def test_confident_mistakes_cost_the_same_in_single_and_double_precision(
+    criterion, pair, size
+):
+    _, expert, nonexpert = pair
+    wrong = size * (1 - 2 * expert.double())
+    torch.testing.assert_close(
+        criterion(wrong.float(), expert, nonexpert).double(),
+        criterion(wrong, expert, nonexpert),
+        rtol=1e-5,
+        atol=0,
+        check_dtype=False,
+    )

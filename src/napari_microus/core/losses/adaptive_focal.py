@@ -120,7 +120,7 @@ class AdaptiveFocalLoss(nn.Module):
         annotation = read_annotation(logits, expert, nonexpert)
         logits = in_full_precision(logits)
         sign = annotation.sign(logits.dtype)
-        miss = miss_probability(logits, sign)
+        miss = miss_probability(logits, sign, clamp=self.epsilon)
         gamma = self._gamma(miss, sign, annotation)
         self.last_gamma = gamma.flatten() if self.per_sample else gamma
         pixels = to_number(annotation.counted, logits.dtype).sum().clamp_(min=1)
@@ -140,19 +140,18 @@ class AdaptiveFocalLoss(nn.Module):
         """Return gamma, of shape () or (B, 1, ...)."""
         over = list(range(1, miss.ndim)) if self.per_sample else []
 
-        def total(values: Tensor) -> Tensor:
-            return values.sum(over, keepdim=self.per_sample)
+        def total(values: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+            return values.sum(over, keepdim=self.per_sample, dtype=dtype)
 
         def count(mask: Tensor) -> Tensor:
-            return total(to_number(mask, miss.dtype))
+            return total(mask.view(torch.uint8), dtype=miss.dtype)
 
         if self.variability == "disagreement":
             varies = annotation.foreground ^ annotation.nonexpert
         else:
             varies = annotation.nonexpert
         # p is 1 - miss on the foreground and miss on the background.
-        wrong = miss.clamp(self.epsilon, 1 - self.epsilon).mul_(sign)
-        probability = count(annotation.foreground) - total(wrong)
+        probability = count(annotation.foreground) - total(miss * sign)
         pixels = count(annotation.counted).clamp_(min=1)
         excess = (probability - count(varies)) / pixels
         # Exact arithmetic keeps gamma at epsilon or more; rounding may not.

@@ -41,7 +41,8 @@ def weighted_focal(
     epsilon : float
         Keeps the logarithm finite.
     miss : Tensor, shape of ``logits``, optional
-        `miss_probability` of the same arguments, where it is known already.
+        `miss_probability` of the same arguments, clamped if there is a ``gamma``,
+        where it is known already.
 
     Returns
     -------
@@ -53,18 +54,22 @@ def weighted_focal(
     .. [2] Jiang et al., "MicroSegNet", Comput. Med. Imaging Graph. 2024, 102326.
     """
     if miss is None:
-        miss = miss_probability(logits, sign)
+        clamp = None if gamma is None else epsilon
+        miss = miss_probability(logits, sign, clamp)
     loss: Tensor = _WeightedFocal.apply(logits, miss, sign, weight, gamma, epsilon)  # type: ignore[no-untyped-call]
     return loss
 
 
 @torch.no_grad()
-def miss_probability(logits: Tensor, sign: Tensor) -> Tensor:
-    """Return 1 - pt, the probability given to the wrong class, without cancellation.
+def miss_probability(
+    logits: Tensor, sign: Tensor, clamp: float | None = None
+) -> Tensor:
+    """Return 1 - pt, the probability given to the wrong class.
 
-    It is 1/2 where ``sign`` is 0.
+    It is 1/2 where ``sign`` is 0; a ``clamp`` keeps it in [clamp, 1 - clamp].
     """
-    return (logits * sign).neg_().sigmoid_()
+    miss = (logits * sign).neg_().sigmoid_()
+    return miss if clamp is None else miss.clamp_(clamp, 1 - clamp)
 
 
 class _WeightedFocal(torch.autograd.Function):
@@ -72,15 +77,18 @@ class _WeightedFocal(torch.autograd.Function):
     def forward(
         ctx: Any,
         logits: Tensor,
-        raw: Tensor,
+        miss: Tensor,
         sign: Tensor,
         weight: Tensor,
         gamma: Tensor | None,
         epsilon: float,
     ) -> Tensor:
-        miss = raw if gamma is None else raw.clamp(epsilon, 1 - epsilon)
-        hit = 1 - miss
-        log_hit = torch.log1p(epsilon - miss)  # log(hit + ε)
+        # Both probabilities by a sigmoid: 1 - miss is coarse where miss is near 1.
+        hit = (logits * sign).sigmoid_()
+        if gamma is not None:
+            hit.clamp_(epsilon, 1 - epsilon)
+        shifted = hit + epsilon
+        log_hit = shifted.log()
         if gamma is None:
             factor = weight
         else:
@@ -92,12 +100,12 @@ class _WeightedFocal(torch.autograd.Function):
         # d loss / d (sign · logit)
         #   = factor · hit · (gamma · log(hit + ε) - miss / (hit + ε))
         if gamma is None:
-            slope = miss.div(hit + epsilon).neg_()
+            slope = miss.div(shifted).neg_()
         else:
-            slope = log_hit.mul_(gamma).addcdiv_(miss, hit + epsilon, value=-1)
+            slope = log_hit.mul_(gamma).addcdiv_(miss, shifted, value=-1)
         slope.mul_(hit).mul_(factor).mul_(sign)
         if gamma is not None:  # the clamp lets nothing through outside
-            slope = torch.ops.aten.hardtanh_backward(slope, raw, epsilon, 1 - epsilon)
+            slope = torch.ops.aten.hardtanh_backward(slope, miss, epsilon, 1 - epsilon)
         ctx.save_for_backward(slope)
         return loss
 
