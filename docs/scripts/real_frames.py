@@ -81,9 +81,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     model = load_model(arguments.model)
-    for path in sorted(
-        (arguments.data / "expert_masks_low_resolution").glob("*.png")
-    ):
+    for path in sorted((arguments.data / "expert_masks_low_resolution").glob("*.png")):
         frame = read_frame(arguments.data / "images" / path.name)
         expert = iio.imread(path) > 0
         case = evaluate_case(

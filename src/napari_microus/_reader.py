@@ -10,6 +10,7 @@ import numpy as np
 from napari.plugins.utils import get_preferred_reader
 from napari.utils.notifications import show_error, show_warning
 
+from napari_microus.core import colors
 from napari_microus.core.errors import InputError
 from napari_microus.core.io import (
     UNDECIDED,
@@ -24,9 +25,6 @@ from napari_microus.core.io import (
 )
 from napari_microus.core.io.frames import PICTURE_SUFFIXES
 from napari_microus.widgets._layers import (
-    CAPSULE_COLOR,
-    EXPERT_COLOR,
-    NONEXPERT_COLOR,
     layer_arguments,
     tint,
 )
@@ -42,9 +40,9 @@ if TYPE_CHECKING:
 PLUGIN = "napari-microus"
 
 _COLORS = (
-    (re.compile(r"non[-_ ]?expert"), NONEXPERT_COLOR),
-    (re.compile(r"expert"), EXPERT_COLOR),
-    (re.compile(r""), CAPSULE_COLOR),
+    (re.compile(r"non[-_ ]?expert"), colors.NONEXPERT),
+    (re.compile(r"expert"), colors.EXPERT),
+    (re.compile(r""), colors.CAPSULE),
 )
 
 # Names by which people tell an annotation, or a folder of them, from its scan.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_microus.core import colors
 from napari_microus.widgets._layers import (
-    EXPERT_COLOR,
-    NONEXPERT_COLOR,
     layer_arguments,
     tint,
 )
@@ -31,8 +30,8 @@ def phantom_case() -> list[LayerData]:
         (case.scan.array, {"name": "phantom", **layer_arguments(case.scan)}, "image")
     ]
     for name, mask, colour in (
-        ("expert", case.expert, EXPERT_COLOR),
-        ("non-expert", case.nonexpert, NONEXPERT_COLOR),
+        ("expert", case.expert, colors.EXPERT),
+        ("non-expert", case.nonexpert, colors.NONEXPERT),
     ):
         arguments = {
             "name": name,

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from napari_microus.core import colors
 from napari_microus.core.compare import hard_region
 from napari_microus.core.events import Progress
 from napari_microus.core.files import written_whole
@@ -106,9 +107,11 @@ def write_demo(result: DemoResult, folder: Path, *, overwrite: bool = False) -> 
     """
     frame = result.busiest_frame
     scan = result.case.scan
-    expert = Contour(result.case.expert.array[frame], "Expert", "#56b4e9")
-    nonexpert = Contour(result.case.nonexpert.array[frame], "Non-expert", "#e69f00")
-    capsule = Contour(result.prediction.mask.array[frame], "Model", "#f0e442")
+    expert = Contour(result.case.expert.array[frame], "Expert", colors.EXPERT)
+    nonexpert = Contour(
+        result.case.nonexpert.array[frame], "Non-expert", colors.NONEXPERT
+    )
+    capsule = Contour(result.prediction.mask.array[frame], "Model", colors.CAPSULE)
 
     write_mask(
         result.prediction.mask,

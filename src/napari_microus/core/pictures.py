@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_microus.core.colors import HARD_REGION
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_microus.core.volume import Volume
-
-REGION_COLOR = "#cc79a7"
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,6 @@ def _shade(
     from matplotlib.patches import Patch
 
     shade = np.zeros((*region.shape, 4), np.float32)
-    shade[region > 0] = (*to_rgb(REGION_COLOR), 0.55)
+    shade[region > 0] = (*to_rgb(HARD_REGION), 0.55)
     axes.imshow(shade, extent=extent, interpolation="nearest")
-    return Patch(color=REGION_COLOR, label=name)
+    return Patch(color=HARD_REGION, label=name)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_microus.core import colors
 from napari_microus.core.errors import InputError
 from napari_microus.core.volume import Volume
 
@@ -22,14 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 METADATA_KEY = "napari_microus"
-
-# Colours that stay apart for colour-blind eyes (Okabe and Ito).
-EXPERT_COLOR = "#56b4e9"
-NONEXPERT_COLOR = "#e69f00"
-CAPSULE_COLOR = "#f0e442"
-
-_UNDECIDED_COLOR = "#999999"
-_OTHER_COLOR = "#cc79a7"
 
 _GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
@@ -72,8 +65,13 @@ def tint(color: str) -> dict[str, Any]:
 
     Value 255 (undecided) is grey.
     """
-    colors = {0: "transparent", 1: color, 255: _UNDECIDED_COLOR, None: _OTHER_COLOR}
-    return {"colormap": colors, "opacity": 0.45}
+    colormap = {
+        0: "transparent",
+        1: color,
+        255: colors.UNDECIDED,
+        None: colors.HARD_REGION,
+    }
+    return {"colormap": colormap, "opacity": 0.45}
 
 
 def derived_metadata(source: Layer, **metadata: Any) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels
 
+from napari_microus.core import colors
 from napari_microus.core.errors import InputError
 from napari_microus.core.provenance import segmentation_provenance
 from napari_microus.widgets._layers import (
-    CAPSULE_COLOR,
     METADATA_KEY,
     array_for_layer,
     derived_metadata,
@@ -114,7 +114,7 @@ def add_capsule(
     layer = Labels(
         array_for_layer(mask, image),
         name=f"{image.name} capsule",
-        **tint(CAPSULE_COLOR),
+        **tint(colors.CAPSULE),
         metadata=derived_metadata(image, provenance=made),
         **geometry(image),
     )
@@ -132,7 +132,7 @@ def warm_up() -> None:
     numba needs more than a second for it, which the window would be waiting for;
     made and dropped in a thread, a layer that is in no viewer lets it go on.
     """
-    Labels(np.zeros((2, 2), dtype=np.uint8), **tint(CAPSULE_COLOR))
+    Labels(np.zeros((2, 2), dtype=np.uint8), **tint(colors.CAPSULE))
 
 
 def mend_frames(

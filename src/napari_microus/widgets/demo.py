@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
+from napari_microus.core import colors
 from napari_microus.widgets._layers import (
     derived_metadata,
     geometry,
@@ -67,14 +68,14 @@ def fill_viewer(viewer: Viewer, result: DemoResult) -> None:
     case, made = result.case, result.provenance
     scan = viewer.add_image(case.scan.array, name="scan", **layer_arguments(case.scan))
     for name, mask, color in (
-        ("expert", case.expert, "#56b4e9"),
-        ("non-expert", case.nonexpert, "#e69f00"),
+        ("expert", case.expert, colors.EXPERT),
+        ("non-expert", case.nonexpert, colors.NONEXPERT),
     ):
         layer = _add_mask(viewer, mask.array, name, color, scan)
         layer.contour = 2
         layer.opacity = 0.9
     hard = _add_mask(
-        viewer, result.hard.astype("uint8"), "hard region", "#cc79a7", scan
+        viewer, result.hard.astype("uint8"), "hard region", colors.HARD_REGION, scan
     )
     hard.opacity = 0.4
     made = made | {"image_id": str(scan.unique_id)}
