@@ -12,6 +12,7 @@ from . import comparing
 from .boxes import chosen
 from .comparing import Adjudicated, Annotator, Comparison
 from .nodes import is_in_scene, jump_to_voxel, volume_from_node
+from .parameters import RANKS
 from .segments import mask_from_node, parts_of
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ class CompareRoom:
         self._is_busy = False
         self._is_closed = False
         self.parameters: MicroUSParameterNode | None = None
-        ui.consensusComboBox.addItems(list(_METHODS))
+        for method in _METHODS:
+            ui.consensusComboBox.addItem(method.replace("_", " "), method)
         self._connect()
         self._shortcuts = self._make_shortcuts()
         self._refresh()
@@ -179,15 +181,15 @@ class CompareRoom:
         self._ui.annotatorList.clear()
         if self.parameters is None:
             return
-        chosen = self._annotators()
+        pair = self._annotators()
         listed: list[tuple[Any, str]] = []
-        for node in (chosen[0].node, chosen[1].node):
+        for node in (pair[0].node, pair[1].node):
             for key, name in parts_of(node):
                 if any(node is n and key == k for n, k in listed):
                     continue
                 listed.append((node, key))
                 item = qt.QListWidgetItem(f"{node.GetName()}: {name}")
-                ticked = any(a.node is node and a.part == key for a in chosen)
+                ticked = any(a.node is node and a.part == key for a in pair)
                 item.setCheckState(qt.Qt.Checked if ticked else qt.Qt.Unchecked)
                 self._ui.annotatorList.addItem(item)
         self._listed = listed
@@ -205,7 +207,8 @@ class CompareRoom:
                 expert,
                 nonexpert,
                 kernel_size=choices.kernelSize,
-                rank_by=choices.rankBy,
+                rank_by=RANKS[choices.rankBy],
+                smallest_px=choices.smallestRegion,
                 through_frames=choices.throughFrames,
                 on_event=self._on_event,
             )
@@ -371,7 +374,7 @@ class CompareRoom:
             ]
             volume = comparing.scan_of(self.parameters.volume, *ticked)
             node, _ = comparing.add_consensus(
-                volume, ticked, self._ui.consensusComboBox.currentText, self._on_event
+                volume, ticked, chosen(self._ui.consensusComboBox), self._on_event
             )
             self._say(f"The consensus is in '{node.GetName()}'.")
 

@@ -135,6 +135,7 @@ def compare(
     kernel_size: int,
     rank_by: str,
     through_frames: bool,
+    smallest_px: int = 1,
     on_event: Callable[[Event], None],
 ) -> Comparison:
     """Compare two annotations of ``volume``; the scene stays as it is.
@@ -167,6 +168,7 @@ def compare(
             grid.spacing_mm,
             through_frames=through_frames,
             rank_by=core.RankBy(rank_by),
+            smallest_px=smallest_px,
         ),
         on_event,
     )
@@ -183,7 +185,7 @@ def compare(
         settings={
             "rank_by": rank_by,
             "through_frames": through_frames,
-            "smallest_px": 1,
+            "smallest_px": smallest_px,
             "blind": {"is_blind": False},
         },
     )
@@ -207,8 +209,6 @@ def show_differences(
         (f"Hard region ({kernel_size} px)", found.hard, PINK),
     ):
         add_segment(mask, node, found.volume, name=name, color=color, terminology="")
-    display = node.GetDisplayNode()
-    display.SetOpacity2DFill(0.35)
     return node
 
 

@@ -16,7 +16,12 @@ RANGE = "Range of frames"
 SEQUENCE = "Whole sequence"
 SCOPES = [ALL_FRAMES, SHOWN_SLICE, RANGE, SEQUENCE]
 
-RANKS = ["contour_distance", "area", "extent"]
+# What the user reads, and what the core calls it.
+RANKS = {
+    "distance between contours": "contour_distance",
+    "area in a frame": "area",
+    "extent through frames": "extent",
+}
 
 Annotation = Union[  # noqa: UP007  the wrapper knows no other form
     slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLScalarVolumeNode
@@ -44,7 +49,8 @@ class MicroUSParameterNode:
     expertPart: str = ""
     nonexpertPart: str = ""
     kernelSize: Annotated[int, WithinRange(1, 99)] = 4
-    rankBy: Annotated[str, Choice(RANKS)] = "contour_distance"
+    rankBy: Annotated[str, Choice([*RANKS])] = "distance between contours"
+    smallestRegion: Annotated[int, WithinRange(1, 9999)] = 1
     throughFrames: bool = False
 
     trainDevice: Annotated[str, Choice(DEVICES)] = "auto"

@@ -48,6 +48,7 @@ PROVENANCE_TAG = "MicroUS.Provenance"
 
 _SURFACE = "Closed surface"
 _UNDECIDED = 255
+_FILL = 0.2  # the tissue stays visible under a segment
 _MOST_LABELS = 32
 
 
@@ -62,6 +63,7 @@ def new_segmentation(
         "vtkMRMLSegmentationNode", slicer.mrmlScene.GenerateUniqueName(name)
     )
     node.CreateDefaultDisplayNodes()
+    node.GetDisplayNode().SetOpacity2DFill(_FILL)
     _lie_over(node, volume)
     return node
 

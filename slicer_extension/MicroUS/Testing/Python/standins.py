@@ -411,7 +411,8 @@ def install() -> None:
     logic = slicer.vtkSlicerApplicationLogic()
     logic.SetMRMLScene(scene)
     slicer._application_logic = logic
-    colors = slicer.vtkMRMLColorLogic()
+    # It takes its tables along when it goes, so something must hold it.
+    colors = slicer._color_logic = slicer.vtkMRMLColorLogic()
     colors.SetMRMLScene(scene)
     colors.AddDefaultColorNodes()
     logic.SetModuleLogic("Colors", colors)

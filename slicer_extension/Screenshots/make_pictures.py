@@ -1,0 +1,99 @@
+"""Make the extension's pictures from the sample case: icon, slice views, panel.
+
+Run with the environment of ``make test-slicer``::
+
+    .venv-slicer/bin/python slicer_extension/Screenshots/make_pictures.py
+
+The slice views are drawn by Slicer's own displayable managers. The panel is the
+module's ``.ui`` file shown by PySide6 with the stand-ins of the tests: in Slicer it
+has Slicer's style.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "MicroUS" / "Testing" / "Python"))
+
+import conftest  # noqa: F401, E402  puts the stand-ins in place
+import slicer  # noqa: E402
+import standins  # noqa: E402
+from MicroUSLib import comparing, nodes, sample_data, segments  # noqa: E402
+from PIL import Image, ImageDraw  # noqa: E402
+from slice_view import SliceView  # noqa: E402
+
+FRAME = 5
+
+
+def load(name: str, kind: str):
+    node = slicer.mrmlScene.AddNewNodeByClass(kind, name)
+    storage = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
+    storage.SetFileName(str(sample_data.SAMPLES / f"{name}.nii.gz"))
+    assert storage.ReadData(node)
+    node.SetAndObserveStorageNodeID(storage.GetID())
+    return node
+
+
+def save(picture, name: str) -> None:
+    Image.fromarray(picture).save(HERE / name, optimize=True)
+    print(HERE / name)
+
+
+def draw_icon() -> None:
+    """A fan of sound with a capsule in it."""
+    size = 512
+    icon = Image.new("RGBA", (size, size), (0, 0, 0, 0))
+    draw = ImageDraw.Draw(icon)
+    draw.rounded_rectangle((16, 16, 496, 496), 72, fill=(24, 32, 40, 255))
+    for radius in range(150, 480, 55):
+        box = (256 - radius, 40 - radius, 256 + radius, 40 + radius)
+        draw.arc(box, 45, 135, fill=(120, 140, 155, 255), width=10)
+    draw.ellipse((130, 170, 382, 380), outline=(240, 228, 66, 255), width=30)
+    path = HERE.parent / "MicroUS" / "Resources" / "Icons" / "MicroUS.png"
+    icon.resize((128, 128), Image.Resampling.LANCZOS).save(path, optimize=True)
+    print(path)
+
+
+def main() -> None:
+    draw_icon()
+    scan = load("scan", "vtkMRMLScalarVolumeNode")
+    scan.CreateDefaultDisplayNodes()
+    scan.GetDisplayNode().AutoWindowLevelOff()
+    scan.GetDisplayNode().SetWindowLevelMinMax(0, 255)
+    masks = [load(n, "vtkMRMLLabelMapVolumeNode") for n in ("expert", "nonexpert")]
+    view = SliceView(scan)
+    nodes.jump_to_voxel(scan, FRAME, 119.5, 171)
+
+    import MicroUS
+
+    widget = MicroUS.MicroUSWidget()
+    widget.setup()
+    capsule = segments.mask_from_node(masks[0], "1", scan, "expert")
+    node, key = segments.put_capsule(capsule, None, scan, None, {"sample": "expert"})
+    save(view.picture(), "capsule.png")
+    node.GetDisplayNode().SetVisibility(False)
+
+    choices = widget._parameterNode
+    choices.volume, choices.expert, choices.nonexpert = scan, *masks
+    widget.compare._ensure_packages = lambda: None
+    widget.compare.compare()
+    nodes.jump_to_voxel(scan, FRAME, 119.5, 171)
+    save(view.picture(), "hard_region.png")
+
+    widget.compare.accept_expert()
+    widget.ui.segmentStatusLabel.setText("Not for clinical use.")
+    for section in (widget.ui.segmentSection, widget.ui.compareSection):
+        section.setTitle(section.property("text"))
+    for section in (widget.ui.trainSection, widget.ui.packagesSection):
+        section.hide()
+    widget.parent.resize(480, 1180)
+    widget.parent.show()
+    standins.Application().processEvents()
+    widget.parent.grab().save(str(HERE / "panel.png"))
+    print(HERE / "panel.png", comparing.ADJUDICATED, key)
+
+
+if __name__ == "__main__":
+    main()
