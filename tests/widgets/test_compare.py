@@ -201,7 +201,7 @@ def test_counts_are_shown_and_follow_the_brush(qtbot, compared, viewer, pair):
     assert tab.count_text(3, all_frames=True) == "124 px\n31.0 mm²"
     pair[1].brush_size = 1
     pair[1].paint((0, 0, 0), 1)
-    assert tab.count_text(3) == "55 px\n13.8 mm²"
+    qtbot.waitUntil(lambda: tab.count_text(3) == "55 px\n13.8 mm²")
 
 
 def test_the_hard_region_is_that_of_the_losses(compared, viewer):

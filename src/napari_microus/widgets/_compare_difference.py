@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -58,6 +59,11 @@ class DifferenceTab(QWidget):
         self._outlined: list[_Outlined] = []
         self._worker: Worker | None = None
         self.weight_layer: Image | None = None
+        # Texts are laid out anew when they change: not with every dab of the brush.
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(60)
+        self._soon.timeout.connect(self.refresh_counts)
         self._make_legend()
         self._make_hard()
         self._make_weights()
@@ -319,7 +325,8 @@ class DifferenceTab(QWidget):
         if self.weight_layer is not None:
             self.weight_layer.data.forget(frames)
             self.weight_layer.refresh(extent=False, thumbnail=False)
-        self.refresh_counts()
+        if not self._soon.isActive():
+            self._soon.start()
 
     def _on_removed(self, event: Any) -> None:
         gone = event.value

@@ -50,6 +50,8 @@ class EditWatcher(QObject):
         self._viewer = viewer
         self._view = self._current_view()
         self._edits: deque[Box] = deque(maxlen=_HISTORY)
+        self._point: tuple[float, ...] = ()
+        self._frame = 0
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(0)
@@ -75,16 +77,26 @@ class EditWatcher(QObject):
 
     def look_again(self) -> None:
         """Tell of the shown frame and of every place that an undo could reach."""
+        shown = self.shown_box()
         for box in self._boxes():
-            self.edited.emit(box)
-        self.edited.emit(self.shown_box())
+            if box[:-2] != shown[:-2]:
+                self.edited.emit(box)
+        self.edited.emit(shown)
 
     def shown_box(self) -> Box:
         """Return the box of the frame in view."""
         if self.layer.ndim == 2:
             return (slice(None), slice(None))
-        frame = shown_frame(self._viewer, self.layer)
+        frame = self.shown_frame()
         return (slice(frame, frame + 1), slice(None), slice(None))
+
+    def shown_frame(self) -> int:
+        """Return the index of the layer's frame in view."""
+        point = self._viewer.dims.point
+        if point != self._point:  # napari takes a millisecond to work it out
+            self._point = point
+            self._frame = shown_frame(self._viewer, self.layer)
+        return self._frame
 
     def _on_paint(self, event: Any) -> None:
         for atom in event.value:

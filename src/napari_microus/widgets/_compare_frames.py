@@ -77,7 +77,6 @@ class FramesTab(QWidget):
         self._comparison: LiveComparison | None = None
         self._worker: Worker | None = None
         self._waiting: set[int] = set()
-        self._measured: set[int] = set()
         self.rows: dict[int, FrameAgreement] = {}
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
@@ -201,8 +200,6 @@ class FramesTab(QWidget):
 
     def _on_changed(self, frames: set[int]) -> None:
         self._waiting |= frames
-        for frame in frames if len(frames) < 5 else ():
-            self._show_row(self._counted(frame))
         self._pause.start()
 
     def _measure(self) -> None:
@@ -214,7 +211,9 @@ class FramesTab(QWidget):
             return
         shown = comparison.shown_frame()
         frames = sorted(self._waiting, key=lambda frame: abs(frame - shown))
-        self._measured, self._waiting = set(), set()
+        for frame in frames if len(frames) < 5 else ():
+            self._show_row(self._counted(frame))
+        self._waiting = set()
         pair = comparison.pair
         self.note.setText("Measuring distances …" if len(frames) > 3 else "")
         self._worker = start_worker(

@@ -9,7 +9,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_microus.core.compare.disagreement import Counts, counts
 from napari_microus.core.compare.live import LiveDisagreement
-from napari_microus.widgets._compare_edits import EditWatcher, shown_frame
+from napari_microus.widgets._compare_edits import EditWatcher
 from napari_microus.widgets._compare_naming import HARD_COLOR, OPEN, Naming
 from napari_microus.widgets._compare_pair import ROLE, Pair
 from napari_microus.widgets._layers import derived_metadata, geometry
@@ -96,7 +96,7 @@ class LiveComparison(QObject):
 
     def shown_frame(self) -> int:
         """Return the index of the frame in view."""
-        return shown_frame(self.viewer, self.layer)
+        return self._watchers[0].shown_frame()
 
     def go_to(self, frame: int) -> None:
         """Bring a frame into view."""
