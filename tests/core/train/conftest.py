@@ -1,6 +1,6 @@
 import pytest
 
-from napari_microus.core.train import TrainConfig
+from napari_microus.core.train import TrainConfig, curves
 
 TINY = {
     "image_size": 32,
@@ -16,6 +16,12 @@ TINY = {
     "decoder_channels": [8, 8, 4, 4],
     "dropout": 0.1,
 }
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures(monkeypatch):
+    """Spare every run the second that drawing its curves takes."""
+    monkeypatch.setattr(curves, "draw", lambda path, *_: path.touch())
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ def test_preview_shows_the_frame_that_was_asked_for(tiny, drain, tmp_path):
     (tmp_path / "run").mkdir()
     request_preview(tmp_path / "run", case=3, frame=2)  # 3 of 2 cases: the second
 
-    events, result = drain(train(config))
+    events, _ = drain(train(config))
 
     previews = [event for event in events if isinstance(event, Preview)]
     assert [preview.frame for preview in previews] == [2]

@@ -21,11 +21,16 @@ if TYPE_CHECKING:
 
 
 class SharedAdaptiveFocalLoss(AdaptiveFocalLoss):
-    """Adaptive focal loss whose gamma is that of the batch over all processes."""
+    """Adaptive focal loss whose gamma is that of the batch over all processes.
+
+    In evaluation mode a process is alone with its cases, and so is its gamma.
+    """
 
     def _gamma(self, *arguments: Any) -> Tensor:
         gamma: Tensor = super()._gamma(*arguments)
-        return gamma if self.per_sample else mean_over_processes(gamma)
+        if self.per_sample or not self.training:
+            return gamma
+        return mean_over_processes(gamma)
 
 
 class FinestOnly(nn.Module):

@@ -31,8 +31,9 @@ def draw(path: Path, history: list[dict[str, Any]], human_dice: float | None) ->
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    figure = Figure(figsize=(12, 3.6))
     FigureCanvasAgg(figure)
+    figure.subplots_adjust(left=0.05, right=0.98, top=0.9, bottom=0.14)
     losses, dice, distance = figure.subplots(1, 3)
     _plot(losses, history, "train_loss", "training", "#4477aa")
     _plot(losses, history, "val_loss", "validation", "#ee6677")

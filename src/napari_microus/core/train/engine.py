@@ -149,10 +149,14 @@ def _reported(
             except StopIteration as stop:
                 result: TrainResult = stop.value
                 return result
-            yield run.record(event)
+            run.record(event)
+            if isinstance(event, Finished):  # told last: readers stop at this state
+                run.set_status(state=event.result["state"])
+            yield event
     except GeneratorExit:
         work.close()
-        run.set_status(state="stopped", message="Stopped; the run can be resumed.")
+        if run.is_alive:
+            run.set_status(state="stopped", message="It can be resumed.")
         raise
     except BaseException as error:
         run.fail(Failed(str(error) or type(error).__name__, type(error).__name__))
@@ -326,9 +330,9 @@ def _prepare(
 def _create_learner(
     config: TrainConfig, fabric: Fabric, network: torch.nn.Module, data: TrainingData
 ) -> Learner:
-    optimizer = create_optimizer(network, config.optimizer)
     if fabric.world_size > 1:
-        synchronise_batch_norm(network)
+        synchronise_batch_norm(network)  # first: it renews what the optimiser holds
+    optimizer = create_optimizer(network, config.optimizer)
     network = network.to(fabric.device)
     if config.channels_last:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -430,6 +434,7 @@ def _validate(
     """Score the validation cases, shared among the processes; None if cancelled."""
     fabric = learner.fabric
     learner.evaluated.eval()
+    learner.criterion.eval()
     mine: list[CaseScore | None] = []
     cases = data.validation[fabric.global_rank :: fabric.world_size]
     # The first process has the folder, and shows one of its cases.
@@ -443,6 +448,7 @@ def _validate(
         if run is not None and shown:
             yield _write_preview(run, shown[0])
     learner.network.train()
+    learner.criterion.train()
     if control.all_agree(bool(mine) and mine[-1] is None):
         return None
     scores = [score for score in mine if score is not None]
@@ -573,7 +579,7 @@ def _finish(
             model = export_model(config, learner.network, position, data, ceiling)
         if position.history:
             curves.draw(run.path / "curves.png", position.history, ceiling)
-        run.set_status(state=state, epoch=position.epoch, best_dice=_known(position))
+        run.set_status(epoch=position.epoch, best_dice=_known(position))
     fabric.barrier()
     return TrainResult(
         run=Path(config.output),

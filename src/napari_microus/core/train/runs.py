@@ -158,6 +158,11 @@ class RunFolder:
         with written_whole(self.path / "status.json", overwrite=True) as temporary:
             temporary.write_text(json.dumps(asdict(self._status)), encoding="utf-8")
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the run has not been told to have ended yet."""
+        return self._status.is_alive
+
     def wants(self, flag: str) -> bool:
         """Tell whether somebody left the flag file "stop" or "pause"."""
         return (self.path / flag).exists()

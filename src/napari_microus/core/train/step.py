@@ -214,7 +214,8 @@ def _not_finite(
     learner: Learner, frames: Tensor, masks: Tensor, indices: NDArray[np.int64]
 ) -> InputError:
     """Find the frames at fault by asking for the loss of each alone."""
-    learner.network.eval()
+    # Not in evaluation mode: the batch may have spoilt the running statistics.
+    learner.criterion.eval()
     guilty = []
     for i, index in enumerate(indices):
         with learner.fabric.autocast():

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+import torch
+
+from napari_microus.core.train.augment import augment
+from napari_microus.core.train.config import AugmentConfig
+
+FULL = AugmentConfig(
+    rotation_deg=15,
+    scale=0.2,
+    shift=0.1,
+    flip_horizontal=0.5,
+    contrast=0.3,
+    brightness=0.1,
+    gamma=0.3,
+    speckle=0.2,
+    gain_curve=0.4,
+    blur=0.5,
+)
+
+
+@pytest.fixture
+def batch():
+    """Four frames whose bright disc is also their mask."""
+    rows, columns = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
+    disc = ((rows - 24) ** 2 + (columns - 40) ** 2 < 100).float()
+    mask = disc.expand(4, 1, 64, 64).clone()
+    return mask * 0.8 + 0.1, torch.cat([mask, mask], dim=1)
+
+
+KEYS = [(0, 0, i) for i in range(4)]
+
+
+def test_nothing_asked_changes_nothing(batch):
+    frames, masks = augment(*batch, KEYS, AugmentConfig())
+    torch.testing.assert_close(frames, batch[0])
+    torch.testing.assert_close(masks, batch[1])
+
+
+def test_one_key_gives_one_variation_wherever_it_stands_in_a_batch(batch):
+    frames, masks = batch
+    whole = augment(frames, masks, KEYS, FULL)
+    part = augment(frames[2:], masks[2:], KEYS[2:], FULL)
+    for all_of_it, half in zip(whole, part, strict=True):
+        torch.testing.assert_close(all_of_it[2:], half, atol=1e-6, rtol=0)
+    assert not torch.equal(whole[0][0], whole[0][1])
+
+
+def test_the_mask_moves_with_its_frame(batch):
+    moving = AugmentConfig(rotation_deg=30, scale=0.3, shift=0.1, flip_horizontal=0.5)
+    frames, masks = augment(*batch, KEYS, moving)
+    for frame, mask in zip(frames[:, 0], masks[:, 0], strict=True):
+        bright = frame > 0.5
+        overlap = 2 * (bright & (mask == 1)).sum() / (bright.sum() + mask.sum())
+        assert overlap > 0.97
+
+
+def test_a_flip_is_an_exact_mirror_image(batch):
+    frames, masks = augment(*batch, KEYS, AugmentConfig(flip_horizontal=1.0))
+    torch.testing.assert_close(frames, batch[0].flip(-1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(masks, batch[1].flip(-1))
+    frames, _ = augment(*batch, KEYS, AugmentConfig(flip_vertical=1.0))
+    torch.testing.assert_close(frames, batch[0].flip(-2), atol=1e-5, rtol=0)
+
+
+def test_ignored_pixels_move_along_and_stay_ignored(batch):
+    frames, masks = batch
+    masks = masks.clone()
+    masks[:, :, :, :20] = 255
+    _, moved = augment(frames, masks, KEYS, AugmentConfig(flip_horizontal=1.0))
+    assert (moved[:, :, :, 45:] == 255).all()
+    assert set(np.unique(moved.numpy())) <= {0.0, 1.0, 255.0}
+
+
+def test_frames_stay_in_range_and_speckle_spares_black(batch):
+    frames, masks = batch
+    frames = frames.clone()
+    frames[:, :, 50:] = 0
+    noisy, _ = augment(frames, masks, KEYS, AugmentConfig(speckle=0.5))
+    assert noisy.min() >= 0
+    assert noisy.max() <= 1
+    assert (noisy[:, :, 50:] == 0).all()
+    assert (noisy[:, :, :50] != frames[:, :, :50]).any()
+
+
+def test_the_gain_differs_along_depth(batch):
+    _, masks = batch
+    flat = torch.full((4, 1, 64, 64), 0.3)
+    changed, _ = augment(flat, masks, KEYS, AugmentConfig(gain_curve=0.5))
+    by_row = changed.mean(-1)
+    assert by_row.std(-1).min() > 0.01
+    assert (changed.mean(-2).std(-1) < by_row.std(-1) * 3).all()
