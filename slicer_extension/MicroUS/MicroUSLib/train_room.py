@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from .parameters import MicroUSParameterNode
     from .segment_room import RunnerMaker
 
-_SCRATCH = "random weights"
+# Beside the library's models; the keys go to `training.arguments`.
+_FRESH = {
+    "": "random weights, the preset's network",
+    f"{training.NETWORK}small": "random weights, small network",
+    f"{training.NETWORK}base": "random weights, base network",
+}
 _PRESET = "best"
 
 
@@ -93,7 +98,8 @@ class TrainRoom:
             presets.currentText = _PRESET
         chosen = starts.currentText
         starts.clear()
-        starts.addItem(_SCRATCH, "")
+        for key, words in _FRESH.items():
+            starts.addItem(words, key)
         for model in list_models():
             if not model.problem:
                 starts.addItem(model.name, model.name)
@@ -186,7 +192,7 @@ class TrainRoom:
             training.show_charts(self._curves.charts)
             self._say(f"Training on {event.device}, {event.epochs} epochs.")
         elif isinstance(event, events.BatchReport):
-            bar.maximum, bar.value = event.batches, event.batch + 1
+            bar.maximum, bar.value = event.batches, event.batch
             self._say(_batch_words(event))
         elif isinstance(event, events.EpochReport):
             if self._curves is not None:
@@ -227,7 +233,7 @@ class TrainRoom:
 
 def _batch_words(event: Any) -> str:
     words = (
-        f"Epoch {event.epoch + 1}, batch {event.batch + 1} of {event.batches}: "
+        f"Epoch {event.epoch + 1}, batch {event.batch} of {event.batches}: "
         f"loss {event.loss:.4f}"
     )
     if event.remaining_s is not None:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from napari_microus.core.events import EpochReport
 
+# Before "small" or "base": begin with random weights in a network of that size.
+NETWORK = "network:"
+
 _COLORS = {
     "training loss": (0.337, 0.706, 0.914),
     "validation loss": (0.902, 0.624, 0.0),
@@ -41,10 +44,15 @@ def arguments(
     epochs: int = 0,
     micro_batch: int = 0,
 ) -> list[str]:
-    """Return the child's command line; 0 and "" leave a setting to the preset."""
+    """Return the child's command line; 0 and "" leave a setting to the preset.
+
+    ``start`` is a model's name, or `NETWORK` and a size.
+    """
     line = ["train", "--preset", preset, "--study", str(study), "--output", str(run)]
     line += ["--device", device, "--set", f"name={name}"]
-    if start:
+    if start.startswith(NETWORK):
+        line += ["--model", start.removeprefix(NETWORK)]
+    elif start:
         line += ["--start", start]
     if epochs:
         line += ["--epochs", str(epochs)]

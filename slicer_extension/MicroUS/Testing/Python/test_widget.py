@@ -474,8 +474,9 @@ def test_training_reports_and_its_model_appears_in_segment(
     assert line[line.index("--epochs") + 1] == "2"
     assert "name=mine" in line
     child.on_event(RunStarted("run", "cpu", 2, 3, human_dice=0.93))
-    child.on_event(BatchReport(0, 1, 3, 0.5, 0.01, remaining_s=120.0, gamma=0.8))
-    assert "2 min left" in ui.trainStatusLabel.text()
+    child.on_event(BatchReport(0, 2, 3, 0.5, 0.01, remaining_s=120.0, gamma=0.8))
+    words = ui.trainStatusLabel.text()
+    assert words.startswith("Epoch 1, batch 2 of 3: loss 0.5000, 2 min left")
     child.on_event(EpochReport(0, 2, 0.5, 0.4, 0.8, 9.0, is_best=True))
     child.on_event(EpochReport(1, 2, 0.3, 0.35, 0.9, 5.0))
     child.on_event(Notice("a notice"))
@@ -496,6 +497,36 @@ def test_training_reports_and_its_model_appears_in_segment(
     assert study._parameterNode.modelName == "mine"
     assert "DSC 0.900" in ui.trainStatusLabel.text()
     assert shown == []
+
+
+@pytest.mark.slow
+def test_real_child_trains_and_its_model_segments(
+    compared, library, tmp_path, wait, shown
+):
+    from napari_microus.core.library import load_model
+    from napari_microus.core.phantom import make_phantom
+    from napari_microus.core.study import Study
+
+    study = Study.create(tmp_path / "study")
+    for number in range(2):
+        case = make_phantom(number, frames=1, shape=(96, 128))
+        masks = case.expert, case.nonexpert
+        study.add_case(f"case{number}", f"p{number}", case.scan, *masks)
+    ui = compared.ui
+    ui.studyPathLineEdit.setProperty("currentPath", str(study.folder))
+    ui.modelNameLineEdit.setText("trained")
+    ui.startComboBox.setCurrentText("random weights, small network")
+    ui.presetComboBox.setCurrentText("paper")
+    choose(compared, epochs=1, trainDevice="cpu")
+    compared.train._make_runner = lambda e, o: Runner(e, o, sys.executable)
+
+    press(ui.trainButton)
+    wait(lambda: not compared.train.is_running, seconds=500)
+
+    assert shown == []
+    assert "'trained' can be chosen in Segment" in ui.trainStatusLabel.text()
+    assert ui.modelComboBox.currentText() == "trained"
+    assert load_model("trained").config["architecture"] == "transunet"
 
 
 def test_stop_asks_the_run_itself(study, tmp_path):
@@ -582,3 +613,92 @@ def test_cleanup_stops_what_runs_and_observes_no_more(widget, make_volume):
     widget.cleanup()
     assert Child.made.is_abandoned
     assert widget.Observations == []
+
+
+def test_panel_opens_before_anything_is_installed(
+    widget, make_volume, mask, monkeypatch, shown
+):
+    for name in [n for n in sys.modules if n.partition(".")[0] == "napari_microus"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr(Installer, "missing", lambda self: ["torch>=2.4", "monai>=1.4"])
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *_: False)
+
+    fresh = MicroUS.MicroUSWidget()
+    fresh.setup()
+    volume = make_volume()
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    choose(fresh, volume=volume, expert=node, nonexpert=node)
+    for button in ("applyButton", "compareButton", "trainButton", "installButton"):
+        press(getattr(fresh.ui, button))
+    fresh.cleanup()
+
+    assert len(shown) == 4
+    assert all("declined" in text for text in shown)
+
+
+# --- bad input -------------------------------------------------------------------
+def vector(make_volume):
+    import vtk
+
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "colour")
+    image = vtk.vtkImageData()
+    image.SetDimensions(4, 3, 2)
+    image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 3)
+    node.SetAndObserveImageData(image)
+    return node
+
+
+def warped(make_volume):
+    import vtk
+
+    node = make_volume()
+    grid = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLBSplineTransformNode", "warp")
+    grid.SetAndObserveTransformFromParent(vtk.vtkBSplineTransform())
+    node.SetAndObserveTransformNodeID(grid.GetID())
+    return node
+
+
+def empty(make_volume):
+    return slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (vector, "one grey value per pixel; got 3"),
+        (warped, "must be linear; got 'warp'"),
+        (empty, "empty volume 'empty'"),
+    ],
+)
+@pytest.mark.parametrize("room", ["applyButton", "compareButton"])
+def test_volume_that_cannot_be_used_is_told_and_nothing_changes(
+    make, words, room, widget, make_volume, shown
+):
+    volume = make(make_volume)
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "drawn")
+    for name in ("a", "b"):
+        node.GetSegmentation().AddEmptySegment(name, name)
+    choose(widget, volume=volume, expert=node, nonexpert=node)
+    before = slicer.mrmlScene.GetNumberOfNodes()
+
+    press(getattr(widget.ui, room))
+
+    assert words in shown[0]
+    assert slicer.mrmlScene.GetNumberOfNodes() == before
+    assert Child.made is None
+
+
+def test_segmentation_of_another_grid_is_told_and_nothing_changes(
+    widget, make_volume, mask, shown
+):
+    drawn_on = make_volume(name="other", affine=AFFINES["oblique"])
+    node = segments.new_segmentation(drawn_on, "drawn")
+    segments.add_segment(mask, node, drawn_on)
+    choose(widget, volume=make_volume(), segmentation=node)
+    before = slicer.mrmlScene.GetNumberOfNodes()
+
+    press(widget.ui.applyButton)
+
+    assert "must share the grid of 'scan'" in shown[0]
+    assert slicer.mrmlScene.GetNumberOfNodes() == before
+    assert Child.made is None
