@@ -182,6 +182,17 @@ def test_a_mask_is_loaded_from_a_file(qtbot, widget, viewer, tmp_path):
     assert widget.comparison is not None, widget.picker.message.text()
 
 
+def test_a_loaded_picture_can_be_painted_in(qtbot, widget, viewer, tmp_path):
+    from PIL import Image
+
+    Image.fromarray(masks()[0][0] * 255).save(tmp_path / "gold.png")
+    widget.picker.load(tmp_path / "gold.png")
+    qtbot.waitUntil(lambda: "gold" in viewer.layers, timeout=20000)
+    layer = viewer.layers["gold"]
+    layer.data_setitem(tuple(np.array([0]) for _ in range(layer.ndim)), 255)
+    assert layer.data.flat[0] == 255
+
+
 def test_a_file_that_cannot_be_read_is_said(qtbot, widget, tmp_path):
     (tmp_path / "broken.nii.gz").write_bytes(b"nothing")
     widget.picker.load(tmp_path / "broken.nii.gz")

@@ -400,6 +400,8 @@ def _read(path: Path) -> Generator[Event, None, Volume]:
         array = as_mask(array, name=path.name)
     elif array.dtype != np.uint8 and array.min() >= 0 and array.max() <= 255:
         array = array.astype(np.uint8)
+    if not array.flags.writeable:  # pictures; nobody could paint in it
+        array = array.copy()
     return volume.like(array, source=str(path))
 
 
@@ -446,5 +448,5 @@ def _value_box() -> QComboBox:
     box.setEditable(True)
     box.setValidator(QIntValidator(1, 2**31 - 1, box))
     box.setToolTip("The label in this layer that is compared.")
-    box.setMaximumWidth(64)
+    box.setFixedWidth(78)
     return box

@@ -34,6 +34,7 @@ class FramePlot(pg.PlotWidget):
         self._mark = pg.InfiniteLine(0, angle=90)
         self.addItem(self._mark)
         self.setLabel("bottom", "frame")
+        self.getAxis("bottom").enableAutoSIPrefix(False)
         self.scene().sigMouseClicked.connect(self._on_click)
         self._is_made = True
         self._take_colors()

@@ -108,6 +108,9 @@ class ToolsTab(QWidget):
         layers = viewer.layers.events
         for event in (layers.inserted, layers.removed, layers.reordered):
             event.connect(self.refresh)
+        layers.inserted.connect(self._watch_name)
+        for layer in viewer.layers:
+            layer.events.name.connect(self.refresh)
         self.refresh()
 
     # --- making
@@ -245,6 +248,9 @@ class ToolsTab(QWidget):
         _refill(self.probability_box, [None, *scans], guess="probability")
         _refill(self.scan_box, scans, guess="scan")
         self._offer_methods()
+
+    def _watch_name(self, event: Any) -> None:
+        event.value.events.name.connect(self.refresh)
 
     def chosen_masks(self) -> list[Labels]:
         """Return the layers that are ticked."""
