@@ -1,0 +1,169 @@
+"""The course of a run as live curves, beside those of other runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyqtgraph as pg
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor, QPalette
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qtpy.QtCore import QEvent
+
+    from napari_microus.widgets._train_history import RunHistory
+
+    Curves = Mapping[str, tuple[list[float], list[float]]]
+
+# Colours that stay apart for colour-blind eyes (Okabe and Ito).
+TRAINING, VALIDATION, HUMAN = "#56b4e9", "#e69f00", "#009e73"
+_OTHERS = ("#cc79a7", "#d55e00", "#0072b2", "#f0e442", "#999999")
+_TITLES = {
+    "loss": "Loss",
+    "val_dice": "DSC (overlap)",
+    "val_hd95_mm": "HD95 (mm)",
+    "learning_rate": "Learning rate",
+    "gamma": "Gamma of the loss",
+}
+_LEGENDS = {
+    "loss": (
+        f'<span style="color:{TRAINING}">training</span> '
+        f'<span style="color:{VALIDATION}">validation</span>'
+    ),
+    "val_dice": f'<span style="color:{HUMAN}">- - annotators</span>',
+}
+
+
+class CurvesView(pg.GraphicsLayoutWidget):
+    """Loss, DSC with the annotators' own agreement, HD95, learning rate and gamma."""
+
+    # Qt tells of its palette before the plots have been made.
+    _is_made = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setMinimumHeight(430)
+        self._plots: dict[str, pg.PlotItem] = {}
+        self._lines: dict[str, pg.PlotDataItem] = {}
+        self._others: list[tuple[pg.PlotItem, pg.PlotDataItem]] = []
+        places = {"loss": (0, 0, 2), "val_dice": (1, 0, 1), "val_hd95_mm": (1, 1, 1)}
+        places |= {"learning_rate": (2, 0, 1), "gamma": (2, 1, 1)}
+        for name, (row, column, span) in places.items():
+            self._plots[name] = self._add_plot(name, row, column, span)
+        self.human = pg.InfiniteLine(
+            angle=0, pen=pg.mkPen(HUMAN, width=2, style=Qt.PenStyle.DashLine)
+        )
+        self.human.setVisible(False)
+        self._plots["val_dice"].addItem(self.human)
+        self._add_line("batch_loss", "loss", TRAINING, width=1, alpha=110)
+        self._add_line("train_loss", "loss", TRAINING, symbol="o")
+        self._add_line("val_loss", "loss", VALIDATION, symbol="o")
+        self._add_line("val_dice", "val_dice", VALIDATION, symbol="o")
+        self._add_line("val_hd95_mm", "val_hd95_mm", VALIDATION, symbol="o")
+        self._add_line("rate", "learning_rate", TRAINING)
+        self._add_line("gamma", "gamma", TRAINING)
+        self._is_made = True
+        self._take_colors()
+
+    def _add_plot(self, name: str, row: int, column: int, span: int) -> pg.PlotItem:
+        plot = self.addPlot(row=row, col=column, colspan=span)
+        plot.setMenuEnabled(False)
+        plot.setMouseEnabled(x=False, y=False)
+        plot.hideButtons()
+        plot.showGrid(x=False, y=True, alpha=0.15)
+        plot.getAxis("left").setWidth(46)
+        plot.getAxis("left").enableAutoSIPrefix(False)
+        plot.getAxis("bottom").enableAutoSIPrefix(False)
+        return plot
+
+    def _add_line(
+        self,
+        name: str,
+        plot: str,
+        color: str,
+        *,
+        width: int = 2,
+        alpha: int = 255,
+        symbol: str | None = None,
+    ) -> None:
+        ink = QColor(color)
+        ink.setAlpha(alpha)
+        self._lines[name] = self._plots[plot].plot(
+            [],
+            [],
+            pen=pg.mkPen(ink, width=width),
+            symbol=symbol,
+            symbolSize=5,
+            symbolBrush=color,
+            symbolPen=None,
+        )
+
+    def show_history(self, history: RunHistory) -> None:
+        """Draw what a run has reported so far."""
+        for name in ("train_loss", "val_loss", "val_dice", "val_hd95_mm"):
+            self._lines[name].setData(*history.measure(name))
+        self.show_batches(history)
+        ceiling = history.started.human_dice if history.started else None
+        self.human.setVisible(ceiling is not None)
+        if ceiling is not None:
+            self.human.setValue(ceiling)
+
+    def show_batches(self, history: RunHistory) -> None:
+        """Draw what changes with every batch."""
+        for name in ("batch_loss", "rate", "gamma"):
+            trace = getattr(history, name)
+            self._lines[name].setData(trace.x, trace.y)
+
+    def show_others(self, runs: Mapping[str, Curves]) -> None:
+        """Draw the curves of other runs, by name, thinner and dashed."""
+        for plot, line in self._others:
+            plot.removeItem(line)
+        self._others = []
+        for index, curves in enumerate(runs.values()):
+            color = other_color(index)
+            for name, (xs, ys) in curves.items():
+                plot = self._plots["loss" if name.endswith("_loss") else name]
+                dash = (
+                    Qt.PenStyle.DotLine
+                    if name == "train_loss"
+                    else Qt.PenStyle.DashLine
+                )
+                pen = pg.mkPen(color, width=1.5, style=dash)
+                self._others.append((plot, plot.plot(xs, ys, pen=pen)))
+
+    @property
+    def others_count(self) -> int:
+        """How many lines of other runs are drawn."""
+        return len(self._others)
+
+    def line(self, name: str) -> tuple[Any, Any]:
+        """Return the points of one of the run's own lines."""
+        xs, ys = self._lines[name].getData()
+        return ([], []) if xs is None else (xs, ys)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the theme."""
+        super().changeEvent(event)
+        themed = event.type() in (event.Type.PaletteChange, event.Type.StyleChange)
+        if themed and self._is_made:
+            self._take_colors()
+
+    def _take_colors(self) -> None:
+        palette = self.palette()
+        front = palette.color(QPalette.ColorRole.WindowText)
+        self.setBackground(palette.color(QPalette.ColorRole.Window))
+        for name, plot in self._plots.items():
+            for side in ("left", "bottom"):
+                axis = plot.getAxis(side)
+                axis.setPen(front)
+                axis.setTextPen(front)
+            legend = _LEGENDS.get(name, "")
+            title = f"{_TITLES[name]}  {legend}" if legend else _TITLES[name]
+            plot.setTitle(title, color=front, size="9pt")
+
+
+def other_color(index: int) -> str:
+    """Return the colour in which the compared run of that number is drawn."""
+    return _OTHERS[index % len(_OTHERS)]

@@ -1,0 +1,152 @@
+"""Read what a run reports from its folder, as long as it goes on."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_microus.core.errors import MicroUSError
+from napari_microus.core.events import Event, from_json
+from napari_microus.core.train.runs import RunStatus, read_status
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import IO
+
+    from napari_microus.widgets._train_child import TrainingProcess
+
+_EVERY_MS = 100
+# Parsing this much takes a few milliseconds.
+_BYTES_PER_LOOK = 200_000
+_LOOK_AT_STATUS_S = 1.0
+_ANCHOR_BYTES = 200
+
+
+class EventLog:
+    """The growing file of a run's events, from which lines are taken bit by bit.
+
+    A resumed run drops what it had reported after its last checkpoint; `read` then
+    tells that everything comes anew.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._position = 0
+        self._anchor = b""
+
+    def read(self) -> tuple[list[Event], bool]:
+        """Return events that were added, and whether they begin from the start."""
+        try:
+            with self._path.open("rb") as file:
+                is_anew = not self._is_same(file)
+                if is_anew:
+                    self._position, self._anchor = 0, b""
+                file.seek(self._position)
+                chunk = file.read(_BYTES_PER_LOOK)
+        except OSError:
+            is_anew, chunk = self._position > 0, b""
+            if is_anew:
+                self._position, self._anchor = 0, b""
+        whole = chunk[: chunk.rfind(b"\n") + 1]
+        self._position += len(whole)
+        self._anchor = (self._anchor + whole)[-_ANCHOR_BYTES:]
+        lines = whole.decode("utf-8", "replace").splitlines()
+        events = [event for line in lines if (event := from_json(line)) is not None]
+        return events, is_anew
+
+    def _is_same(self, file: IO[bytes]) -> bool:
+        """Tell whether the file still holds what was read, judged by its end."""
+        file.seek(self._position - len(self._anchor))
+        return file.read(len(self._anchor)) == self._anchor
+
+
+class RunFollower(QObject):
+    """Reports a run's events in the window's thread, a few at a time.
+
+    Parameters
+    ----------
+    run : Path
+        Run folder.
+    process : TrainingProcess, optional
+        The process that trains, where this application started it. Without it the
+        run's own status tells whether it goes on.
+    """
+
+    restarted = Signal()
+    reported = Signal(object)
+    ended = Signal(object)
+
+    def __init__(
+        self,
+        run: Path,
+        process: TrainingProcess | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.run = run
+        self.process = process
+        self._log = EventLog(run / "events.jsonl")
+        self._looked_at = 0.0
+        self._timer = QTimer(self)
+        self._timer.setInterval(_EVERY_MS)
+        self._timer.timeout.connect(self.look)
+
+    @property
+    def is_active(self) -> bool:
+        """True until the end was reported or `leave` was called."""
+        return self._timer.isActive()
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._timer.start()
+
+    def leave(self) -> None:
+        """Read no more; the run itself goes on."""
+        self._timer.stop()
+
+    def look(self) -> None:
+        """Report what is new."""
+        goes_on = self._goes_on()  # before reading: what came earlier is then there
+        events, is_anew = self._log.read()
+        if is_anew:
+            self.restarted.emit()
+        if events:
+            self.reported.emit(events)
+            return  # more may be waiting
+        if not goes_on:
+            self._timer.stop()
+            self.ended.emit(self._last_status())
+
+    def _goes_on(self) -> bool:
+        if self.process is not None:
+            return self.process.is_alive
+        # The question costs the run's lock for a moment: ask seldom.
+        now = time.monotonic()
+        if now - self._looked_at < _LOOK_AT_STATUS_S:
+            return True
+        self._looked_at = now
+        return self._last_status().is_alive
+
+    def _last_status(self) -> RunStatus:
+        trouble = self.process.trouble() if self.process is not None else ""
+        try:
+            status = read_status(self.run)
+        except MicroUSError as error:
+            gone = not self.run.exists()
+            message = f"The run's folder was removed: {self.run}." if gone else ""
+            return RunStatus(
+                str(self.run),
+                name=self.run.name,
+                state="failed",
+                message=message or trouble or str(error),
+            )
+        if trouble and status.state != "finished":
+            state = status.state if status.state in _RESUMABLE else "failed"
+            values = {**vars(status), "state": state, "message": trouble}
+            return RunStatus(**values)
+        return status
+
+
+_RESUMABLE = ("interrupted", "failed")

@@ -1,0 +1,411 @@
+"""The study's page: add open layers as cases, import a folder, check, split."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image, Labels
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QGroupBox,
+    QHBoxLayout,
+    QHeaderView,
+    QLineEdit,
+    QPushButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_microus.core.errors import MicroUSError
+from napari_microus.core.events import Event, Progress
+from napari_microus.core.study import Study, split_study
+from napari_microus.widgets._compare_parts import text
+from napari_microus.widgets._train_cases import (
+    LayerData,
+    add_layers,
+    check_cases,
+    free_patient,
+    import_cases,
+)
+from napari_microus.widgets._train_form import combo
+from napari_microus.widgets._worker import start_worker
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_microus.widgets._train_places import Places
+    from napari_microus.widgets._worker import Worker
+
+_NONE = "none"
+
+
+class StudyPage(QWidget):
+    """Collect cases in a study.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Its layers can be added as a case.
+    places : Places
+        Remembers the studies.
+    """
+
+    chosen = Signal(object)
+
+    def __init__(
+        self, viewer: ViewerModel, places: Places, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._places = places
+        self._worker: Worker | None = None
+        self.study: Study | None = None
+        self.study_box = combo("The study to work on. Studies are remembered.")
+        self.new_button = _button("New…", "Make an empty study in a folder.")
+        self.open_button = _button("Open…", "Open a folder that holds a study.")
+        self.image_box = combo("The scan.")
+        self.expert_box = combo("The annotation to learn from.")
+        self.nonexpert_box = combo(
+            "A second, less certain annotation of the same scan, if there is one. "
+            "Where the two differ the loss looks harder."
+        )
+        self.case_edit = QLineEdit()
+        self.case_edit.setToolTip("Name of the scan: letters, digits and _ . -")
+        self.patient_edit = QLineEdit()
+        self.patient_edit.setToolTip(
+            "Pseudonym of the patient. All scans of one patient must have the same "
+            "one: they stay together when the study is split."
+        )
+        self.add_button = _button(
+            "Add open layers as a case",
+            "Writes scan and annotations into the study, in their geometry.",
+        )
+        self.import_button = _button(
+            "Import folder…",
+            "List scans and masks where they are: the public micro-ultrasound "
+            "dataset, nnU-Net's imagesTr and labelsTr, or images and masks.",
+        )
+        self.check_button = _button(
+            "Check", "Look for what would spoil a run: grids, empty masks, duplicates."
+        )
+        self.split_button = _button(
+            "Split",
+            "Hold out a fifth of the patients to validate on. Never splits a patient; "
+            "those in the test set stay there.",
+        )
+        self.table = QTreeWidget()
+        self.message = text()
+        self._lay_out()
+        self._connect()
+        self.refresh_studies()
+        self.refresh_layers()
+
+    def _lay_out(self) -> None:
+        top = QHBoxLayout()
+        top.setContentsMargins(0, 0, 0, 0)
+        top.addWidget(self.study_box, 1)
+        top.addWidget(self.new_button)
+        top.addWidget(self.open_button)
+        self.layers_box = QGroupBox("Open layers")
+        rows = QFormLayout(self.layers_box)
+        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        rows.addRow("Image", self.image_box)
+        rows.addRow("Expert", self.expert_box)
+        rows.addRow("Non-expert", self.nonexpert_box)
+        rows.addRow("Patient", self.patient_edit)
+        rows.addRow("Case", self.case_edit)
+        rows.addRow(self.add_button)
+        tools = QHBoxLayout()
+        tools.setContentsMargins(0, 0, 0, 0)
+        for button in (self.import_button, self.check_button, self.split_button):
+            tools.addWidget(button)
+        self.table.setHeaderLabels(["Case", "Patient", "Masks", "Split"])
+        self.table.setRootIsDecorated(False)
+        self.table.setMinimumHeight(140)
+        header = self.table.header()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        column = QVBoxLayout(self)
+        column.addLayout(top)
+        column.addWidget(self.layers_box)
+        column.addLayout(tools)
+        column.addWidget(self.message)
+        column.addWidget(self.table, 1)
+
+    def _connect(self) -> None:
+        self.study_box.currentIndexChanged.connect(self._on_study)
+        self.new_button.clicked.connect(self._ask_new)
+        self.open_button.clicked.connect(self._ask_open)
+        self.add_button.clicked.connect(self.add_case)
+        self.import_button.clicked.connect(self._ask_import)
+        self.check_button.clicked.connect(self.check)
+        self.split_button.clicked.connect(self.split)
+        self.image_box.currentIndexChanged.connect(self._suggest_case)
+        layers = self._viewer.layers.events
+        for event in (layers.inserted, layers.removed, layers.reordered):
+            event.connect(self.refresh_layers)
+
+    # --- the study
+
+    def refresh_studies(self, select: Path | None = None) -> None:
+        """List the studies known and open the chosen one."""
+        studies = self._places.studies
+        current = select or (self.study.folder if self.study else None)
+        self.study_box.blockSignals(True)
+        self.study_box.clear()
+        for study in studies:
+            self.study_box.addItem(study.name, study)
+        index = studies.index(current) if current in studies else 0
+        self.study_box.setCurrentIndex(index if studies else -1)
+        self.study_box.blockSignals(False)
+        self._on_study()
+
+    def open_study(self, folder: Path) -> None:
+        """Open a study and remember it."""
+        try:
+            Study.open(folder)
+            self._places.remember(folder)
+        except MicroUSError as error:
+            self.say(str(error))
+            return
+        self.refresh_studies(folder.absolute())
+
+    def create_study(self, folder: Path) -> None:
+        """Make a study in a folder, or open the one that is there."""
+        try:
+            if not (folder / "manifest.csv").exists():
+                Study.create(folder)
+        except MicroUSError as error:
+            self.say(str(error))
+            return
+        self.open_study(folder)
+
+    def _ask_new(self) -> None:
+        name = QFileDialog.getSaveFileName(
+            self, "New study: name a folder", "study", options=_folders_only()
+        )[0]
+        if name:
+            self.create_study(Path(name))
+
+    def _ask_open(self) -> None:
+        name = QFileDialog.getExistingDirectory(self, "Open a study's folder")
+        if name:
+            self.open_study(Path(name))
+
+    def _ask_import(self) -> None:
+        name = QFileDialog.getExistingDirectory(self, "Folder with images and masks")
+        if name:
+            self.import_from(Path(name))
+
+    def _on_study(self) -> None:
+        folder = self.study_box.currentData()
+        self.study = None
+        if isinstance(folder, Path):
+            try:
+                self.study = Study.open(folder)
+                self.say("")
+            except MicroUSError as error:
+                self.say(str(error))
+        else:
+            self.say("Make a study first: New… above. It is a folder of scans.")
+        self._show_cases()
+        self.chosen.emit(folder if self.study is not None else None)
+
+    def _show_cases(self) -> None:
+        self.table.clear()
+        study = self.study
+        for button in (self.import_button, self.check_button, self.split_button):
+            button.setEnabled(study is not None and self._worker is None)
+        self._check_add()
+        if study is None:
+            return
+        for case in study.cases:
+            masks = [name for name in ("expert", "nonexpert") if getattr(case, name)]
+            masks += list(case.annotators)
+            split = "ignored" if case.ignore else case.split or "–"
+            words = [case.case, case.patient, ", ".join(masks) or "none", split]
+            self.table.addTopLevelItem(QTreeWidgetItem(words))
+        if not self.patient_edit.text():
+            self.patient_edit.setText(free_patient(study))
+
+    # --- open layers
+
+    def refresh_layers(self, event: Any = None) -> None:
+        """List the viewer's layers anew and keep the choices."""
+        layers = list(self._viewer.layers)
+        images = [layer for layer in layers if isinstance(layer, Image)]
+        masks = [layer for layer in layers if isinstance(layer, Labels)]
+        _refill(self.image_box, images, None)
+        _refill(self.expert_box, masks, _guess(masks, is_expert=True))
+        for layer in images + masks:
+            layer.events.name.disconnect(self._rename)
+            layer.events.name.connect(self._rename)
+        guess = _guess([m for m in masks if m is not self.expert], is_expert=False)
+        _refill(self.nonexpert_box, masks, guess, none=_NONE)
+        self._suggest_case()
+        self._check_add()
+
+    def _rename(self) -> None:
+        for box in (self.image_box, self.expert_box, self.nonexpert_box):
+            for index in range(box.count()):
+                if (layer := box.itemData(index)) is not None:
+                    box.setItemText(index, layer.name)
+
+    @property
+    def expert(self) -> Labels | None:
+        """The chosen layer to learn from."""
+        layer: Labels | None = self.expert_box.currentData()
+        return layer
+
+    def _suggest_case(self) -> None:
+        image = self.image_box.currentData()
+        if image is not None:
+            name = re.sub(r"[^\w.-]+", "-", image.name).strip("-.") or "case"
+            taken = {c.case for c in self.study.cases} if self.study else set()
+            number, free = 2, name
+            while free in taken:
+                free, number = f"{name}-{number}", number + 1
+            self.case_edit.setText(free)
+
+    def _check_add(self) -> None:
+        ready = self.study is not None and self._worker is None
+        self.add_button.setEnabled(ready and self.image_box.count() > 0)
+
+    def add_case(self) -> None:
+        """Write the chosen layers into the study."""
+        image: Image | None = self.image_box.currentData()
+        expert, nonexpert = self.expert, self.nonexpert_box.currentData()
+        if self.study is None or image is None:
+            return
+        if expert is None:
+            self.say(
+                "A case must have an expert's annotation to learn from; got none. "
+                "Draw or open a Labels layer."
+            )
+            return
+        if nonexpert is expert:
+            self.say(
+                "Expert and non-expert must be two layers; got the same twice. "
+                "Choose another one or none."
+            )
+            return
+        layers = [image, expert] + ([nonexpert] if nonexpert is not None else [])
+        self.say(f"Writing {self.case_edit.text()} …")
+        self._work(
+            add_layers,
+            self.study,
+            self.case_edit.text().strip(),
+            self.patient_edit.text().strip(),
+            [LayerData.of(layer) for layer in layers],
+        )
+
+    def import_from(self, folder: Path, pattern: str | None = None) -> None:
+        """List the scans of a folder in the study."""
+        if self.study is not None:
+            self.say(f"Reading {folder.name} …")
+            self._work(import_cases, self.study, folder, pattern)
+
+    def check(self) -> None:
+        """Read every case and report what is wrong."""
+        if self.study is not None:
+            self._work(check_cases, self.study)
+
+    def split(self) -> None:
+        """Share the patients between training and validation."""
+        if self.study is None:
+            return
+        try:
+            split_study(self.study, val=0.2)
+        except MicroUSError as error:
+            self.say(str(error))
+            return
+        held = len({c.patient for c in self.study.used if c.split == "val"})
+        self._show_cases()
+        self.say(
+            f"{held} of {len(self.study.patients)} patients are held out to "
+            "validate on."
+        )
+
+    # --- work in a thread
+
+    def _work(self, work: Any, *args: Any) -> None:
+        self._worker = start_worker(
+            work,
+            *args,
+            yielded=self._on_event,
+            returned=self._on_done,
+            errored=self._on_error,
+            finished=self._on_finished,
+        )
+        self.destroyed.connect(self._worker.forget)
+        self._show_cases()
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self.say(f"{event.message}: {event.done} of {event.total} {event.unit}")
+
+    def _on_done(self, words: str) -> None:
+        self.say(words)
+        # Each case is another scan of, as a rule, another patient.
+        self.patient_edit.clear()
+
+    def _on_error(self, error: Exception) -> None:
+        is_known = isinstance(error, (MicroUSError, OSError))
+        self.say(str(error) if is_known else f"This failed: {error}")
+
+    def _on_finished(self) -> None:
+        self._worker = None
+        self._show_cases()
+        self._suggest_case()
+        self.chosen.emit(self.study.folder if self.study else None)
+
+    def say(self, words: str) -> None:
+        """Show a sentence."""
+        self.message.setText(words)
+        self.message.setVisible(bool(words))
+
+
+def _guess(masks: list[Labels], *, is_expert: bool) -> Labels | None:
+    """Return the layer whose name says that it is the one."""
+    for mask in masks:
+        name = mask.name.lower()
+        says_non = "non" in name or "novice" in name or "student" in name
+        if "expert" in name and says_non is not is_expert:
+            return mask
+        if not is_expert and says_non:
+            return mask
+    return masks[0] if masks and is_expert else None
+
+
+def _refill(
+    box: QComboBox, layers: list[Any], guess: Any, *, none: str | None = None
+) -> None:
+    chosen = box.currentData()
+    chosen = chosen if chosen in layers else guess
+    box.blockSignals(True)
+    box.clear()
+    if none is not None:
+        box.addItem(none, None)
+    for layer in layers:
+        box.addItem(layer.name, layer)
+    first = 0 if none is None else 1
+    default = box.count() - 1 if none is None else 0
+    index = layers.index(chosen) + first if chosen in layers else default
+    box.setCurrentIndex(index)
+    box.blockSignals(False)
+
+
+def _button(label: str, tip: str) -> QPushButton:
+    button = QPushButton(label)
+    button.setToolTip(tip)
+    return button
+
+
+def _folders_only() -> Any:
+    return QFileDialog.Option.ShowDirsOnly

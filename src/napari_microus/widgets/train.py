@@ -1,0 +1,279 @@
+"""Dock widget that trains and fine-tunes models without ever blocking the window."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QPushButton,
+    QSizePolicy,
+    QStackedWidget,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_microus.core import library
+from napari_microus.core.errors import ConfigError, MicroUSError
+from napari_microus.widgets._compare_parts import scrolled, text
+from napari_microus.widgets._segment_form import SegmentForm
+from napari_microus.widgets._train_child import TrainingProcess, command
+from napari_microus.widgets._train_form import RunForm
+from napari_microus.widgets._train_keeper import RunKeeper, keeper
+from napari_microus.widgets._train_panel import RunPanel
+from napari_microus.widgets._train_places import Places
+from napari_microus.widgets._train_runs import RunsPage
+from napari_microus.widgets._train_study import StudyPage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import napari
+
+    from napari_microus.core.library import ModelInfo
+
+TRAIN, STUDY, RUNS = 0, 1, 2
+
+
+class TrainWidget(QWidget):
+    """Collect cases, start a run, watch it, and use what it learnt.
+
+    Training is a child process; this widget reads what it reports.
+
+    Parameters
+    ----------
+    viewer : Viewer or ViewerModel
+        Viewer whose layers can be added as cases.
+    list_models : callable
+        `core.library.list_models`.
+    make_command : callable
+        Turns words after ``napari-microus`` into a command line.
+    places : Places, optional
+        Where studies and runs lie; None takes the user's folders.
+    run_keeper : RunKeeper, optional
+        Holds the processes; None takes the application's.
+    parent : QWidget, optional
+        Qt parent.
+    """
+
+    def __init__(
+        self,
+        viewer: napari.viewer.Viewer,
+        *,
+        list_models: Callable[[], list[ModelInfo]] = library.list_models,
+        make_command: Callable[[Sequence[str]], list[str]] = command,
+        places: Places | None = None,
+        run_keeper: RunKeeper | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        # napari hands docks a proxy; see `SegmentWidget`.
+        viewer = getattr(viewer, "__wrapped__", viewer)
+        self._viewer = viewer
+        self._make_command = make_command
+        self._places = Places() if places is None else places
+        self._keeper = keeper() if run_keeper is None else run_keeper
+        self.form = RunForm(list_models, self._places)
+        self.study_page = StudyPage(viewer, self._places)
+        self.runs_page = RunsPage(self._places)
+        self.panel = RunPanel(viewer)
+        self.start_button = QPushButton("Train")
+        self.start_button.setToolTip("Start the run in a process of its own.")
+        self.copy_button = QPushButton("Copy command")
+        self.copy_button.setToolTip(
+            "Copy the command line of this run, for a terminal or a cluster."
+        )
+        self.message = text()
+        self.watch_button = QPushButton()
+        self._lay_out()
+        self._connect()
+        self._find_running()
+
+    def _lay_out(self) -> None:
+        buttons = QHBoxLayout()
+        buttons.setContentsMargins(0, 0, 0, 0)
+        buttons.addWidget(self.start_button, 1)
+        buttons.addWidget(self.copy_button)
+        choices = QWidget()
+        column = QVBoxLayout(choices)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.form)
+        column.addLayout(buttons)
+        column.addWidget(self.message)
+        column.addWidget(self.watch_button)
+        column.addStretch()
+        self.watch_button.setVisible(False)
+        self.stack = QStackedWidget()
+        self.stack.addWidget(choices)
+        self.stack.addWidget(self.panel)
+        holder = QWidget()
+        inside = QVBoxLayout(holder)
+        inside.addWidget(self.stack)
+        self.tabs = QTabWidget()
+        self.tabs.addTab(scrolled(holder), "Train")
+        self.tabs.addTab(scrolled(self.study_page), "Study")
+        self.tabs.addTab(scrolled(self.runs_page), "Runs")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.tabs)
+        self.setMinimumWidth(340)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        self._show_choices(True)
+
+    def _connect(self) -> None:
+        self.start_button.clicked.connect(self.start)
+        self.copy_button.clicked.connect(self.copy_command)
+        self.watch_button.clicked.connect(self._on_watch)
+        self.form.changed.connect(self._on_choice)
+        self.study_page.chosen.connect(self._on_study)
+        self.runs_page.attach_wanted.connect(self.attach)
+        self.runs_page.resume_wanted.connect(self.resume)
+        self.panel.resume_wanted.connect(self.resume)
+        self.panel.left.connect(self.show_choices)
+        self.panel.model_ready.connect(self._offer_model)
+        self.panel.model_wanted.connect(self.use_model)
+
+    # --- runs
+
+    def start(self) -> None:
+        """Start a run with what is chosen."""
+        run = self._places.new_run(self.form.study, self.form.model_name)
+        try:
+            self._check_alone()
+            self.form.config(run)
+            self._check_study()
+            words = self._make_command(self.form.arguments(run))
+            process = TrainingProcess(words, run)
+        except MicroUSError as error:
+            self._say(str(error))
+            return
+        self._say("")
+        self._keeper.add(process)
+        self.panel.watch(run, process, is_new=True)
+        self._show_choices(False)
+
+    def resume(self, run: Path) -> None:
+        """Go on with a run that was ended."""
+        try:
+            self._check_alone()
+            words = self._make_command(["resume", str(run)])
+            process = TrainingProcess(words, run)
+        except MicroUSError as error:
+            self._say(str(error))
+            self.panel.say(str(error))
+            self.runs_page.message.setText(str(error))
+            return
+        self._keeper.add(process)
+        self.panel.watch(run, process)
+        self._show_choices(False)
+
+    def attach(self, run: Path) -> None:
+        """Watch a run, whoever started it."""
+        self.panel.watch(run, self._keeper.find(run))
+        self._show_choices(False)
+
+    def _check_alone(self) -> None:
+        running = self._keeper.running
+        if running:
+            raise ConfigError(
+                f"One run at a time is started here; got '{running[0].run.name}' that "
+                "goes on. Wait for its end or cancel it, or use Copy command and a "
+                "terminal."
+            )
+
+    def _check_study(self) -> None:
+        """Say at once what the run would say after a while."""
+        if self.form.study is None:
+            return
+        from napari_microus.core.study import Study
+        from napari_microus.core.study.split import training_cases
+
+        changes = self.form.changes()
+        training_cases(Study.open(self.form.study), changes.get("data.fold"))
+
+    def copy_command(self) -> None:
+        """Put the run's command line on the clipboard."""
+        run = self._places.new_run(self.form.study, self.form.model_name)
+        try:
+            words = ["napari-microus", *self.form.arguments(run)]
+        except MicroUSError as error:
+            self._say(str(error))
+            return
+        QApplication.clipboard().setText(shlex.join(words))
+        self._say("The command is on the clipboard.")
+
+    def _find_running(self) -> None:
+        """Show the run that was started here before, or offer one that goes on."""
+        if self._keeper.running:
+            process = self._keeper.running[0]
+            self.panel.watch(process.run, process)
+            self._show_choices(False)
+            return
+        alive = [status for status in self._places.runs() if status.is_alive]
+        self.watch_button.setVisible(bool(alive))
+        if alive:
+            name = Path(alive[0].path).name
+            self.watch_button.setText(f"A run goes on: attach to '{name}'")
+            self.watch_button.setProperty("run", alive[0].path)
+
+    def _on_watch(self) -> None:
+        self.watch_button.setVisible(False)
+        self.attach(Path(str(self.watch_button.property("run"))))
+
+    # --- the finished model
+
+    def _offer_model(self, name: str) -> None:
+        """Choose a new model wherever *Segment capsule* is open."""
+        self.form.refresh_models()
+        for form in self.window().findChildren(SegmentForm):
+            form.refresh_models(select=name)
+
+    def use_model(self, name: str) -> None:
+        """Open *Segment capsule* with a model chosen."""
+        window = getattr(self._viewer, "window", None)
+        if window is not None:
+            window.add_plugin_dock_widget("napari-microus", "Segment capsule")
+        self._offer_model(name)
+
+    # --- showing
+
+    def show_choices(self) -> None:
+        """Go back to the choices; a run that is watched goes on."""
+        self.form.refresh_models()
+        self.form.refresh_studies()
+        self._find_alive_again()
+        self._show_choices(True)
+
+    def _find_alive_again(self) -> None:
+        run = self.panel.run
+        self.watch_button.setVisible(self.panel.is_active)
+        if run is not None:
+            self.watch_button.setText(f"Back to '{run.name}'")
+            self.watch_button.setProperty("run", str(run))
+
+    def _show_choices(self, is_on: bool) -> None:
+        self.stack.setCurrentIndex(0 if is_on else 1)
+        # A stack is as high as its highest page, seen or not.
+        for index in range(self.stack.count()):
+            seen = index == self.stack.currentIndex()
+            policy = (
+                QSizePolicy.Policy.Preferred if seen else QSizePolicy.Policy.Ignored
+            )
+            page = self.stack.widget(index)
+            page.setSizePolicy(QSizePolicy.Policy.Preferred, policy)
+            page.adjustSize()
+        self.tabs.setCurrentIndex(TRAIN)
+
+    def _on_study(self, folder: Path | None) -> None:
+        self.form.refresh_studies(folder)
+
+    def _on_choice(self, *_: Any) -> None:
+        self._say("")
+
+    def _say(self, words: str) -> None:
+        self.message.setText(words)
+        self.message.setVisible(bool(words))
