@@ -138,3 +138,23 @@ def list_cases(folder: _Folder) -> None:
         print(f"{case.case}\t{case.patient}\t{state}")
     for use in opened.test_uses():
         print(f"test set opened {use['time']}: {use['purpose']}")
+
+
+@study.command("next")
+def next_(
+    folder: _Folder,
+    model: Annotated[str, typer.Option(help="Model, by name or folder.")],
+    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
+    progress: ProgressOption = ProgressStyle.bar,
+) -> None:
+    """Rank the cases without an expert mask by what annotating them would teach."""
+    from napari_microus.core.library import load_model
+    from napari_microus.core.study import Study
+    from napari_microus.core.study.next_case import next_cases
+
+    work = next_cases(Study.open(folder), load_model(model), device=device)
+    for found in drain(work, progress):
+        print(
+            f"{found.case.case}\tuncertainty {found.uncertainty:.3f}\t"
+            f"expected disagreement {found.disagreement:.3f}\tframe {found.frame}"
+        )

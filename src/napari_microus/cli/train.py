@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ import typer
 from napari_microus.cli import app
 from napari_microus.cli._console import ProgressOption, ProgressStyle, drain
 from napari_microus.core.errors import ConfigError
+from napari_microus.core.events import Finished, to_json
 
 _Set = Annotated[
     list[str] | None,
@@ -45,6 +47,9 @@ def train(
         bool, typer.Option(help="Give the same weights on every run.")
     ] = False,
     settings: _Set = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Tell time and memory, and end.")
+    ] = False,
     list_presets: Annotated[
         bool, typer.Option("--list", help="Print the recipes and end.")
     ] = False,
@@ -71,6 +76,9 @@ def train(
     if settings:
         config = config.with_changes(parse_settings(settings))
     _be_polite()
+    if estimate:
+        _tell_estimate(config, progress)
+        return
     from napari_microus.core.train import train as start_training
 
     _show(start_training(config), progress)
@@ -130,6 +138,21 @@ def _be_polite() -> None:
     over on a machine that does something else besides.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def _tell_estimate(config: Any, progress: ProgressStyle) -> None:
+    from napari_microus.core.train.estimate import estimate
+    from napari_microus.core.train.sources import prepare
+
+    data = drain(prepare(config.data, config.model.image_size), progress)
+    found = estimate(config, len(data.frames))
+    if progress is ProgressStyle.json:
+        print(to_json(Finished(dataclasses.asdict(found))), flush=True)
+        return
+    print(
+        f"{found.parameters / 1e6:.1f} M parameters, about {found.memory_mib:.0f} MiB "
+        f"and {found.seconds / 60:.0f} minutes. {found.advice}".rstrip()
+    )
 
 
 def _show(work: Any, progress: ProgressStyle) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_microus.core.train.augment import augment
+from napari_microus.core.train.augment import augment, preview_augmentation
 from napari_microus.core.train.config import AugmentConfig
 
 FULL = AugmentConfig(
@@ -90,3 +90,14 @@ def test_the_gain_differs_along_depth(batch):
     by_row = changed.mean(-1)
     assert by_row.std(-1).min() > 0.01
     assert (changed.mean(-2).std(-1) < by_row.std(-1) * 3).all()
+
+
+def test_a_preview_begins_with_the_frame_itself():
+    frame = np.full((32, 32), 100, np.uint8)
+    mask = np.zeros_like(frame)
+    mask[8:20, 8:20] = 1
+    frames, masks = preview_augmentation(frame, mask, FULL, count=3)
+    assert frames.shape == masks.shape == (4, 32, 32)
+    np.testing.assert_array_equal(frames[0], frame)
+    np.testing.assert_array_equal(masks[0], mask)
+    assert not np.array_equal(frames[1], frames[2])

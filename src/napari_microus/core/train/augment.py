@@ -21,6 +21,8 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from napari_microus.core.train.config import AugmentConfig
 
 IGNORED = 255
@@ -56,6 +58,41 @@ def augment(
     draws = [np.random.default_rng(key) for key in keys]
     frames, masks = _move(frames, masks, draws, config)
     return change_intensity(frames, draws, config), masks
+
+
+def preview_augmentation(
+    frame: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    config: AugmentConfig,
+    count: int = 8,
+    seed: int = 0,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return what a run would make of one frame, to be looked at before it starts.
+
+    Parameters
+    ----------
+    frame, mask : ndarray of uint8, shape (S, S)
+        A frame of 0 to 255 at the network's size, and its mask of 0, 1 or 255.
+    config : AugmentConfig
+        Ranges.
+    count : int
+        Variations to make; the frame itself comes first.
+    seed : int
+        Another seed shows other variations.
+
+    Returns
+    -------
+    frames, masks : ndarray of uint8, shape (1 + count, S, S)
+    """
+    frames = torch.from_numpy(frame).expand(count, 1, *frame.shape).float() / 255
+    masks = torch.from_numpy(mask).expand(count, 1, *mask.shape)
+    keys = [(seed, 0, place) for place in range(count)]
+    varied, moved = augment(frames, masks, keys, config)
+    shown = (varied[:, 0] * 255).round().to(torch.uint8).numpy()
+    return (
+        np.concatenate([frame[None], shown]),
+        np.concatenate([mask[None], moved[:, 0].to(torch.uint8).numpy()]),
+    )
 
 
 def change_intensity(

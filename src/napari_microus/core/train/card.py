@@ -44,7 +44,7 @@ On the validation cases, mean over cases of the mean over frames with a capsule:
 
 The best epoch was chosen on these cases, so that the figures lean to the bright
 side; measure on a test set before drawing conclusions.
-
+{_before_and_after(metrics)}
 ## Made with
 
 Seed {config.seed}, best of {metrics["epochs"]} epochs (number
@@ -53,6 +53,19 @@ Seed {config.seed}, best of {metrics["epochs"]} epochs (number
 
 Licence: that of the training data applies; the code is Apache-2.0.
 """
+
+
+def _before_and_after(metrics: dict[str, Any]) -> str:
+    found = metrics.get("before_and_after")
+    if found is None:
+        return ""
+    return (
+        f"\nBefore fine-tuning the DSC of the {found['patients']} patients was "
+        f"{found['dice_before']:.4f}: a gain of {found['dice_gain']:+.4f}, 95 % "
+        f"interval {found['dice_gain_low']:+.4f} to {found['dice_gain_high']:+.4f}; "
+        f"HD95 was {found['hd95_mm_before']:.2f} mm. The worst patient's DSC went "
+        f"from {found['worst_before']:.4f} to {found['worst_after']:.4f}.\n"
+    )
 
 
 def _number(value: float | None, digits: int) -> str:

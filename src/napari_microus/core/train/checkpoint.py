@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 
 import torch
 
-from napari_microus.core.errors import CheckpointError
+from napari_microus.core.errors import CheckpointError, OutputError
 from napari_microus.core.files import written_whole
 
 if TYPE_CHECKING:
@@ -38,9 +38,21 @@ class Position:
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write ``state`` beside ``path`` and rename it, so that one is always whole."""
+    """Write ``state`` beside ``path`` and rename it, so that one is always whole.
+
+    Raises
+    ------
+    OutputError
+        If the disk is full or the folder is gone; the former checkpoint stays.
+    """
     with written_whole(path, overwrite=True) as temporary:
-        torch.save({"format": FORMAT, **state}, temporary)
+        try:
+            torch.save({"format": FORMAT, **state}, temporary)
+        except RuntimeError as error:  # how PyTorch's writer tells of a full disk
+            raise OutputError(
+                f"The run folder must have room for a checkpoint; got {path.parent} "
+                f"({str(error).splitlines()[0]}). Free some space and resume the run."
+            ) from error
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -270,10 +270,16 @@ class TrainConfig(Config):
         Decides weights, order and augmentation.
     deterministic : bool
         Refuse operations whose result may differ from run to run.
+    opening : int
+        Recommended with the model: cut off parts of a capsule narrower than this
+        many pixels at the network's size. Validation measures the network without.
     tensorboard : bool
         Write a TensorBoard log too.
     to_library : bool
         Put the finished model into the user's library, under ``name``.
+    promote : str
+        "if_not_worse" keeps a fine-tuned model out of the library where it is worse
+        than its start on the validation patients; "always" does not ask.
     """
 
     output: str = "run"
@@ -297,13 +303,17 @@ class TrainConfig(Config):
     threads: int | None = None
     seed: int = 0
     deterministic: bool = False
+    opening: int = 0
     tensorboard: bool = False
     to_library: bool = True
+    promote: Literal["if_not_worse", "always"] = "if_not_worse"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "validate_every"):
             count = getattr(self, name)
             require(count >= 1, f"{name} must be at least 1", count, "Raise it.")
+        ok = self.opening >= 0
+        require(ok, "opening must not be negative", self.opening, "Use 0.")
         for name in ("micro_batch", "early_stop", "threads"):
             count = getattr(self, name)
             ok = count is None or count >= 1

@@ -40,6 +40,13 @@ from napari_microus.core.train.config import TrainConfig
 from napari_microus.core.train.control import Control, StepAbandoned
 from napari_microus.core.train.criterion import create_criterion
 from napari_microus.core.train.export import export_model, start_network
+from napari_microus.core.train.guard import (
+    Comparison,
+    compare_scores,
+    read_scores,
+    scores_from,
+    write_scores,
+)
 from napari_microus.core.train.memory import memory_mib
 from napari_microus.core.train.optimizer import (
     WeightAverage,
@@ -51,6 +58,7 @@ from napari_microus.core.train.runs import RunFolder, read_status
 from napari_microus.core.train.sampler import Sampler
 from napari_microus.core.train.sources import TrainingData, prepare
 from napari_microus.core.train.step import Learner, make_step
+from napari_microus.core.train.tensorboard import TensorBoardLog
 from napari_microus.core.train.validate import (
     CaseScore,
     FramePreview,
@@ -71,7 +79,8 @@ class TrainResult:
 
     ``model`` is the finished model's folder, None if the run ended before its first
     validation. ``state`` is "finished" or "stopped". DSC and HD95 are those of the
-    best epoch on the validation cases.
+    best epoch on the validation cases; ``comparison`` sets them beside the start
+    model's.
     """
 
     run: Path
@@ -80,6 +89,7 @@ class TrainResult:
     best_epoch: int
     dice: float | None
     hd95_mm: float | None
+    comparison: Comparison | None = None
 
 
 def train(config: TrainConfig) -> Generator[Event, None, TrainResult]:
@@ -108,7 +118,7 @@ def train(config: TrainConfig) -> Generator[Event, None, TrainResult]:
     """
     fabric = create_fabric(config)
     run = RunFolder.create(config) if fabric.is_global_zero else None
-    return (yield from _reported(run, _train(config, fabric, run, None)))
+    return (yield from _reported(run, config, _train(config, fabric, run, None)))
 
 
 def resume(run: str | Path) -> Generator[Event, None, TrainResult]:
@@ -133,16 +143,22 @@ def resume(run: str | Path) -> Generator[Event, None, TrainResult]:
         if folder is not None:
             folder.close()
         raise
-    return (yield from _reported(folder, _train(config, fabric, folder, saved)))
+    work = _train(config, fabric, folder, saved)
+    return (yield from _reported(folder, config, work))
 
 
 def _reported(
-    run: RunFolder | None, work: Generator[Event, None, TrainResult]
+    run: RunFolder | None,
+    config: TrainConfig,
+    work: Generator[Event, None, TrainResult],
 ) -> Generator[Event, None, TrainResult]:
     """Record every event in the run's folder, and how the run ended."""
     if run is None:
         return (yield from work)
+    log: TensorBoardLog | None = None
     try:
+        if config.tensorboard:
+            log = TensorBoardLog(run.path / "tensorboard")
         while True:
             try:
                 event = next(work)
@@ -150,6 +166,8 @@ def _reported(
                 result: TrainResult = stop.value
                 return result
             run.record(event)
+            if log is not None:
+                log.write(event)
             if isinstance(event, Finished):  # told last: readers stop at this state
                 run.set_status(state=event.result["state"])
             yield event
@@ -162,6 +180,8 @@ def _reported(
         run.fail(Failed(str(error) or type(error).__name__, type(error).__name__))
         raise
     finally:
+        if log is not None:
+            log.close()
         run.close()
 
 
@@ -210,6 +230,12 @@ def _train(
             first_epoch=position.epoch,
             human_dice=ceiling,
         )
+
+        # --- what the start model can do, to be compared with in the end
+        if saved is None and config.start is not None and data.validation:
+            scores = yield from _validate(run, learner, data, control)
+            if run is not None and scores is not None:
+                write_scores(run.path / "before.json", scores)
 
         # --- epochs
         if saved is None:
@@ -278,6 +304,7 @@ def _train(
             # --- validation, at full resolution
             began = time.monotonic()
             summary: dict[str, float] = {}
+            scores = []
             if _validates(config, position) and data.validation:
                 scores = yield from _validate(run, learner, data, control)
                 if scores is None:
@@ -288,7 +315,7 @@ def _train(
             report = _close_epoch(config, position, sampler.batches, rate, summary)
             position.history.append(dataclasses.asdict(report))
             if report.is_best:
-                _save_best(run, learner, position, summary)
+                _save_best(run, learner, position, scores)
             position.epoch += 1
             position.batch, position.loss_sum = 0, 0.0
             _save(run, learner, position, "last.ckpt")
@@ -299,6 +326,13 @@ def _train(
 
         # --- the model
         result = _finish(config, fabric, run, learner, position, data, state, ceiling)
+        if result.comparison is not None:
+            yield Notice(result.comparison.sentence)
+        if result.comparison is not None and result.model == result.run / "model":
+            yield Notice(
+                f"The model is in {result.model} and not in the library"
+                + (", as it is worse than its start." if config.to_library else ".")
+            )
         yield StateChanged(state)
         yield Finished({k: _plain(v) for k, v in dataclasses.asdict(result).items()})
         return result
@@ -529,7 +563,7 @@ def _save_best(
     run: RunFolder | None,
     learner: Learner,
     position: Position,
-    summary: dict[str, float],
+    scores: list[CaseScore],
 ) -> None:
     if run is None:
         return
@@ -538,7 +572,7 @@ def _save_best(
         {
             "config": learner.config.to_dict(),
             "epoch": position.epoch,
-            "summary": summary,
+            "scores": [dataclasses.asdict(score) for score in scores],
             "model": learner.evaluated.state_dict(),
         },
     )
@@ -568,15 +602,21 @@ def _finish(
     ceiling: float | None,
 ) -> TrainResult:
     """Put the best network into a model folder and draw the curves."""
-    model, best = None, Path(config.output) / "checkpoints" / "best.ckpt"
+    model, comparison = None, None
+    best = Path(config.output) / "checkpoints" / "best.ckpt"
     hd95_mm = None
     if position.best_epoch >= 0:
         hd95_mm = position.history[position.best_epoch]["val_hd95_mm"]
     if run is not None:
         if best.exists():
-            weights = load_checkpoint(best)["model"]
-            load_weights(learner.network, weights, best)
-            model = export_model(config, learner.network, position, data, ceiling)
+            kept = load_checkpoint(best)
+            load_weights(learner.network, kept["model"], best)
+            before = read_scores(run.path / "before.json")
+            if before is not None:
+                comparison = compare_scores(before, scores_from(kept["scores"]))
+            model = export_model(
+                config, learner.network, position, data, ceiling, comparison
+            )
         if position.history:
             curves.draw(run.path / "curves.png", position.history, ceiling)
         run.set_status(epoch=position.epoch, best_dice=_known(position))
@@ -588,6 +628,7 @@ def _finish(
         best_epoch=position.best_epoch,
         dice=_known(position),
         hd95_mm=hd95_mm,
+        comparison=comparison,
     )
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from napari_microus.core.train.checkpoint import Position
     from napari_microus.core.train.config import TrainConfig
+    from napari_microus.core.train.guard import Comparison
     from napari_microus.core.train.sources import TrainingData
 
 
@@ -46,15 +47,19 @@ def export_model(
     position: Position,
     data: TrainingData,
     human_dice: float | None,
+    comparison: Comparison | None = None,
 ) -> Path:
     """Write the model's folder into the run, and into the library if asked for.
+
+    A fine-tuned model that is worse than its start stays out of the library, unless
+    ``config.promote`` is "always".
 
     Returns
     -------
     Path
         The folder in the library, or the run's own.
     """
-    from napari_microus.core.library import library_folder, save_model
+    from napari_microus.core.library import save_model
 
     model = config.model
     is_transunet = model.architecture == "transunet"
@@ -63,6 +68,7 @@ def export_model(
         "architecture": model.architecture,
         "options": options.to_dict(),
         "input": {"size": model.image_size},
+        "predict": {"opening": config.opening},
         "version": "1",
         "training": _shareable(config),
     }
@@ -76,18 +82,39 @@ def export_model(
         "epochs": position.epoch,
         "training_s": position.seconds,
     }
+    if comparison is not None:
+        metrics["before_and_after"] = dataclasses.asdict(comparison)
     parts: dict[str, Any] = {
         "config": described,
         "card": write_card(config, data, metrics),
         "metrics": metrics,
     }
     own = save_model(Path(config.output) / "model", network, overwrite=True, **parts)
-    if not config.to_library:
+    worse = comparison is not None and comparison.is_worse
+    if not config.to_library or (worse and config.promote != "always"):
         return own
-    name, number = config.name, 2
-    while (library_folder() / name).exists():
-        name, number = f"{config.name}-{number}", number + 1
-    return save_model(library_folder() / name, network, **parts)
+    return promote(config.output, config.name)
+
+
+def promote(run: str | Path, name: str) -> Path:
+    """Put a run's model into the library under ``name``, or that and a number.
+
+    To take it back, remove it from the library: the model it started from is still
+    there.
+    """
+    from napari_microus.core.library import library_folder, read_model, save_model
+
+    model = read_model(Path(run) / "model")
+    wanted, number = name, 2
+    while (library_folder() / wanted).exists():
+        wanted, number = f"{name}-{number}", number + 1
+    return save_model(
+        library_folder() / wanted,
+        model.network,
+        config=model.config,
+        card=model.card,
+        metrics=model.metrics,
+    )
 
 
 def _shareable(config: TrainConfig) -> dict[str, Any]:

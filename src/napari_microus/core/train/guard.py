@@ -1,0 +1,131 @@
+"""Tell whether fine-tuning made a model better on the same held-out patients."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari_microus.core.files import written_whole
+from napari_microus.core.train.validate import CaseScore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+# Below this a bootstrap over patients says next to nothing.
+_FEW_PATIENTS = 5
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A model before and after fine-tuning; means over patients.
+
+    Attributes
+    ----------
+    patients : int
+        Held-out patients who were measured both times.
+    dice_before, dice_after, hd95_mm_before, hd95_mm_after : float
+        Means; NaN where nothing could be measured.
+    worst_before, worst_after : float
+        DSC of the worst patient.
+    dice_gain, dice_gain_low, dice_gain_high : float
+        Mean gain of DSC with its 95 % bootstrap interval, patients resampled.
+    """
+
+    patients: int
+    dice_before: float
+    dice_after: float
+    hd95_mm_before: float
+    hd95_mm_after: float
+    worst_before: float
+    worst_after: float
+    dice_gain: float
+    dice_gain_low: float
+    dice_gain_high: float
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the tuned model should not take the other's place."""
+        return self.dice_gain < 0
+
+    @property
+    def sentence(self) -> str:
+        """What the comparison says, for the user."""
+        text = (
+            f"On {self.patients} held-out patients DSC went from "
+            f"{self.dice_before:.4f} to {self.dice_after:.4f} (gain "
+            f"{self.dice_gain:+.4f}, 95 % interval {self.dice_gain_low:+.4f} to "
+            f"{self.dice_gain_high:+.4f}), HD95 from {self.hd95_mm_before:.2f} to "
+            f"{self.hd95_mm_after:.2f} mm, the worst patient's DSC from "
+            f"{self.worst_before:.4f} to {self.worst_after:.4f}."
+        )
+        if self.patients < _FEW_PATIENTS:
+            text += (
+                f" Fewer than {_FEW_PATIENTS} patients cannot tell for sure: hold "
+                "out more."
+            )
+        return text
+
+
+def compare_scores(
+    before: Sequence[CaseScore], after: Sequence[CaseScore]
+) -> Comparison | None:
+    """Compare two models on the same cases; None where no patient has both scores."""
+    from napari_microus.core.reproduce.statistics import by_patient, paired_difference
+
+    dices = [
+        by_patient([(s.patient, s.dice) for s in part]) for part in (before, after)
+    ]
+    distances = [
+        by_patient([(s.patient, s.hd95_mm) for s in part]) for part in (before, after)
+    ]
+    both = [
+        patient
+        for patient in dices[0]
+        if not math.isnan(dices[0][patient] + dices[1].get(patient, math.nan))
+    ]
+    if not both:
+        return None
+    old, new = ([part[patient] for patient in both] for part in dices)
+    gain = paired_difference(new, old)
+    reached = [
+        [part[p] for p in both if not math.isnan(part.get(p, math.nan))]
+        for part in distances
+    ]
+    return Comparison(
+        patients=len(both),
+        dice_before=_mean(old),
+        dice_after=_mean(new),
+        hd95_mm_before=_mean(reached[0]),
+        hd95_mm_after=_mean(reached[1]),
+        worst_before=min(old),
+        worst_after=min(new),
+        dice_gain=gain.mean,
+        dice_gain_low=gain.low,
+        dice_gain_high=gain.high,
+    )
+
+
+def write_scores(path: Path, scores: Sequence[CaseScore]) -> None:
+    """Keep the scores of the start model for when the run is done."""
+    with written_whole(path, overwrite=True) as temporary:
+        temporary.write_text(json.dumps([dataclasses.asdict(s) for s in scores]))
+
+
+def read_scores(path: Path) -> list[CaseScore] | None:
+    """Return the scores of the start model, None where there are none."""
+    if not path.exists():
+        return None
+    return scores_from(json.loads(path.read_text(encoding="utf-8")))
+
+
+def scores_from(rows: list[dict[str, Any]]) -> list[CaseScore]:
+    """Return scores from plain data."""
+    return [CaseScore(**row) for row in rows]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else math.nan
