@@ -17,6 +17,7 @@ demo: env
 
 test: env lint
 	$(BIN)/python -m pytest -q
+	$(MAKE) --no-print-directory test-slicer
 
 lint: env
 	$(BIN)/ruff check .
@@ -67,7 +68,7 @@ $(SLICER)/.installed: constraints.txt slicer_extension/MicroUS/Resources/require
 slicer-export:
 	rm -rf slicer-export
 	mkdir -p slicer-export
-	git ls-files slicer_extension | while read -r file; do \
+	@git ls-files slicer_extension | while read -r file; do \
 		target="slicer-export/SlicerMicroUS/$${file#slicer_extension/}"; \
 		mkdir -p "$$(dirname "$$target")" && cp "$$file" "$$target"; \
 	done

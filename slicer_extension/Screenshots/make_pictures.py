@@ -11,6 +11,7 @@ has Slicer's style.
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -20,10 +21,11 @@ sys.path.insert(0, str(HERE.parent / "MicroUS" / "Testing" / "Python"))
 import conftest  # noqa: F401, E402  puts the stand-ins in place
 import slicer  # noqa: E402
 import standins  # noqa: E402
-from MicroUSLib import comparing, nodes, sample_data, segments  # noqa: E402
+from MicroUSLib import nodes, sample_data, segments  # noqa: E402
 from PIL import Image, ImageDraw  # noqa: E402
 from slice_view import SliceView  # noqa: E402
 
+DOCS = HERE.parents[1] / "docs" / "images"  # where this is not published alone
 FRAME = 5
 
 
@@ -71,7 +73,7 @@ def main() -> None:
     widget = MicroUS.MicroUSWidget()
     widget.setup()
     capsule = segments.mask_from_node(masks[0], "1", scan, "expert")
-    node, key = segments.put_capsule(capsule, None, scan, None, {"sample": "expert"})
+    node, _ = segments.put_capsule(capsule, None, scan, None, {"sample": "expert"})
     save(view.picture(), "capsule.png")
     node.GetDisplayNode().SetVisibility(False)
 
@@ -92,7 +94,10 @@ def main() -> None:
     widget.parent.show()
     standins.Application().processEvents()
     widget.parent.grab().save(str(HERE / "panel.png"))
-    print(HERE / "panel.png", comparing.ADJUDICATED, key)
+    print(HERE / "panel.png")
+    if DOCS.is_dir():
+        for name in ("capsule", "hard_region", "panel"):
+            shutil.copy(HERE / f"{name}.png", DOCS / f"slicer_{name}.png")
 
 
 if __name__ == "__main__":

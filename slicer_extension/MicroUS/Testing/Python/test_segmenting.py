@@ -57,7 +57,7 @@ def test_same_file_gives_the_same_mask_as_napari(
 
     ours = segments.segment_array(node, key, volume)
     np.testing.assert_array_equal(ours, napari.mask.array)
-    assert 0 < ours.mean() < 1
+    assert ours.any()
     assert node.GetParentTransformNode() is transform
 
 
