@@ -58,6 +58,13 @@ def segment(
         bool, typer.Option(help="Keep one piece in each frame.")
     ] = True,
     fill_holes: Annotated[bool, typer.Option(help="Fill enclosed holes.")] = True,
+    opening: Annotated[
+        int | None,
+        typer.Option(
+            help="Cut off parts narrower than this many of the network's pixels; "
+            "as the model recommends, if not given."
+        ),
+    ] = None,
     precision: Annotated[
         str, typer.Option(help="auto, float32, bfloat16 or float16.")
     ] = "auto",
@@ -89,6 +96,7 @@ def segment(
             flip=flip,
             largest_component=largest_component,
             fill_holes=fill_holes,
+            opening=opening,
             precision=precision,
         ),
         progress,

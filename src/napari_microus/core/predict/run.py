@@ -15,6 +15,7 @@ from napari_microus.core.events import Event, Notice, Progress
 from napari_microus.core.predict.components import fill_holes as fill
 from napari_microus.core.predict.components import keep_largest_component
 from napari_microus.core.predict.networks import Panel
+from napari_microus.core.predict.opening import cut_narrow_parts
 from napari_microus.core.predict.result import Prediction
 from napari_microus.core.preprocess import intensity_window, to_full_size, to_network
 
@@ -42,6 +43,7 @@ def predict(
     threshold: float = 0.5,
     largest_component: bool = True,
     fill_holes: bool = True,
+    opening: int | None = None,
     flip: bool = False,
     precision: str = "auto",
 ) -> Generator[Event, None, Prediction]:
@@ -68,6 +70,10 @@ def predict(
         Probability above which a pixel is capsule, between 0 and 1.
     largest_component, fill_holes : bool
         In each frame keep the largest component only, then fill what it encloses.
+    opening : int, optional
+        Cut off parts narrower than this many pixels at the network's size
+        (`opening.cut_narrow_parts`) first; None does as the model recommends, 0
+        cuts nothing.
     flip : bool
         Average with the answer to the mirrored frame (test-time augmentation).
     precision : str
@@ -102,6 +108,7 @@ def predict(
     _check_intensities(volume.array)
     window = intensity_window(volume.array)
     models: list[Any] = list(model) if isinstance(model, (list, tuple)) else [model]
+    width = _opening(opening, models)
     panel = Panel(
         models,
         choose_device(device),
@@ -128,6 +135,7 @@ def predict(
                 batch_size = len(batch) // 2
                 yield Notice(f"Memory is short: {batch_size} frames at once from here.")
                 continue
+            answer = cut_narrow_parts(answer, width, cut)
             for frame, foreground in zip(
                 batch, _foreground(answer, volume.shape[1:], cut), strict=True
             ):
@@ -188,6 +196,19 @@ def _frames(frames: int | Iterable[int] | None, count: int) -> tuple[int, ...]:
             f"{wrong[0] if wrong else 'none'}. Choose frames of this scan."
         )
     return chosen
+
+
+def _opening(opening: int | None, models: Sequence[Any]) -> int:
+    """Return the width to cut: as asked for, or as the first model recommends."""
+    if opening is None:
+        config = getattr(models[0], "config", None) if models else None
+        advice = config.get("predict", {}) if isinstance(config, dict) else {}
+        opening = advice.get("opening", 0)
+    if not isinstance(opening, int) or opening < 0:
+        raise ConfigError(
+            f"opening must be a whole number of pixels; got {opening}. Use 0 for none."
+        )
+    return opening
 
 
 def _logit(threshold: float) -> float:
