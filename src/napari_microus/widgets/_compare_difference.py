@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_microus.core import colors
 from napari_microus.core.compare.disagreement import (
     BOTH,
     EXPERT_ONLY,
@@ -26,7 +27,7 @@ from napari_microus.core.compare.disagreement import (
     NONEXPERT_ONLY,
 )
 from napari_microus.core.compare.masks import UNDECIDED
-from napari_microus.widgets._compare_naming import HARD_COLOR, OPEN, UNDECIDED_COLOR
+from napari_microus.widgets._compare_naming import AGREED_COLOR, OPEN
 from napari_microus.widgets._compare_pair import ROLE
 from napari_microus.widgets._compare_parts import swatch, text
 from napari_microus.widgets._compare_weights import WeightFrames, load_network_code
@@ -111,7 +112,7 @@ class DifferenceTab(QWidget):
             "The disputed pixels, widened by a square, as the losses use it. "
             "Everything else is the easy region."
         )
-        self.hard_check.setIcon(swatch(HARD_COLOR))
+        self.hard_check.setIcon(swatch(colors.HARD_REGION))
         self.kernel = QDoubleSpinBox()
         self.kernel.setRange(1, 500)
         self.kernel.setDecimals(0)
@@ -340,10 +341,10 @@ class DifferenceTab(QWidget):
     def _name_rows(self) -> None:
         naming = self._comparison.naming if self._comparison else OPEN
         content = [
-            (BOTH, "both", "#b0b0b0"),
+            (BOTH, "both", AGREED_COLOR),
             (EXPERT_ONLY, f"{naming.expert} only", naming.expert_color),
             (NONEXPERT_ONLY, f"{naming.nonexpert} only", naming.nonexpert_color),
-            (LEFT_OPEN, "undecided", UNDECIDED_COLOR),
+            (LEFT_OPEN, "undecided", colors.UNDECIDED),
         ]
         if naming.is_swapped:  # the order must not tell who is who
             content[1:3] = content[2:0:-1]
@@ -372,7 +373,11 @@ class _Outlined:
     def __init__(self, layer: Any, value: int, color: str) -> None:
         self.layer = layer
         self._before = (layer.contour, layer.colormap, layer.selected_label)
-        layer.colormap = {UNDECIDED: UNDECIDED_COLOR, value: color, None: "transparent"}
+        layer.colormap = {
+            UNDECIDED: colors.UNDECIDED,
+            value: color,
+            None: "transparent",
+        }
         layer.contour = 2
         layer.selected_label = value
 

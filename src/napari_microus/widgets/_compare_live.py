@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_microus.core.colors import HARD_REGION
 from napari_microus.core.compare.disagreement import Counts, counts
 from napari_microus.core.compare.live import LiveDisagreement
 from napari_microus.widgets._compare_edits import EditWatcher
-from napari_microus.widgets._compare_naming import HARD_COLOR, OPEN, Naming
+from napari_microus.widgets._compare_naming import OPEN, Naming
 from napari_microus.widgets._compare_pair import ROLE, Pair
 from napari_microus.widgets._layers import derived_metadata, geometry
 
@@ -248,6 +249,6 @@ class LiveComparison(QObject):
             self.hard_layer = self._add_layer(
                 self.live.hard,
                 "hard region",
-                {1: HARD_COLOR, None: "transparent"},
+                {1: HARD_REGION, None: "transparent"},
                 opacity=0.45,
             )

@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from napari_microus.core.colors import EXPERT, HARD_REGION, NONEXPERT, UNDECIDED
 from napari_microus.core.compare.disagreement import (
     BOTH,
     EXPERT_ONLY,
@@ -16,15 +17,9 @@ from napari_microus.core.compare.disagreement import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Okabe and Ito's palette, told apart with any colour vision.
-BLUE = "#56b4e9"
-ORANGE = "#e69f00"
-GREEN = "#009e73"
-YELLOW = "#f0e442"
-PINK = "#cc79a7"
-GREY = "#b0b0b059"
-HARD_COLOR = PINK
-UNDECIDED_COLOR = YELLOW
+# What two or more agree on; Okabe and Ito's bluish green.
+AGREED_COLOR = "#009e73"
+HAND_DRAWN_COLOR = HARD_REGION
 
 
 @dataclass(frozen=True)
@@ -45,8 +40,8 @@ class Naming:
 
     expert: str = "expert"
     nonexpert: str = "non-expert"
-    expert_color: str = BLUE
-    nonexpert_color: str = ORANGE
+    expert_color: str = EXPERT
+    nonexpert_color: str = NONEXPERT
     is_swapped: bool = False
     is_blind: bool = False
 
@@ -67,10 +62,10 @@ class Naming:
     def color_map(self) -> dict[int | None, str]:
         """Return the colours of a disagreement layer."""
         return {
-            BOTH: GREY,
+            BOTH: f"{AGREED_COLOR}1c",
             EXPERT_ONLY: self.expert_color,
             NONEXPERT_ONLY: self.nonexpert_color,
-            LEFT_OPEN: UNDECIDED_COLOR,
+            LEFT_OPEN: UNDECIDED,
             None: "transparent",
         }
 
@@ -95,7 +90,7 @@ def blind_naming(generator: random.Random | None = None) -> Naming:
     """Return names and colours that do not tell who the expert is."""
     generator = generator or random.Random()
     is_swapped = generator.random() < 0.5
-    colors = [BLUE, ORANGE]
+    colors = [EXPERT, NONEXPERT]
     generator.shuffle(colors)
     names = ["annotator A", "annotator B"]
     if is_swapped:

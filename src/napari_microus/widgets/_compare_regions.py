@@ -26,11 +26,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_microus.core import colors
 from napari_microus.core.compare.adjudication import Decision
 from napari_microus.core.compare.journal import journal_path
 from napari_microus.core.compare.regions import DisputedRegion, RankBy
 from napari_microus.core.io.writing import sidecar_of
-from napari_microus.widgets._compare_naming import UNDECIDED_COLOR, naming_from_json
+from napari_microus.widgets._compare_naming import naming_from_json
 from napari_microus.widgets._compare_parts import length_unit, number, swatch, text
 from napari_microus.widgets._compare_settling import (
     Begun,
@@ -261,7 +262,7 @@ class RegionsTab(QWidget):
             self.buttons[act].setText(f"{label}  [{KEYS[act]}]")
         self.buttons["expert"].setIcon(swatch(naming.color_of(naming.first)))
         self.buttons["nonexpert"].setIcon(swatch(naming.color_of(naming.second)))
-        self.buttons["undecided"].setIcon(swatch(UNDECIDED_COLOR))
+        self.buttons["undecided"].setIcon(swatch(colors.UNDECIDED))
         if self.settling is not None:
             self._fill_table()
 

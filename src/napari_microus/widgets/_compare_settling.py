@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_microus.core import colors
 from napari_microus.core.compare.adjudication import (
     FROM_EXPERT,
     FROM_NONEXPERT,
@@ -32,9 +33,8 @@ from napari_microus.core.compare.sidecar import (
 )
 from napari_microus.widgets._compare_edits import EditWatcher
 from napari_microus.widgets._compare_naming import (
-    GREEN,
-    PINK,
-    UNDECIDED_COLOR,
+    AGREED_COLOR,
+    HAND_DRAWN_COLOR,
     Naming,
 )
 from napari_microus.widgets._compare_pair import ROLE
@@ -205,15 +205,15 @@ class Settling(QObject):
         """Use other names and colours."""
         self._naming = naming
         self.layer.colormap = {
-            1: GREEN,
-            UNDECIDED: UNDECIDED_COLOR,
+            1: AGREED_COLOR,
+            UNDECIDED: colors.UNDECIDED,
             None: "transparent",
         }
         self.provenance_layer.colormap = {
             FROM_EXPERT: naming.expert_color,
             FROM_NONEXPERT: naming.nonexpert_color,
-            HAND_DRAWN: PINK,
-            UNDECIDED: UNDECIDED_COLOR,
+            HAND_DRAWN: HAND_DRAWN_COLOR,
+            UNDECIDED: colors.UNDECIDED,
             None: "transparent",
         }
 

@@ -25,13 +25,13 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_microus.core.colors import EXPERT, HARD_REGION, NONEXPERT
 from napari_microus.core.compare.agreement import fleiss_kappa
 from napari_microus.core.compare.consensus import Consensus, consensus, why_not
 from napari_microus.core.compare.difficulty import difficulty, rank_correlation
 from napari_microus.core.compare.masks import as_mask
 from napari_microus.core.compare.three_way import THREE_WAY_NAMES, ThreeWay, three_way
 from napari_microus.core.errors import InputError, MicroUSError
-from napari_microus.widgets._compare_naming import BLUE, ORANGE, PINK, YELLOW
 from napari_microus.widgets._compare_pair import (
     ROLE,
     candidate_masks,
@@ -65,11 +65,11 @@ _METHODS = {
     "STAPLE": Consensus.staple,
 }
 _THREE_WAY_COLORS: dict[int | None, str] = {
-    1: BLUE,
-    2: ORANGE,
-    3: YELLOW,
+    1: EXPERT,
+    2: NONEXPERT,
+    3: "#f0e442",
     4: "#d55e00",
-    5: PINK,
+    5: HARD_REGION,
 }
 
 

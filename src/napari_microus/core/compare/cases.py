@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_microus.core.colors import EXPERT, NONEXPERT
 from napari_microus.core.compare.agreement import fleiss_kappa
 from napari_microus.core.compare.consensus import Consensus, consensus, why_not
 from napari_microus.core.compare.disagreement import (
@@ -200,7 +201,7 @@ def draw_panel(
     for other in case.others:
         disputed += [row.disagreement_mm2 for row in other.frames]
     frame = int(disputed.argmax())
-    colors = ("#56b4e9", "#e69f00", "#009e73", "#f0e442", "#d55e00", "#0072b2")
+    colors = (EXPERT, NONEXPERT, "#009e73", "#f0e442", "#d55e00", "#0072b2")
     names = [case.reference, *(other.file for other in case.others)]
     contours = [
         Contour(mask.array[frame] == 1, name, colors[number % len(colors)])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_microus.core.colors import EXPERT, NONEXPERT
 from napari_microus.core.compare.trainee import (
     TraineeCase,
     bias_mm,
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.figure import Figure
-
-# Okabe and Ito's colours, told apart with any colour vision.
-REFERENCE_COLOUR = "#0072B2"
-TRAINEE_COLOUR = "#E69F00"
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
@@ -85,8 +82,8 @@ def write_trainee_page(
 <h2>Bias by case</h2>{_embedded(_bias_plot(cases))}
 <h2>Trend</h2><p>{escape(_trend(cases))}</p>{_embedded(_trend_plot(cases))}
 <h2>Most disputed frames</h2>
-<p><b style="color:{REFERENCE_COLOUR}">reference</b>,
-<b style="color:{TRAINEE_COLOUR}">{escape(trainee)}</b></p>
+<p><b style="color:{EXPERT}">reference</b>,
+<b style="color:{NONEXPERT}">{escape(trainee)}</b></p>
 <div class="frames">{pictures}</div>
 <h2>All cases</h2>
 <table><tr><th>Case</th><th>Date</th><th>Dice</th><th>HD95 mm</th><th>ASSD mm</th>
@@ -144,11 +141,12 @@ def _bias_plot(cases: list[TraineeCase]) -> Figure:
     figure = _figure(7.5, 2.8)
     axes = figure.subplots()
     values = [case.totals.mean_signed_mm for case in cases]
-    axes.bar(range(len(cases)), np.nan_to_num(values), color=TRAINEE_COLOUR)
+    axes.bar(range(len(cases)), np.nan_to_num(values), color=NONEXPERT)
     axes.axhline(0, color="#222", linewidth=0.8)
     step = max(1, len(cases) // 20)
     axes.set_xticks(range(0, len(cases), step), [c.name for c in cases[::step]])
     axes.set_xlabel("case")
+    axes.set_xlim(-0.7, max(len(cases), 5) - 0.3)
     axes.set_ylabel("signed mean, mm\n(+ draws larger)")
     return figure
 
@@ -157,7 +155,7 @@ def _trend_plot(cases: list[TraineeCase]) -> Figure:
     figure = _figure(7.5, 2.8)
     axes = figure.subplots()
     days = np.array([case.day for case in cases], "datetime64[D]")
-    axes.plot(days, [c.totals.mean_assd_mm for c in cases], "o", color=REFERENCE_COLOUR)
+    axes.plot(days, [c.totals.mean_assd_mm for c in cases], "o", color=EXPERT)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("ASSD, mm")
     figure.autofmt_xdate()
@@ -172,8 +170,8 @@ def _worst_frame(case: TraineeCase) -> Figure:
     background = case.image if case.image is not None else np.zeros((height, width))
     axes.imshow(background, cmap="gray", aspect="auto")
     for mask, colour in (
-        (case.reference, REFERENCE_COLOUR),
-        (case.trainee, TRAINEE_COLOUR),
+        (case.reference, EXPERT),
+        (case.trainee, NONEXPERT),
     ):
         if (mask == 1).any() and not (mask == 1).all():
             axes.contour(mask == 1, levels=[0.5], colors=[colour], linewidths=1.5)
