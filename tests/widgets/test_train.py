@@ -9,6 +9,7 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 
+from napari_microus.core.events import Failed, Finished, to_json
 from napari_microus.core.library import ModelInfo
 from napari_microus.core.train.runs import read_status
 from napari_microus.widgets._segment_form import SegmentForm
@@ -18,17 +19,26 @@ from napari_microus.widgets.train import RUNS, TrainWidget
 
 FAKE = str(Path(__file__).with_name("fake_trainer.py"))
 MODEL = ModelInfo("microus-small", Path("nowhere") / "microus-small")
+ESTIMATE = {"seconds": 600, "memory_mib": 1024, "parameters": 5e5, "advice": ""}
 PATIENCE_MS = 60_000  # of a machine on which much else happens
 
 
 class Command:
     """Turns the dock's words into a fake trainer's, and keeps them."""
 
-    def __init__(self, mode="train", epochs=400):
+    def __init__(self, mode="train", epochs=400, estimate=None):
         self.mode, self.epochs, self.words = mode, epochs, None
+        self.figures = estimate or ESTIMATE
 
     def __call__(self, words):
         self.words = list(words)
+        if "--estimate" in words:
+            line = to_json(
+                Failed(self.figures)
+                if isinstance(self.figures, str)
+                else Finished(self.figures)
+            )
+            return [sys.executable, "-c", f"print({line!r})"]
         if words[0] == "resume":
             return [sys.executable, FAKE, "resume", words[1], str(self.epochs)]
         run = words[words.index("--output") + 1]
@@ -82,11 +92,17 @@ def wait(qtbot, condition):
     qtbot.waitUntil(condition, timeout=PATIENCE_MS)
 
 
+def start(qtbot, dock):
+    """Click *Train* and wait for the process."""
+    dock.start_button.click()
+    wait(qtbot, lambda: dock.panel.run is not None)
+
+
 @pytest.fixture
 def running(qtbot, make):
     """A dock that has started a run, some batches ago."""
     dock = make()
-    dock.start_button.click()
+    start(qtbot, dock)
     wait(qtbot, lambda: len(dock.panel.history.epochs) >= 1)
     wait(qtbot, dock.panel.pause_button.isEnabled)
     return dock
@@ -150,7 +166,7 @@ def test_cancelled_pause_ends_the_run(qtbot, running):
 
 def test_run_cancelled_before_its_first_step_leaves_nothing(qtbot, make):
     dock = make(Command("prepares"))
-    dock.start_button.click()
+    start(qtbot, dock)
     run = dock.panel.run
     wait(qtbot, lambda: (run / "status.json").exists())
     (run / "checkpoints" / "last.ckpt").unlink()
@@ -168,7 +184,7 @@ def test_finished_model_is_chosen_for_segmenting(qtbot, make):
     form.setParent(dock)
     assert form.model.name == "microus-small"
 
-    dock.start_button.click()
+    start(qtbot, dock)
     wait(qtbot, lambda: not dock.panel.is_active)
     assert dock.panel.state == "finished"
 
@@ -191,7 +207,7 @@ def test_finished_model_is_chosen_for_segmenting(qtbot, make):
 def test_end_in_trouble_is_one_sentence(mode, words, qtbot, make):
     dock = make(Command(mode))
 
-    dock.start_button.click()
+    start(qtbot, dock)
     wait(qtbot, lambda: not dock.panel.is_active)
 
     assert dock.panel.message.text().startswith(words)
@@ -213,12 +229,13 @@ def test_removed_run_is_named(qtbot, running):
     assert not panel.resume_button.isVisible()
 
 
-def test_unwritable_folder_is_named(make, places):
+def test_unwritable_folder_is_named(qtbot, make, places):
     places.folder.mkdir()
     (places.folder / "runs").write_text("in the way")
     dock = make()
 
     dock.start_button.click()
+    wait(qtbot, lambda: not dock.estimate.is_running)
 
     assert dock.message.text().startswith("The run folder must be writable; got")
     assert not dock.panel.is_active
@@ -298,7 +315,7 @@ def test_way_back_to_the_run_that_goes_on(running):
 
 def test_list_shows_states_and_compares_curves(qtbot, make):
     dock = make(Command(epochs=2))
-    dock.start_button.click()
+    start(qtbot, dock)
     wait(qtbot, lambda: not dock.panel.is_active)
     assert dock.panel.state == "finished"
     (dock.panel.run / "curves.csv").write_text(
@@ -321,7 +338,7 @@ def test_list_shows_states_and_compares_curves(qtbot, make):
 
 def test_finished_run_cannot_be_resumed_from_the_list(qtbot, make):
     dock = make(Command(epochs=1))
-    dock.start_button.click()
+    start(qtbot, dock)
     wait(qtbot, lambda: not dock.panel.is_active)
     assert dock.panel.state == "finished"
     dock.tabs.setCurrentIndex(RUNS)
@@ -377,6 +394,68 @@ def test_opening_the_dock_loads_no_torch():
     )
     environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+
+
+LONG = {"seconds": 36000, "memory_mib": 9000, "parameters": 105e6}
+LONG |= {"advice": "This run would take about 10 hours on this processor."}
+
+
+def test_run_of_hours_is_offered_the_small_network(qtbot, make):
+    command = Command(estimate=LONG)
+    dock = make(command)
+    dock.start_button.click()
+    wait(qtbot, dock.small_button.isVisible)
+    assert "About 10.0 h of training and 9,000 MiB" in dock.message.text()
+    assert "10 hours on this processor" in dock.message.text()
+    assert dock.panel.run is None
+
+    command.figures = ESTIMATE
+    dock.small_button.click()
+    wait(qtbot, lambda: dock.panel.run is not None)
+
+    assert 'model="small"' in command.words
+    assert not dock.small_button.isVisible()
+    assert dock.panel.message.text().startswith("About 10 min of training")
+
+
+def test_run_of_hours_starts_when_told_to(qtbot, make):
+    dock = make(Command(estimate=LONG))
+    dock.start_button.click()
+    wait(qtbot, dock.anyway_button.isVisible)
+
+    dock.anyway_button.click()
+
+    assert dock.panel.is_active
+
+
+def test_trouble_while_measuring_is_told_before_a_run_is_made(qtbot, make, places):
+    dock = make(Command(estimate="There must be masks; got none. Draw some."))
+    dock.start_button.click()
+
+    wait(qtbot, lambda: not dock.estimate.is_running)
+
+    assert dock.message.text() == "There must be masks; got none. Draw some."
+    assert dock.start_button.text() == "Train"
+    assert not places.runs_folder(None).exists()
+
+
+def test_model_is_taken_back_and_put_in_again(qtbot, make, tmp_path):
+    dock = make(Command(epochs=1))
+    start(qtbot, dock)
+    wait(qtbot, lambda: not dock.panel.is_active)
+    for folder in (tmp_path / "models" / "fake", dock.panel.run / "model"):
+        folder.mkdir(parents=True)
+        (folder / "config.yaml").write_text("version: '1'")
+    dock.panel._show_buttons()
+    assert dock.panel.library_button.text() == "Roll back"
+
+    dock.panel.library_button.click()
+    assert not (tmp_path / "models" / "fake").exists()
+    assert not dock.panel.use_button.isVisible()
+
+    dock.panel.library_button.click()
+    assert (tmp_path / "models" / "fake" / "config.yaml").exists()
+    assert dock.panel.use_button.isVisible()
 
 
 TINY = {

@@ -250,7 +250,10 @@ def preset_summary(name: str) -> str:
         if words.startswith("   "):  # a command to type
             break
         lines.append(words.strip())
-    return " ".join(lines)
+    summary = " ".join(lines)
+    if summary.endswith(":"):  # it announced the command
+        summary = summary[: summary.rfind(". ") + 1]
+    return summary
 
 
 def data_summary(study: Path | None) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, QTimer, QUrl, Signal
 from qtpy.QtGui import QDesktopServices
@@ -24,6 +23,12 @@ from napari_microus.widgets._compare_parts import text
 from napari_microus.widgets._train_curves import CurvesView
 from napari_microus.widgets._train_follow import RunFollower
 from napari_microus.widgets._train_history import RunHistory
+from napari_microus.widgets._train_model import (
+    library_model,
+    promote,
+    roll_back,
+    was_held_back,
+)
 from napari_microus.widgets._train_watched import WatchedFrame
 from napari_microus.widgets._train_words import (
     duration,
@@ -33,6 +38,8 @@ from napari_microus.widgets._train_words import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari.components import ViewerModel
 
     from napari_microus.core.events import Event
@@ -55,6 +62,7 @@ class RunPanel(QWidget):
 
     ended = Signal(object)
     model_ready = Signal(str)
+    model_removed = Signal()
     model_wanted = Signal(str)
     resume_wanted = Signal(object)
     left = Signal()
@@ -86,6 +94,7 @@ class RunPanel(QWidget):
         self.use_button = _button(
             "Use in Segment capsule", "Choose the finished model for segmenting."
         )
+        self.library_button = _button("Roll back", "")
         self.folder_button = _button(
             "Open folder", "Settings, checkpoints, curves and log of the run."
         )
@@ -104,7 +113,7 @@ class RunPanel(QWidget):
         first, second = QHBoxLayout(), QHBoxLayout()
         for row, buttons in (
             (first, (self.pause_button, self.cancel_button, self.kill_button)),
-            (first, (self.resume_button, self.use_button)),
+            (first, (self.resume_button, self.use_button, self.library_button)),
             (second, (self.folder_button, self.back_button)),
         ):
             row.setContentsMargins(0, 0, 0, 0)
@@ -126,6 +135,7 @@ class RunPanel(QWidget):
         self.kill_button.clicked.connect(self.kill)
         self.resume_button.clicked.connect(self._on_resume)
         self.use_button.clicked.connect(self._on_use)
+        self.library_button.clicked.connect(self.promote_or_roll_back)
         self.folder_button.clicked.connect(self.open_folder)
         self.back_button.clicked.connect(self.left)
 
@@ -230,6 +240,24 @@ class RunPanel(QWidget):
     def _on_use(self) -> None:
         self.model_wanted.emit(self._model)
 
+    def promote_or_roll_back(self) -> None:
+        """Put the run's model into the library, or take it out again."""
+        if self.run is None:
+            return
+        try:
+            if self._model:
+                roll_back(self.run, self._model)
+                self.say(f"'{self._model}' is out of the library, and in the run.")
+                self._model = ""
+                self.model_removed.emit()
+            else:
+                self._model = promote(self.run, _model_name(self.run))
+                self.say(f"The model is in the library as '{self._model}'.")
+                self.model_ready.emit(self._model)
+        except MicroUSError as error:
+            self.say(str(error))
+        self._show_buttons()
+
     # --- what comes in
 
     def _on_restarted(self) -> None:
@@ -261,8 +289,11 @@ class RunPanel(QWidget):
             # An end asked for, but too late for the process to say so itself.
             if was_asked and status.state in ("interrupted", "failed"):
                 self.state = "stopped"
-            self._model = _library_model(self.history.result)
-            self.say(ending(self.state, status, self.history, self._model))
+            self._model = library_model(self.history.result)
+            words = ending(self.state, status, self.history, self._model)
+            if was_held_back(self.history.result) and not self._model:
+                words += " It is worse than its start, so the library has it not."
+            self.say(" ".join([words, *_comparison(self.history.notices)]))
         if self.history.preview is not None:
             self.watched.show_preview(self.history.preview)
         self._draw()
@@ -333,7 +364,22 @@ class RunPanel(QWidget):
         can_resume = not is_active and self.run is not None and _can_resume(self.run)
         self.resume_button.setVisible(can_resume)
         self.use_button.setVisible(not is_active and bool(self._model))
+        has_model = self.run is not None and (self.run / "model").is_dir()
+        self.library_button.setVisible(not is_active and has_model)
+        self.library_button.setText("Roll back" if self._model else "Put into library")
+        self.library_button.setToolTip(
+            "Take the model out of the library; it stays in the run's folder."
+            if self._model
+            else "Copy the run's model into the library, whatever it is worth."
+        )
         self.watched.setVisible(self.history.preview is not None)
+
+
+def _model_name(run: Path) -> str:
+    """Return the name that a run's settings give its model."""
+    from napari_microus.core.train.config import TrainConfig
+
+    return TrainConfig.from_yaml(run / "config.yaml").name
 
 
 def _can_resume(run: Path) -> bool:
@@ -346,15 +392,9 @@ def _can_resume(run: Path) -> bool:
     return status.state in ENDED and status.state != "finished" and has_checkpoint
 
 
-def _library_model(result: dict[str, Any]) -> str:
-    """Return the name of the model that a run put into the library, or nothing."""
-    from napari_microus.core.library import library_folder
-
-    model = result.get("model")
-    if not model:
-        return ""
-    path = Path(str(model))
-    return path.name if path.parent == library_folder() else ""
+def _comparison(notices: list[str]) -> list[str]:
+    """Return the sentence on the held-out patients before and after, if there is."""
+    return [words for words in notices if "held-out patients DSC went" in words][-1:]
 
 
 def _bar() -> QProgressBar:

@@ -259,6 +259,13 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             "off",
         ),
         Setting(
+            "promote",
+            "Into the library",
+            ("if_not_worse", "always"),
+            "A fine-tuned model that is worse than its start on the held-out patients "
+            "stays in its run, unless always.",
+        ),
+        Setting(
             "tensorboard",
             "TensorBoard log",
             "check",

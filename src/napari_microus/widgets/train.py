@@ -22,6 +22,7 @@ from napari_microus.core.errors import ConfigError, MicroUSError
 from napari_microus.widgets._compare_parts import scrolled, text
 from napari_microus.widgets._segment_form import SegmentForm
 from napari_microus.widgets._train_child import TrainingProcess, command
+from napari_microus.widgets._train_estimate import EstimateProcess, in_words
 from napari_microus.widgets._train_form import RunForm
 from napari_microus.widgets._train_keeper import RunKeeper, keeper
 from napari_microus.widgets._train_panel import RunPanel
@@ -87,7 +88,11 @@ class TrainWidget(QWidget):
         self.copy_button.setToolTip(
             "Copy the command line of this run, for a terminal or a cluster."
         )
+        self.small_button = QPushButton("Use the small network")
+        self.small_button.setToolTip("Hours become minutes; a little less exact.")
+        self.anyway_button = QPushButton("Start anyway")
         self.message = text()
+        self.estimate = EstimateProcess(self)
         self.watch_button = QPushButton()
         self._lay_out()
         self._connect()
@@ -98,15 +103,21 @@ class TrainWidget(QWidget):
         buttons.setContentsMargins(0, 0, 0, 0)
         buttons.addWidget(self.start_button, 1)
         buttons.addWidget(self.copy_button)
+        offers = QHBoxLayout()
+        offers.setContentsMargins(0, 0, 0, 0)
+        offers.addWidget(self.small_button)
+        offers.addWidget(self.anyway_button)
         choices = QWidget()
         column = QVBoxLayout(choices)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.form)
         column.addLayout(buttons)
         column.addWidget(self.message)
+        column.addLayout(offers)
         column.addWidget(self.watch_button)
         column.addStretch()
-        self.watch_button.setVisible(False)
+        for button in (self.watch_button, self.small_button, self.anyway_button):
+            button.setVisible(False)
         self.stack = QStackedWidget()
         self.stack.addWidget(choices)
         self.stack.addWidget(self.panel)
@@ -125,7 +136,12 @@ class TrainWidget(QWidget):
         self._show_choices(True)
 
     def _connect(self) -> None:
-        self.start_button.clicked.connect(self.start)
+        self.start_button.clicked.connect(self.measure_or_cancel)
+        self.anyway_button.clicked.connect(self.start)
+        self.small_button.clicked.connect(self._on_small)
+        self.estimate.done.connect(self._on_estimate)
+        self.estimate.failed.connect(self._on_no_estimate)
+        self.estimate.said.connect(self._say)
         self.copy_button.clicked.connect(self.copy_command)
         self.watch_button.clicked.connect(self._on_watch)
         self.form.changed.connect(self._on_choice)
@@ -136,12 +152,66 @@ class TrainWidget(QWidget):
         self.panel.left.connect(self.show_choices)
         self.panel.model_ready.connect(self._offer_model)
         self.panel.model_wanted.connect(self.use_model)
+        self.panel.model_removed.connect(self._forget_model)
+
+    # --- what it will take
+
+    def measure_or_cancel(self) -> None:
+        """Measure what the run will take, then start it; a second click cancels."""
+        if self.estimate.is_running:
+            self.estimate.cancel()
+            self._show_measuring(False)
+            self._say("Cancelled; nothing was started.")
+            return
+        run = self._new_run()
+        try:
+            self._check_alone()
+            self.form.config(run)
+            self._check_study()
+            words = self._make_command([*self.form.arguments(run), "--estimate"])
+        except MicroUSError as error:
+            self._say(str(error))
+            return
+        self._show_measuring(True)
+        self._say("Measuring how long a step takes …")
+        self.estimate.start(words)
+
+    def _on_estimate(self, figures: dict[str, Any]) -> None:
+        self._show_measuring(False)
+        words = in_words(figures)
+        if not figures.get("advice"):
+            self.start()
+            self.panel.say(words)
+            return
+        self._say(f"{words} {figures['advice']}")
+        self._offer(True)
+
+    def _on_no_estimate(self, words: str) -> None:
+        self._show_measuring(False)
+        self._say(words)
+
+    def _on_small(self) -> None:
+        self.form.choose_small()
+        self.measure_or_cancel()
+
+    def _show_measuring(self, is_on: bool) -> None:
+        self.start_button.setText("Cancel" if is_on else "Train")
+        self.form.setEnabled(not is_on)
+        self._offer(False)
+
+    def _offer(self, is_on: bool) -> None:
+        """Show what to do about a run that would take hours."""
+        self.small_button.setVisible(is_on)
+        self.anyway_button.setVisible(is_on)
+
+    def _new_run(self) -> Path:
+        return self._places.new_run(self.form.study, self.form.model_name)
 
     # --- runs
 
     def start(self) -> None:
         """Start a run with what is chosen."""
-        run = self._places.new_run(self.form.study, self.form.model_name)
+        run = self._new_run()
         try:
             self._check_alone()
             self.form.config(run)
@@ -152,6 +222,7 @@ class TrainWidget(QWidget):
             self._say(str(error))
             return
         self._say("")
+        self._offer(False)
         self._keeper.add(process)
         self.panel.watch(run, process, is_new=True)
         self._show_choices(False)
@@ -197,7 +268,7 @@ class TrainWidget(QWidget):
 
     def copy_command(self) -> None:
         """Put the run's command line on the clipboard."""
-        run = self._places.new_run(self.form.study, self.form.model_name)
+        run = self._new_run()
         try:
             words = ["napari-microus", *self.form.arguments(run)]
         except MicroUSError as error:
@@ -231,6 +302,12 @@ class TrainWidget(QWidget):
         self.form.refresh_models()
         for form in self.window().findChildren(SegmentForm):
             form.refresh_models(select=name)
+
+    def _forget_model(self) -> None:
+        """Drop a model that left the library wherever *Segment capsule* is open."""
+        self.form.refresh_models()
+        for form in self.window().findChildren(SegmentForm):
+            form.refresh_models()
 
     def use_model(self, name: str) -> None:
         """Open *Segment capsule* with a model chosen."""
@@ -273,6 +350,7 @@ class TrainWidget(QWidget):
 
     def _on_choice(self, *_: Any) -> None:
         self._say("")
+        self._offer(False)
 
     def _say(self, words: str) -> None:
         self.message.setText(words)
