@@ -592,3 +592,67 @@ def test_a_report_is_written(qtbot, widget, tmp_path):
     wait_for_tool(qtbot, widget)
     assert "Wrote" in widget.tools.report_text.text(), widget.tools.report_text.text()
     assert "student against the reference" in (tmp_path / "report.html").read_text()
+
+
+def test_difficulty_is_predicted_and_ranked(qtbot, compared, viewer, monkeypatch):
+    from types import SimpleNamespace
+
+    from napari_microus.core import library, predict
+
+    def by_brightness(model, volume, **settings):
+        yield None
+        assert model == "the model"
+        assert not settings["largest_component"]
+        probability = volume.like(volume.array.astype(np.float32) / 255)
+        return SimpleNamespace(probability=probability)
+
+    known = [SimpleNamespace(name="small")]
+    monkeypatch.setattr(library, "list_models", lambda: known)
+    monkeypatch.setattr(library, "load_model", lambda name: "the model")
+    monkeypatch.setattr(predict, "predict", by_brightness)
+    scan = np.random.default_rng(0).integers(0, 256, (4, 40, 50), dtype=np.uint8)
+    volume = Volume.from_spacing(scan, SPACING)
+    viewer.add_image(scan, name="scan", **layer_arguments(volume))
+    compared.tools.difficulty_button.click()
+    wait_for_tool(qtbot, compared)
+    layer = viewer.layers["predicted difficulty"]
+    assert layer.data.shape == scan.shape
+    assert 0 <= layer.data.min() <= layer.data.max() <= 1
+    assert "over pixels" in compared.tools.model_text.text()
+
+
+def test_no_model_is_said(qtbot, compared, viewer, monkeypatch):
+    from napari_microus.core import library
+
+    monkeypatch.setattr(library, "list_models", lambda: [])
+    viewer.add_image(np.zeros((4, 40, 50), np.uint8), name="scan")
+    compared.tools.difficulty_button.click()
+    wait_for_tool(qtbot, compared)
+    assert "There must be a model" in compared.tools.model_text.text()
+
+
+@pytest.mark.slow
+def test_closing_the_dock_in_the_window_lets_go_of_it(
+    qtbot, make_napari_viewer, tmp_path
+):
+    from napari_microus.widgets.compare import open_settle
+
+    viewer = make_napari_viewer()
+    pair = [
+        add(viewer, mask, name)
+        for mask, name in zip(masks(), ("expert", "non-expert"), strict=True)
+    ]
+    viewer.window._qt_window.resize(1200, 800)
+    open_settle(viewer)
+    dock = next(iter(viewer.window.dock_widgets.values()))
+    assert isinstance(dock, CompareWidget)
+    assert dock.tabs.currentIndex() == 2
+    dock.regions._journal_folder = tmp_path
+    dock.picker.compare_button.click()
+    dock.regions.start()
+    qtbot.waitUntil(lambda: dock.regions.settling is not None, timeout=20000)
+    viewer.window.remove_dock_widget(dock)
+    assert not any(viewer.keymap.get(key) for key in viewer.keymap)
+    assert [bool(layer.locked) for layer in pair] == [False, False]
+    assert "adjudicated" in viewer.layers
+    pair[0].paint((0, 0, 0), 1)

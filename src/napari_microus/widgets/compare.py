@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QCoreApplication
+from qtpy.QtCore import QCoreApplication, QEvent
 from qtpy.QtWidgets import (
     QProgressBar,
     QSizePolicy,
@@ -90,6 +90,12 @@ class CompareWidget(QWidget):
         application = QCoreApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.close_down)
+
+    def event(self, event: QEvent) -> bool:
+        """Let go of the viewer when napari takes the dock away."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.close_down()
+        return bool(super().event(event))
 
     def compare(self, pair: Pair) -> None:
         """Show where two masks differ, and keep it true while they are edited."""
