@@ -146,3 +146,14 @@ def test_a_finished_model_enters_the_library_under_a_free_name(
         config = tiny(output=str(tmp_path / name), to_library=True, epochs=1)
         found.append(Path(drain(train(config))[1].model).name)
     assert found == ["tiny", "tiny-2"]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
+def test_a_gpu_trains_in_every_precision(tiny, drain, precision):
+    config = tiny(device="cuda", precision=precision, channels_last=True)
+    events, result = drain(train(config))
+    assert of(events, RunStarted)[0].device.startswith("cuda")
+    assert of(events, BatchReport)[-1].memory_mib > 0
+    assert result.state == "finished"

@@ -1,9 +1,10 @@
+import shutil
 import threading
 
 import pytest
 
-from napari_microus.core.errors import InputError
-from napari_microus.core.events import Finished
+from napari_microus.core.errors import InputError, OutputError
+from napari_microus.core.events import BatchReport, Finished
 from napari_microus.core.train import train
 from napari_microus.core.train.runs import attach, list_runs, read_status
 
@@ -49,3 +50,15 @@ def test_a_process_that_vanished_is_called_interrupted(tiny, drain):
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"must hold a config\.yaml"):
         read_status(tmp_path)
+
+
+def test_a_run_whose_folder_was_deleted_ends_and_leaves_nothing(tiny, tmp_path):
+    config = tiny(epochs=50)
+    work = train(config)
+    for event in work:
+        if isinstance(event, BatchReport):
+            break
+    shutil.rmtree(config.output)
+    with pytest.raises(OutputError, match="must stay where it is"):
+        list(work)
+    assert not (tmp_path / "run").exists()

@@ -137,6 +137,11 @@ class RunFolder:
 
     def record(self, event: Event) -> Event:
         """Append ``event`` to the run's record and return it."""
+        if not (self.path / "config.yaml").exists():
+            raise OutputError(
+                f"A run's folder must stay where it is while it trains; got no "
+                f"{self.path} any more. Start a new run."
+            )
         if self._events is None:
             self.open_events()
         assert self._events is not None  # just opened
@@ -181,6 +186,8 @@ class RunFolder:
 
     def fail(self, event: Failed) -> None:
         """Note how the run ended, as far as the disk still lets us."""
+        if not self.path.exists():
+            return
         with contextlib.suppress(OSError):
             self.record(event)
         with contextlib.suppress(OSError):
