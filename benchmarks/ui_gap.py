@@ -5,6 +5,9 @@ ticks in the window's thread; the longest time between two ticks is how long the
 window did not answer. The first run holds the import of PyTorch and the loading of
 the model, the second none of it. Prints a table and one JSON object. Where the
 library has no model, a small one with drawn weights is made for the occasion.
+
+With ``--training`` the same is measured while the *Train* dock starts, watches and
+ends a real run of the small network on phantoms.
 """
 
 from __future__ import annotations
@@ -66,10 +69,61 @@ library.save_model({str(folder)!r}, create_model(config), card="", metrics={{}},
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def measure_training(epochs: int) -> None:
+    """Train in the dock and print the longest gaps by phase."""
+    from napari_microus.widgets._train_child import command
+    from napari_microus.widgets._train_places import Places
+    from napari_microus.widgets.train import TrainWidget
+
+    folder = Path(tempfile.mkdtemp())
+    os.environ["NAPARI_MICROUS_MODELS"] = str(folder / "models")
+    data = {"phantom_frames": 64, "phantom_val_cases": 1, "phantom_val_frames": 2}
+
+    def on_few_phantoms(words):
+        more = [f"data.{name}={value}" for name, value in data.items()]
+        return command([*words, *(part for line in more for part in ("--set", line))])
+
+    viewer = napari.Viewer()
+    noise = np.random.default_rng(0).integers(0, 255, (60, *SHAPE), np.uint8)
+    viewer.add_image(noise, name="scan")
+    started = time.perf_counter()
+    widget = TrainWidget(viewer, make_command=on_few_phantoms, places=Places(folder))
+    viewer.window.add_dock_widget(widget, name="Train")
+    report = {"opening_dock_s": round(time.perf_counter() - started, 3)}
+    panel, heart = widget.panel, Heartbeat()
+    wait(lambda: len(heart.times) > 200)
+    widget.form.choose_small()
+    widget.form.advanced.fields["epochs"].setText(str(epochs))
+    phases = {
+        "estimate and start": lambda: panel.history.started is not None,
+        "training": lambda: len(panel.history.epochs) >= epochs,
+        "end": lambda: not panel.is_active,
+    }
+    since = time.perf_counter()
+    QTest.mouseClick(widget.start_button, Qt.MouseButton.LeftButton)
+    for name, is_over in phases.items():
+        wait(is_over)
+        gaps = heart.gaps_ms(since)
+        report[name] = {
+            "seconds": round(time.perf_counter() - since, 2),
+            "longest_gaps_ms": [round(float(gap), 1) for gap in gaps[:5]],
+        }
+        print(f"{name:20} longest gap {gaps[0]:6.1f} ms  {panel.figures.text()!r}")
+        since = time.perf_counter()
+    print(json.dumps(report))
+    viewer.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--frames", type=int, default=60)
-    frames = parser.parse_args().frames
+    parser.add_argument("--training", action="store_true", help="the Train dock")
+    parser.add_argument("--epochs", type=int, default=4, help="of the training")
+    arguments = parser.parse_args()
+    if arguments.training:
+        measure_training(arguments.epochs)
+        return
+    frames = arguments.frames
     from napari_microus.core import library
     from napari_microus.widgets.segment import SegmentWidget
 

@@ -155,6 +155,23 @@ def test_cancelled_run_keeps_its_model_and_can_be_resumed(qtbot, running):
     assert panel.state == "running"
 
 
+def test_resumed_run_is_cancelled_before_it_looks_for_the_flag(qtbot, running):
+    panel = running.panel
+    panel.cancel_button.click()
+    wait(qtbot, lambda: not panel.is_active)
+    epochs = len(panel.history.epochs)
+
+    panel.resume_button.click()
+    qtbot.waitUntil(panel.cancel_button.isVisible)
+    assert "starting the process" in panel.title.text()
+    panel.cancel_button.click()  # Python itself is not up yet
+
+    wait(qtbot, lambda: not panel.is_active)
+    assert panel.state == "stopped"
+    assert panel.resume_button.isVisible()
+    assert len(panel.history.epochs) == epochs
+
+
 def test_cancelled_pause_ends_the_run(qtbot, running):
     running.panel.pause_button.click()
     wait(qtbot, lambda: running.panel.state == "paused")

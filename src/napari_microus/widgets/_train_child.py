@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.errors import OutputError
@@ -38,6 +39,11 @@ class TrainingProcess:
     run : Path
         Run folder; made if it is not there.
 
+    Attributes
+    ----------
+    started : float
+        When, in seconds of `time.time`.
+
     Raises
     ------
     OutputError
@@ -46,6 +52,7 @@ class TrainingProcess:
 
     def __init__(self, arguments: Sequence[str], run: Path) -> None:
         self.run = run
+        self.started = time.time()
         self._was_killed = False
         try:
             run.mkdir(parents=True, exist_ok=True)

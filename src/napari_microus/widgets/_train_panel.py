@@ -209,10 +209,22 @@ class RunPanel(QWidget):
         self._asked_at = time.monotonic()
         self.state = "stopping"
         self._request("stop", on=True)
-        if self.process is not None and self.history.started is None:
-            self.process.kill()
+        if self.process is not None and not self._has_begun():
+            self.process.kill()  # it does not look for the flag yet
         QTimer.singleShot(int(_PATIENCE_S * 1000) + 50, self._show_buttons)
         self._draw()
+
+    def _has_begun(self) -> bool:
+        """Tell whether the process of the run has reached its first step."""
+        assert self.run is not None  # the caller has looked
+        assert self.process is not None  # the caller has looked
+        try:
+            status = read_status(self.run)
+        except MicroUSError:
+            return False
+        # A resumed run's status is the old process's for a while.
+        is_own = status.updated >= self.process.started
+        return is_own and status.state in ("running", "paused")
 
     def kill(self) -> None:
         """End the process at once."""
@@ -267,8 +279,11 @@ class RunPanel(QWidget):
         notices, preview = len(self.history.notices), self.history.preview
         for event in events:
             self.history.take(event)
-        if self.history.state and self.state not in ("stopping", "pausing"):
-            self.state = self.history.state
+        state = self.history.state
+        # A resumed run tells first how it ended before; the end itself is `_on_ended`.
+        is_news = state != "" and state not in ENDED
+        if is_news and self.state not in ("stopping", "pausing"):
+            self.state = state
         if self.state == "pausing" and self.history.state == "paused":
             self.state = "paused"
         if len(self.history.notices) > notices:

@@ -139,6 +139,9 @@ class TrainWidget(QWidget):
         self.start_button.clicked.connect(self.measure_or_cancel)
         self.anyway_button.clicked.connect(self.start)
         self.small_button.clicked.connect(self._on_small)
+        application = QApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self.estimate.cancel)
         self.estimate.done.connect(self._on_estimate)
         self.estimate.failed.connect(self._on_no_estimate)
         self.estimate.said.connect(self._say)
