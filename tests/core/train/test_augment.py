@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
-from napari_microus.core.train.augment import augment, preview_augmentation
+from napari_microus.core.train.augment import _blurred, augment, preview_augmentation
 from napari_microus.core.train.config import AugmentConfig
 
 FULL = AugmentConfig(
@@ -90,6 +91,15 @@ def test_the_gain_differs_along_depth(batch):
     by_row = changed.mean(-1)
     assert by_row.std(-1).min() > 0.01
     assert (changed.mean(-2).std(-1) < by_row.std(-1) * 3).all()
+
+
+def test_the_blur_is_the_binomial_kernel():
+    frames = torch.rand(2, 1, 20, 30, generator=torch.Generator().manual_seed(0))
+    kernel = np.array([1, 4, 6, 4, 1]) / 16
+    expected = frames.numpy()
+    for axis in (2, 3):
+        expected = ndimage.correlate1d(expected, kernel, axis, mode="nearest")
+    np.testing.assert_allclose(_blurred(frames), expected, atol=1e-6)
 
 
 def test_a_preview_begins_with_the_frame_itself():
