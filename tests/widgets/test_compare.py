@@ -73,7 +73,8 @@ def settled(qtbot, compared):
 
 
 def wait_for_tool(qtbot, widget):
-    qtbot.waitUntil(lambda: widget.tools._worker is None, timeout=60000)
+    boxes = (widget.tools.consensus, widget.tools.model, widget.tools.report)
+    qtbot.waitUntil(lambda: not any(b.is_working for b in boxes), timeout=60000)
 
 
 # --- choosing
@@ -503,12 +504,12 @@ def test_closing_gives_the_masks_back_as_they_were(settled, viewer, pair):
 
 def test_consensus_of_two_leaves_out_what_needs_three(qtbot, compared, viewer):
     tools = compared.tools
-    model = tools.method_box.model()
+    model = tools.consensus.method_box.model()
     states = [model.item(row).isEnabled() for row in range(5)]
     assert states == [True, True, False, True, False]
-    assert "three or more" in tools.consensus_text.text()
-    tools.method_box.setCurrentIndex(1)
-    tools.consensus_button.click()
+    assert "three or more" in tools.consensus.message.text()
+    tools.consensus.method_box.setCurrentIndex(1)
+    tools.consensus.consensus_button.click()
     wait_for_tool(qtbot, compared)
     expert, nonexpert = masks()
     shown = viewer.layers["consensus (intersection)"].data
@@ -518,33 +519,33 @@ def test_consensus_of_two_leaves_out_what_needs_three(qtbot, compared, viewer):
 def test_staple_of_three_becomes_a_layer(qtbot, compared, viewer):
     add(viewer, masks()[0], "third reader")
     tools = compared.tools
-    item = tools.masks.findItems("third reader", Qt.MatchFlag.MatchExactly)[0]
+    item = tools.consensus.masks.findItems("third reader", Qt.MatchFlag.MatchExactly)[0]
     item.setCheckState(Qt.CheckState.Checked)
-    tools.method_box.setCurrentIndex(4)
-    tools.consensus_button.click()
+    tools.consensus.method_box.setCurrentIndex(4)
+    tools.consensus.consensus_button.click()
     wait_for_tool(qtbot, compared)
     np.testing.assert_array_equal(viewer.layers["consensus (staple)"].data, masks()[0])
-    tools.kappa_button.click()
+    tools.consensus.kappa_button.click()
     wait_for_tool(qtbot, compared)
-    assert "Fleiss' kappa of 3 annotators: 0." in tools.consensus_text.text()
+    assert "Fleiss' kappa of 3 annotators: 0." in tools.consensus.message.text()
 
 
 def test_the_model_is_compared_with_both(qtbot, compared, viewer):
     add(viewer, masks()[1], "capsule")
     tools = compared.tools
-    tools.model_box.setCurrentText("capsule")
-    tools.three_way_button.click()
+    tools.model.model_box.setCurrentText("capsule")
+    tools.model.three_way_button.click()
     wait_for_tool(qtbot, compared)
     codes = viewer.layers["model against both"].data
     disputed = masks()[0] != masks()[1]
     np.testing.assert_array_equal(codes == 2, disputed)
-    assert "non-expert in 100 %" in tools.model_text.text()
+    assert "non-expert in 100 %" in tools.model.message.text()
 
 
 def test_a_compared_mask_cannot_be_its_own_model(compared):
-    compared.tools.model_box.setCurrentText("expert")
-    compared.tools.three_way_button.click()
-    assert "must be a third one" in compared.tools.model_text.text()
+    compared.tools.model.model_box.setCurrentText("expert")
+    compared.tools.model.three_way_button.click()
+    assert "must be a third one" in compared.tools.model.message.text()
 
 
 def test_blind_work_hides_names_colours_and_the_other(qtbot, compared, viewer, pair):
@@ -586,11 +587,13 @@ def test_a_report_is_written(qtbot, widget, tmp_path):
         (tmp_path / folder).mkdir()
         volume = Volume.from_spacing(mask, SPACING)
         write_mask(volume, tmp_path / folder / f"{folder}_1.nii.gz")
-    widget.tools.report(
+    widget.tools.report.report(
         tmp_path / "gold", tmp_path / "student", tmp_path / "report.html"
     )
     wait_for_tool(qtbot, widget)
-    assert "Wrote" in widget.tools.report_text.text(), widget.tools.report_text.text()
+    assert "Wrote" in widget.tools.report.message.text(), (
+        widget.tools.report.message.text()
+    )
     assert "student against the reference" in (tmp_path / "report.html").read_text()
 
 
@@ -613,12 +616,12 @@ def test_difficulty_is_predicted_and_ranked(qtbot, compared, viewer, monkeypatch
     scan = np.random.default_rng(0).integers(0, 256, (4, 40, 50), dtype=np.uint8)
     volume = Volume.from_spacing(scan, SPACING)
     viewer.add_image(scan, name="scan", **layer_arguments(volume))
-    compared.tools.difficulty_button.click()
+    compared.tools.model.difficulty_button.click()
     wait_for_tool(qtbot, compared)
     layer = viewer.layers["predicted difficulty"]
     assert layer.data.shape == scan.shape
     assert 0 <= layer.data.min() <= layer.data.max() <= 1
-    assert "over pixels" in compared.tools.model_text.text()
+    assert "over pixels" in compared.tools.model.message.text()
 
 
 def test_no_model_is_said(qtbot, compared, viewer, monkeypatch):
@@ -626,9 +629,9 @@ def test_no_model_is_said(qtbot, compared, viewer, monkeypatch):
 
     monkeypatch.setattr(library, "list_models", lambda: [])
     viewer.add_image(np.zeros((4, 40, 50), np.uint8), name="scan")
-    compared.tools.difficulty_button.click()
+    compared.tools.model.difficulty_button.click()
     wait_for_tool(qtbot, compared)
-    assert "There must be a model" in compared.tools.model_text.text()
+    assert "There must be a model" in compared.tools.model.message.text()
 
 
 @pytest.mark.slow
