@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import slicer
 
+from .labelmaps import changed_when
 from .nodes import is_in_scene, require_volume
 from .segments import (
     add_segment,
@@ -286,12 +287,14 @@ class Adjudicated:
                 color=color,
                 terminology="",
                 provenance={"adjudication": name},
+                is_worked_on=True,
             )
             for value, name, color in (
                 (1, ADJUDICATED, GREEN),
                 (255, UNDECIDED, YELLOW),
             )
         }
+        self._seen = self._stamps()
 
     def decide(self, region: DisputedRegion, decision: str) -> None:
         """Give a region to one annotator, or leave it open."""
@@ -326,6 +329,8 @@ class Adjudicated:
                 "adjudication is saved; one was removed. Press Compare to begin again, "
                 "or Resume with the last saved sidecar."
             )
+        if self._stamps() == self._seen:
+            return
         drawn = np.zeros_like(self.work.mask)
         for value in (255, 1):  # where both are painted, the mask counts
             array = segment_array(self.node, self._ids[value], self.found.volume)
@@ -335,6 +340,10 @@ class Adjudicated:
             self.work.mask[frame] = drawn[frame]
             everywhere = slice(None)
             self.work.hand_drawn((slice(frame, frame + 1), everywhere, everywhere))
+        self._seen = self._stamps()
+
+    def _stamps(self) -> list[tuple[str, int]]:
+        return [changed_when(self.node, key) for key in self._ids.values()]
 
     def save(self, path: str, *, overwrite: bool) -> list[str]:
         """Write mask, provenance map and sidecar; return their paths."""
@@ -357,13 +366,10 @@ class Adjudicated:
 
     def _show(self, frames: list[int]) -> None:
         for value, segment_id in self._ids.items():
-            change_frames(
-                self.work.mask == value,
-                frames,
-                self.node,
-                segment_id,
-                self.found.volume,
-            )
+            mask = np.zeros(self.work.mask.shape, bool)
+            mask[frames] = self.work.mask[frames] == value
+            change_frames(mask, frames, self.node, segment_id, self.found.volume)
+        self._seen = self._stamps()
 
 
 def begin(found: Comparison, who: str) -> Adjudicated:

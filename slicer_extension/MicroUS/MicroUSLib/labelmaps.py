@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Two matrices of one lattice may differ by this after a trip through a file.
 _TOLERANCE_MM = 1e-3
+_LABELMAP = "Binary labelmap"
 
 
 def read_labelmap(
@@ -74,6 +75,48 @@ def write_labelmap(
         )
 
 
+def write_layer(
+    mask: np.ndarray,
+    segmentation: slicer.vtkMRMLSegmentationNode,
+    segment_id: str,
+    volume: slicer.vtkMRMLVolumeNode,
+) -> None:
+    """Make ``mask`` a segment's content, in a layer that covers the whole volume."""
+    segment = segmentation.GetSegmentation().GetSegment(segment_id)
+    segment.AddRepresentation(_LABELMAP, _image(mask != 0, volume))
+    segment.SetLabelValue(1)
+
+
+def changed_when(
+    segmentation: slicer.vtkMRMLSegmentationNode, segment_id: str
+) -> tuple[str, int]:
+    """Return what differs after any change of a segment's voxels."""
+    image = segmentation.GetBinaryLabelmapInternalRepresentation(segment_id)
+    return image.GetAddressAsString(""), image.GetMTime()
+
+
+def _whole_layer(
+    segmentation: slicer.vtkMRMLSegmentationNode,
+    segment_id: str,
+    volume: slicer.vtkMRMLVolumeNode,
+) -> tuple[slicer.vtkOrientedImageData, np.ndarray] | None:
+    """Return a segment's labelmap and its live voxels, None unless it is alone in it
+    and covers the volume.
+    """
+    inside = segmentation.GetSegmentation()
+    image = segmentation.GetBinaryLabelmapInternalRepresentation(segment_id)
+    columns, rows, frames = volume.GetImageData().GetDimensions()
+    whole = (0, columns - 1, 0, rows - 1, 0, frames - 1)
+    if image is None or image.GetExtent() != whole or not _is_on_lattice(image, volume):
+        return None
+    sharing: list[str] = []
+    inside.GetSegmentIDsSharingBinaryLabelmapRepresentation(segment_id, sharing, True)
+    if len(sharing) > 1 or inside.GetSegment(segment_id).GetLabelValue() != 1:
+        return None
+    values = vtk_to_numpy(image.GetPointData().GetScalars())
+    return image, values.reshape(frames, rows, columns)
+
+
 def write_frames(
     mask: np.ndarray,
     frames: Sequence[int],
@@ -81,7 +124,19 @@ def write_frames(
     segment_id: str,
     volume: slicer.vtkMRMLVolumeNode,
 ) -> None:
-    """Copy some frames of ``mask`` (k, j, i) into a segment; the others stay."""
+    """Copy some frames of ``mask`` (k, j, i) into a segment; the others stay.
+
+    Where the segment has a layer of its own over the whole volume, see `write_layer`,
+    this takes as long for a sweep as for a frame.
+    """
+    layer = _whole_layer(segmentation, segment_id, volume)
+    if layer is not None:
+        image, values = layer
+        values[list(frames)] = mask[list(frames)] != 0
+        image.GetPointData().GetScalars().Modified()
+        image.Modified()
+        segmentation.GetSegmentation().GetSegment(segment_id).Modified()
+        return
     present = read_labelmap(segmentation, segment_id, volume)
     present[list(frames)] = mask[list(frames)]
     write_labelmap(present, segmentation, segment_id, volume)

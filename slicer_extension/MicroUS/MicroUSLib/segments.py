@@ -15,7 +15,7 @@ import numpy as np
 import slicer
 import vtk
 
-from .labelmaps import read_labelmap, write_frames, write_labelmap
+from .labelmaps import read_labelmap, write_frames, write_labelmap, write_layer
 from .nodes import (
     frame_as_stored,
     frames_as_stored,
@@ -123,6 +123,7 @@ def add_segment(
     color: tuple[float, float, float] = CAPSULE_COLOR,
     terminology: str = PROSTATE,
     provenance: Mapping[str, Any] | None = None,
+    is_worked_on: bool = False,
 ) -> str:
     """Add ``mask`` as a new segment and return the segment's ID.
 
@@ -140,6 +141,9 @@ def add_segment(
         Slicer's terminology entry, or "" for none.
     provenance : mapping, optional
         What made the segment; kept with it, also in files.
+    is_worked_on : bool
+        Give it a layer over the whole volume: more memory, but single frames of it
+        then change at once.
     """
     _lie_over(segmentation, volume)
     inside = segmentation.GetSegmentation()
@@ -152,8 +156,9 @@ def add_segment(
         segment.SetTag(PROVENANCE_TAG, json.dumps(dict(provenance)))
     segment.SetName(unique)
     segment.SetColor(*color)
+    write = write_layer if is_worked_on else write_labelmap
     with _surface_kept(segmentation):
-        write_labelmap(frames_as_stored(mask, volume), segmentation, segment_id, volume)
+        write(frames_as_stored(mask, volume), segmentation, segment_id, volume)
     return segment_id
 
 

@@ -82,3 +82,31 @@ def test_hard_region_is_shown_beside_the_differences(dark, mask, make_volume):
     for color in (comparing.PINK, comparing.ORANGE, comparing.GREY):
         assert is_color(picture, color).any()
     assert not is_color(picture, comparing.BLUE).any()  # nothing the expert alone drew
+
+
+def test_decision_is_seen_at_once(dark, mask, make_volume):
+    volume = make_volume(dark)
+    node = segments.new_segmentation(volume, "annotations")
+    second = mask.copy()
+    second[2, 10:30, 50:58] = 1
+    keys = [segments.add_segment(m, node, volume) for m in (mask, second)]
+    node.GetDisplayNode().SetVisibility(False)
+    found = comparing.compare(
+        volume,
+        *[comparing.Annotator(node, key, "expert") for key in keys],
+        kernel_size=4,
+        rank_by="area",
+        through_frames=False,
+        on_event=lambda _: None,
+    )
+    view = SliceView(volume, 640, 480)
+    nodes.jump_to_voxel(volume, 2, 23.5, 31.5)
+    case = comparing.begin(found, "ab")
+    before = is_color(view.picture(), comparing.YELLOW).sum()
+
+    case.decide(found.regions[0], "nonexpert")
+
+    assert before > 0
+    assert not is_color(view.picture(), comparing.YELLOW).any()
+    case.undo()
+    assert is_color(view.picture(), comparing.YELLOW).sum() == before
