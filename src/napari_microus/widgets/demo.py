@@ -87,7 +87,7 @@ def fill_viewer(viewer: Viewer, result: DemoResult) -> None:
     hint.setTextFormat(Qt.TextFormat.RichText)
     hint.setContentsMargins(8, 4, 8, 4)
     hint.setAlignment(Qt.AlignmentFlag.AlignTop)
-    hint.setFixedHeight(hint.heightForWidth(300))
+    hint.setFixedHeight(hint.heightForWidth(290) + 30)
     viewer.window.add_dock_widget(hint, name="Three steps", area="right")
     viewer.window.add_plugin_dock_widget("napari-microus", "Segment capsule")
 
