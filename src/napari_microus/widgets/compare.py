@@ -18,8 +18,8 @@ from napari_microus.widgets._compare_difference import DifferenceTab
 from napari_microus.widgets._compare_frames import FramesTab
 from napari_microus.widgets._compare_live import LiveComparison
 from napari_microus.widgets._compare_naming import OPEN, Naming
-from napari_microus.widgets._compare_pair import Pair, PairPicker
 from napari_microus.widgets._compare_parts import scrolled
+from napari_microus.widgets._compare_picker import PairPicker
 from napari_microus.widgets._compare_regions import RegionsTab
 from napari_microus.widgets._compare_tools import ToolsTab
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import napari.viewer
+
+    from napari_microus.widgets._compare_pair import Pair
 
 
 class CompareWidget(QWidget):
