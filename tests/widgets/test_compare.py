@@ -66,7 +66,7 @@ def compared(qtbot, widget, pair):
 def settled(qtbot, compared):
     """A dock in which regions are being settled."""
     compared.regions.who.setText("AB")
-    compared.regions.start_button.click()
+    compared.regions.start_panel.start_button.click()
     qtbot.waitUntil(lambda: compared.regions.settling is not None, timeout=20000)
     qtbot.waitUntil(lambda: compared.regions._worker is None)
     return compared

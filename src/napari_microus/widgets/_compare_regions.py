@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QModelIndex, Qt, Signal
-from qtpy.QtGui import QStandardItem, QStandardItemModel
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
-    QAbstractItemView,
     QCheckBox,
-    QComboBox,
     QFileDialog,
-    QFormLayout,
     QGridLayout,
     QHBoxLayout,
-    QHeaderView,
-    QLineEdit,
     QProgressBar,
     QPushButton,
     QSpinBox,
-    QTableView,
     QVBoxLayout,
     QWidget,
 )
@@ -29,23 +21,24 @@ from qtpy.QtWidgets import (
 from napari_microus.core import colors
 from napari_microus.core.compare.adjudication import Decision
 from napari_microus.core.compare.journal import journal_path
-from napari_microus.core.compare.regions import DisputedRegion, RankBy
 from napari_microus.core.io.writing import sidecar_of
-from napari_microus.widgets._compare_naming import naming_from_json
-from napari_microus.widgets._compare_parts import length_unit, number, swatch, text
+from napari_microus.widgets._compare_naming import OPEN, Naming, naming_from_json
+from napari_microus.widgets._compare_parts import length_unit, swatch, text
+from napari_microus.widgets._compare_region_table import RegionTable, described
 from napari_microus.widgets._compare_settling import (
     Begun,
-    RegionChoice,
     Settling,
     begin,
     resume,
 )
+from napari_microus.widgets._compare_start import StartPanel
 from napari_microus.widgets._worker import start_worker
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_microus.core.compare.adjudication import Adjudication
+    from napari_microus.core.compare.regions import DisputedRegion
     from napari_microus.core.compare.sidecar import Origin
     from napari_microus.core.events import Event
     from napari_microus.widgets._compare_live import LiveComparison
@@ -59,11 +52,6 @@ KEYS = {
     "nonexpert": "S",
     "undecided": "D",
     "undo": "R",
-}
-_RANKS = {
-    "distance of the contours": RankBy.contour_distance,
-    "area": RankBy.area,
-    "extent (frames, then length)": RankBy.extent,
 }
 
 
@@ -95,7 +83,9 @@ class RegionsTab(QWidget):
         self._found: dict[str, Any] | None = None
         self.settling: Settling | None = None
         self.region: DisputedRegion | None = None
-        self._make_start()
+        self.start_panel = StartPanel()
+        self.who = self.start_panel.who
+        self._make_resume()
         self._make_work()
         self.message = text()
         column = QVBoxLayout(self)
@@ -110,37 +100,7 @@ class RegionsTab(QWidget):
 
     # --- making
 
-    def _make_start(self) -> None:
-        self.who = QLineEdit()
-        self.who.setPlaceholderText("goes with every decision")
-        self.rank_box = QComboBox()
-        self.rank_box.addItems(list(_RANKS))
-        self.rank_box.setToolTip("What comes first in the list.")
-        self.through_frames = QCheckBox("Join parts that touch in neighbouring frames")
-        self.smallest = QSpinBox()
-        self.smallest.setRange(1, 100000)
-        self.smallest.setSuffix(" px")
-        self.smallest.setToolTip(
-            "Smaller parts are not listed; they stay undecided in the mask."
-        )
-        self.start_button = QPushButton("Start settling")
-        self.start_button.setToolTip(
-            "List the places where the two differ, and make the adjudicated layer. "
-            "The two masks are kept as they are."
-        )
-        self.load_button = QPushButton("Load…")
-        self.load_button.setToolTip("Go on with an adjudication that was saved.")
-        self.start_panel = QWidget()
-        form = QFormLayout(self.start_panel)
-        form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("Your initials", self.who)
-        form.addRow("Order by", self.rank_box)
-        form.addRow("Smallest", self.smallest)
-        form.addRow(self.through_frames)
-        row = QHBoxLayout()
-        row.addWidget(self.start_button, 1)
-        row.addWidget(self.load_button)
-        form.addRow(row)
+    def _make_resume(self) -> None:
         self.resume_panel = QWidget()
         row = QHBoxLayout(self.resume_panel)
         row.setContentsMargins(0, 0, 0, 0)
@@ -168,17 +128,7 @@ class RegionsTab(QWidget):
             button.setToolTip(f"Key {KEYS[act]}, while the picture has the focus.")
             self.buttons[act] = button
             grid.addWidget(button, row, column)
-        self.model = QStandardItemModel(0, 5, self)
-        self.table = QTableView()
-        self.table.setModel(self.model)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.table.verticalHeader().hide()
-        self.table.setMinimumHeight(150)
-        header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setStretchLastSection(True)
+        self.table = RegionTable()
         self.limit = QCheckBox("Draw only near disputed pixels, up to")
         self.limit.setToolTip("What is drawn further away is taken back.")
         self.margin = QSpinBox()
@@ -215,8 +165,8 @@ class RegionsTab(QWidget):
         column.addLayout(row)
 
     def _connect(self) -> None:
-        self.start_button.clicked.connect(self.start)
-        self.load_button.clicked.connect(self._ask_to_load)
+        self.start_panel.start_button.clicked.connect(self.start)
+        self.start_panel.load_button.clicked.connect(self._ask_to_load)
         self.resume_button.clicked.connect(self._resume_found)
         self.afresh_button.clicked.connect(self._start_afresh)
         self.buttons["next"].clicked.connect(self.next_region)
@@ -225,7 +175,7 @@ class RegionsTab(QWidget):
         self.buttons["nonexpert"].clicked.connect(self.accept_nonexpert)
         self.buttons["undecided"].clicked.connect(self.leave_undecided)
         self.buttons["undo"].clicked.connect(self.undo)
-        self.table.clicked.connect(self._on_row)
+        self.table.chosen.connect(self._on_row)
         self.limit.toggled.connect(self._on_limit)
         self.margin.valueChanged.connect(self._on_limit)
         self.draw_button.clicked.connect(self.draw)
@@ -263,19 +213,9 @@ class RegionsTab(QWidget):
         self.buttons["expert"].setIcon(swatch(naming.color_of(naming.first)))
         self.buttons["nonexpert"].setIcon(swatch(naming.color_of(naming.second)))
         self.buttons["undecided"].setIcon(swatch(colors.UNDECIDED))
-        if self.settling is not None:
-            self._fill_table()
+        self._fill_table()
 
     # --- starting
-
-    def choice(self) -> RegionChoice:
-        """Return how the regions are to be found."""
-        return RegionChoice(
-            _RANKS[self.rank_box.currentText()],
-            self.through_frames.isChecked(),
-            self.smallest.value(),
-            self.who.text().strip(),
-        )
 
     def start(self) -> None:
         """Find the regions in a thread."""
@@ -290,7 +230,7 @@ class RegionsTab(QWidget):
             begin,
             comparison.live.codes,
             comparison.grid.spacing_mm,
-            self.choice(),
+            self.start_panel.choice(),
             self._journal(comparison),
             returned=self._on_begun,
         )
@@ -306,7 +246,7 @@ class RegionsTab(QWidget):
             )
             self._show_panels()
             return
-        self._settle(begun.work, self.choice().as_json())
+        self._settle(begun.work, self.start_panel.choice().as_json())
 
     def _resume_found(self) -> None:
         assert self._found is not None  # the button is shown only then
@@ -315,7 +255,7 @@ class RegionsTab(QWidget):
 
     def _start_afresh(self) -> None:
         self._found = None
-        self._settle(self._fresh, self.choice().as_json())
+        self._settle(self._fresh, self.start_panel.choice().as_json())
 
     def load(self, path: Path) -> None:
         """Go on with the adjudication saved at ``path``, the mask or its sidecar."""
@@ -565,96 +505,35 @@ class RegionsTab(QWidget):
             shown = self.provenance_check.isChecked()
             self.settling.provenance_layer.visible = shown
 
-    def _on_row(self, index: QModelIndex) -> None:
+    def _on_row(self, row: int) -> None:
         if self.settling is not None:
-            self.show_region(self.settling.work.regions[index.row()])
+            self.show_region(self.settling.work.regions[row])
 
     # --- showing
 
-    def _fill_table(self) -> None:
-        assert self.settling is not None  # looked at by the callers
-        unit = length_unit(self.settling.grid)
-        self.model.setHorizontalHeaderLabels(
-            ["#", "Frame", f"Apart {unit}", f"Area {unit}²", "Decision"]
-        )
-        work = self.settling.work
-        self.model.setRowCount(len(work.regions))
-        for row, region in enumerate(work.regions):
-            apart = (
-                "alone"
-                if math.isinf(region.distance_mm)
-                else number(region.distance_mm)
-            )
-            cells = (
-                str(region.number),
-                str(region.frame),
-                apart,
-                number(region.area_mm2),
-                self._decision(region),
-            )
-            for column, content in enumerate(cells):
-                item = self.model.item(row, column)
-                if item is None:
-                    item = QStandardItem()
-                    self.model.setItem(row, column, item)
-                item.setText(content)
-                if column < 4:
-                    item.setTextAlignment(
-                        Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-                    )
+    def _naming(self) -> Naming:
+        return self._comparison.naming if self._comparison is not None else OPEN
 
-    def _decision(self, region: DisputedRegion) -> str:
-        assert self.settling is not None  # looked at by the callers
-        verdict = self.settling.work.verdicts.get(region.number)
-        if verdict is None:
-            return ""
-        if self._comparison is None or verdict.decision is Decision.undecided:
-            return str(verdict.decision)
-        naming = self._comparison.naming
-        is_expert = verdict.decision is Decision.expert
-        return naming.expert if is_expert else naming.nonexpert
+    def _fill_table(self) -> None:
+        if self.settling is not None:
+            unit = length_unit(self.settling.grid)
+            self.table.fill(self.settling.work, self._naming(), unit)
 
     def _refresh(self) -> None:
         if self.settling is None:
             return
         work = self.settling.work
-        if self.model.rowCount() != len(work.regions):
-            self._fill_table()
-        for row, region in enumerate(work.regions):
-            item = self.model.item(row, 4)
-            if item is not None:
-                item.setText(self._decision(region))
+        self.table.show_decisions(work, self._naming())
         self.progress.setRange(0, max(1, len(work.regions)))
         self.progress.setValue(work.settled)
         self.progress.setFormat(f"{work.settled} of {len(work.regions)} settled")
         if self.region is not None:
             self.table.selectRow(self.region.number - 1)
-            self.place.setText(self._described(self.region))
+            unit = length_unit(self.settling.grid)
+            total = len(work.regions)
+            self.place.setText(described(self.region, total, self._naming(), unit))
         else:
             self.place.clear()
-
-    def _described(self, region: DisputedRegion) -> str:
-        assert self.settling is not None  # looked at by the callers
-        unit = length_unit(self.settling.grid)
-        total = len(self.settling.work.regions)
-        naming = self._comparison.naming if self._comparison else None
-        who = {"both": "drawn by each in parts"}
-        if naming is not None:
-            who |= {
-                "expert": f"{naming.expert} only",
-                "nonexpert": f"{naming.nonexpert} only",
-            }
-        apart = (
-            "nobody else drew in this frame"
-            if math.isinf(region.distance_mm)
-            else f"contours {region.distance_mm:.2f} {unit} apart"
-        )
-        frames = f", {region.frames} frames" if region.frames > 1 else ""
-        return (
-            f"<b>Region {region.number} of {total}</b> · frame {region.frame}{frames}"
-            f"<br>{who.get(region.drawn_by, region.drawn_by)} · {apart} · "
-            f"{region.area_mm2:.2f} {unit}²"
-        )
 
     def _ask_to_save(self) -> None:
         path, _ = QFileDialog.getSaveFileName(
