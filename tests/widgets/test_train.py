@@ -9,7 +9,7 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 
-from napari_microus.core.events import Failed, Finished, to_json
+from napari_microus.core.events import Failed, Finished, Preview, to_json
 from napari_microus.core.library import ModelInfo
 from napari_microus.core.train.runs import read_status
 from napari_microus.widgets._segment_form import SegmentForm
@@ -120,6 +120,15 @@ def test_run_is_watched_while_it_goes_on(qtbot, running):
         assert part in panel.figures.text()
     assert "of 400 epochs, 10 min left" in panel.epoch_bar.format()
     assert "running on cpu" in panel.title.text()
+
+
+def test_each_validation_is_looked_at_anew(qtbot, running, monkeypatch):
+    shown = []
+    monkeypatch.setattr(running.panel.watched, "show_preview", shown.append)
+    for _ in range(2):  # equal events: the same frame, predicted again
+        running.panel._on_events([Preview("run/preview.npz", "case", 3)])
+
+    assert len(shown) == 2
 
 
 def test_run_waits_and_goes_on(qtbot, running):

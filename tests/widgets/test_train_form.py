@@ -124,6 +124,12 @@ def test_wrong_field_is_named(path, text, words, form):
         form.config(Path("run"))
 
 
+def test_model_gets_the_name_that_was_typed(form):
+    form.name_edit.setText("my-model")
+
+    assert form.config(Path("run")).name == "my-model"
+
+
 def test_name_that_is_no_folder_is_refused(form):
     form.name_edit.setText("a/b")
 

@@ -13,12 +13,12 @@ from napari_microus.core.study import check_study, import_folder
 from napari_microus.widgets._layers import geometry, volume_from_layer_data
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Mapping, Sequence
     from pathlib import Path
 
     from napari.layers import Layer
 
-    from napari_microus.core.study import Finding, Study
+    from napari_microus.core.study import Finding, Study, StudyCase
     from napari_microus.core.volume import Volume
 
 _UNDECIDED = 255
@@ -69,7 +69,7 @@ def add_layers(
             )
     expert, nonexpert = volumes[0], volumes[1] if len(volumes) > 1 else None
     study.add_case(case, patient, scan, expert, nonexpert)
-    counts = count_cases(study)
+    counts = count_cases(study.used)
     return f"Added '{case}'. The study has {counts}."
 
 
@@ -84,7 +84,7 @@ def import_cases(
 def check_cases(study: Study) -> Generator[Event, None, str]:
     """Look at every case; return the report."""
     findings: list[Finding] = yield from check_study(study)
-    counts = count_cases(study)
+    counts = count_cases(study.used)
     if not findings:
         return f"Checked {counts}: nothing to mend."
     lines = [f"Checked {counts}:"]
@@ -99,9 +99,10 @@ def free_patient(study: Study) -> str:
     return next(n for i in range(1, len(taken) + 2) if (n := f"P{i:03d}") not in taken)
 
 
-def count_cases(study: Study) -> str:
-    """Return how many cases of how many patients are in use."""
-    cases, patients = len(study.used), len(study.patients)
+def count_cases(cases: Sequence[StudyCase]) -> str:
+    """Return how many cases of how many patients there are."""
+    patients = len({case.patient for case in cases})
     return (
-        f"{cases} case{'s' * (cases != 1)} of {patients} patient{'s' * (patients != 1)}"
+        f"{len(cases)} case{'s' * (len(cases) != 1)} of {patients} "
+        f"patient{'s' * (patients != 1)}"
     )

@@ -163,4 +163,4 @@ def _be_polite(pid: int) -> None:
     if hasattr(os, "setpriority"):
         with contextlib.suppress(OSError):
             niceness = os.getpriority(os.PRIO_PROCESS, pid)
-            os.setpriority(os.PRIO_PROCESS, pid, max(niceness, _NICENESS))
+            os.setpriority(os.PRIO_PROCESS, pid, min(niceness + _NICENESS, 19))

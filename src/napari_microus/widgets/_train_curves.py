@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pyqtgraph as pg
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QColor, QPalette
 
 if TYPE_CHECKING:
@@ -27,6 +27,14 @@ _TITLES = {
     "learning_rate": "Learning rate",
     "gamma": "Gamma of the loss",
 }
+_LINES = {
+    "loss": ("batch_loss", "train_loss", "val_loss"),
+    "val_dice": ("val_dice",),
+    "val_hd95_mm": ("val_hd95_mm",),
+    "learning_rate": ("rate",),
+    "gamma": ("gamma",),
+}
+_BETWEEN_PLOTS_MS = 40
 _LEGENDS = {
     "loss": (
         f'<span style="color:{TRAINING}">training</span> '
@@ -37,13 +45,26 @@ _LEGENDS = {
 
 
 class CurvesView(pg.GraphicsLayoutWidget):
-    """Loss, DSC with the annotators' own agreement, HD95, learning rate and gamma."""
+    """Loss, DSC with the annotators' own agreement, HD95, learning rate and gamma.
+
+    Parameters
+    ----------
+    is_comparison : bool
+        Whether only other runs' curves are shown, which know no gamma.
+    """
 
     # Qt tells of its palette before the plots have been made.
     _is_made = False
 
-    def __init__(self) -> None:
+    def __init__(self, is_comparison: bool = False) -> None:
         super().__init__()
+        self._history: RunHistory | None = None
+        self._waiting: list[str] = []
+        self._drawn: dict[str, object] = {}
+        self._next = QTimer(self)
+        self._next.setInterval(_BETWEEN_PLOTS_MS)
+        self._next.timeout.connect(self._draw_next)
+        self._legends = {} if is_comparison else _LEGENDS
         self.setMinimumHeight(430)
         self._plots: dict[str, pg.PlotItem] = {}
         self._lines: dict[str, pg.PlotDataItem] = {}
@@ -52,6 +73,7 @@ class CurvesView(pg.GraphicsLayoutWidget):
         places |= {"learning_rate": (2, 0, 1), "gamma": (2, 1, 1)}
         for name, (row, column, span) in places.items():
             self._plots[name] = self._add_plot(name, row, column, span)
+        self._plots["gamma"].setVisible(not is_comparison)
         self.human = pg.InfiniteLine(
             angle=0, pen=pg.mkPen(HUMAN, width=2, style=Qt.PenStyle.DashLine)
         )
@@ -101,20 +123,33 @@ class CurvesView(pg.GraphicsLayoutWidget):
         )
 
     def show_history(self, history: RunHistory) -> None:
-        """Draw what a run has reported so far."""
-        for name in ("train_loss", "val_loss", "val_dice", "val_hd95_mm"):
-            self._lines[name].setData(*history.measure(name))
-        self.show_batches(history)
+        """Draw what a run has reported so far, one plot after the other.
+
+        Drawing all at once would keep the window from answering for too long.
+        """
+        self._history = history
+        self._waiting = list(self._plots)
+        self._next.start()
         ceiling = history.started.human_dice if history.started else None
         self.human.setVisible(ceiling is not None)
         if ceiling is not None:
             self.human.setValue(ceiling)
 
-    def show_batches(self, history: RunHistory) -> None:
-        """Draw what changes with every batch."""
-        for name in ("batch_loss", "rate", "gamma"):
-            trace = getattr(history, name)
-            self._lines[name].setData(trace.x, trace.y)
+    def _draw_next(self) -> None:
+        """Bring one plot up to date, where anything has changed."""
+        if self._history is None or not self._waiting:
+            self._next.stop()
+            return
+        plot = self._waiting.pop(0)
+        for name in _LINES[plot]:
+            trace = getattr(self._history, name, None)
+            points = (
+                self._history.measure(name) if trace is None else (trace.x, trace.y)
+            )
+            mark = (len(points[0]), points[0][-1:], points[1][-1:])
+            if self._drawn.get(name) != mark:
+                self._drawn[name] = mark
+                self._lines[name].setData(*points)
 
     def show_others(self, runs: Mapping[str, Curves]) -> None:
         """Draw the curves of other runs, by name, thinner and dashed."""
@@ -159,7 +194,7 @@ class CurvesView(pg.GraphicsLayoutWidget):
                 axis = plot.getAxis(side)
                 axis.setPen(front)
                 axis.setTextPen(front)
-            legend = _LEGENDS.get(name, "")
+            legend = self._legends.get(name, "")
             title = f"{_TITLES[name]}  {legend}" if legend else _TITLES[name]
             plot.setTitle(title, color=front, size="9pt")
 

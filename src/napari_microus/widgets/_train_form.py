@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
+    QLabel,
     QLineEdit,
     QSizePolicy,
     QVBoxLayout,
@@ -21,7 +22,7 @@ from napari_microus.core.errors import ConfigError, MicroUSError
 from napari_microus.core.study import Study
 from napari_microus.core.study.split import training_cases
 from napari_microus.core.train.config import TrainConfig, preset_names, preset_path
-from napari_microus.widgets._compare_parts import text
+from napari_microus.widgets._train_cases import count_cases
 from napari_microus.widgets._train_settings import AdvancedForm
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ class RunForm(QWidget):
         self.name_edit.setToolTip(
             "Name of the finished model in the library. No patient's name, please."
         )
-        self.data_note = text()
+        self.data_note = QLabel()
+        self.data_note.setWordWrap(True)
         self.data_note.setStyleSheet("font-size: 11px")
         self.advanced = AdvancedForm()
         self._lay_out()
@@ -227,7 +229,7 @@ class RunForm(QWidget):
                 f"The model's name must be a folder's name; got '{name}'. Use letters, "
                 "digits and _ . -"
             )
-        return TrainConfig.preset(self.preset_name, **changes)
+        return TrainConfig.preset(self.preset_name).with_changes(changes)
 
     def arguments(self, run: Path) -> list[str]:
         """Return the run as words after ``napari-microus``."""
@@ -264,11 +266,8 @@ def data_summary(study: Path | None) -> str:
         train, val, _ = training_cases(Study.open(study), None)
     except MicroUSError as error:
         return str(error)
-    parts = [
-        f"{len(cases)} scans of {len({case.patient for case in cases})} patients {what}"
-        for cases, what in ((train, "to learn from"), (val, "to validate on"))
-    ]
-    return ", ".join(parts) + "."
+    counts = [count_cases(cases) for cases in (train, val)]
+    return f"{counts[0]} to learn from, {counts[1]} to validate on."
 
 
 def combo(tip: str) -> QComboBox:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from napari_microus.core.train.runs import RunStatus
     from napari_microus.widgets._train_child import TrainingProcess
 
-_REDRAW_MS = 250
+_REDRAW_MS = 400
 # A stop comes between two layers of the network; this late, offer to end at once.
 _PATIENCE_S = 4.0
 
@@ -288,7 +288,8 @@ class RunPanel(QWidget):
             self.state = "paused"
         if len(self.history.notices) > notices:
             self.say(self.history.notices[-1])
-        if self.history.preview is not None and self.history.preview != preview:
+        # By identity: a new look at the same frame is an equal event.
+        if self.history.preview is not None and self.history.preview is not preview:
             self.watched.show_preview(self.history.preview)
         if not self._redraw.isActive():
             self._redraw.start()
@@ -387,7 +388,6 @@ class RunPanel(QWidget):
             if self._model
             else "Copy the run's model into the library, whatever it is worth."
         )
-        self.watched.setVisible(self.history.preview is not None)
 
 
 def _model_name(run: Path) -> str:

@@ -58,7 +58,7 @@ class RunsPage(QWidget):
         self.folder_button = _button("Open folder", "Show the run's files.")
         self.find_button = _button("Other run…", "Add a run that lies elsewhere.")
         self.message = text("Tick runs to see their curves side by side.")
-        self.curves = CurvesView()
+        self.curves = CurvesView(is_comparison=True)
         self.curves.setVisible(False)
         self._timer = QTimer(self)
         self._timer.setInterval(_EVERY_MS)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from napari_microus.widgets._worker import Worker
 
 _PICTURE_WIDTH = 300
+_PICTURE_HEIGHT = 210
 
 
 class WatchedFrame(QGroupBox):
@@ -58,6 +59,7 @@ class WatchedFrame(QGroupBox):
         self.shown: Shown | None = None
         self.picture = QLabel()
         self.picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.picture.setMinimumHeight(_PICTURE_HEIGHT)  # no jump when it comes
         self.caption = QLabel()
         self.caption.setTextFormat(Qt.TextFormat.RichText)
         self.caption.setWordWrap(True)
@@ -99,8 +101,8 @@ class WatchedFrame(QGroupBox):
     def watch(self, run: Path) -> None:
         """Show the frames of another run from now on."""
         self._run, self.shown, self._waiting = run, None, None
-        self.picture.clear()
-        self.caption.clear()
+        self.picture.setText("after the first validation")
+        self.caption.setText(LEGEND)
         for box, value in ((self.case_box, 1), (self.frame_box, -1)):
             box.blockSignals(True)
             box.setValue(value)

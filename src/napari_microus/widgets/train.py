@@ -131,7 +131,7 @@ class TrainWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.tabs)
-        self.setMinimumWidth(340)
+        self.setMinimumSize(340, 320)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._show_choices(True)
 
@@ -316,7 +316,9 @@ class TrainWidget(QWidget):
         """Open *Segment capsule* with a model chosen."""
         window = getattr(self._viewer, "window", None)
         if window is not None:
-            window.add_plugin_dock_widget("napari-microus", "Segment capsule")
+            window.add_plugin_dock_widget(
+                "napari-microus", "Segment capsule", tabify=True
+            )
         self._offer_model(name)
 
     # --- showing
