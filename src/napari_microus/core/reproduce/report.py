@@ -78,7 +78,7 @@ def _draw_scores(figure: Figure, comparison: Comparison) -> None:
     names = list(dict.fromkeys(row.who for row in comparison.rows))
     panels = figure.subplots(1, 2)
     for axes, column, label in zip(
-        panels, ("dice", "hd95_mm"), ("DSC", "HD95 in mm"), strict=True
+        panels, ("dice", "hd95"), ("DSC", f"HD95 in {_unit(comparison)}"), strict=True
     ):
         values = [
             [v for v in _column(comparison.rows, name, column) if not np.isnan(v)]
@@ -126,8 +126,11 @@ def _page(comparison: Comparison) -> str:
 def _changed(comparison: Comparison) -> str:
     if not comparison.changes:
         return "The recipes ran as they are published here, unchanged."
+    changes = dict(comparison.changes)
+    data = {k: v for k, v in changes.pop("data", {}).items() if k != "cache"}
+    changes |= {"data": data} if data else {}
     return (
-        f"Changed in every recipe: `{comparison.changes}`. The published figures were "
+        f"Changed in every recipe: `{changes}`. The published figures were "
         "reached without these changes and are not to be compared one to one."
     )
 
@@ -147,8 +150,9 @@ def _loss_table(comparison: Comparison) -> str:
 def _score_table(
     comparison: Comparison, names: list[str], annotators: list[str]
 ) -> str:
-    columns = ("dice", "hd95_mm", "volume_dice", "volume_hd95_mm")
-    head = ["who", "cases", "DSC", "HD95 mm", "volume DSC", "volume HD95 mm"]
+    columns = ("dice", "hd95", "volume_dice", "volume_hd95")
+    hd95 = f"HD95 {_unit(comparison)}"
+    head = ["who", "cases", "DSC", hd95, "volume DSC", f"volume {hd95}"]
     lines = _head([*head, "published DSC", "published HD95 mm"])
     for who in [*names, *annotators]:
         values = [_column(comparison.rows, who, column) for column in columns]
@@ -172,7 +176,10 @@ def _difference_table(comparison: Comparison, names: list[str]) -> str:
         ["recipe", "against", "figure", "difference", "95 %", "p", "patients"]
     )
     for name in names[1:]:
-        for column, label in (("dice", "DSC"), ("hd95_mm", "HD95 mm")):
+        for column, label in (
+            ("dice", "DSC"),
+            ("hd95", f"HD95 {_unit(comparison)}"),
+        ):
             a, b = (
                 by_patient(
                     [
@@ -188,6 +195,10 @@ def _difference_table(comparison: Comparison, names: list[str]) -> str:
             cells = [f"{d.mean:+.4f}", interval, f"{d.p:.3g}", str(d.count)]
             lines.append(_line([name, names[0], label, *cells]))
     return "\n".join(lines)
+
+
+def _unit(comparison: Comparison) -> str:
+    return "mm" if all(row.unit == "mm" for row in comparison.rows) else "px"
 
 
 def _mean(values: list[float], digits: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from napari_microus.core.events import Event
     from napari_microus.core.library import LoadedModel
     from napari_microus.core.study import Study, StudyCase
+    from napari_microus.core.volume import Volume
 
 
 @dataclass(frozen=True)
@@ -29,19 +31,23 @@ class CaseRow:
         The recipe or the annotator that drew the mask.
     case, patient : str
         As in the study's manifest.
-    dice, hd95_mm : float
+    dice, hd95 : float
         Means over the frames where neither mask is empty, as the papers report them.
-    volume_dice, volume_hd95_mm : float
-        Of the whole volume at once.
+    volume_dice, volume_hd95 : float
+        Of the whole volume at once; NaN for the distance where that across frames is
+        not known, or there is one frame only.
+    unit : str
+        Of the distances: "mm", or "px" where the scan's pixel size is unknown.
     """
 
     who: str
     case: str
     patient: str
     dice: float
-    hd95_mm: float
+    hd95: float
     volume_dice: float
-    volume_hd95_mm: float
+    volume_hd95: float
+    unit: str
 
 
 def score_model(
@@ -57,7 +63,7 @@ def score_model(
         # Augmentation at test time belongs to our recipe, not to the papers'.
         prediction = yield from predict(model, scan, device=device, flip=who == "best")
         mask = prediction.mask.array
-        rows.append(_row(who, case, mask, expert.array, scan.spacing_mm))
+        rows.append(_row(who, case, mask, expert.array, scan))
     return rows
 
 
@@ -73,7 +79,7 @@ def score_annotators(study: Study, cases: Sequence[StudyCase]) -> list[CaseRow]:
         for name, file in others.items():
             if file:
                 mask = study.read_mask(case, file, scan).array
-                rows.append(_row(name, case, mask, expert.array, scan.spacing_mm))
+                rows.append(_row(name, case, mask, expert.array, scan))
     return rows
 
 
@@ -108,15 +114,17 @@ def _row(
     case: StudyCase,
     mask: np.ndarray,
     expert: np.ndarray,
-    spacing_mm: tuple[float, float, float],
+    scan: Volume,
 ) -> CaseRow:
-    scores = evaluate_case(mask, expert, spacing_mm)
+    scores = evaluate_case(mask, expert, scan.spacing_mm)
+    is_volume = scan.has_geometry and len(scan.array) > 1
     return CaseRow(
         who=who,
         case=case.case,
         patient=case.patient,
         dice=scores.mean.dice,
-        hd95_mm=scores.mean.hd95_mm,
+        hd95=scores.mean.hd95_mm,
         volume_dice=scores.volume.dice,
-        volume_hd95_mm=scores.volume.hd95_mm,
+        volume_hd95=scores.volume.hd95_mm if is_volume else math.nan,
+        unit="mm" if scan.has_geometry else "px",
     )
