@@ -9,7 +9,7 @@ ICON = Path(__file__).parents[1] / "Resources" / "Icons" / "MicroUS.png"
 NAMES = ("MicroUSPhantom", "MicroUSPhantomExpert", "MicroUSPhantomNonExpert")
 FILES = ("scan.nii.gz", "expert.nii.gz", "nonexpert.nii.gz")
 CHECKSUMS = (
-    "SHA256:c0511f493b521596a9e8b89a721cbd56512e3efe7d5e4aa5a5d0843e0a34bdca",
+    "SHA256:e621dd678c9e01230bdeee0ebc49e6d7344dbca4e38e4b87967149597dc9a3b7",
     "SHA256:0ce263b6b2a473afc0405102cef4749764f1fa59df8604a0a4fc765c0ae25ad1",
     "SHA256:2922b9bf81f28fb7e36ed936693b5bd9aed6217970af56586f32f4eeb73f3059",
 )
