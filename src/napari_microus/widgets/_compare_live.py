@@ -124,10 +124,14 @@ class LiveComparison(QObject):
             self._start(self._widen_frames(kernel_size))
 
     def finish(self) -> None:
-        """Do all work that waits now; for tests and before anything is saved."""
+        """Do all work that waits, now; for tests and benchmarks."""
+        self.look_again()
+        self._finish_work()
+
+    def look_again(self) -> None:
+        """Compare whatever may have been edited without a word from napari."""
         for watcher in self._watchers:
             watcher.look_again()
-        self._finish_work()
 
     def show_naming(self, naming: Naming) -> None:
         """Use other names and colours."""

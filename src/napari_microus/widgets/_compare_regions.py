@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QFileDialog,
@@ -222,7 +223,11 @@ class RegionsTab(QWidget):
         comparison = self._comparison
         if comparison is None or self._worker is not None:
             return
-        comparison.finish()
+        if comparison.is_busy:
+            self.message.setText("Comparing the masks …")
+            QTimer.singleShot(100, self.start)
+            return
+        comparison.look_again()
         self._found = None
         self._show_panels()
         self._run(
@@ -272,7 +277,11 @@ class RegionsTab(QWidget):
         comparison = self._comparison
         if comparison is None or self._worker is not None:
             return
-        comparison.finish()
+        if comparison.is_busy:
+            self.message.setText("Comparing the masks …")
+            QTimer.singleShot(100, functools.partial(self._resume, source, mask))
+            return
+        comparison.look_again()
         self._run(
             "Loading …",
             resume,

@@ -129,3 +129,17 @@ def test_a_mask_edited_elsewhere_is_taken_over_as_hand_drawn(work):
     np.testing.assert_array_equal(work.mask, mask)
     assert (work.provenance[0, 0, :3] == 3).all()
     assert work.drawn_by_hand() == {1: [0, 3]}
+
+
+def test_undo_brings_hand_drawing_back_with_its_runs(work):
+    region = region_of(work, "expert", 0)
+    work.mask[0, 5, 5] = 0
+    work.hand_drawn((slice(0, 1), slice(0, 12), slice(0, 20)))
+    runs = work.drawn_by_hand()
+    work.decide(region, "expert")
+    assert work.mask[0, 5, 5] == 1
+    assert work.drawn_by_hand() == {}
+    work.undo()
+    assert work.provenance[0, 5, 5] == 3
+    assert work.provenance[0, 5, 6] == 255
+    assert work.drawn_by_hand() == runs

@@ -166,17 +166,16 @@ class Adjudication:
                 self.mask[box][inside].copy(),
             )
         )
-        self._base[box][inside] = np.where(
-            disputed(self.codes[box][inside]),
-            _PROVENANCE[decision],
-            self._base[box][inside],
-        )
-        implied = _implied(self.codes[box], self._base[box])
-        self.mask[box][inside] = implied[inside]
+        codes = self.codes[box][inside]
+        is_open = disputed(codes)
+        base = np.where(is_open, _PROVENANCE[decision], self._base[box][inside])
+        self._base[box][inside] = base
+        self.mask[box][inside] = _implied(codes, base)
+        self.provenance[box][inside] = base
+        self._remember_frames(box)
         verdict = Verdict(decision, self.who, now())
         self.verdicts[region.number] = verdict
         self.log.append(LogEntry(verdict.when, self.who, region.number, decision))
-        self.hand_drawn(box)
         return box
 
     def undo(self) -> DisputedRegion | None:
@@ -192,7 +191,10 @@ class Adjudication:
         else:
             self.verdicts[region.number] = step.verdict
         self.log.append(LogEntry(now(), self.who, region.number, None))
-        self.hand_drawn(region.box)
+        by_hand = step.mask != _implied(self.codes[region.box][region.mask], step.base)
+        self.provenance[region.box][region.mask] = _whose(step.mask, step.base, by_hand)
+        frames = np.nonzero(region.mask)[0][by_hand] + region.box[0].start
+        self._remember_frames(region.box, set(frames.tolist()))
         return region
 
     def hand_drawn(self, box: Box, *, margin_px: int | None = None) -> bool:
@@ -218,10 +220,11 @@ class Adjudication:
             outside &= self.provenance[box] != HAND_DRAWN
             taken_back = bool(outside.any())
             mask[outside] = implied[outside]
-        by_hand = np.where(mask == implied, base, HAND_DRAWN)
-        self.provenance[box] = np.where(mask == UNDECIDED, UNDECIDED, by_hand)
-        for frame in range(*box[0].indices(len(self.mask))):
-            self._remember_drawing(frame)
+        by_hand = mask != implied
+        self.provenance[box] = _whose(mask, base, by_hand)
+        first = box[0].indices(len(self.mask))[0]
+        drawn = np.flatnonzero(by_hand.any(axis=(1, 2))) + first
+        self._remember_frames(box, set(drawn.tolist()))
         return taken_back
 
     def near_dispute(self, box: Box, margin_px: int) -> NDArray[np.bool_]:
@@ -287,6 +290,12 @@ class Adjudication:
         shape = self.codes.shape
         return [encode_runs(r.mask, r.box, shape) for r in self.regions]
 
+    def _remember_frames(self, box: Box, drawn: set[int] | None = None) -> None:
+        """Keep the runs of ``drawn`` frames, and of those in ``box`` that had any."""
+        frames = range(*box[0].indices(len(self.mask)))
+        for frame in (drawn or set()) | (self._drawn.keys() & set(frames)):
+            self._remember_drawing(frame)
+
     def _remember_drawing(self, frame: int) -> None:
         mask = self.mask[frame : frame + 1]
         implied = _implied(self.codes[frame : frame + 1], self._base[frame : frame + 1])
@@ -313,3 +322,12 @@ def now() -> str:
 def _implied(codes: NDArray[np.uint8], base: NDArray[np.uint8]) -> NDArray[np.uint8]:
     implied: NDArray[np.uint8] = _IMPLIED[codes, np.minimum(base, 3)]
     return implied
+
+
+def _whose(
+    mask: NDArray[np.uint8], base: NDArray[np.uint8], by_hand: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """Return the provenance of pixels of which some were drawn by hand."""
+    whose = np.where(by_hand, np.uint8(HAND_DRAWN), base)
+    whose[mask == UNDECIDED] = UNDECIDED
+    return whose
