@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import qt
 import slicer
 
-from . import comparing
+from . import adjudicating, comparing, frame_table
 from .boxes import chosen
-from .comparing import Adjudicated, Annotator, Comparison
+from .comparing import Annotator
 from .nodes import is_in_scene, jump_to_voxel, volume_from_node
 from .parameters import RANKS
 from .segments import mask_from_node, parts_of
@@ -23,18 +23,10 @@ if TYPE_CHECKING:
     from napari_microus.core.events import Event
     from napari_microus.core.volume import Volume
 
+    from .adjudicating import Adjudicated
+    from .comparing import Comparison
     from .parameters import MicroUSParameterNode
 
-_COLUMNS = {
-    "frame": "Frame",
-    "dice": "Dice",
-    "hd95_mm": "HD95 mm",
-    "assd_mm": "ASSD mm",
-    "expert_mm2": "Expert mm²",
-    "nonexpert_mm2": "Non-expert mm²",
-    "disagreement_mm2": "Disputed mm²",
-    "signed_mean_mm": "Larger (+) mm",
-}
 _METHODS = ("union", "intersection", "majority", "mean_distance", "staple")
 _KEYS = {
     "[": "previousButton",
@@ -221,27 +213,12 @@ class CompareRoom:
 
     def _show_found(self) -> None:
         found = self._found
-        totals = found.totals
-        self._ui.totalsLabel.text = (
-            f"Dice {_number(totals.dice, 3)}, HD95 {_number(totals.mean_hd95_mm)} mm, "
-            f"kappa {_number(totals.cohen_kappa, 3)}, non-expert less expert "
-            f"{_number(totals.volume_difference_ml)} mL. "
-            f"{len(found.regions)} disputed regions in {totals.frames} frames."
-        )
-        table = self._ui.frameTable
-        table.sortingEnabled = False  # rows would move while they are filled
-        table.columnCount = len(_COLUMNS)
-        table.setHorizontalHeaderLabels(list(_COLUMNS.values()))
-        table.rowCount = len(found.rows)
-        for line, row in enumerate(found.rows):
-            for column, key in enumerate(_COLUMNS):
-                table.setItem(line, column, _cell(getattr(row, key)))
-        table.sortingEnabled = True
+        self._ui.totalsLabel.text = frame_table.totals(found)
+        frame_table.fill(self._ui.frameTable, found.rows)
         self._say("Not for clinical use.")
 
     def _on_row(self, line: int, *_: object) -> None:
-        frame = int(self._ui.frameTable.item(line, 0).data(qt.Qt.DisplayRole))
-        self._look(frame, None)
+        self._look(frame_table.frame_at(self._ui.frameTable, line), None)
 
     def _look(self, frame: int, center: tuple[float, float] | None) -> None:
         volume = self._found.volume
@@ -296,17 +273,17 @@ class CompareRoom:
 
     def _begin(self) -> None:
         """Begin to settle, or go on where a crash cut it short."""
-        kept = comparing.unsaved(self._found)
+        kept = adjudicating.unsaved(self._found)
         if kept is not None:
             done = sum(1 for region in kept["regions"] if region["decision"])
             if slicer.util.confirmYesNoDisplay(
                 f"There are unsaved decisions about these two annotations: {done} of "
                 f"{len(kept['regions'])} regions, {kept['modified']}. Go on with them?"
             ):
-                self._case, notice = comparing.go_on(self._found, kept)
+                self._case, notice = adjudicating.go_on(self._found, kept)
                 self._say(notice or "The unsaved decisions are back.")
                 return
-        self._case = comparing.begin(self._found, self._ui.whoLineEdit.text)
+        self._case = adjudicating.begin(self._found, self._ui.whoLineEdit.text)
 
     def _regions(self) -> list[DisputedRegion]:
         if self._case is not None:
@@ -356,7 +333,7 @@ class CompareRoom:
                 self._is_busy = False
                 self.compare()
                 self._is_busy = True
-            self._case, notice = comparing.resume(self._found, path)
+            self._case, notice = adjudicating.resume(self._found, path)
             self._ui.whoLineEdit.text = self._case.work.who
             open_region = self._case.work.next_open()
             regions = self._regions()
@@ -440,19 +417,6 @@ def _fill(box: qt.QComboBox, node: Any, wanted: str) -> None:
         box.addItem(name, key)
     box.currentIndex = max(0, box.findData(wanted)) if box.count else -1
     box.blockSignals(False)
-
-
-def _cell(value: float) -> qt.QTableWidgetItem:
-    item = qt.QTableWidgetItem()
-    is_number = isinstance(value, int) or math.isfinite(value)
-    shown = round(value, 3) if is_number else "–"
-    item.setData(qt.Qt.DisplayRole, shown)
-    item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
-    return item
-
-
-def _number(value: float, digits: int = 2) -> str:
-    return f"{value:.{digits}f}" if math.isfinite(value) else "–"
 
 
 def _ask_save() -> str:

@@ -8,27 +8,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import slicer
 
-from .labelmaps import changed_when
 from .nodes import is_in_scene, require_volume
 from .segments import (
     add_segment,
-    change_frames,
     mask_from_node,
     new_segmentation,
-    segment_array,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from pathlib import Path
 
     from napari_microus.core.compare import (
-        Adjudication,
         CaseAgreement,
         DisputedRegion,
         FrameAgreement,
     )
-    from napari_microus.core.compare.sidecar import Origin
     from napari_microus.core.events import Event
     from napari_microus.core.volume import Volume
 
@@ -41,9 +35,6 @@ GREY = (0.69, 0.69, 0.69)
 PINK = (0.8, 0.475, 0.655)
 GREEN = (0.0, 0.62, 0.451)
 YELLOW = (0.941, 0.894, 0.259)
-
-ADJUDICATED = "Adjudicated"
-UNDECIDED = "Undecided"
 
 
 @dataclass(frozen=True)
@@ -256,169 +247,3 @@ def add_consensus(
         provenance={"consensus": method, "annotators": [a.name for a in annotators]},
     )
     return node, segment_id
-
-
-class Adjudicated:
-    """The adjudication of a comparison, shown as two segments that can be drawn in.
-
-    Parameters
-    ----------
-    found : Comparison
-        What is being settled.
-    work : Adjudication
-        The core's account of it.
-    origin : Origin
-        What the sidecar says about where it came from.
-    """
-
-    def __init__(self, found: Comparison, work: Adjudication, origin: Origin) -> None:
-        self.found = found
-        self.work = work
-        self.origin = origin
-        self.node = new_segmentation(
-            found.volume, f"{found.volume.GetName()} adjudicated"
-        )
-        self._ids = {
-            value: add_segment(
-                work.mask == value,
-                self.node,
-                found.volume,
-                name=name,
-                color=color,
-                terminology="",
-                provenance={"adjudication": name},
-                is_worked_on=True,
-            )
-            for value, name, color in (
-                (1, ADJUDICATED, GREEN),
-                (255, UNDECIDED, YELLOW),
-            )
-        }
-        self._seen = self._stamps()
-
-    def decide(self, region: DisputedRegion, decision: str) -> None:
-        """Give a region to one annotator, or leave it open."""
-        self.take_drawing()
-        box = self.work.decide(region, decision)
-        self._show(list(range(box[0].start, box[0].stop)))
-
-    def undo(self) -> DisputedRegion | None:
-        """Take back the last decision; return its region."""
-        self.take_drawing()
-        region = self.work.undo()
-        if region is not None:
-            self._show(list(range(region.box[0].start, region.box[0].stop)))
-        return region
-
-    def take_drawing(self) -> None:
-        """Account for what was drawn into the segments by hand.
-
-        Raises
-        ------
-        InputError
-            If the segmentation or one of its two segments was removed.
-        """
-        from napari_microus.core.errors import InputError
-
-        segments = self.node.GetSegmentation()
-        if not is_in_scene(self.node) or any(
-            segments.GetSegment(i) is None for i in self._ids.values()
-        ):
-            raise InputError(
-                f"The segments {ADJUDICATED} and {UNDECIDED} must stay until the "
-                "adjudication is saved; one was removed. Press Compare to begin again, "
-                "or Resume with the last saved sidecar."
-            )
-        if self._stamps() == self._seen:
-            return
-        drawn = np.zeros_like(self.work.mask)
-        for value in (255, 1):  # where both are painted, the mask counts
-            array = segment_array(self.node, self._ids[value], self.found.volume)
-            drawn[array == 1] = value
-        changed = np.flatnonzero((drawn != self.work.mask).any(axis=(1, 2)))
-        for frame in changed.tolist():
-            self.work.mask[frame] = drawn[frame]
-            everywhere = slice(None)
-            self.work.hand_drawn((slice(frame, frame + 1), everywhere, everywhere))
-        self._seen = self._stamps()
-
-    def _stamps(self) -> list[tuple[str, int]]:
-        return [changed_when(self.node, key) for key in self._ids.values()]
-
-    def save(self, path: str, *, overwrite: bool) -> list[str]:
-        """Write mask, provenance map and sidecar; return their paths."""
-        from napari_microus.core.compare.journal import remove_journal
-        from napari_microus.core.compare.sidecar import save_adjudication
-
-        self.take_drawing()
-        paths = save_adjudication(
-            self.work, self.origin, self.found.grid, path, overwrite=overwrite
-        )
-        remove_journal(_journal(self.found))
-        return [str(path) for path in paths]
-
-    def keep(self) -> None:
-        """Write the decisions into the journal, which survives a crash."""
-        from napari_microus.core.compare.journal import write_journal
-        from napari_microus.core.compare.sidecar import to_document
-
-        write_journal(to_document(self.work, self.origin), _journal(self.found))
-
-    def _show(self, frames: list[int]) -> None:
-        for value, segment_id in self._ids.items():
-            mask = np.zeros(self.work.mask.shape, bool)
-            mask[frames] = self.work.mask[frames] == value
-            change_frames(mask, frames, self.node, segment_id, self.found.volume)
-        self._seen = self._stamps()
-
-
-def begin(found: Comparison, who: str) -> Adjudicated:
-    """Begin to settle a comparison."""
-    from napari_microus.core.compare import Adjudication
-    from napari_microus.core.compare.sidecar import Origin
-
-    work = Adjudication(found.codes, found.regions, who=who)
-    origin = Origin(*found.names, found.grid.spacing_mm, found.settings)
-    return Adjudicated(found, work, origin)
-
-
-def unsaved(found: Comparison) -> dict[str, Any] | None:
-    """Return what the journal kept of these two masks, None if nothing."""
-    from napari_microus.core.compare.journal import read_journal
-
-    return read_journal(_journal(found))
-
-
-def _journal(found: Comparison) -> Path:
-    from napari_microus.core.compare.journal import journal_path
-
-    return journal_path(*found.names, found.codes.shape)
-
-
-def resume(found: Comparison, path: str) -> tuple[Adjudicated, str]:
-    """Go on with a saved adjudication of the same two masks, also one from napari.
-
-    Parameters
-    ----------
-    found : Comparison
-        The two masks as they are now.
-    path : str
-        The sidecar, or the mask beside it.
-
-    Returns
-    -------
-    Adjudicated and str
-        The second is a sentence if the masks changed since, else "".
-    """
-    from napari_microus.core.compare.sidecar import read_document, sidecar_of
-
-    sidecar = path if path.endswith(".json") else sidecar_of(path)
-    return go_on(found, read_document(sidecar))
-
-
-def go_on(found: Comparison, document: dict[str, Any]) -> tuple[Adjudicated, str]:
-    """Go on with an adjudication that `unsaved` returned; see `resume`."""
-    from napari_microus.core.compare.sidecar import from_document
-
-    work, origin, changed = from_document(document, found.codes)
-    return Adjudicated(found, work, origin), changed or ""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import slicer
 
-from . import comparing
+from . import adjudicating, comparing
 from .comparing import Annotator
 from .nodes import frame_at_world, voxel_to_world
 from .sample_data import FILES, SAMPLES
@@ -55,7 +55,7 @@ def check_compare(logic: Any) -> None:
     )
     assert found.totals.dice > 0.8
     comparing.show_differences(found, 4)
-    case = comparing.begin(found, "self test")
+    case = adjudicating.begin(found, "self test")
     case.decide(found.regions[0], "expert")
     assert case.work.settled == 1
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import slicer
 from conftest import AFFINES
-from MicroUSLib import comparing, segments
+from MicroUSLib import adjudicating, comparing, segments
 from MicroUSLib.comparing import Annotator
 
 from napari_microus.core.errors import InputError
@@ -104,7 +104,7 @@ def test_same_annotation_twice_is_refused(chosen):
 def test_decision_fills_the_adjudicated_segment(chosen, pair):
     volume, annotators = chosen()
     found = compare(volume, annotators)
-    case = comparing.begin(found, "ab")
+    case = adjudicating.begin(found, "ab")
 
     for region in found.regions:
         case.decide(region, "nonexpert")
@@ -118,7 +118,7 @@ def test_decision_fills_the_adjudicated_segment(chosen, pair):
 def test_undo_reopens_a_region(chosen, pair):
     volume, annotators = chosen()
     found = compare(volume, annotators)
-    case = comparing.begin(found, "ab")
+    case = adjudicating.begin(found, "ab")
     case.decide(found.regions[0], "expert")
 
     assert case.undo() is found.regions[0]
@@ -131,7 +131,7 @@ def test_undo_reopens_a_region(chosen, pair):
 def test_drawing_in_the_segment_is_kept_with_its_provenance(chosen):
     volume, annotators = chosen()
     found = compare(volume, annotators)
-    case = comparing.begin(found, "ab")
+    case = adjudicating.begin(found, "ab")
     parts = {name: key for key, name in segments.parts_of(case.node)}
     drawn = segments.segment_array(case.node, parts["Adjudicated"], volume)
     drawn[2, 40:44, 5:9] = 1  # as the Paint effect would
@@ -148,7 +148,7 @@ def test_drawing_in_the_segment_is_kept_with_its_provenance(chosen):
 def test_removed_segment_is_told_and_changes_nothing(chosen):
     volume, annotators = chosen()
     found = compare(volume, annotators)
-    case = comparing.begin(found, "ab")
+    case = adjudicating.begin(found, "ab")
     parts = {name: key for key, name in segments.parts_of(case.node)}
     case.node.GetSegmentation().RemoveSegment(parts["Undecided"])
     with pytest.raises(InputError, match="one was removed"):
@@ -165,7 +165,7 @@ def test_case_is_saved_as_napari_saves_it(kind, chosen, pair, tmp_path, transfor
 
     volume, annotators = chosen(kind, transform)
     found = compare(volume, annotators)
-    case = comparing.begin(found, "ab")
+    case = adjudicating.begin(found, "ab")
     case.decide(found.regions[0], "expert")
     case.decide(found.regions[1], "undecided")
     case.save(str(tmp_path / "slicer.nii.gz"), overwrite=False)
@@ -227,7 +227,7 @@ def test_case_begun_elsewhere_is_finished_here(chosen, pair, tmp_path):
     paths = save_adjudication(work, Origin("a", "b"), scan, tmp_path / "case.nii.gz")
 
     found = compare(volume, annotators)
-    case, notice = comparing.resume(found, str(paths[0]))
+    case, notice = adjudicating.resume(found, str(paths[0]))
 
     assert notice == ""
     assert case.work.settled == 1
@@ -246,7 +246,7 @@ def test_sidecar_of_another_case_is_refused(chosen, tmp_path):
     found = compare(volume, annotators)
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(InputError, match="napari-microus-adjudication"):
-        comparing.resume(found, str(tmp_path / "other.json"))
+        adjudicating.resume(found, str(tmp_path / "other.json"))
 
 
 def test_consensus_becomes_a_segment(chosen, pair):

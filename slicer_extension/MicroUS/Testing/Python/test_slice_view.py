@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from conftest import AFFINES
-from MicroUSLib import comparing, nodes, segments
+from MicroUSLib import adjudicating, comparing, nodes, segments
 from slice_view import SliceView
 
 
@@ -101,7 +101,7 @@ def test_decision_is_seen_at_once(dark, mask, make_volume):
     )
     view = SliceView(volume, 640, 480)
     nodes.jump_to_voxel(volume, 2, 23.5, 31.5)
-    case = comparing.begin(found, "ab")
+    case = adjudicating.begin(found, "ab")
     before = is_color(view.picture(), comparing.YELLOW).sum()
 
     case.decide(found.regions[0], "nonexpert")
