@@ -111,7 +111,7 @@ def running(qtbot, make):
 def test_run_is_watched_while_it_goes_on(qtbot, running):
     panel = running.panel
 
-    wait(qtbot, lambda: len(panel.curves.line("val_dice")[0]) >= 1)
+    wait(qtbot, lambda: len(panel.curves.line("val_hd95_mm")[0]) >= 1)
 
     assert panel.curves.human.isVisible()
     assert panel.curves.human.value() == 0.95
@@ -511,7 +511,6 @@ def test_real_run_is_started_stopped_and_resumed_to_its_end(
             data = {"phantom_frames": 8, "phantom_val_cases": 1}
             data |= {"phantom_val_frames": 1, "cache": str(tmp_path / "cache")}
             settings = {"model": model, "data": data, "channels_last": False}
-            words = [w for w in words if not w.startswith("model=")]
             more = [f"{k}={json.dumps(v)}" for k, v in settings.items()]
             words = [*words, *(part for m in more for part in ("--set", m))]
         return command(words)
@@ -523,7 +522,12 @@ def test_real_run_is_started_stopped_and_resumed_to_its_end(
         dock.form.advanced.fields[path].setText(value)
     dock.start_button.click()
     panel = dock.panel
-    qtbot.waitUntil(lambda: len(panel.history.epochs) >= 1, timeout=300_000)
+    qtbot.waitUntil(lambda: not dock.estimate.is_running, timeout=120_000)
+    assert panel.is_active, dock.message.text()
+    qtbot.waitUntil(
+        lambda: bool(panel.history.epochs) or not panel.is_active, timeout=300_000
+    )
+    assert panel.is_active, panel.message.text()
     panel.cancel_button.click()
     qtbot.waitUntil(lambda: not panel.is_active, timeout=60_000)
     assert panel.state == "stopped", panel.message.text()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # What the process says goes into a file: it may go on when nobody reads any more.
 CONSOLE = "console.log"
-_NICENESS = 5
+_NICENESS = 10
 
 
 def command(arguments: Sequence[str]) -> list[str]:
