@@ -46,7 +46,7 @@ def segment(model, frame: Volume) -> np.ndarray:
 def one_frame_per_patient(index: Path) -> list[str]:
     """Return the middle frame's file of every third patient, twelve in all."""
     by_patient: dict[str, list[str]] = {}
-    with index.open(newline="") as file:
+    with index.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             by_patient.setdefault(row["patient"], []).append(row["file"])
     patients = sorted(by_patient)[::3][:12]

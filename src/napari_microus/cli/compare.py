@@ -233,8 +233,8 @@ def _show(result: FolderComparison) -> None:
                 for value, form in values
             ]
             frames = f"{total.frames_both_drew}/{total.frames}"
-            name = [case.case] if several else []
-            table.add_row(*name, other.file, frames, *cells)
+            prefix = [case.case] if several else []
+            table.add_row(*prefix, other.file, frames, *cells)
     console = Console()
     console.print(table)
     for case in result.cases:

@@ -75,7 +75,7 @@ def test_report_sets_recipes_and_annotators_side_by_side(dataset, tmp_path):
 
     report = run(reproduce(dataset, tmp_path / "out", presets=presets, changes=changes))
 
-    text = report.read_text()
+    text = report.read_text(encoding="utf-8")
     assert "| 0.939 | 2.02 |" in text  # the published column
     assert "(annotator)" in text
     assert "Changed in every recipe" in text
@@ -89,13 +89,17 @@ def test_report_sets_recipes_and_annotators_side_by_side(dataset, tmp_path):
     assert len(scores) == 6  # two recipes and one annotator on two test patients
     annotator = [row for row in scores if row["who"] not in presets]
     assert all(0.8 < float(row["dice"]) < 1 for row in annotator)
-    uses = (tmp_path / "out" / "study" / "test_use.jsonl").read_text().splitlines()
+    uses = (
+        (tmp_path / "out" / "study" / "test_use.jsonl")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    )
     assert len(uses) == 1
 
     # A second call trains nothing anew and reports the same.
     stamp = (tmp_path / "out" / "runs" / "paper" / "curves.csv").stat().st_mtime_ns
     again = run(reproduce(dataset, tmp_path / "out", presets=presets, changes=changes))
-    assert again.read_text() == text
+    assert again.read_text(encoding="utf-8") == text
     kept = (tmp_path / "out" / "runs" / "paper" / "curves.csv").stat().st_mtime_ns
     assert kept == stamp
 
