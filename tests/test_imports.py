@@ -22,7 +22,7 @@ MODULES = [m.name for m in pkgutil.walk_packages(core.__path__, f"{core.__name__
 def imports(path: Path) -> set[str]:
     """Every module that a source file names in an import."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

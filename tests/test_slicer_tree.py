@@ -122,7 +122,7 @@ def test_main_file_holds_the_four_classes_and_wiring_only():
 
 
 def cmake_list(name):
-    text = (MODULE / "CMakeLists.txt").read_text()
+    text = (MODULE / "CMakeLists.txt").read_text(encoding="utf-8")
     body = re.search(rf"set\({name}\n(.*?)\)", text, re.DOTALL)[1]
     return sorted(body.replace("${MODULE_NAME}", "MicroUS").split())
 
@@ -143,7 +143,7 @@ def test_cmake_lists_are_the_files():
 
 
 def test_extension_metadata_is_literal_and_complete():
-    text = (EXTENSION / "CMakeLists.txt").read_text()
+    text = (EXTENSION / "CMakeLists.txt").read_text(encoding="utf-8")
     values = dict(re.findall(r'set\((EXTENSION_\w+) "([^"]+)"\)', text))
     values |= dict(re.findall(r'set\((EXTENSION_DEPENDS) "([^"]+)"\)', text))
     assert values["EXTENSION_DEPENDS"] == "PyTorch"
@@ -160,7 +160,7 @@ def test_extension_metadata_is_literal_and_complete():
 
 
 def test_catalog_entry_meets_the_schema_and_the_index_checks():
-    entry = json.loads((EXTENSION / "MicroUS.json").read_text())
+    entry = json.loads((EXTENSION / "MicroUS.json").read_text(encoding="utf-8"))
     jsonschema.validate(entry, CATALOG_SCHEMA)
     assert entry["$schema"].endswith(
         "slicer-extension-catalog-entry-schema-v1.0.1.json#"
@@ -171,10 +171,17 @@ def test_catalog_entry_meets_the_schema_and_the_index_checks():
     assert repository.startswith("Slicer")
     assert entry["category"] in {"Segmentation", "Ultrasound"}
     # The project's name must be the entry's file name.
-    project = re.search(r"project\((\w+)\)", (EXTENSION / "CMakeLists.txt").read_text())
+    project = re.search(
+        r"project\((\w+)\)", (EXTENSION / "CMakeLists.txt").read_text(encoding="utf-8")
+    )
     assert project[1] == "MicroUS"
-    assert (EXTENSION / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
-    assert "not for clinical use" in (EXTENSION / "README.md").read_text().lower()
+    assert (EXTENSION / "LICENSE").read_text(encoding="utf-8") == (
+        ROOT / "LICENSE"
+    ).read_text(encoding="utf-8")
+    assert (
+        "not for clinical use"
+        in (EXTENSION / "README.md").read_text(encoding="utf-8").lower()
+    )
 
 
 def requirements(lines):
@@ -187,14 +194,20 @@ def requirements(lines):
 
 
 def test_requirements_are_the_cores_needs_less_what_slicer_ships():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+        "project"
+    ]
     needs = requirements(project["dependencies"])
-    lines = (MODULE / "Resources" / "requirements.txt").read_text().splitlines()
+    lines = (
+        (MODULE / "Resources" / "requirements.txt")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    )
     left_out = SHIPPED | GUI | {"torch"}
     assert requirements(lines) == {
         name: version for name, version in needs.items() if name not in left_out
     }
-    install = (MODULE / "MicroUSLib" / "install.py").read_text()
+    install = (MODULE / "MicroUSLib" / "install.py").read_text(encoding="utf-8")
     assert f'TORCH = ">={needs["torch"]}"' in install
 
 

@@ -104,7 +104,7 @@ def read_spacing() -> np.ndarray:
 def test_provenance_is_written_beside(tmp_path, labels):
     save(labels, tmp_path / "capsule.nii.gz")
 
-    told = json.loads((tmp_path / "capsule.json").read_text())
+    told = json.loads((tmp_path / "capsule.json").read_text(encoding="utf-8"))
     assert told["model"] == "small"
     assert told["date"] == "2026-01-02"
     assert told["settings"] == {"threshold": 0.5}

@@ -52,7 +52,7 @@ def test_two_files_give_a_table_csv_and_json(files, tmp_path, capsys):
     assert [row["frame"] for row in rows] == ["0", "1"]
     assert rows[0]["case"] == "1"
     assert float(rows[0]["hd95_mm"]) == pytest.approx(2.0)
-    case = json.loads((tmp_path / "all.json").read_text())["cases"][0]
+    case = json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))["cases"][0]
     assert case["fleiss_kappa"] is None
     other = case["others"][0]
     assert other["file"] == "student_1.nii.gz"
@@ -102,7 +102,7 @@ def test_folders_pair_by_number_and_mispairs_are_listed(tmp_path, capsys):
         "case_2.png",
     ]
     assert (tmp_path / "hard" / "hard_region_2.nii.gz").exists()
-    stored = json.loads((tmp_path / "all.json").read_text())
+    stored = json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))
     assert [case["case"] for case in stored["cases"]] == ["1", "2"]
     assert len(stored["mispairs"]) == 3
 
@@ -112,9 +112,9 @@ def test_nothing_is_overwritten(files, tmp_path):
     existing.write_text("mine")
     with pytest.raises(OutputError, match="must not exist yet"):
         run("compare", *files[:2], "--progress", "none", "--csv", existing)
-    assert existing.read_text() == "mine"
+    assert existing.read_text(encoding="utf-8") == "mine"
     run("compare", *files[:2], "--progress", "none", "--csv", existing, "--overwrite")
-    assert existing.read_text().startswith("case,frame")
+    assert existing.read_text(encoding="utf-8").startswith("case,frame")
 
 
 def test_what_cannot_be_done_is_said_before_the_work(files, tmp_path):

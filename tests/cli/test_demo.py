@@ -36,7 +36,7 @@ def test_capsule_lies_on_the_gland_and_on_the_scan(result, tmp_path):
     mask = read_mask(tmp_path / "capsule.nii.gz", grid=case.scan)
     overlap = 2 * (mask.array & case.expert.array).sum()
     assert overlap / (mask.array.sum() + case.expert.array.sum()) > 0.9
-    report = json.loads((tmp_path / "report.json").read_text())
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert report["dice"] > 0.9
     assert report["hd95_mm"] < 4
     assert report["seconds"] > 0

@@ -36,7 +36,7 @@ def test_prints_a_table(paths):
 def test_writes_the_numbers(paths, tmp_path):
     table = tmp_path / "table.json"
     assert run(*paths, "-o", str(table), "--progress", "none").exit_code == 0
-    found = json.loads(table.read_text())
+    found = json.loads(table.read_text(encoding="utf-8"))
     assert found["case_mean"]["dice"] == pytest.approx(0.8)
     assert found["case_mean"]["hd95_mm"] == pytest.approx(0.5)
 
@@ -47,7 +47,7 @@ def test_existing_table_is_refused_before_the_work(paths, tmp_path):
     with pytest.raises(OutputError, match="must not exist yet"):
         run("no_such_file", "neither", "-o", str(table))
     assert run(*paths, "-o", str(table), "--overwrite").exit_code == 0
-    assert table.read_text().startswith("case,frame,dice")
+    assert table.read_text(encoding="utf-8").startswith("case,frame,dice")
 
 
 def test_json_lines_end_in_the_result(paths):

@@ -74,7 +74,7 @@ def test_mask_lies_on_the_scans_grid_with_its_provenance(command, scan, tmp_path
     mask, image = read_volume(tmp_path / "mask.nii.gz"), read_volume(scan)
     assert mask.shares_grid(image)
     assert set(np.unique(mask.array)) <= {0, 1}
-    made = json.loads((tmp_path / "mask.json").read_text())
+    made = json.loads((tmp_path / "mask.json").read_text(encoding="utf-8"))
     assert made["model"] == library.DEFAULT_MODEL
     assert made["model_version"] == "3"
     assert made["image"] == "patient.nii.gz"
@@ -132,7 +132,10 @@ def test_chosen_frames_and_probability(command, scan, tmp_path):
     assert not probability[0].any()
     assert probability[1:].all()
     assert probability.max() <= 1
-    assert json.loads((tmp_path / "m.json").read_text())["frames"] == [1, 2]
+    assert json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))["frames"] == [
+        1,
+        2,
+    ]
 
 
 def test_progress_is_one_json_object_a_line(command, scan, tmp_path):

@@ -27,7 +27,7 @@ def test_file_appears_whole_under_its_name(tmp_path):
         assert not (tmp_path / "a.txt").exists()
         path.write_text("whole")
 
-    assert (tmp_path / "a.txt").read_text() == "whole"
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "whole"
     assert names(tmp_path) == ["a.txt"]
 
 
@@ -35,7 +35,7 @@ def test_missing_folders_are_made(tmp_path):
     with written_whole(tmp_path / "new" / "folder" / "a.txt") as path:
         path.write_text("x")
 
-    assert (tmp_path / "new" / "folder" / "a.txt").read_text() == "x"
+    assert (tmp_path / "new" / "folder" / "a.txt").read_text(encoding="utf-8") == "x"
 
 
 @pytest.mark.parametrize("error", [InputError, KeyboardInterrupt, RuntimeError])
@@ -62,7 +62,7 @@ def test_file_that_is_there_is_not_replaced_unasked(tmp_path):
     with pytest.raises(OutputError, match="must not exist yet; got"):
         with written_whole(tmp_path / "a.txt") as path:
             path.write_text("new")
-    assert (tmp_path / "a.txt").read_text() == "old"
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "old"
     assert names(tmp_path) == ["a.txt"]
 
 
@@ -71,11 +71,11 @@ def test_file_is_replaced_when_asked_and_kept_on_an_error(tmp_path):
 
     with pytest.raises(RuntimeError):
         fail_halfway(tmp_path / "a.txt", RuntimeError, overwrite=True)
-    assert (tmp_path / "a.txt").read_text() == "old"
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "old"
 
     with written_whole(tmp_path / "a.txt", overwrite=True) as path:
         path.write_text("new")
-    assert (tmp_path / "a.txt").read_text() == "new"
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "new"
     assert names(tmp_path) == ["a.txt"]
 
 

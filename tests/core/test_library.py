@@ -87,8 +87,10 @@ def test_the_folder_holds_four_files_and_nothing_else(save):
         "metrics.json",
     }
     assert len({p.stat().st_mode for p in path.iterdir()}) == 1
-    assert yaml.safe_load((path / "config.yaml").read_text()) == CONFIG
-    assert json.loads((path / "metrics.json").read_text()) == {"dice": 0.5}
+    assert yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8")) == CONFIG
+    assert json.loads((path / "metrics.json").read_text(encoding="utf-8")) == {
+        "dice": 0.5
+    }
     assert [p.name for p in path.parent.iterdir()] == ["tiny"]
 
 

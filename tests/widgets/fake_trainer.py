@@ -34,7 +34,7 @@ def main(mode, path, epochs):
         sys.exit(2)
     if mode == "resume":
         run = RunFolder.reopen(run_path, "fake")
-        first = len((run_path / "done").read_text())
+        first = len((run_path / "done").read_text(encoding="utf-8"))
     else:
         run = RunFolder.create(TrainConfig(output=path, name="fake", epochs=epochs))
         first = 0

@@ -309,7 +309,7 @@ def test_a_stroke_measures_its_frame_again(qtbot, compared, pair):
 
 def test_the_table_is_saved(compared, tmp_path):
     compared.frames.save(str(tmp_path / "frames.csv"))
-    lines = (tmp_path / "frames.csv").read_text().splitlines()
+    lines = (tmp_path / "frames.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0].startswith("frame,dice,hd95_mm")
     assert len(lines) == 5
 
@@ -388,7 +388,7 @@ def test_saving_and_loading_resumes_and_overwrites_nothing(
     qtbot.waitUntil(lambda: regions._worker is None, timeout=20000)
     assert "Saved p1.nii.gz, p1_provenance.nii.gz, p1.json" in regions.message.text()
     np.testing.assert_array_equal(read_volume(path).array, mask)
-    document = json.loads((tmp_path / "p1.json").read_text())
+    document = json.loads((tmp_path / "p1.json").read_text(encoding="utf-8"))
     assert document["who"] == "AB"
     assert document["expert"] == "expert"
     before = path.stat().st_mtime_ns
@@ -574,7 +574,7 @@ def test_saving_unblinds_and_the_sidecar_tells(qtbot, settled, pair, tmp_path):
     assert decision == ("nonexpert" if naming.is_swapped else "expert")
     settled.regions.save(tmp_path / "b.nii.gz")
     qtbot.waitUntil(lambda: settled.blind is None, timeout=20000)
-    document = json.loads((tmp_path / "b.json").read_text())
+    document = json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))
     assert document["settings"]["blind"]["is_blind"]
     assert document["settings"]["blind"]["shown_as"]["expert"] == naming.expert
     assert document["expert"] == "expert"
@@ -594,7 +594,9 @@ def test_a_report_is_written(qtbot, widget, tmp_path):
     assert "Wrote" in widget.tools.report.message.text(), (
         widget.tools.report.message.text()
     )
-    assert "student against the reference" in (tmp_path / "report.html").read_text()
+    assert "student against the reference" in (tmp_path / "report.html").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_difficulty_is_predicted_and_ranked(qtbot, compared, viewer, monkeypatch):

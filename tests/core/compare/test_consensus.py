@@ -33,7 +33,9 @@ def disc(radius, centre=(20, 20), shape=(41, 41)):
     return (np.hypot(y - centre[0], x - centre[1]) <= radius).astype(np.uint8)[None]
 
 
-@pytest.mark.parametrize("case", json.loads((REFERENCE / "staple.json").read_text()))
+@pytest.mark.parametrize(
+    "case", json.loads((REFERENCE / "staple.json").read_text(encoding="utf-8"))
+)
 def test_staple_meets_the_reference(case):
     stored = np.load(REFERENCE / "staple.npz")
     masks = list(stored[f"case{case['case']}_masks"].astype(np.uint8))

@@ -20,7 +20,7 @@ def masks(shape=(3, 17, 22)):
 @pytest.mark.parametrize("kernel_size", range(1, 6))
 @pytest.mark.parametrize("case", range(6))
 def test_pixel_counts_are_the_published_ones(case, kernel_size):
-    numbers = json.loads((REFERENCE / "losses.json").read_text())
+    numbers = json.loads((REFERENCE / "losses.json").read_text(encoding="utf-8"))
     with np.load(REFERENCE / "losses.npz") as arrays:
         expert = arrays[f"case{case}_expert"]
         nonexpert = arrays[f"case{case}_nonexpert"]

@@ -28,7 +28,9 @@ from napari_microus.core.io import read_volume
 from napari_microus.core.volume import Volume
 
 SCHEMA = json.loads(
-    (Path(__file__).parents[3] / "docs" / "adjudication-schema.json").read_text()
+    (Path(__file__).parents[3] / "docs" / "adjudication-schema.json").read_text(
+        encoding="utf-8"
+    )
 )
 ORIGIN = Origin("expert.nii.gz", "student.nii.gz", (1.0, 0.5, 0.5), {"blind": False})
 

@@ -100,7 +100,7 @@ def test_the_page_holds_plots_pictures_and_numbers(folders, tmp_path):
     cases = finish(compare_trainee(*folders))
     page = tmp_path / "report.html"
     write_trainee_page(cases, page, trainee="A <b> & co")
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     assert text.count("data:image/png;base64,") == 5  # bias, trend, three frames
     assert "1.5" in text
     assert "larger than the reference on average" in text
@@ -116,4 +116,6 @@ def test_a_page_of_empty_masks_is_written(tmp_path):
     write(tmp_path / "s" / "s_1.nii.gz", nothing)
     cases = finish(compare_trainee(tmp_path / "g", tmp_path / "s"))
     write_trainee_page(cases, tmp_path / "r.html")
-    assert "no frame was drawn by both" in (tmp_path / "r.html").read_text()
+    assert "no frame was drawn by both" in (tmp_path / "r.html").read_text(
+        encoding="utf-8"
+    )

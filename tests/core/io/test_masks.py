@@ -146,14 +146,18 @@ def test_cropped_segment_goes_back_to_its_place(tmp_path, mask):
     write_mask(mask, tmp_path / "whole.nrrd")
     whole = sitk.ReadImage(str(tmp_path / "whole.nrrd"))
     # columns 2-4, rows 1-3, frames 1-2, as 3D Slicer crops a segment
-    sitk.WriteImage(whole[2:5, 1:4, 1:3], str(tmp_path / "cut.nrrd"))
+    part = whole[2:5, 1:4, 1:3]
+    sitk.WriteImage(part, str(tmp_path / "cut.seg.nrrd"))
+    sitk.WriteImage(part, str(tmp_path / "cut.nrrd"))
 
-    cut = read_volume(tmp_path / "cut.nrrd")
+    cut = read_volume(tmp_path / "cut.seg.nrrd")
     assert cut.shape == (2, 3, 3)
-    placed = read_mask(tmp_path / "cut.nrrd", grid=mask)
+    placed = read_mask(tmp_path / "cut.seg.nrrd", grid=mask)
 
     np.testing.assert_array_equal(placed.array, mask.array)
     assert placed.shares_grid(mask)
+    with pytest.raises(InputError, match="share a grid"):
+        read_mask(tmp_path / "cut.nrrd", grid=mask)
 
 
 @pytest.mark.parametrize("change", ["shift", "size", "outside", "shape"])

@@ -100,7 +100,7 @@ def test_provenance_lies_beside_the_mask(tmp_path, mask):
 
     assert names(tmp_path) == ["a.json", "a.nii.gz"]
     assert read_provenance(tmp_path / "a.nii.gz") == MADE
-    told = json.loads((tmp_path / "a.json").read_text())
+    told = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
     assert told == {"generator": "napari-microus", **MADE}
 
 
@@ -138,7 +138,7 @@ def test_sidecar_of_others_is_neither_read_nor_replaced(tmp_path, mask):
 
     write_mask(mask, tmp_path / "a.nii.gz")
     write_mask(mask, tmp_path / "a.nii.gz", overwrite=True)
-    assert sidecar.read_text() == '{"EchoTime": 0.1}'
+    assert sidecar.read_text(encoding="utf-8") == '{"EchoTime": 0.1}'
     assert read_provenance(tmp_path / "a.nii.gz") == {}
 
 

@@ -12,7 +12,7 @@ REFERENCE = Path(__file__).parents[2] / "reference"
 
 @pytest.fixture(scope="session")
 def numbers():
-    return json.loads((REFERENCE / "losses.json").read_text())
+    return json.loads((REFERENCE / "losses.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,9 @@ REFERENCE = Path(__file__).parents[2] / "reference"
 @pytest.fixture(scope="session")
 def stored():
     with np.load(REFERENCE / "metrics.npz") as arrays:
-        return json.loads((REFERENCE / "metrics.json").read_text()), dict(arrays)
+        return json.loads(
+            (REFERENCE / "metrics.json").read_text(encoding="utf-8")
+        ), dict(arrays)
 
 
 @pytest.fixture(params=range(6))

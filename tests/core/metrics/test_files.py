@@ -125,7 +125,10 @@ def test_csv_has_a_row_per_frame_mean_and_volume(folders, tmp_path):
 def test_json_is_the_whole_evaluation(folders, tmp_path):
     evaluation, _ = drain(evaluate_files(*folders))
     write_table(evaluation, tmp_path / "t.json")
-    assert json.loads((tmp_path / "t.json").read_text()) == evaluation.to_dict()
+    assert (
+        json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))
+        == evaluation.to_dict()
+    )
 
 
 def test_tables_are_not_replaced_unasked(folders, tmp_path):
@@ -134,9 +137,9 @@ def test_tables_are_not_replaced_unasked(folders, tmp_path):
     path.write_text("mine")
     with pytest.raises(OutputError, match="must not exist yet"):
         write_table(evaluation, path)
-    assert path.read_text() == "mine"
+    assert path.read_text(encoding="utf-8") == "mine"
     write_table(evaluation, path, overwrite=True)
-    assert path.read_text() != "mine"
+    assert path.read_text(encoding="utf-8") != "mine"
     with pytest.raises(OutputError, match=r"must end in \.csv or \.json; got"):
         write_table(evaluation, tmp_path / "t.xlsx")
 

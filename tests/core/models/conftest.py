@@ -27,7 +27,7 @@ def _formula():
 def reference():
     """Read a network's reference: dimensions, weights, input, npz and outputs."""
     formula = _formula()
-    described = json.loads((REFERENCE / "transunet.json").read_text())
+    described = json.loads((REFERENCE / "transunet.json").read_text(encoding="utf-8"))
     with np.load(REFERENCE / "transunet.npz") as stored:
         outputs = dict(stored)
 

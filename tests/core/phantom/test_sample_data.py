@@ -21,7 +21,10 @@ def test_sample_is_small_and_of_one_grid():
 
 
 def test_sample_says_that_it_is_synthetic():
-    assert json.loads((SAMPLE / "scan.json").read_text())["synthetic"] is True
+    assert (
+        json.loads((SAMPLE / "scan.json").read_text(encoding="utf-8"))["synthetic"]
+        is True
+    )
 
 
 @pytest.mark.slow

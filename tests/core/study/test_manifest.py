@@ -27,7 +27,7 @@ def test_further_annotators_become_columns(study_of, case_of):
     scan, expert, nonexpert = case_of(9)
     study.add_case("x", "p9", scan, expert, annotators={"student": nonexpert})
 
-    header = (study.folder / "manifest.csv").read_text().splitlines()[0]
+    header = (study.folder / "manifest.csv").read_text(encoding="utf-8").splitlines()[0]
     assert header == "case,patient,image,expert,nonexpert,student,split,ignore"
     assert Study.open(study.folder).cases[1].annotators == {
         "student": "cases/x/student.nii.gz"

@@ -35,10 +35,12 @@ def test_the_run_folder_holds_what_its_documentation_names(tiny, drain):
     events, result = drain(train(tiny()))
     run = result.run
 
-    lines = (run / "events.jsonl").read_text().splitlines()
+    lines = (run / "events.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) == len(events)
     assert json.loads(lines[-1])["event"] == "Finished"
-    rows = list(csv.DictReader((run / "curves.csv").read_text().splitlines()))
+    rows = list(
+        csv.DictReader((run / "curves.csv").read_text(encoding="utf-8").splitlines())
+    )
     assert [row["epoch"] for row in rows] == ["0", "1"]
     names = {path.name for path in run.iterdir()}
     assert {"config.yaml", "status.json", "curves.png", "preview.npz"} <= names
@@ -46,9 +48,11 @@ def test_the_run_folder_holds_what_its_documentation_names(tiny, drain):
         "last.ckpt",
         "best.ckpt",
     }
-    card = (run / "model" / "model_card.md").read_text()
+    card = (run / "model" / "model_card.md").read_text(encoding="utf-8")
     assert "Not for clinical use" in card
-    assert str(run.parent) not in card + (run / "model" / "config.yaml").read_text()
+    assert str(run.parent) not in card + (run / "model" / "config.yaml").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_one_seed_gives_one_run_and_another_seed_another(tiny, drain, tmp_path):

@@ -71,7 +71,7 @@ def test_a_tuned_model_that_is_worse_is_not_promoted_unless_told(
     said = " ".join(e.message for e in events if isinstance(e, Notice))
     assert found.sentence in said
     assert ("as it is worse than its start" in said) == (not expected)
-    card = (tuned.run / "model" / "model_card.md").read_text()
+    card = (tuned.run / "model" / "model_card.md").read_text(encoding="utf-8")
     assert "Before fine-tuning" in card
     # Told so afterwards, the model enters the library all the same.
     assert load_model(promote(tuned.run, "told")).name == "told"

@@ -15,7 +15,7 @@ from napari_microus.core.train.processes import choose_precision, create_fabric
 
 
 def reports(run, kind):
-    lines = (run / "events.jsonl").read_text().splitlines()
+    lines = (run / "events.jsonl").read_text(encoding="utf-8").splitlines()
     return [e for e in map(from_json, lines) if isinstance(e, kind)]
 
 

@@ -52,7 +52,7 @@ def weights(run, name="last.ckpt"):
 
 def count_batches(run):
     path = run / "events.jsonl"
-    return path.read_text().count("BatchReport") if path.exists() else 0
+    return path.read_text(encoding="utf-8").count("BatchReport") if path.exists() else 0
 
 
 @pytest.mark.slow
@@ -85,7 +85,10 @@ def test_killed_at_any_moment_a_run_ends_with_the_same_bits(
     ].items():
         other = load_checkpoint(run / "checkpoints" / best)["model"][name]
         assert torch.equal(value, other), name
-    lines = [(r / "events.jsonl").read_text().splitlines() for r in (whole.run, run)]
+    lines = [
+        (r / "events.jsonl").read_text(encoding="utf-8").splitlines()
+        for r in (whole.run, run)
+    ]
     curves = [
         [(e.epoch, e.batch, e.loss) for e in map(from_json, part) if of_batch(e)]
         for part in lines

@@ -40,7 +40,7 @@ def test_an_attached_reader_sees_a_run_from_its_start_to_its_end(tiny, drain, tm
 
 def test_a_process_that_vanished_is_called_interrupted(tiny, drain):
     _, result = drain(train(tiny(epochs=1)))
-    status = (result.run / "status.json").read_text()
+    status = (result.run / "status.json").read_text(encoding="utf-8")
     (result.run / "status.json").write_text(status.replace("finished", "running"))
     found = read_status(result.run)
     assert found.state == "interrupted"

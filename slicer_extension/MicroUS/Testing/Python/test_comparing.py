@@ -200,7 +200,7 @@ def _regions(codes, spacing_mm):
 
 def _document(path):
     """A sidecar without the times, and with spacing as far as a header keeps it."""
-    text = json.loads(path.read_text())
+    text = json.loads(path.read_text(encoding="utf-8"))
     for item in (text, *text["regions"], *text["log"]):
         for key in ("created", "modified", "when"):
             item.pop(key, None)
@@ -238,7 +238,10 @@ def test_case_begun_elsewhere_is_finished_here(chosen, pair, tmp_path):
     )
     case.decide(case.work.next_open(), "expert")
     case.save(str(tmp_path / "done.nii.gz"), overwrite=False)
-    assert json.loads((tmp_path / "done.json").read_text())["expert"] == "a"
+    assert (
+        json.loads((tmp_path / "done.json").read_text(encoding="utf-8"))["expert"]
+        == "a"
+    )
 
 
 def test_sidecar_of_another_case_is_refused(chosen, tmp_path):

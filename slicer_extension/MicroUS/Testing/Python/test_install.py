@@ -40,13 +40,13 @@ class Pip:
         self.calls.append(("pip", list(arguments)))
         if "-c" in arguments:
             file = Path(arguments[arguments.index("-c") + 1])
-            self.constraints = file.read_text()
+            self.constraints = file.read_text(encoding="utf-8")
         self.add(a for a in arguments if not a.startswith("-"))
 
     def pip_ensure(self, texts, constraints, prompt_install, requester):
         assert not prompt_install
         self.calls.append(("ensure", list(texts)))
-        self.constraints = Path(constraints).read_text()
+        self.constraints = Path(constraints).read_text(encoding="utf-8")
         self.add(texts)
 
 

@@ -344,7 +344,9 @@ def test_saved_case_is_resumed_after_the_scene_was_closed(
     press(ui.expertButton)
     compared.compare._ask_save = lambda: path
     press(ui.saveAdjudicationButton)
-    assert json.loads((tmp_path / "case.json").read_text())["who"] == "ab"
+    assert (
+        json.loads((tmp_path / "case.json").read_text(encoding="utf-8"))["who"] == "ab"
+    )
     slicer.mrmlScene.Clear(0)
     assert ui.frameTable.rowCount() == 0
     assert not ui.expertButton.isEnabled()
@@ -565,7 +567,7 @@ def test_downloads_are_deleted_and_trained_models_stay(widget, library, shown):
     imported = library / "imported"
     shutil.copytree(library / "microus-small", imported)
     config = imported / "config.yaml"
-    config.write_text(config.read_text() + "source: published.pth\n")
+    config.write_text(config.read_text(encoding="utf-8") + "source: published.pth\n")
     widget.packages.refresh()
 
     press(widget.ui.deleteWeightsButton)

@@ -130,9 +130,10 @@ def as_mask(volume: Volume, *, label: int | None = None, name: str = "") -> Volu
 def placed_on(mask: Volume, grid: Volume) -> Volume:
     """Return ``mask`` on the grid of ``grid``, without resampling.
 
-    A mask that was cropped to its object, as 3D Slicer saves segments, is put back
-    at its place; one whose file tells no geometry is taken to lie on the scan if
-    it has its shape.
+    A ``.seg.nrrd`` that was cropped to its object, as 3D Slicer saves segments, is
+    put back at its place; of any other file a smaller extent is more likely a
+    mistake, and refused. A mask whose file tells no geometry is taken to lie on the
+    scan if it has its shape.
 
     Raises
     ------
@@ -150,7 +151,8 @@ def placed_on(mask: Volume, grid: Volume) -> Volume:
     moved = replace(mask, affine=grid.affine @ whole)
     first = start[::-1]
     last = first + mask.shape
-    if not moved.shares_grid(mask) or (first < 0).any() or (last > grid.shape).any():
+    fits = moved.shares_grid(mask) and (first >= 0).all() and (last <= grid.shape).all()
+    if not fits or not str(mask.metadata.get("source", "")).endswith(".seg.nrrd"):
         raise InputError(
             f"Mask and image must share a grid; got {mask.shape} with voxels of "
             f"{_size(mask)} and {grid.shape} with {_size(grid)}. "
