@@ -105,7 +105,10 @@ def _drain_with_bar(work: Generator[Event, Any, Result]) -> Result:
         TextColumn("{task.completed:g}/{task.total:g} {task.fields[unit]}"),
         TimeRemainingColumn(),
     )
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    # Into a file or a pipe, a bar would write nothing but an empty line.
+    piped = not console.is_terminal
+    with Bar(*columns, console=console, transient=True, disable=piped) as bar:
         task = bar.add_task("", total=None, unit="", visible=False)
         while True:
             try:
