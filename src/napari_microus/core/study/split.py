@@ -173,4 +173,6 @@ def _share(fraction: float, count: int) -> int:
 
 def _count(cases: list[StudyCase]) -> str:
     patients = len({case.patient for case in cases})
-    return f"{len(cases)} cases of {patients} patients"
+    case = "case" if len(cases) == 1 else "cases"
+    patient = "patient" if patients == 1 else "patients"
+    return f"{len(cases)} {case} of {patients} {patient}"
