@@ -136,7 +136,7 @@ def _torch_build() -> dict[str, str]:
     if spec is None or spec.origin is None:
         return {}
     try:
-        lines = (Path(spec.origin).parent / "version.py").read_text().splitlines()
+        lines = (Path(spec.origin).parent / "version.py").read_text("utf-8").splitlines()
     except OSError:
         return {}
     pairs = (line.partition("=") for line in lines)
