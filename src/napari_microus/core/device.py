@@ -136,7 +136,8 @@ def _torch_build() -> dict[str, str]:
     if spec is None or spec.origin is None:
         return {}
     try:
-        lines = (Path(spec.origin).parent / "version.py").read_text("utf-8").splitlines()
+        version = Path(spec.origin).parent / "version.py"
+        lines = version.read_text(encoding="utf-8").splitlines()
     except OSError:
         return {}
     pairs = (line.partition("=") for line in lines)
