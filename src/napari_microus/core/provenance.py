@@ -20,6 +20,13 @@ def package_version() -> str:
         return "unknown"
 
 
+def recommended_opening(model: Any) -> int:
+    """Return the width of parts that a model recommends to cut off; 0 for none."""
+    config = getattr(model, "config", None)
+    advice = config.get("predict", {}) if isinstance(config, dict) else {}
+    return advice.get("opening", 0)
+
+
 def segmentation_provenance(
     models: Sequence[LoadedModel],
     *,
@@ -39,8 +46,12 @@ def segmentation_provenance(
     frames : sequence of int, optional
         The segmented frames; None for all.
     device, settings
-        As given to `core.predict.predict`.
+        As given to `core.predict.predict`; what it takes from the model is filled
+        in.
     """
+    settings = dict(settings)
+    if settings.get("opening") is None:
+        settings["opening"] = recommended_opening(models[0]) if models else 0
     return {
         "task": "segment",
         "image": image,
@@ -51,6 +62,6 @@ def segmentation_provenance(
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": device,
         "frames": "all" if frames is None else list(frames),
-        "settings": dict(settings),
+        "settings": settings,
         "use": "not for clinical use",
     }

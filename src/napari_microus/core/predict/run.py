@@ -18,6 +18,7 @@ from napari_microus.core.predict.networks import Panel
 from napari_microus.core.predict.opening import cut_narrow_parts
 from napari_microus.core.predict.result import Prediction
 from napari_microus.core.preprocess import intensity_window, to_full_size, to_network
+from napari_microus.core.provenance import recommended_opening
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -201,9 +202,7 @@ def _frames(frames: int | Iterable[int] | None, count: int) -> tuple[int, ...]:
 def _opening(opening: int | None, models: Sequence[Any]) -> int:
     """Return the width to cut: as asked for, or as the first model recommends."""
     if opening is None:
-        config = getattr(models[0], "config", None) if models else None
-        advice = config.get("predict", {}) if isinstance(config, dict) else {}
-        opening = advice.get("opening", 0)
+        opening = recommended_opening(models[0]) if models else 0
     if not isinstance(opening, int) or opening < 0:
         raise ConfigError(
             f"opening must be a whole number of pixels; got {opening}. Use 0 for none."

@@ -1,0 +1,23 @@
+from napari_microus.core.library import LoadedModel
+from napari_microus.core.provenance import segmentation_provenance
+
+
+def made(settings, config):
+    model = LoadedModel(None, "small", "1", config, "", {})
+    return segmentation_provenance(
+        [model], image="scan", frames=None, device="cpu", settings=settings
+    )["settings"]
+
+
+def test_what_the_model_recommends_is_written_down():
+    advice = {"predict": {"opening": 21}}
+    assert made({"flip": True}, advice) == {"flip": True, "opening": 21}
+    assert made({"opening": None}, advice)["opening"] == 21
+
+
+def test_what_was_asked_for_wins():
+    assert made({"opening": 5}, {"predict": {"opening": 21}})["opening"] == 5
+
+
+def test_model_without_advice_cuts_nothing():
+    assert made({}, {})["opening"] == 0
