@@ -181,6 +181,7 @@ def test_capsule_remembers_its_making(viewer, widget, run):
         "largest_component": True,
         "fill_holes": True,
         "flip": False,
+        "opening": 0,  # the stand-in model recommends none
     }
     assert made["use"] == "not for clinical use"
     assert "T" in made["date"]
