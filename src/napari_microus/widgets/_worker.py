@@ -74,7 +74,6 @@ class Worker(QObject):
         except Exception as error:  # noqa: BLE001
             name, value = "errored", error
         self._send(name, value)
-        self._send("finished", None)
 
     def _drain(self) -> tuple[str, Any]:
         work = self._work()
@@ -94,8 +93,15 @@ class Worker(QObject):
             self._quit.set()
 
     def _deliver(self, name: str, value: Any) -> None:
-        if name == "finished":
-            _running.discard(self)
+        try:
+            self._call(name, value)
+        finally:
+            # In the same event: no click may fall between the result and the end.
+            if name != "yielded":
+                _running.discard(self)
+                self._call("finished", None)
+
+    def _call(self, name: str, value: Any) -> None:
         slot = self._slots.get(name)
         if slot is None:
             return

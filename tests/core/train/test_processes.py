@@ -30,9 +30,9 @@ def launch(config, tmp_path, processes):
     command += [f"--nproc-per-node={processes}", f"--master-port={port}"]
     command += ["-m", "napari_microus", "train", "--preset", str(settings)]
     command += ["-o", config.output, "--progress", "none"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow

@@ -53,7 +53,11 @@ from napari_microus.core.train.optimizer import (
     create_optimizer,
     learning_rate,
 )
-from napari_microus.core.train.processes import create_fabric, synchronise_batch_norm
+from napari_microus.core.train.processes import (
+    create_fabric,
+    leave_processes,
+    synchronise_batch_norm,
+)
 from napari_microus.core.train.runs import RunFolder, read_status
 from napari_microus.core.train.sampler import Sampler
 from napari_microus.core.train.sources import TrainingData, prepare
@@ -154,7 +158,10 @@ def _reported(
 ) -> Generator[Event, None, TrainResult]:
     """Record every event in the run's folder, and how the run ended."""
     if run is None:
-        return (yield from work)
+        try:
+            return (yield from work)
+        finally:
+            leave_processes()
     log: TensorBoardLog | None = None
     try:
         if config.tensorboard:
@@ -183,6 +190,7 @@ def _reported(
         if log is not None:
             log.close()
         run.close()
+        leave_processes()
 
 
 def _train(

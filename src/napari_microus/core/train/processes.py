@@ -64,6 +64,16 @@ def create_fabric(config: TrainConfig) -> Fabric:
     return fabric
 
 
+def leave_processes() -> None:
+    """Take leave of the other processes, where there are any.
+
+    What is left to the interpreter's end aborts now and then, and torchrun takes
+    an abort for a failed run.
+    """
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
+
+
 def choose_precision(name: str, device: str) -> str:
     """Return the precision for a device; "auto" mixes where it pays."""
     if name != "auto":
