@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from napari_microus.core.events import Event
 
+# Augmentation at test time belongs to our recipes, not to the papers'.
+_OURS = frozenset({"best", "best-small"})
 DEFAULT_PRESETS = ("paper-focal-as-published", "focal", "microsegnet", "paper", "best")
 
 
@@ -147,4 +149,5 @@ def _scored(
 
     model = load_model(run / "model")
     device = str(changes.get("device", "auto"))
-    return (yield from score_model(name, model, study, cases, device))
+    flip = name in _OURS
+    return (yield from score_model(name, model, study, cases, device, flip=flip))

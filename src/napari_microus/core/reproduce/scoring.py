@@ -51,17 +51,22 @@ class CaseRow:
 
 
 def score_model(
-    who: str, model: LoadedModel, study: Study, cases: Sequence[StudyCase], device: str
+    who: str,
+    model: LoadedModel,
+    study: Study,
+    cases: Sequence[StudyCase],
+    device: str,
+    *,
+    flip: bool,
 ) -> Generator[Event, None, list[CaseRow]]:
-    """Segment every case and compare with the expert's mask."""
+    """Segment every case, perhaps mirrored too, and compare with the expert's mask."""
     from napari_microus.core.predict import predict
 
     rows = []
     for number, case in enumerate(cases):
         yield Progress(number, len(cases), "cases", f"Measuring {who}")
         scan, expert, _ = study.read(case)
-        # Augmentation at test time belongs to our recipe, not to the papers'.
-        prediction = yield from predict(model, scan, device=device, flip=who == "best")
+        prediction = yield from predict(model, scan, device=device, flip=flip)
         mask = prediction.mask.array
         rows.append(_row(who, case, mask, expert.array, scan))
     return rows
