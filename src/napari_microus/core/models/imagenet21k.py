@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 
     from napari_microus.core.events import Event
 
-#: Google's R50+ViT-B/16, pre-trained on ImageNet-21k (about 440 MB, Apache-2.0).
-#: No digest is published beside it: the transfer is proven by the MD5 which Google's
-#: storage sends, the file by the names and shapes of its entries.
+#: Google's R50+ViT-B/16, pre-trained on ImageNet-21k (Apache-2.0). Google publishes no
+#: digest beside it; this one is that of two unrelated public copies (a Git LFS pointer
+#: and a download record), and a third project gives the size for Google's address.
 IMAGENET21K = RemoteFile(
     url="https://storage.googleapis.com/vit_models/imagenet21k/R50%2BViT-B_16.npz",
     name="R50+ViT-B_16.npz",
+    size=461_217_452,
+    checksum="sha256:ff009bf39bb4f9198b834cfe46aba2bfdaf730e933ab3e3c4b1edf4226eaafbe",
 )
 
 
