@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 
 from napari_microus.core.compare.disagreement import disagreement_map
+from napari_microus.core.events import Progress
 from napari_microus.core.io import read_volume, write_mask
 from napari_microus.core.volume import Volume
 from napari_microus.widgets._layers import layer_arguments
@@ -150,6 +152,7 @@ def test_another_grid_is_explained_and_resampled_with_one_click(qtbot, widget, v
     )
     assert not widget.picker.resample_button.isHidden()
     widget.picker.resample_button.click()
+    qtbot.waitUntil(lambda: widget.comparison is not None, timeout=20000)
     widget.comparison.finish()
     assert viewer.layers["non-expert (resampled)"].data.shape == expert.shape
     np.testing.assert_array_equal(original.data, before)
@@ -269,6 +272,20 @@ def test_outlines_are_shown_and_taken_back(compared, pair):
     assert [layer.contour for layer in pair] == [0, 0]
 
 
+def test_other_masks_step_aside_and_come_back(qtbot, widget, viewer, pair):
+    third = add(viewer, masks()[1], "student 2")
+    off = add(viewer, masks()[1], "student 3")
+    off.visible = False
+    widget.picker.choose(*pair)
+    widget.picker.compare_button.click()
+    assert [m.visible for m in (*pair, third, off)] == [True, True, False, False]
+    widget.difference.hide_others.setChecked(False)
+    assert (third.visible, off.visible) == (True, False)
+    widget.difference.hide_others.setChecked(True)
+    viewer.layers.remove(pair[1])
+    assert (third.visible, off.visible) == (True, False)
+
+
 # --- frames
 
 
@@ -324,13 +341,13 @@ def test_regions_are_settled_with_keys_and_progress_is_told(settled, viewer, pai
     first = regions.region
     assert viewer.dims.current_step[0] == first.frame
     regions.accept_expert()
-    assert regions.progress.format() == f"1 of {total} settled"
+    assert regions.work_panel.progress.format() == f"1 of {total} settled"
     assert regions.region is not first
     regions.accept_nonexpert()
     regions.leave_undecided()
     regions.undo()
-    assert regions.progress.format() == f"2 of {total} settled"
-    assert f"Region 3 of {total}" in regions.place.text()
+    assert regions.work_panel.progress.format() == f"2 of {total} settled"
+    assert f"Region 3 of {total}" in regions.work_panel.place.text()
     regions.previous_region()
     assert regions.region.number == 2
     work = regions.settling.work
@@ -361,8 +378,8 @@ def test_painting_on_the_adjudicated_layer_is_hand_drawn(qtbot, settled, viewer)
 
 
 def test_drawing_can_be_limited_to_the_hard_region(qtbot, settled, viewer):
-    settled.regions.margin.setValue(2)
-    settled.regions.limit.setChecked(True)
+    settled.regions.work_panel.margin.setValue(2)
+    settled.regions.work_panel.limit.setChecked(True)
     layer = settled.regions.settling.layer
     layer.brush_size = 1
     viewer.dims.set_point(0, 0)
@@ -606,18 +623,20 @@ def test_difficulty_is_predicted_and_ranked(qtbot, compared, viewer, monkeypatch
 
     def by_brightness(model, volume, **settings):
         yield None
-        assert model == "the model"
+        assert model == "model mine"
         assert not settings["largest_component"]
         probability = volume.like(volume.array.astype(np.float32) / 255)
         return SimpleNamespace(probability=probability)
 
-    known = [SimpleNamespace(name="small")]
+    known = [SimpleNamespace(name=name, problem="") for name in ("small", "mine")]
     monkeypatch.setattr(library, "list_models", lambda: known)
-    monkeypatch.setattr(library, "load_model", lambda name: "the model")
+    monkeypatch.setattr(library, "load_model", lambda name: f"model {name}")
     monkeypatch.setattr(predict, "predict", by_brightness)
     scan = np.random.default_rng(0).integers(0, 256, (4, 40, 50), dtype=np.uint8)
     volume = Volume.from_spacing(scan, SPACING)
     viewer.add_image(scan, name="scan", **layer_arguments(volume))
+    compared.tools.model.refresh_networks()
+    compared.tools.model.network_box.setCurrentText("mine")
     compared.tools.model.difficulty_button.click()
     wait_for_tool(qtbot, compared)
     layer = viewer.layers["predicted difficulty"]
@@ -626,11 +645,36 @@ def test_difficulty_is_predicted_and_ranked(qtbot, compared, viewer, monkeypatch
     assert "over pixels" in compared.tools.model.message.text()
 
 
+def test_a_cancelled_tool_makes_no_layer(qtbot, compared, viewer, monkeypatch):
+    from napari_microus.widgets import _compare_consensus
+
+    go_on = threading.Event()
+
+    def slow(masks, method, spacing):
+        yield Progress(0, 2)
+        go_on.wait(5)
+        yield Progress(1, 2)
+        return masks[0]
+
+    monkeypatch.setattr(_compare_consensus, "consensus", slow)
+    box, count = compared.tools.consensus, len(viewer.layers)
+    box.consensus_button.click()
+    qtbot.waitUntil(lambda: "0 of 2" in box.message.text())
+    assert not box.cancel_button.isHidden()
+    box.cancel_button.click()
+    go_on.set()
+    wait_for_tool(qtbot, compared)
+    assert box.message.text() == "Cancelled."
+    assert box.cancel_button.isHidden()
+    assert len(viewer.layers) == count
+
+
 def test_no_model_is_said(qtbot, compared, viewer, monkeypatch):
     from napari_microus.core import library
 
     monkeypatch.setattr(library, "list_models", lambda: [])
     viewer.add_image(np.zeros((4, 40, 50), np.uint8), name="scan")
+    compared.tools.model.refresh_networks()
     compared.tools.model.difficulty_button.click()
     wait_for_tool(qtbot, compared)
     assert "There must be a model" in compared.tools.model.message.text()

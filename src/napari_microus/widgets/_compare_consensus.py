@@ -72,6 +72,7 @@ class ConsensusBox(ToolBox):
             self.consensus_button,
             self.kappa_button,
             self.message,
+            self.cancel_button,
         ):
             column.addWidget(widget)
         self.masks.itemChanged.connect(self._offer_methods)

@@ -28,7 +28,7 @@ from napari_microus.core.compare.disagreement import (
 )
 from napari_microus.core.compare.masks import UNDECIDED
 from napari_microus.widgets._compare_naming import AGREED_COLOR, OPEN
-from napari_microus.widgets._compare_pair import ROLE
+from napari_microus.widgets._compare_pair import ROLE, candidate_masks
 from napari_microus.widgets._compare_parts import swatch, text
 from napari_microus.widgets._compare_weights import WeightFrames, load_network_code
 from napari_microus.widgets._layers import derived_metadata, geometry
@@ -36,7 +36,7 @@ from napari_microus.widgets._worker import start_worker
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image
+    from napari.layers import Image, Labels
 
     from napari_microus.widgets._compare_live import LiveComparison
     from napari_microus.widgets._worker import Worker
@@ -58,6 +58,7 @@ class DifferenceTab(QWidget):
         self._viewer = viewer
         self._comparison: LiveComparison | None = None
         self._outlined: list[_Outlined] = []
+        self._hidden: list[Labels] = []
         self._worker: Worker | None = None
         self.weight_layer: Image | None = None
         # Texts are laid out anew when they change: not with every dab of the brush.
@@ -71,13 +72,18 @@ class DifferenceTab(QWidget):
         self.outlines = QCheckBox("Show the two masks as outlines")
         self.outlines.setChecked(True)
         self.outlines.setToolTip("In the colours above, so that the picture shows.")
+        self.hide_others = QCheckBox("Hide the other masks")
+        self.hide_others.setChecked(True)
+        self.hide_others.setToolTip("They come back when the comparison ends.")
         column = QVBoxLayout(self)
         column.addWidget(self.legend)
         column.addWidget(self.outlines)
+        column.addWidget(self.hide_others)
         column.addWidget(self.hard_box)
         column.addWidget(self.weight_box)
         column.addStretch()
         self.outlines.toggled.connect(self._show_outlines)
+        self.hide_others.toggled.connect(self._hide_others)
         self.hard_check.toggled.connect(self._on_hard)
         self.kernel.valueChanged.connect(self._on_hard)
         self.kernel_unit.currentIndexChanged.connect(self._on_hard)
@@ -160,6 +166,7 @@ class DifferenceTab(QWidget):
         self.scale_box.setCurrentIndex(0)
         self._comparison = comparison
         self.setEnabled(comparison is not None)
+        self._hide_others()
         if comparison is None:
             return
         comparison.changed.connect(self._on_changed)
@@ -228,6 +235,20 @@ class DifferenceTab(QWidget):
         for outlined in self._outlined:
             outlined.restore()
         self._outlined = []
+
+    # --- other masks
+
+    def _hide_others(self, _: bool = True) -> None:
+        for layer in self._hidden:
+            layer.visible = True
+        self._hidden = []
+        if self._comparison is None or not self.hide_others.isChecked():
+            return
+        pair = self._comparison.pair
+        for layer in candidate_masks(self._viewer):
+            if layer.visible and layer not in (pair.expert, pair.nonexpert):
+                layer.visible = False
+                self._hidden.append(layer)
 
     # --- hard region
 

@@ -6,12 +6,13 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
-from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QPushButton
+from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QPushButton, QSizePolicy
 
+from napari_microus.core import library
 from napari_microus.core.colors import EXPERT, HARD_REGION, NONEXPERT
 from napari_microus.core.compare.difficulty import difficulty, rank_correlation
 from napari_microus.core.compare.three_way import THREE_WAY_NAMES, ThreeWay, three_way
-from napari_microus.core.errors import InputError, MicroUSError
+from napari_microus.core.errors import MicroUSError
 from napari_microus.widgets._compare_pair import (
     ROLE,
     candidate_masks,
@@ -25,6 +26,7 @@ from napari_microus.widgets._compare_toolbox import (
     refill,
     stack,
 )
+from napari_microus.widgets._fresh_combo import FreshComboBox
 from napari_microus.widgets._layers import (
     METADATA_KEY,
     array_for_layer,
@@ -71,6 +73,11 @@ class ModelBox(ToolBox):
         )
         self.three_way_button = QPushButton("Compare the model with both")
         self.scan_box = layer_box("The scan to predict difficulty for.")
+        self.network_box = FreshComboBox()
+        self.network_box.setToolTip("The trained network whose wavering is shown.")
+        self.network_box.setSizePolicy(
+            QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed
+        )
         self.difficulty_button = QPushButton("Predict difficulty")
         self.difficulty_button.setToolTip(
             "Segment changed copies of the scan; bright is where the model wavers."
@@ -81,10 +88,14 @@ class ModelBox(ToolBox):
         form.addRow("Tolerance", self.tolerance)
         form.addRow(self.three_way_button)
         form.addRow("Scan", self.scan_box)
+        form.addRow("Network", self.network_box)
         form.addRow(self.difficulty_button)
         form.addRow(self.message)
+        form.addRow(self.cancel_button)
         self.three_way_button.clicked.connect(self.compare_model)
         self.difficulty_button.clicked.connect(self.predict_difficulty)
+        self.network_box.opening.connect(self.refresh_networks)
+        self.refresh_networks()
 
     def set_comparison(self, comparison: LiveComparison | None) -> None:
         """Compare the model with another pair, or with none."""
@@ -102,6 +113,14 @@ class ModelBox(ToolBox):
         refill(self.model_box, candidate_masks(self._viewer), guess="capsule")
         refill(self.probability_box, [None, *scans], guess="probability")
         refill(self.scan_box, scans, guess="scan")
+
+    def refresh_networks(self) -> None:
+        """List the models of the library again."""
+        chosen = self.network_box.currentText()
+        names = [model.name for model in library.list_models() if not model.problem]
+        self.network_box.clear()
+        self.network_box.addItems(names)
+        self.network_box.setCurrentIndex(names.index(chosen) if chosen in names else 0)
 
     def compare_model(self) -> None:
         """Show with whom the model sides."""
@@ -172,6 +191,13 @@ class ModelBox(ToolBox):
         if scan is None:
             self.message.setText("Choose the scan first.")
             return
+        network = self.network_box.currentText()
+        if not network:
+            self.message.setText(
+                "There must be a model to predict with; got an empty library. "
+                "Train one, or import one."
+            )
+            return
         try:
             volume = volume_from_layer(scan)
         except MicroUSError as error:
@@ -183,7 +209,7 @@ class ModelBox(ToolBox):
             shown = stack(self._comparison.live.codes)
             codes = shown.copy() if shown.shape == volume.shape else None
         self._run(
-            functools.partial(_difficulty, volume, codes),
+            functools.partial(_difficulty, network, volume, codes),
             self._add_difficulty,
         )
 
@@ -204,24 +230,17 @@ class ModelBox(ToolBox):
 
 
 def _difficulty(
-    volume: Volume, codes: NDArray[np.uint8] | None
+    network: str, volume: Volume, codes: NDArray[np.uint8] | None
 ) -> Generator[Event, None, tuple[NDArray[np.float32], str]]:
-    from napari_microus.core import library
     from napari_microus.core.predict import predict
 
-    known = library.list_models()
-    if not known:
-        raise InputError(
-            "There must be a model to predict with; got an empty library. "
-            "Train one, or import one."
-        )
-    model = library.load_model(known[0].name)
+    model = library.load_model(network)
 
     def predictor(scan: Volume) -> Generator[Event, None, Any]:
         return predict(model, scan, largest_component=False, fill_holes=False)
 
     entropy = yield from difficulty(predictor, volume)
-    said = f"Predicted with the model '{known[0].name}'. Bright: it wavers."
+    said = f"Predicted with the model '{network}'. Bright: it wavers."
     if codes is not None:
         found = rank_correlation(entropy, codes)
         said += (

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_microus.core.compare.grid import resample_mask
+from napari_microus.core.compare.grid import resample_frames
 from napari_microus.core.compare.masks import UNDECIDED, label_values
 from napari_microus.core.errors import InputError, MicroUSError
 from napari_microus.widgets._compare_pair import (
@@ -36,9 +36,10 @@ from napari_microus.widgets._layers import (
     layer_arguments,
     volume_from_layer,
 )
+from napari_microus.widgets._worker import start_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from napari.components import ViewerModel
     from napari.layers import Labels
@@ -67,6 +68,7 @@ class PairPicker(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._worker: Worker | None = None
+        self._resampled: tuple[Labels, str]
         # Until the user chooses, names tell the roles.
         self._is_guessed = True
         self.expert_box = _combo("The mask to measure against.")
@@ -85,6 +87,9 @@ class PairPicker(QWidget):
         self.message.setWordWrap(True)
         self.resample_button = QPushButton("Resample the second mask onto the first")
         self.resample_button.setVisible(False)
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setVisible(False)
+        self._starters = (self.load_button, self.compare_button, self.resample_button)
         self._lay_out()
         self._connect()
         self.refresh()
@@ -114,6 +119,7 @@ class PairPicker(QWidget):
         column.addLayout(buttons)
         column.addWidget(self.message)
         column.addWidget(self.resample_button)
+        column.addWidget(self.cancel_button)
 
     def _connect(self) -> None:
         layers = self._viewer.layers.events
@@ -130,6 +136,7 @@ class PairPicker(QWidget):
         self.swap_button.clicked.connect(self.swap)
         self.compare_button.clicked.connect(self.submit)
         self.resample_button.clicked.connect(self.resample)
+        self.cancel_button.clicked.connect(self.cancel)
 
     def _watch_name(self, event: Any) -> None:
         event.value.events.name.connect(self.refresh)
@@ -227,21 +234,28 @@ class PairPicker(QWidget):
         self.chosen.emit(pair)
 
     def resample(self) -> None:
-        """Add a copy of the second mask on the first one's grid, and choose it."""
+        """Make a copy of the second mask on the first one's grid, in a thread."""
         expert, nonexpert = self.expert, self.nonexpert
-        if expert is None or nonexpert is None:
+        if expert is None or nonexpert is None or self._worker is not None:
             return
         try:
             volume = volume_from_layer(nonexpert)
-            value = _value_of(self.nonexpert_value)
-            volume = volume.like(_one_label(volume.array, value))
-            moved = resample_mask(volume, volume_from_layer(expert))
+            reference = volume_from_layer(expert)
         except MicroUSError as error:
             self.message.setText(str(error))
             return
+        value = _value_of(self.nonexpert_value)
+        self._resampled = (expert, nonexpert.name)
+        self._start(_resample, volume, value, reference, returned=self._on_resampled)
+
+    def _on_resampled(self, moved: Volume) -> None:
+        expert, name = self._resampled
+        if expert not in self._viewer.layers:
+            self.message.setText("The first mask was removed. Choose another one.")
+            return
         layer = self._viewer.add_labels(
             array_for_layer(moved.array, expert),
-            name=f"{nonexpert.name} (resampled)",
+            name=f"{name} (resampled)",
             metadata=derived_metadata(expert),
             **geometry(expert),
         )
@@ -257,17 +271,44 @@ class PairPicker(QWidget):
 
     def load(self, path: Path) -> None:
         """Load a mask file as a layer, in a thread."""
-        from napari_microus.widgets._worker import start_worker
+        if self._worker is None:
+            self._start(_read, path, returned=self._on_loaded)
+            self.message.setText(f"Reading {path.name} …")
 
-        self.load_button.setEnabled(False)
-        self.message.setText(f"Reading {path.name} …")
+    def cancel(self) -> None:
+        """End the loading or resampling under way; no layer is made then."""
+        if self._worker is not None:
+            self._worker.quit()
+
+    def close_down(self) -> None:
+        """Let go of work in progress: the dock is going away."""
+        if self._worker is not None:
+            self._worker.forget()
+            self._worker = None
+
+    def _start(
+        self, work: Callable[..., Any], *args: Any, returned: Callable[[Any], None]
+    ) -> None:
+        for button in self._starters:
+            button.setEnabled(False)
         self._worker = start_worker(
-            _read,
-            path,
-            returned=self._on_loaded,
+            work,
+            *args,
+            yielded=self._on_progress,
+            returned=returned,
             errored=self._on_error,
+            aborted=self._on_aborted,
             finished=self._on_finished,
         )
+
+    def _on_progress(self, event: Event) -> None:
+        done, total = getattr(event, "done", 0), getattr(event, "total", 0)
+        if total > 1:
+            self.cancel_button.setVisible(True)
+            self.message.setText(f"{event.message} … frame {done} of {total}")
+
+    def _on_aborted(self) -> None:
+        self.message.setText("Cancelled. Nothing was changed.")
 
     def _on_loaded(self, volume: Volume) -> None:
         self.message.clear()
@@ -292,7 +333,9 @@ class PairPicker(QWidget):
 
     def _on_finished(self) -> None:
         self._worker = None
-        self.load_button.setEnabled(True)
+        self.cancel_button.setVisible(False)
+        for button in self._starters:
+            button.setEnabled(True)
 
     def _on_choice(self, index: int) -> None:
         self._is_guessed = False
@@ -336,6 +379,13 @@ def _read(path: Path) -> Generator[Event, None, Volume]:
     if not array.flags.writeable:  # pictures; nobody could paint in it
         array = array.copy()
     return volume.like(array, source=str(path))
+
+
+def _resample(
+    volume: Volume, value: int, reference: Volume
+) -> Generator[Event, None, Volume]:
+    one = volume.like(_one_label(volume.array, value))
+    return (yield from resample_frames(one, reference))
 
 
 def _one_label(array: np.ndarray[Any, Any], value: int) -> np.ndarray[Any, Any]:

@@ -8,24 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import (
-    QCheckBox,
     QFileDialog,
-    QGridLayout,
     QHBoxLayout,
-    QProgressBar,
     QPushButton,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
-from napari_microus.core import colors
 from napari_microus.core.compare.adjudication import Decision
 from napari_microus.core.compare.journal import journal_path
 from napari_microus.core.io.writing import sidecar_of
 from napari_microus.widgets._compare_naming import OPEN, Naming, naming_from_json
-from napari_microus.widgets._compare_parts import length_unit, swatch, text
-from napari_microus.widgets._compare_region_table import RegionTable, described
+from napari_microus.widgets._compare_parts import length_unit, text
+from napari_microus.widgets._compare_region_table import described
 from napari_microus.widgets._compare_settling import (
     Begun,
     Settling,
@@ -33,9 +28,12 @@ from napari_microus.widgets._compare_settling import (
     resume,
 )
 from napari_microus.widgets._compare_start import StartPanel
+from napari_microus.widgets._compare_work_panel import KEYS, WorkPanel
 from napari_microus.widgets._worker import start_worker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari.components import ViewerModel
 
     from napari_microus.core.compare.adjudication import Adjudication
@@ -44,16 +42,6 @@ if TYPE_CHECKING:
     from napari_microus.core.events import Event
     from napari_microus.widgets._compare_live import LiveComparison
     from napari_microus.widgets._worker import Worker
-
-#: Keys by act; they work while the picture has the focus.
-KEYS = {
-    "next": "W",
-    "previous": "Q",
-    "expert": "A",
-    "nonexpert": "S",
-    "undecided": "D",
-    "undo": "R",
-}
 
 
 class RegionsTab(QWidget):
@@ -87,12 +75,15 @@ class RegionsTab(QWidget):
         self.start_panel = StartPanel()
         self.who = self.start_panel.who
         self._make_resume()
-        self._make_work()
+        self.work_panel = WorkPanel()
         self.message = text()
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setVisible(False)
         column = QVBoxLayout(self)
         column.addWidget(self.start_panel)
         column.addWidget(self.resume_panel)
         column.addWidget(self.message)
+        column.addWidget(self.cancel_button)
         column.addWidget(self.work_panel, 1)
         column.addStretch()
         self._connect()
@@ -110,79 +101,32 @@ class RegionsTab(QWidget):
         row.addWidget(self.resume_button)
         row.addWidget(self.afresh_button)
 
-    def _make_work(self) -> None:
-        self.progress = QProgressBar()
-        self.progress.setFormat("%v of %m")
-        self.place = text()
-        self.buttons: dict[str, QPushButton] = {}
-        grid = QGridLayout()
-        places = {
-            "previous": (0, 0),
-            "next": (0, 1),
-            "expert": (1, 0),
-            "nonexpert": (1, 1),
-            "undecided": (2, 0),
-            "undo": (2, 1),
-        }
-        for act, (row, column) in places.items():
-            button = QPushButton()
-            button.setToolTip(f"Key {KEYS[act]}, while the picture has the focus.")
-            self.buttons[act] = button
-            grid.addWidget(button, row, column)
-        self.table = RegionTable()
-        self.limit = QCheckBox("Draw only near disputed pixels, up to")
-        self.limit.setToolTip("What is drawn further away is taken back.")
-        self.margin = QSpinBox()
-        self.margin.setRange(0, 500)
-        self.margin.setValue(8)
-        self.margin.setSuffix(" px")
-        limit_row = QHBoxLayout()
-        limit_row.addWidget(self.limit)
-        limit_row.addWidget(self.margin)
-        limit_row.addStretch()
-        self.draw_button = QPushButton("Draw by hand")
-        self.draw_button.setToolTip(
-            "Take the brush on the adjudicated layer: 1 paints gland, 0 erases."
-        )
-        self.provenance_check = QCheckBox("Show whose word each pixel is")
-        self.save_button = QPushButton("Save…")
-        self.save_button.setToolTip(
-            "Write the mask (255 is undecided), the provenance map and the decisions."
-        )
-        self.stop_button = QPushButton("Finish")
-        self.stop_button.setToolTip("Stop settling. The layers stay.")
-        row = QHBoxLayout()
-        for button in (self.draw_button, self.save_button, self.stop_button):
-            row.addWidget(button)
-        self.work_panel = QWidget()
-        column = QVBoxLayout(self.work_panel)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.progress)
-        column.addWidget(self.place)
-        column.addLayout(grid)
-        column.addWidget(self.table, 1)
-        column.addWidget(self.provenance_check)
-        column.addLayout(limit_row)
-        column.addLayout(row)
-
     def _connect(self) -> None:
         self.start_panel.start_button.clicked.connect(self.start)
         self.start_panel.load_button.clicked.connect(self._ask_to_load)
         self.resume_button.clicked.connect(self._resume_found)
         self.afresh_button.clicked.connect(self._start_afresh)
-        self.buttons["next"].clicked.connect(self.next_region)
-        self.buttons["previous"].clicked.connect(self.previous_region)
-        self.buttons["expert"].clicked.connect(self.accept_expert)
-        self.buttons["nonexpert"].clicked.connect(self.accept_nonexpert)
-        self.buttons["undecided"].clicked.connect(self.leave_undecided)
-        self.buttons["undo"].clicked.connect(self.undo)
-        self.table.chosen.connect(self._on_row)
-        self.limit.toggled.connect(self._on_limit)
-        self.margin.valueChanged.connect(self._on_limit)
-        self.draw_button.clicked.connect(self.draw)
-        self.provenance_check.toggled.connect(self._on_provenance)
-        self.save_button.clicked.connect(self._ask_to_save)
-        self.stop_button.clicked.connect(self.stop)
+        self.cancel_button.clicked.connect(self._cancel)
+        panel = self.work_panel
+        for act, do in self._acts().items():
+            panel.buttons[act].clicked.connect(do)
+        panel.table.chosen.connect(self._on_row)
+        panel.limit.toggled.connect(self._on_limit)
+        panel.margin.valueChanged.connect(self._on_limit)
+        panel.draw_button.clicked.connect(self.draw)
+        panel.provenance_check.toggled.connect(self._on_provenance)
+        panel.save_button.clicked.connect(self._ask_to_save)
+        panel.stop_button.clicked.connect(self.stop)
+
+    def _acts(self) -> dict[str, Callable[..., None]]:
+        return {
+            "next": self.next_region,
+            "previous": self.previous_region,
+            "expert": self.accept_expert,
+            "nonexpert": self.accept_nonexpert,
+            "undecided": self.leave_undecided,
+            "undo": self.undo,
+        }
 
     # --- the comparison
 
@@ -201,19 +145,7 @@ class RegionsTab(QWidget):
         naming = self._comparison.naming
         if self.settling is not None:
             self.settling.show_naming(naming)
-        labels = {
-            "previous": "◀ Previous",
-            "next": "Next ▶",
-            "expert": naming.first.capitalize(),
-            "nonexpert": naming.second.capitalize(),
-            "undecided": "Undecided",
-            "undo": "Take back",
-        }
-        for act, label in labels.items():
-            self.buttons[act].setText(f"{label}  [{KEYS[act]}]")
-        self.buttons["expert"].setIcon(swatch(naming.color_of(naming.first)))
-        self.buttons["nonexpert"].setIcon(swatch(naming.color_of(naming.second)))
-        self.buttons["undecided"].setIcon(swatch(colors.UNDECIDED))
+        self.work_panel.show_naming(naming)
         self._fill_table()
 
     # --- starting
@@ -458,14 +390,7 @@ class RegionsTab(QWidget):
         self._show_panels()
 
     def _bind_keys(self, bound: bool) -> None:
-        acts = {
-            "next": self.next_region,
-            "previous": self.previous_region,
-            "expert": self.accept_expert,
-            "nonexpert": self.accept_nonexpert,
-            "undecided": self.leave_undecided,
-            "undo": self.undo,
-        }
+        acts = self._acts()
         for act, key in KEYS.items():
             self._viewer.bind_key(key, acts[act] if bound else None, overwrite=True)
 
@@ -484,12 +409,24 @@ class RegionsTab(QWidget):
             yielded=self._on_progress,
             returned=returned,
             errored=self._on_error,
+            aborted=self._on_aborted,
             finished=self._on_finished,
         )
+        # Before the first yield there is nothing worth a button.
+        self.cancel_button.setEnabled(True)
+
+    def _cancel(self) -> None:
+        if self._worker is not None:
+            self.cancel_button.setEnabled(False)
+            self._worker.quit()
+
+    def _on_aborted(self) -> None:
+        self.message.setText("Cancelled. Nothing was changed.")
 
     def _on_progress(self, event: Event) -> None:
         done, total = getattr(event, "done", 0), getattr(event, "total", 0)
         if total:
+            self.cancel_button.setVisible(True)
             self.message.setText(f"Finding disputed regions … frame {done} of {total}")
 
     def _on_error(self, error: Exception) -> None:
@@ -497,6 +434,7 @@ class RegionsTab(QWidget):
 
     def _on_finished(self) -> None:
         self._worker = None
+        self.cancel_button.setVisible(False)
         if self.message.text().endswith("…") or "… frame" in self.message.text():
             self.message.clear()
         self.start_panel.setEnabled(self._comparison is not None)
@@ -506,12 +444,11 @@ class RegionsTab(QWidget):
 
     def _on_limit(self, _: Any = None) -> None:
         if self.settling is not None:
-            limited = self.limit.isChecked()
-            self.settling.margin_px = self.margin.value() if limited else None
+            self.settling.margin_px = self.work_panel.margin_px
 
     def _on_provenance(self, _: Any = None) -> None:
         if self.settling is not None:
-            shown = self.provenance_check.isChecked()
+            shown = self.work_panel.provenance_check.isChecked()
             self.settling.provenance_layer.visible = shown
 
     def _on_row(self, row: int) -> None:
@@ -526,23 +463,21 @@ class RegionsTab(QWidget):
     def _fill_table(self) -> None:
         if self.settling is not None:
             unit = length_unit(self.settling.grid)
-            self.table.fill(self.settling.work, self._naming(), unit)
+            self.work_panel.table.fill(self.settling.work, self._naming(), unit)
 
     def _refresh(self) -> None:
         if self.settling is None:
             return
-        work = self.settling.work
-        self.table.show_decisions(work, self._naming())
-        self.progress.setRange(0, max(1, len(work.regions)))
-        self.progress.setValue(work.settled)
-        self.progress.setFormat(f"{work.settled} of {len(work.regions)} settled")
+        work, panel = self.settling.work, self.work_panel
+        panel.table.show_decisions(work, self._naming())
+        panel.show_progress(work.settled, len(work.regions))
         if self.region is not None:
-            self.table.selectRow(self.region.number - 1)
+            panel.table.selectRow(self.region.number - 1)
             unit = length_unit(self.settling.grid)
             total = len(work.regions)
-            self.place.setText(described(self.region, total, self._naming(), unit))
+            panel.place.setText(described(self.region, total, self._naming(), unit))
         else:
-            self.place.clear()
+            panel.place.clear()
 
     def _ask_to_save(self) -> None:
         path, _ = QFileDialog.getSaveFileName(

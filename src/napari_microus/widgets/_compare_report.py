@@ -32,6 +32,7 @@ class ReportBox(ToolBox):
         column = QVBoxLayout(self)
         column.addWidget(self.report_button)
         column.addWidget(self.message)
+        column.addWidget(self.cancel_button)
         self.report_button.clicked.connect(self._ask_for_report)
 
     def report(self, reference: Path, trainee: Path, page: Path) -> None:

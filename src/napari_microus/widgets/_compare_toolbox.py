@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtWidgets import QComboBox, QGroupBox, QSizePolicy, QWidget
+from qtpy.QtWidgets import QComboBox, QGroupBox, QPushButton, QSizePolicy, QWidget
 
 from napari_microus.core.compare.masks import as_mask
 from napari_microus.widgets._compare_parts import text
@@ -39,10 +39,14 @@ class ToolBox(QGroupBox):
     ) -> None:
         super().__init__(title, parent)
         self.message = text()
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setVisible(False)
+        self.cancel_button.clicked.connect(self.cancel)
         self._viewer = viewer
         self._comparison: LiveComparison | None = None
         self._worker: Worker | None = None
         self._done: Callable[[Any], None] | None = None
+        self._is_cancelled = False
 
     @property
     def is_working(self) -> bool:
@@ -55,6 +59,13 @@ class ToolBox(QGroupBox):
 
     def refresh(self, event: Any = None) -> None:
         """List the viewer's layers again."""
+
+    def cancel(self) -> None:
+        """Ask the work in progress to end; it makes no layer then."""
+        if self._worker is not None:
+            self._is_cancelled = True
+            self.cancel_button.setEnabled(False)
+            self._worker.quit()
 
     def close_down(self) -> None:
         """Let go of work in progress: the dock is going away."""
@@ -71,12 +82,16 @@ class ToolBox(QGroupBox):
             self.message.setText("Still at work. Wait for it to end.")
             return
         self._done = done
+        self._is_cancelled = False
         self.message.setText("Working …")
+        self.cancel_button.setEnabled(True)
+        self.cancel_button.setVisible(True)
         self._worker = start_worker(
             work,
             yielded=self._on_progress,
             returned=self._on_done,
             errored=self._on_error,
+            aborted=self._on_aborted,
             finished=self._on_finished,
         )
 
@@ -88,13 +103,20 @@ class ToolBox(QGroupBox):
 
     def _on_done(self, result: Any) -> None:
         assert self._done is not None  # set with the worker
-        self._done(result)
+        if self._is_cancelled:  # in the last step, which then went through
+            self._on_aborted()
+        else:
+            self._done(result)
 
     def _on_error(self, error: Exception) -> None:
         self.message.setText(str(error))
 
+    def _on_aborted(self) -> None:
+        self.message.setText("Cancelled.")
+
     def _on_finished(self) -> None:
         self._worker = None
+        self.cancel_button.setVisible(False)
 
 
 def mask_of(layer: Labels, value: int | None) -> NDArray[np.uint8]:

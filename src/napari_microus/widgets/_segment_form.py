@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from napari_microus.core.device import device_statuses
+from napari_microus.widgets._fresh_combo import FreshComboBox
 from napari_microus.widgets._segment_layers import current_frame, frame_count
 
 if TYPE_CHECKING:
@@ -31,17 +32,6 @@ if TYPE_CHECKING:
 
 
 ALL, CURRENT, RANGE = "All frames", "Current frame", "Range of frames"
-
-
-class FreshComboBox(QComboBox):
-    """A combo box that says when it is about to open, so that it can be filled."""
-
-    opening = Signal()
-
-    def showPopup(self) -> None:
-        """Open the list; Qt's name."""
-        self.opening.emit()
-        super().showPopup()
 
 
 class SegmentForm(QWidget):

@@ -151,6 +151,7 @@ class CompareWidget(QWidget):
     def close_down(self) -> None:
         """Let go of the viewer: the dock or the application is going away."""
         self.unblind()
+        self.picker.close_down()
         self.regions.close_down()
         self.tools.close_down()
         self._end_comparison()

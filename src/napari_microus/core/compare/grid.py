@@ -9,8 +9,11 @@ from scipy import ndimage as ndi
 
 from napari_microus.core.compare.masks import as_mask
 from napari_microus.core.errors import InputError
+from napari_microus.core.events import Event, Progress
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from napari_microus.core.volume import Volume
 
 
@@ -48,6 +51,23 @@ def resample_mask(mask: Volume, reference: Volume) -> Volume:
     InputError
         If nothing of the mask lies on the reference's grid.
     """
+    work = resample_frames(mask, reference)
+    while True:
+        try:
+            next(work)
+        except StopIteration as stop:
+            resampled: Volume = stop.value
+            return resampled
+
+
+def resample_frames(mask: Volume, reference: Volume) -> Generator[Event, None, Volume]:
+    """Do what `resample_mask` does, frame by frame; yields after each.
+
+    Raises
+    ------
+    InputError
+        If nothing of the mask lies on the reference's grid.
+    """
     array = as_mask(mask.array)
     if mask.has_geometry and reference.has_geometry:
         # Index (x, y, z) of the reference -> index of the mask, then array order.
@@ -57,9 +77,17 @@ def resample_mask(mask: Volume, reference: Volume) -> Volume:
     else:
         ratio = np.divide(mask.shape, reference.shape)
         matrix, offset = np.diag(ratio), (ratio - 1) / 2
-    result = ndi.affine_transform(
-        array, matrix, offset, output_shape=reference.shape, order=0, mode="constant"
-    )
+    result = np.zeros(reference.shape, np.uint8)
+    for number in range(len(result)):
+        ndi.affine_transform(
+            array,
+            matrix,
+            offset + matrix[:, 0] * number,
+            output=result[number : number + 1],
+            order=0,
+            mode="constant",
+        )
+        yield Progress(number + 1, len(result), message="Resampling")
     if array.any() and not result.any():
         raise InputError(
             "Mask and reference must overlap; got no common voxel. "
