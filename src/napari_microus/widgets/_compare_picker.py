@@ -305,7 +305,8 @@ class PairPicker(QWidget):
         done, total = getattr(event, "done", 0), getattr(event, "total", 0)
         if total > 1:
             self.cancel_button.setVisible(True)
-            self.message.setText(f"{event.message} … frame {done} of {total}")
+            said = getattr(event, "message", "")
+            self.message.setText(f"{said} … frame {done} of {total}")
 
     def _on_aborted(self) -> None:
         self.message.setText("Cancelled. Nothing was changed.")
