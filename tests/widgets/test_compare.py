@@ -604,9 +604,12 @@ def test_a_report_is_written(qtbot, widget, tmp_path):
         (tmp_path / folder).mkdir()
         volume = Volume.from_spacing(mask, SPACING)
         write_mask(volume, tmp_path / folder / f"{folder}_1.nii.gz")
-    widget.tools.report.report(
-        tmp_path / "gold", tmp_path / "student", tmp_path / "report.html"
-    )
+    box = widget.tools.report
+    box.report(tmp_path / "report.html")
+    assert "got neither" in box.message.text()
+    box.reference.line.setText(str(tmp_path / "gold"))
+    box.trainee.line.setText(str(tmp_path / "student"))
+    box.report(tmp_path / "report.html")
     wait_for_tool(qtbot, widget)
     assert "Wrote" in widget.tools.report.message.text(), (
         widget.tools.report.message.text()

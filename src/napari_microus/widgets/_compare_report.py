@@ -6,7 +6,15 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QToolButton,
+    QWidget,
+)
 
 from napari_microus.widgets._compare_toolbox import ToolBox
 
@@ -19,27 +27,41 @@ if TYPE_CHECKING:
 
 
 class ReportBox(ToolBox):
-    """A button that asks for two folders and writes one HTML file."""
+    """Folders of masks and scans, and a button that writes one HTML file."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__("Trainee report", viewer)
         self._page = Path()
-        self.report_button = QPushButton("Report over folders…")
+        self.reference = FolderRow("Folder of the reference's masks.")
+        self.trainee = FolderRow("Folder of the masks of one annotator.")
+        self.scans = FolderRow("Folder of the scans, shown under the contours.")
+        self.scans.line.setPlaceholderText("optional")
+        self.report_button = QPushButton("Write report…")
         self.report_button.setToolTip(
             "One annotator against a reference over many cases: bias, worst frames, "
             "trend. Files pair by the number that ends their names."
         )
-        column = QVBoxLayout(self)
-        column.addWidget(self.report_button)
-        column.addWidget(self.message)
-        column.addWidget(self.cancel_button)
+        form = QFormLayout(self)
+        form.addRow("Reference", self.reference)
+        form.addRow("Trainee", self.trainee)
+        form.addRow("Scans", self.scans)
+        form.addRow(self.report_button)
+        form.addRow(self.message)
+        form.addRow(self.cancel_button)
         self.report_button.clicked.connect(self._ask_for_report)
 
-    def report(self, reference: Path, trainee: Path, page: Path) -> None:
-        """Write a trainee's report in a thread."""
+    def report(self, page: Path) -> None:
+        """Write the report over the chosen folders, in a thread."""
+        reference, trainee = self.reference.path, self.trainee.path
+        if reference is None or trainee is None:
+            self.message.setText(
+                "A report needs the reference's folder and the trainee's; got "
+                f"{'neither' if reference is trainee else 'one'}. Choose them above."
+            )
+            return
         self._page = page
         self._run(
-            functools.partial(_report, reference, trainee, page),
+            functools.partial(_report, reference, trainee, self.scans.path, page),
             self._on_report,
         )
 
@@ -50,26 +72,48 @@ class ReportBox(ToolBox):
         self.message.setText("\n".join(said))
 
     def _ask_for_report(self) -> None:
-        ask = QFileDialog.getExistingDirectory
-        reference = ask(self, "Folder of the reference's masks")
-        trainee = reference and ask(self, "Folder of the trainee's masks")
-        if not trainee:
-            return
         page, _ = QFileDialog.getSaveFileName(
             self, "Save the report", "report.html", "Web page (*.html)"
         )
         if page:
-            self.report(Path(reference), Path(trainee), Path(page))
+            self.report(Path(page))
+
+
+class FolderRow(QWidget):
+    """A folder to type or to browse for."""
+
+    def __init__(self, tip: str) -> None:
+        super().__init__()
+        self.line = QLineEdit()
+        self.setToolTip(tip)
+        button = QToolButton()
+        button.setText("…")
+        button.clicked.connect(self._browse)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.line, 1)
+        row.addWidget(button)
+
+    @property
+    def path(self) -> Path | None:
+        """The folder, None where none is chosen."""
+        text = self.line.text().strip()
+        return Path(text) if text else None
+
+    def _browse(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, self.toolTip())
+        if folder:
+            self.line.setText(folder)
 
 
 def _report(
-    reference: Path, trainee: Path, page: Path
+    reference: Path, trainee: Path, scans: Path | None, page: Path
 ) -> Generator[Event, None, list[str]]:
     from napari_microus.core.compare.trainee import compare_trainee
     from napari_microus.core.compare.trainee_page import write_trainee_page
     from napari_microus.core.events import Notice
 
-    work = compare_trainee(reference, trainee)
+    work = compare_trainee(reference, trainee, scans)
     notices = []
     while True:
         try:
