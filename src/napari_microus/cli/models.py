@@ -14,7 +14,7 @@ from napari_microus.cli._console import ProgressOption, ProgressStyle, drain
 from napari_microus.core.errors import ConfigError
 
 models = typer.Typer(
-    help="List, show, import, fetch and remove models.", no_args_is_help=True
+    help="List, show, import, export, fetch and remove models.", no_args_is_help=True
 )
 app.add_typer(models, name="models")
 
@@ -108,6 +108,33 @@ def fetch(
 
     folder = output or library.library_folder().parent / "pretrained"
     print(drain(fetch_imagenet21k(folder), progress))
+
+
+@models.command()
+def export(
+    name: Annotated[str, typer.Argument(help="A model's name or folder.")],
+    output: Annotated[
+        Path,
+        typer.Argument(
+            help="A file (.onnx, or .pt for TorchScript), or a folder to make, which "
+            "becomes a MONAI bundle."
+        ),
+    ],
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
+) -> None:
+    """Write a model for programs that do not have this package."""
+    from napari_microus.core import library
+
+    model = library.load_model(name)
+    if output.suffix:
+        from napari_microus.core.models.export import export_model
+
+        export_model(model.network, output, overwrite=overwrite)
+    else:
+        from napari_microus.core.models.bundle import export_bundle
+
+        export_bundle(model, output)
+    print(output)
 
 
 @models.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -13,6 +14,7 @@ from napari_microus.core.files import written_whole
 from napari_microus.core.models.factory import logits_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from napari_microus.core.config import ModelConfig, TransUNetConfig
@@ -59,30 +61,50 @@ def export_model(
                 f"A model is exported to .onnx or .pt; got '{temporary.name}'. "
                 "Change the suffix."
             )
-        size = cast("ModelConfig | TransUNetConfig", model.config).image_size
-        frames = torch.zeros(2, 1, size, size)
-        was_training = model.training
-        plain = _LogitsOnly(model).eval()
-        try:
-            with torch.no_grad(), warnings.catch_warnings():
-                # Tracing fixes the checks of the input's shape, as it should, and
-                # the exporter without further packages is an older one.
-                warnings.simplefilter("ignore")
-                if temporary.suffix == ".pt":
-                    traced = torch.jit.trace(  # type: ignore[no-untyped-call]
-                        plain, frames, check_trace=False
-                    )
-                    traced.save(str(temporary))
-                else:
-                    torch.onnx.export(
-                        plain,
-                        (frames,),
-                        str(temporary),
-                        input_names=["frames"],
-                        output_names=["logits"],
-                        dynamic_axes={"frames": {0: "batch"}, "logits": {0: "batch"}},
-                        opset_version=_OPSET,
-                        dynamo=False,
-                    )
-        finally:
-            model.train(was_training)
+        if temporary.suffix == ".pt":
+            trace(model).save(str(temporary))
+        else:
+            _write_onnx(model, temporary)
+
+
+def input_size(model: nn.Module) -> int:
+    """Return the edge in pixels of the frames that a network was made for."""
+    return cast("ModelConfig | TransUNetConfig", model.config).image_size
+
+
+def trace(model: nn.Module) -> torch.jit.ScriptModule:
+    """Return a network as TorchScript that maps frames to full-size logits."""
+    with _ready(model) as (plain, frames):
+        traced: torch.jit.ScriptModule = torch.jit.trace(  # type: ignore[no-untyped-call]
+            plain, frames, check_trace=False
+        )
+        return traced
+
+
+def _write_onnx(model: nn.Module, path: Path) -> None:
+    with _ready(model) as (plain, frames):
+        torch.onnx.export(
+            plain,
+            (frames,),
+            str(path),
+            input_names=["frames"],
+            output_names=["logits"],
+            dynamic_axes={"frames": {0: "batch"}, "logits": {0: "batch"}},
+            opset_version=_OPSET,
+            dynamo=False,
+        )
+
+
+@contextmanager
+def _ready(model: nn.Module) -> Iterator[tuple[nn.Module, Tensor]]:
+    """Give the network in evaluation mode, and frames to show it."""
+    size = input_size(model)
+    was_training = model.training
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            # Tracing fixes the checks of the input's shape, as it should, and the
+            # exporter without further packages is an older one.
+            warnings.simplefilter("ignore")
+            yield _LogitsOnly(model).eval(), torch.zeros(2, 1, size, size)
+    finally:
+        model.train(was_training)

@@ -1,0 +1,111 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from napari_microus.core.config import ModelConfig
+from napari_microus.core.errors import OutputError
+from napari_microus.core.io import read_mask, write_volume
+from napari_microus.core.library import LoadedModel
+from napari_microus.core.models import create_model
+from napari_microus.core.models.bundle import export_bundle
+from napari_microus.core.predict import predict
+from napari_microus.core.volume import Volume
+
+TINY = {
+    "image_size": 32,
+    "hidden_size": 16,
+    "mlp_dim": 16,
+    "num_heads": 2,
+    "num_layers": 1,
+    "in_channels": 1,
+    "width": 4,
+    "bottleneck_expansion": 1,
+    "block_units": [1, 1, 1],
+    "conv_more_channels": 16,
+    "decoder_channels": [8, 8, 4, 4],
+}
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    config = {"architecture": "transunet", "transunet": TINY}
+    network = create_model(ModelConfig.from_dict(config)).eval()
+    torch.nn.init.normal_(network.segmentation_head[0].weight, std=1.0)
+    described = {"architecture": "transunet", "options": TINY}
+    return LoadedModel(network, "tiny", "1", described, "# tiny", {}, "abc")
+
+
+@pytest.fixture(scope="module")
+def bundle(model, tmp_path_factory):
+    return export_bundle(model, tmp_path_factory.mktemp("out") / "tiny")
+
+
+def test_it_has_the_files_that_monai_looks_for(bundle):
+    found = {str(p.relative_to(bundle)) for p in bundle.rglob("*") if p.is_file()}
+    assert found == {
+        "configs/metadata.json",
+        "configs/inference.json",
+        "models/model.ts",
+        "docs/README.md",
+    }
+    metadata = json.loads((bundle / "configs" / "metadata.json").read_text("utf-8"))
+    assert {"version", "monai_version", "network_data_format"} <= set(metadata)
+    assert "Not for clinical use" in metadata["description"]
+
+
+def test_its_network_takes_frames_of_any_size(bundle, model):
+    frames = torch.rand(2, 1, 32, 32)
+    network = torch.jit.load(bundle / "models" / "model.ts")
+    with torch.no_grad():
+        expected = model.network(frames).logits
+        torch.testing.assert_close(network(frames), expected, atol=1e-4, rtol=1e-4)
+        assert network(torch.rand(3, 1, 50, 70)).shape == (3, 1, 50, 70)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:parsing config_file")  # MONAI warns of any
+@pytest.mark.parametrize("dtype", ["uint8", "int16"])
+def test_monai_runs_it_to_the_mask_that_we_predict(bundle, model, tmp_path, dtype):
+    from monai.bundle import run
+
+    array = np.random.default_rng(0).integers(0, 200, (3, 40, 56)).astype(dtype)
+    scan = Volume.from_spacing(array, (2.0, 0.3, 0.2))
+    write_volume(scan, tmp_path / "scans" / "one.nii.gz")
+    work = predict(
+        *(model, scan),
+        device="cpu",
+        largest_component=False,
+        fill_holes=False,
+        opening=0,
+        precision="float32",
+    )
+    while True:
+        try:
+            next(work)
+        except StopIteration as stop:
+            expected = stop.value.mask
+            break
+
+    was_enabled = torch.is_grad_enabled()
+    run(
+        config_file=str(bundle / "configs" / "inference.json"),
+        bundle_root=str(bundle),
+        dataset_dir=str(tmp_path / "scans"),
+        output_dir=str(tmp_path / "capsules"),
+    )
+    torch.set_grad_enabled(was_enabled)
+
+    found = read_mask(tmp_path / "capsules" / "one_capsule.nii.gz")
+    assert found.shares_grid(expected)
+    assert 0 < expected.array.mean() < 1
+    assert (found.array != expected.array).mean() < 1e-3
+
+
+def test_an_existing_folder_is_left_alone(model, tmp_path):
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(OutputError, match="must not exist yet"):
+        export_bundle(model, tmp_path / "mine")
+    assert list(tmp_path.iterdir()) == [tmp_path / "mine"]
