@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_microus.core.compare.adjudication import Adjudication, Decision
+from napari_microus.core.compare.adjudication import Adjudication, Decision, first_masks
 from napari_microus.core.compare.disagreement import disagreement_map
 from napari_microus.core.compare.regions import disputed_regions
 
@@ -143,3 +143,20 @@ def test_undo_brings_hand_drawing_back_with_its_runs(work):
     assert work.provenance[0, 5, 5] == 3
     assert work.provenance[0, 5, 6] == 255
     assert work.drawn_by_hand() == runs
+
+
+def test_masks_prepared_beforehand_are_the_same(work):
+    codes = work.codes.copy()
+    codes[1, 9, 9] = 4  # undecided by one annotator
+    steps = first_masks(codes)
+    assert [(event.done, event.total) for event in (next(steps), next(steps))] == [
+        (1, 2),
+        (2, 2),
+    ]
+    start = finish(first_masks(codes))
+    prepared = Adjudication(codes, work.regions, start=start)
+    plain = Adjudication(codes, work.regions)
+    assert prepared.mask is start[0]
+    np.testing.assert_array_equal(prepared.mask, plain.mask)
+    np.testing.assert_array_equal(prepared.provenance, plain.provenance)
+    assert plain.mask[1, 9, 9] == plain.provenance[1, 9, 9] == 255

@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
 
-from napari_microus.core.compare.grid import grid_problem, resample_mask
+from napari_microus.core.compare.grid import (
+    grid_problem,
+    resample_frames,
+    resample_mask,
+)
 from napari_microus.core.errors import InputError
 from napari_microus.core.volume import Volume
 
@@ -56,3 +60,28 @@ def test_equal_grids_have_no_problem():
     assert (
         grid_problem(block((1, 4, 4), (1, 1, 1)), block((1, 4, 4), (1, 1, 1))) is None
     )
+
+
+def test_frames_of_a_tilted_mask_are_looked_up_one_by_one():
+    """Every voxel's centre, sent through both affines by hand."""
+    turn = np.array([[0.96, -0.28, 0, 1], [0.28, 0.96, 0, -2], [0, 0, 1, 0.4]])
+    mask = Volume(
+        np.random.default_rng(0).integers(0, 2, (5, 16, 18)).astype(np.uint8),
+        np.vstack([turn, [0, 0, 0, 1]]) @ np.diag([-1, -1, 1.5, 1]),
+    )
+    reference = Volume.from_spacing(np.zeros((4, 12, 14), np.uint8), (2, 1.1, 0.9))
+    work = resample_frames(mask, reference)
+    steps = 0
+    while True:
+        try:
+            next(work)
+        except StopIteration as stop:
+            found = stop.value
+            break
+        steps += 1
+    assert steps == 4
+    to_mask = np.linalg.inv(mask.affine) @ reference.affine
+    for k, j, i in np.ndindex(*reference.shape):
+        x, y, z = np.floor(to_mask @ (i, j, k, 1) + 0.5).astype(int)[:3]
+        inside = 0 <= z < 5 and 0 <= y < 16 and 0 <= x < 18
+        assert found.array[k, j, i] == (mask.array[z, y, x] if inside else 0)

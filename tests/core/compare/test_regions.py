@@ -79,3 +79,27 @@ def test_a_frame_that_one_annotator_left_empty_comes_first(pair):
 
 def test_equal_masks_have_no_region(pair):
     assert finish(disputed_regions(disagreement_map(pair[0], pair[0]), SPACING)) == []
+
+
+@pytest.mark.parametrize("through_frames", [False, True])
+def test_parts_are_those_of_a_second_labelling(through_frames):
+    """Of the whole stack at once, where ours goes frame by frame."""
+    from scipy import ndimage as ndi
+
+    rng = np.random.default_rng(3)
+    codes = np.zeros((6, 30, 25), np.uint8)
+    codes[1:5, 3:27, 2:20] = rng.choice(
+        [0, 1, 2, 3], (4, 24, 18), p=(0.3, 0.3, 0.2, 0.2)
+    )
+    structure = ndi.generate_binary_structure(3, 1)
+    structure[[0, 2]] = through_frames and structure[[0, 2]]
+    labels, number = ndi.label((codes == 2) | (codes == 3), structure)
+
+    regions = finish(disputed_regions(codes, SPACING, through_frames=through_frames))
+
+    assert len(regions) == number > 20
+    ours = np.zeros(codes.shape, int)
+    for region in regions:
+        ours[region.box][region.mask] = region.number
+    pairs = np.unique(np.stack([labels.ravel(), ours.ravel()]), axis=1)
+    assert pairs.shape[1] == number + 1  # one to one, background included

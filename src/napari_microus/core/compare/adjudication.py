@@ -22,15 +22,18 @@ from napari_microus.core.compare.hard_region import dilate
 from napari_microus.core.compare.masks import UNDECIDED
 from napari_microus.core.compare.runs import encode_runs
 from napari_microus.core.compare.surfaces import crop_to
+from napari_microus.core.events import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     from numpy.typing import NDArray
 
     from napari_microus.core.compare.regions import DisputedRegion
+    from napari_microus.core.events import Event
 
     Box = tuple[slice, slice, slice]
+    _Masks = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 #: Codes of the provenance map; `UNDECIDED` (255) is the fifth.
 AGREED = 0
@@ -107,6 +110,9 @@ class Adjudication:
         What there is to decide, in the order of work.
     who : str
         Name or initials that go with every decision.
+    start : tuple of two ndarray, optional
+        What `first_masks` returned for ``codes``, so that a window need not wait
+        here; taken over, not copied.
 
     Attributes
     ----------
@@ -123,6 +129,7 @@ class Adjudication:
         regions: Sequence[DisputedRegion],
         *,
         who: str = "",
+        start: _Masks | None = None,
     ) -> None:
         self.codes = codes
         self.who = who
@@ -130,10 +137,8 @@ class Adjudication:
         self.created = now()
         self.log: list[LogEntry] = []
         self.verdicts: dict[int, Verdict] = {}
-        open_pixels = disputed(codes) | (codes == LEFT_OPEN)
-        # Whose word a pixel would be without hand drawing.
-        self._base = np.where(open_pixels, UNDECIDED, AGREED).astype(np.uint8)
-        self.mask = _implied(codes, self._base)
+        # The base is whose word a pixel would be without hand drawing.
+        self.mask, self._base = start or _without_steps(first_masks(codes))
         self.provenance = self._base.copy()
         self._steps: list[_Step] = []
         self._drawn: dict[int, dict[int, list[int]]] = {}
@@ -257,7 +262,10 @@ class Adjudication:
     def restore(
         self, verdicts: dict[int, Verdict], drawn: dict[int, NDArray[np.int64]]
     ) -> None:
-        """Bring back saved verdicts and hand drawing (flat indices by value)."""
+        """Bring saved verdicts and hand drawing into an adjudication just begun.
+
+        Hand drawing is given as flat indices by value.
+        """
         by_number = {region.number: region for region in self.regions}
         for number, verdict in verdicts.items():
             region = by_number[number]
@@ -267,9 +275,12 @@ class Adjudication:
                 _PROVENANCE[verdict.decision],
                 part[inside],
             )
+            base = part[inside]
+            self.mask[region.box][inside] = _implied(
+                self.codes[region.box][inside], base
+            )
+            self.provenance[region.box][inside] = base
         self.verdicts = dict(verdicts)
-        self.mask[...] = _implied(self.codes, self._base)
-        self.provenance[...] = self._base
         frames: set[int] = set()
         for value, indices in drawn.items():
             self.mask.flat[indices] = value
@@ -314,9 +325,32 @@ class Adjudication:
         }
 
 
+def first_masks(codes: NDArray[np.uint8]) -> Generator[Event, None, _Masks]:
+    """Return mask and provenance before any decision, for `Adjudication`.
+
+    Frame by frame, which takes less memory and lets a window live.
+    """
+    mask, base = np.empty_like(codes), np.empty_like(codes)
+    for number, frame in enumerate(codes):
+        is_open = disputed(frame) | (frame == LEFT_OPEN)
+        base[number] = np.where(is_open, UNDECIDED, AGREED)
+        mask[number] = _implied(frame, base[number])
+        yield Progress(number + 1, len(codes), message="Preparing the adjudication")
+    return mask, base
+
+
 def now() -> str:
     """Return the time in UTC as ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _without_steps(work: Generator[Event, None, _Masks]) -> _Masks:
+    while True:
+        try:
+            next(work)
+        except StopIteration as stop:
+            masks: _Masks = stop.value
+            return masks
 
 
 def _implied(codes: NDArray[np.uint8], base: NDArray[np.uint8]) -> NDArray[np.uint8]:

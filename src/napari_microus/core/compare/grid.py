@@ -85,7 +85,8 @@ def resample_frames(mask: Volume, reference: Volume) -> Generator[Event, None, V
             offset + matrix[:, 0] * number,
             output=result[number : number + 1],
             order=0,
-            mode="constant",
+            # A voxel reaches half its size beyond its centre, at the edge too.
+            mode="grid-constant",
         )
         yield Progress(number + 1, len(result), message="Resampling")
     if array.any() and not result.any():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_microus.core.compare.disagreement import BOTH, EXPERT_ONLY, NONEXPERT_ONLY
+from napari_microus.core.events import Event, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -78,6 +79,19 @@ def disagreement_by_place(
     list of PlaceShare
         Columns' two ends, rows' two ends, then first, middle and last third.
     """
+    work = places_of_disagreement(codes, affine)
+    while True:
+        try:
+            next(work)
+        except StopIteration as stop:
+            shares: list[PlaceShare] = stop.value
+            return shares
+
+
+def places_of_disagreement(
+    codes: NDArray[np.uint8], affine: NDArray[np.float64]
+) -> Generator[Event, None, list[PlaceShare]]:
+    """Do what `disagreement_by_place` does; yields after each frame."""
     rows, columns = axis_ends(affine)
     names = (*columns, *rows)
     table = {name: np.zeros(5, np.int64) for name in names}
@@ -88,6 +102,7 @@ def disagreement_by_place(
         count = np.bincount(frame.ravel(), minlength=5)[:5]
         if count[BOTH] + count[EXPERT_ONLY] + count[NONEXPERT_ONLY]:
             per_frame[number] = count
+        yield Progress(number + 1, len(codes), message="Looking where they differ")
     thirds = np.array_split(np.array(sorted(per_frame), int), 3)
     for name, third in zip(("first", "middle", "last"), thirds, strict=True):
         total = np.zeros(5, np.int64)

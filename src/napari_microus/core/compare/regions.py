@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_REGIONS_AT_ONCE = 100
+
+
 class RankBy(StrEnum):
     """What makes a disputed region come first."""
 
@@ -107,15 +110,10 @@ def disputed_regions(
     Progress
         Frames measured.
     """
-    everything = disputed(codes)
-    box = crop_to(everything, margin=0)
+    box = yield from _box_around(codes)
     if box is None:
         return []
-    structure = ndi.generate_binary_structure(3, 1)
-    if not through_frames:
-        structure[0] = structure[2] = False
-    labels, number = ndi.label(everything[box], structure)
-    del everything
+    labels, number = yield from _labelled(codes[box], through_frames)
     found = _Measures(number + 1)
     origin = [part.start for part in box]
     total = labels.shape[0]
@@ -131,7 +129,63 @@ def disputed_regions(
         pixels = int(mask.sum())
         if pixels >= smallest_px:
             regions.append(found.region(label, local, mask, origin, spacing_mm))
+        if label % _REGIONS_AT_ONCE == 0:
+            yield Progress(label, number, "regions", "Listing disputed regions")
     return _ranked(regions, rank_by)
+
+
+def _box_around(
+    codes: NDArray[np.uint8],
+) -> Generator[Event, None, tuple[slice, slice, slice] | None]:
+    """Return the smallest box around the disagreement, None if there is none."""
+    hits = [np.zeros(size, bool) for size in codes.shape]
+    for number, frame in enumerate(codes):
+        here = disputed(frame)
+        hits[1] |= here.any(axis=1)
+        hits[2] |= here.any(axis=0)
+        hits[0][number] = here.any()
+        yield Progress(number + 1, len(codes), message="Finding disputed regions")
+    ends = [np.flatnonzero(axis)[[0, -1]] for axis in hits if axis.any()]
+    if not ends:
+        return None
+    z, y, x = (slice(int(first), int(last) + 1) for first, last in ends)
+    return z, y, x
+
+
+def _labelled(
+    codes: NDArray[np.uint8], through_frames: bool
+) -> Generator[Event, None, tuple[NDArray[np.int32], int]]:
+    """Number the connected parts frame by frame; return labels and their number."""
+    labels = np.zeros(codes.shape, np.int32)
+    number = 0
+    touching = [np.empty((0, 2), np.int32)]
+    for index, plane in enumerate(labels):
+        parts = ndi.label(disputed(codes[index]), output=plane)
+        np.add(plane, number, out=plane, where=plane > 0)
+        number += parts
+        if through_frames and index:
+            both = (plane > 0) & (labels[index - 1] > 0)
+            pairs = np.stack([labels[index - 1][both], plane[both]], axis=1)
+            touching.append(np.unique(pairs, axis=0))
+        yield Progress(index + 1, len(codes), message="Finding disputed regions")
+    if through_frames:
+        joined, number = _joined(number, np.concatenate(touching))
+        for index, plane in enumerate(labels):
+            plane[...] = joined[plane]
+            yield Progress(index + 1, len(codes), message="Joining regions")
+    return labels, number
+
+
+def _joined(number: int, pairs: NDArray[np.int32]) -> tuple[NDArray[np.int32], int]:
+    """Return the new label of each old one, 0 included, and how many there are."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    size = number + 1
+    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), (size, size))
+    # Background is a part of its own and the first: it stays 0.
+    parts, joined = connected_components(graph, directed=False)
+    return joined.astype(np.int32), parts - 1
 
 
 def _ranked(regions: list[DisputedRegion], rank_by: RankBy) -> list[DisputedRegion]:

@@ -21,13 +21,17 @@ from napari_microus.core.compare.adjudication import (
 from napari_microus.core.compare.regions import DisputedRegion
 from napari_microus.core.compare.runs import decode_runs
 from napari_microus.core.errors import InputError
+from napari_microus.core.events import Progress
 from napari_microus.core.files import written_whole
 from napari_microus.core.io.reading import stem_of
 from napari_microus.core.io.writing import sidecar_of
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from numpy.typing import NDArray
 
+    from napari_microus.core.events import Event
     from napari_microus.core.volume import Volume
 
 FORMAT = "napari-microus-adjudication"
@@ -82,7 +86,9 @@ def to_document(work: Adjudication, origin: Origin) -> dict[str, Any]:
 
 
 def from_document(
-    document: dict[str, Any], codes: NDArray[np.uint8]
+    document: dict[str, Any],
+    codes: NDArray[np.uint8],
+    start: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None,
 ) -> tuple[Adjudication, Origin, str | None]:
     """Resume an adjudication over the same two masks.
 
@@ -92,6 +98,8 @@ def from_document(
         From `to_document`.
     codes : ndarray of uint8, shape (Z, Y, X)
         `disagreement_map` of the masks as they are now.
+    start : tuple of two ndarray, optional
+        See `Adjudication`.
 
     Returns
     -------
@@ -113,7 +121,7 @@ def from_document(
         )
     try:
         regions = [_read_region(item, codes.shape) for item in document["regions"]]
-        work = Adjudication(codes, regions, who=str(document["who"]))
+        work = Adjudication(codes, regions, who=str(document["who"]), start=start)
         work.created = str(document["created"])
         work.log = [_read_log(item) for item in document["log"]]
         verdicts = {
@@ -247,6 +255,27 @@ def save_adjudication(
     OutputError
         If a file exists and ``overwrite`` is False; nothing is written then.
     """
+    work_left = adjudication_files(work, origin, grid, mask_path, overwrite=overwrite)
+    while True:
+        try:
+            next(work_left)
+        except StopIteration as stop:
+            paths: tuple[Path, Path, Path] = stop.value
+            return paths
+
+
+def adjudication_files(
+    work: Adjudication,
+    origin: Origin,
+    grid: Volume,
+    mask_path: str | Path,
+    *,
+    overwrite: bool = False,
+) -> Generator[Event, None, tuple[Path, Path, Path]]:
+    """Do what `save_adjudication` does; yields after each file.
+
+    The sidecar comes last: without it the other two are no adjudication.
+    """
     from napari_microus.core.errors import OutputError
     from napari_microus.core.io import write_mask
 
@@ -258,8 +287,10 @@ def save_adjudication(
                 f"The output must not exist yet; got {path}. "
                 "Choose another name, or allow overwriting."
             )
-    write_mask(grid.like(work.mask), paths[0], overwrite=overwrite)
-    write_mask(grid.like(work.provenance), paths[1], overwrite=overwrite)
+    arrays = (work.mask, work.provenance)
+    for number, (array, path) in enumerate(zip(arrays, paths, strict=False), start=1):
+        write_mask(grid.like(array), path, overwrite=overwrite)
+        yield Progress(number, len(paths), "files", "Saving")
     write_document(to_document(work, origin), paths[2], overwrite=overwrite)
     return paths
 

@@ -1,5 +1,5 @@
 from napari_microus.core.events import Notice, to_json
-from napari_microus.widgets._train_follow import EventLog
+from napari_microus.core.train.event_log import EventLog
 
 
 def line(words):
