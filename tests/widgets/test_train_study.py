@@ -34,7 +34,7 @@ def viewer():
 
 @pytest.fixture
 def page(qtbot, viewer, tmp_path):
-    page = StudyPage(viewer, Places(tmp_path / "home"))
+    page = StudyPage(viewer, Places(tmp_path / "home"), list)
     qtbot.addWidget(page)
     page.show()
     page.create_study(tmp_path / "study")
@@ -46,15 +46,15 @@ def wait(qtbot, page):
 
 
 def test_roles_names_and_pseudonym_are_suggested(page):
-    assert page.image_box.currentText() == "scan one"
-    assert page.expert_box.currentText() == "expert"
-    assert page.nonexpert_box.currentText() == "non-expert"
-    assert page.case_edit.text() == "scan-one"
-    assert page.patient_edit.text() == "P001"
+    assert page.form.image_box.currentText() == "scan one"
+    assert page.form.expert_box.currentText() == "expert"
+    assert page.form.nonexpert_box.currentText() == "non-expert"
+    assert page.form.case_edit.text() == "scan-one"
+    assert page.form.patient_edit.text() == "P001"
 
 
 def test_open_layers_become_a_case_in_their_geometry(qtbot, page, viewer, tmp_path):
-    page.add_button.click()
+    page.form.add_button.click()
     wait(qtbot, page)
 
     assert page.message.text() == (
@@ -69,14 +69,14 @@ def test_open_layers_become_a_case_in_their_geometry(qtbot, page, viewer, tmp_pa
     np.testing.assert_allclose(scan.affine[:3, 3], (-2, -1, 5), atol=1e-5)
     assert expert.shares_grid(scan)
     np.testing.assert_array_equal(expert.array, box() > 0)
-    assert page.patient_edit.text() == "P002"
-    assert page.case_edit.text() == "scan-one-2"
+    assert page.form.patient_edit.text() == "P002"
+    assert page.form.case_edit.text() == "scan-one-2"
     assert page.table.topLevelItem(0).text(2) == "expert, nonexpert"
 
 
 def test_undecided_pixels_stay_undecided(qtbot, page, viewer, tmp_path):
     viewer.layers["expert"].data[0, 0, 0] = 255
-    page.add_button.click()
+    page.form.add_button.click()
     wait(qtbot, page)
 
     (case,) = Study.open(tmp_path / "study").cases
@@ -86,11 +86,55 @@ def test_undecided_pixels_stay_undecided(qtbot, page, viewer, tmp_path):
     assert (mask.array == 1).sum() == (box() > 0).sum()
 
 
-def test_without_an_annotation_the_page_says_so(page, viewer):
-    for name in ("expert", "non-expert"):
-        viewer.layers.remove(name)
+def test_scan_without_annotation_waits_and_is_annotated_later(
+    qtbot, page, viewer, tmp_path
+):
+    masks = {name: viewer.layers.pop(name) for name in ("expert", "non-expert")}
+    assert page.form.expert_box.currentText() == "none yet: annotate later"
+    page.form.patient_edit.setText("P7")
+    page.form.add_button.click()
+    wait(qtbot, page)
+    assert page.message.text().startswith("Added 'scan-one', to be annotated.")
+    assert page.table.topLevelItem(0).text(2) == "none"
+    assert page.form.patient == "P7"  # it is the same case that is offered again
 
-    page.add_button.click()
+    page.form.add_button.click()
+    assert page.message.text().startswith("A case must have an expert's annotation")
+
+    for mask in masks.values():
+        viewer.add_layer(mask)
+    assert page.form.add_button.text() == "Save the annotation of this case"
+    page.form.add_button.click()
+    wait(qtbot, page)
+
+    assert page.message.text().startswith("Annotated 'scan-one'.")
+    (case,) = Study.open(tmp_path / "study").cases
+    assert (case.case, case.patient) == ("scan-one", "P7")
+    mask = read_mask(tmp_path / "study" / case.expert)
+    np.testing.assert_array_equal(mask.array, box() > 0)
+    assert page.form.case == "scan-one-2"
+    assert page.form.add_button.text() == "Add open layers as a case"
+
+
+def test_annotation_of_another_scan_is_refused(qtbot, page, viewer, tmp_path):
+    page.form.expert_box.setCurrentIndex(0)
+    page.form.nonexpert_box.setCurrentIndex(0)
+    page.form.add_button.click()
+    wait(qtbot, page)
+    viewer.layers["scan one"].data = viewer.layers["scan one"].data // 2
+
+    page.form.expert_box.setCurrentText("expert")
+    page.form.add_button.click()
+    wait(qtbot, page)
+
+    assert "got another image for 'scan-one'" in page.message.text()
+    assert not Study.open(tmp_path / "study").cases[0].expert
+
+
+def test_second_annotation_alone_is_refused(page):
+    page.form.expert_box.setCurrentIndex(0)
+
+    page.form.add_button.click()
 
     assert page.message.text().startswith("A case must have an expert's annotation")
 
@@ -98,7 +142,7 @@ def test_without_an_annotation_the_page_says_so(page, viewer):
 def test_empty_annotation_is_refused(qtbot, page, viewer, tmp_path):
     viewer.layers["expert"].data = np.zeros(SHAPE, np.int32)
 
-    page.add_button.click()
+    page.form.add_button.click()
     wait(qtbot, page)
 
     assert "got the empty layer 'expert'" in page.message.text()
@@ -106,9 +150,9 @@ def test_empty_annotation_is_refused(qtbot, page, viewer, tmp_path):
 
 
 def test_one_layer_cannot_be_both_annotators(page):
-    page.nonexpert_box.setCurrentText("expert")
+    page.form.nonexpert_box.setCurrentText("expert")
 
-    page.add_button.click()
+    page.form.add_button.click()
 
     assert page.message.text().startswith("Expert and non-expert must be two layers")
 
@@ -116,16 +160,16 @@ def test_one_layer_cannot_be_both_annotators(page):
 def test_mask_elsewhere_is_refused(qtbot, page, viewer):
     viewer.layers["expert"].translate = (0, 0, 0)
 
-    page.add_button.click()
+    page.form.add_button.click()
     wait(qtbot, page)
 
     assert page.message.text().startswith("Mask and image must share a grid")
 
 
 def test_unfit_name_is_refused(qtbot, page):
-    page.patient_edit.setText("Doe, John")
+    page.form.patient_edit.setText("Doe, John")
 
-    page.add_button.click()
+    page.form.add_button.click()
     wait(qtbot, page)
 
     assert "must consist of letters, digits and _ . -" in page.message.text()
@@ -135,7 +179,7 @@ def test_single_frame_is_a_case(qtbot, page, viewer, tmp_path):
     viewer.layers.clear()
     viewer.add_image(np.arange(600.0).reshape(20, 30), name="frame")
     viewer.add_labels(box()[0], name="expert")
-    page.add_button.click()
+    page.form.add_button.click()
     wait(qtbot, page)
 
     (case,) = Study.open(tmp_path / "study").cases
@@ -184,7 +228,7 @@ def test_check_lists_what_is_wrong(qtbot, page, folder, tmp_path):
 
 
 def test_too_few_patients_are_counted(qtbot, page):
-    page.add_button.click()
+    page.form.add_button.click()
     wait(qtbot, page)
 
     page.split_button.click()
@@ -210,8 +254,8 @@ def test_folder_without_a_study_is_refused(page, tmp_path):
 
 
 def test_without_a_study_the_way_is_shown(qtbot, viewer, tmp_path):
-    page = StudyPage(viewer, Places(tmp_path / "other"))
+    page = StudyPage(viewer, Places(tmp_path / "other"), list)
     qtbot.addWidget(page)
 
     assert page.message.text().startswith("Make a study first")
-    assert not page.add_button.isEnabled()
+    assert not page.form.add_button.isEnabled()

@@ -59,6 +59,26 @@ def add(
     print(f"{case}: {len(opened.cases)} cases in the study.")
 
 
+@study.command()
+def annotate(
+    folder: _Folder,
+    case: Annotated[str, typer.Option(help="A case that waits, as 'next' lists it.")],
+    expert: Annotated[Path, typer.Option(help="Expert's mask.")],
+    nonexpert: Annotated[Path | None, typer.Option(help="Second mask.")] = None,
+) -> None:
+    """Copy the annotation of a case that had none into the study."""
+    from napari_microus.core.io import read_mask
+    from napari_microus.core.study import Study
+
+    opened = Study.open(folder)
+    known = {found.case: found for found in opened.cases}
+    scan = opened.read_scan(known[case]) if case in known else None
+    truth = read_mask(expert, grid=scan)
+    other = None if nonexpert is None else read_mask(nonexpert, grid=scan)
+    opened.add_masks(case, truth, other)
+    print(f"{case}: annotated.")
+
+
 @study.command("import")
 def import_(
     folder: _Folder,
@@ -143,17 +163,37 @@ def list_cases(folder: _Folder) -> None:
 @study.command("next")
 def next_(
     folder: _Folder,
-    model: Annotated[str, typer.Option(help="Model, by name or folder.")],
+    model: Annotated[
+        str | None,
+        typer.Option(help="Model, by name or folder; the bundled one, if not given."),
+    ] = None,
+    frames: Annotated[int, typer.Option(help="Frames of each scan to look at.")] = 8,
     device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
     progress: ProgressOption = ProgressStyle.bar,
 ) -> None:
     """Rank the cases without an expert mask by what annotating them would teach."""
-    from napari_microus.core.library import load_model
+    from napari_microus.core.events import Finished, to_json
+    from napari_microus.core.library import DEFAULT_MODEL, load_model
     from napari_microus.core.study import Study
     from napari_microus.core.study.next_case import next_cases
 
-    work = next_cases(Study.open(folder), load_model(model), device=device)
-    for found in drain(work, progress):
+    opened = Study.open(folder)
+    loaded = load_model(model or DEFAULT_MODEL)
+    ranked = drain(next_cases(opened, loaded, device=device, frames=frames), progress)
+    if progress is ProgressStyle.json:
+        rows = [
+            {
+                "case": found.case.case,
+                "image": str(opened.path(found.case.image)),
+                "uncertainty": found.uncertainty,
+                "disagreement": found.disagreement,
+                "frame": found.frame,
+            }
+            for found in ranked
+        ]
+        print(to_json(Finished({"ranked": rows})), flush=True)
+        return
+    for found in ranked:
         print(
             f"{found.case.case}\tuncertainty {found.uncertainty:.3f}\t"
             f"expected disagreement {found.disagreement:.3f}\tframe {found.frame}"

@@ -56,7 +56,10 @@ class LayerData:
 def add_layers(
     study: Study, case: str, patient: str, layers: list[LayerData]
 ) -> Generator[Event, None, str]:
-    """Write a scan and one or two annotations; return what to tell the user."""
+    """Write a scan and up to two annotations; return what to tell the user.
+
+    Where the study has the scan without an annotation, that one gets them.
+    """
     yield Progress(0, len(layers), "layers", "Writing")
     image, *masks = layers
     scan = image.volume()
@@ -67,10 +70,19 @@ def add_layers(
                 "An annotation must show the capsule somewhere; got the empty layer "
                 f"'{layer.name}'. Draw it, or choose another layer."
             )
-    expert, nonexpert = volumes[0], volumes[1] if len(volumes) > 1 else None
+    expert, nonexpert = [*volumes, None, None][:2]
+    waiting = next((c for c in study.cases if c.case == case and not c.expert), None)
+    if expert is not None and waiting is not None:
+        if not np.array_equal(study.read_scan(waiting).array, scan.array):
+            raise InputError(
+                f"An annotation must belong to its case's scan; got another image for "
+                f"'{case}'. Choose that scan, or give the case another name."
+            )
+        study.add_masks(case, expert, nonexpert)
+        return f"Annotated '{case}'. The study has {count_cases(study.used)}."
     study.add_case(case, patient, scan, expert, nonexpert)
-    counts = count_cases(study.used)
-    return f"Added '{case}'. The study has {counts}."
+    later = "" if expert is not None else ", to be annotated"
+    return f"Added '{case}'{later}. The study has {count_cases(study.used)}."
 
 
 def import_cases(

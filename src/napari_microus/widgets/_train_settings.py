@@ -289,6 +289,7 @@ class AdvancedForm(QWidget):
         self._labels: dict[str, QLabel] = {}
         self._settings = {s.path: s for part in SECTIONS.values() for s in part}
         self._recipe: dict[str, Any] = {}
+        self._parts: dict[str, QFormLayout] = {}
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 0, 0, 0)
         for title, settings in SECTIONS.items():
@@ -302,6 +303,11 @@ class AdvancedForm(QWidget):
             for setting in settings:
                 rows.addRow(self._label(setting), self._field(setting))
             column.addLayout(rows)
+            self._parts[title] = rows
+
+    def add_below(self, title: str, widget: QWidget) -> None:
+        """Put a widget below the fields of one of `SECTIONS`."""
+        self._parts[title].addRow(widget)
 
     def _label(self, setting: Setting) -> QLabel:
         label = QLabel(setting.label)

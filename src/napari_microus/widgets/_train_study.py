@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
-    QComboBox,
     QFileDialog,
-    QFormLayout,
-    QGroupBox,
     QHBoxLayout,
     QHeaderView,
-    QLineEdit,
     QPushButton,
     QTreeWidget,
     QTreeWidgetItem,
@@ -27,23 +21,25 @@ from napari_microus.core.errors import MicroUSError
 from napari_microus.core.events import Event, Progress
 from napari_microus.core.study import Study, split_study
 from napari_microus.widgets._compare_parts import text
+from napari_microus.widgets._train_case_form import CaseForm
 from napari_microus.widgets._train_cases import (
     LayerData,
     add_layers,
     check_cases,
-    free_patient,
     import_cases,
 )
 from napari_microus.widgets._train_form import combo
+from napari_microus.widgets._train_next import NextCases
 from napari_microus.widgets._worker import start_worker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari.components import ViewerModel
 
+    from napari_microus.core.library import ModelInfo
     from napari_microus.widgets._train_places import Places
     from napari_microus.widgets._worker import Worker
-
-_NONE = "none"
 
 
 class StudyPage(QWidget):
@@ -55,12 +51,18 @@ class StudyPage(QWidget):
         Its layers can be added as a case.
     places : Places
         Remembers the studies.
+    list_models : callable
+        `core.library.list_models`: one of them ranks the scans without annotation.
     """
 
     chosen = Signal(object)
 
     def __init__(
-        self, viewer: ViewerModel, places: Places, parent: QWidget | None = None
+        self,
+        viewer: ViewerModel,
+        places: Places,
+        list_models: Callable[[], list[ModelInfo]],
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._viewer = viewer
@@ -70,23 +72,7 @@ class StudyPage(QWidget):
         self.study_box = combo("The study to work on. Studies are remembered.")
         self.new_button = _button("New…", "Make an empty study in a folder.")
         self.open_button = _button("Open…", "Open a folder that holds a study.")
-        self.image_box = combo("The scan.")
-        self.expert_box = combo("The annotation to learn from.")
-        self.nonexpert_box = combo(
-            "A second, less certain annotation of the same scan, if there is one. "
-            "Where the two differ the loss looks harder."
-        )
-        self.case_edit = QLineEdit()
-        self.case_edit.setToolTip("Name of the scan: letters, digits and _ . -")
-        self.patient_edit = QLineEdit()
-        self.patient_edit.setToolTip(
-            "Pseudonym of the patient. All scans of one patient must have the same "
-            "one: they stay together when the study is split."
-        )
-        self.add_button = _button(
-            "Add open layers as a case",
-            "Writes scan and annotations into the study, in their geometry.",
-        )
+        self.form = CaseForm(viewer)
         self.import_button = _button(
             "Import folder…",
             "List scans and masks where they are: the public micro-ultrasound "
@@ -102,10 +88,10 @@ class StudyPage(QWidget):
         )
         self.table = QTreeWidget()
         self.message = text()
+        self.next = NextCases(viewer, list_models)
         self._lay_out()
         self._connect()
         self.refresh_studies()
-        self.refresh_layers()
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()
@@ -113,15 +99,6 @@ class StudyPage(QWidget):
         top.addWidget(self.study_box, 1)
         top.addWidget(self.new_button)
         top.addWidget(self.open_button)
-        self.layers_box = QGroupBox("Open layers")
-        rows = QFormLayout(self.layers_box)
-        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        rows.addRow("Image", self.image_box)
-        rows.addRow("Expert", self.expert_box)
-        rows.addRow("Non-expert", self.nonexpert_box)
-        rows.addRow("Patient", self.patient_edit)
-        rows.addRow("Case", self.case_edit)
-        rows.addRow(self.add_button)
         tools = QHBoxLayout()
         tools.setContentsMargins(0, 0, 0, 0)
         for button in (self.import_button, self.check_button, self.split_button):
@@ -133,23 +110,21 @@ class StudyPage(QWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         column = QVBoxLayout(self)
         column.addLayout(top)
-        column.addWidget(self.layers_box)
+        column.addWidget(self.form)
         column.addLayout(tools)
         column.addWidget(self.message)
         column.addWidget(self.table, 1)
+        column.addWidget(self.next)
 
     def _connect(self) -> None:
         self.study_box.currentIndexChanged.connect(self._on_study)
         self.new_button.clicked.connect(self._ask_new)
         self.open_button.clicked.connect(self._ask_open)
-        self.add_button.clicked.connect(self.add_case)
+        self.form.add_wanted.connect(self.add_case)
         self.import_button.clicked.connect(self._ask_import)
         self.check_button.clicked.connect(self.check)
         self.split_button.clicked.connect(self.split)
-        self.image_box.currentIndexChanged.connect(self._suggest_case)
-        layers = self._viewer.layers.events
-        for event in (layers.inserted, layers.removed, layers.reordered):
-            event.connect(self.refresh_layers)
+        self.next.opened.connect(self.form.choose)
 
     # --- the study
 
@@ -222,7 +197,8 @@ class StudyPage(QWidget):
         study = self.study
         for button in (self.import_button, self.check_button, self.split_button):
             button.setEnabled(study is not None and self._worker is None)
-        self._check_add()
+        self.form.show_study(study, is_ready=self._worker is None)
+        self.next.show_study(study)
         if study is None:
             return
         for case in study.cases:
@@ -231,78 +207,34 @@ class StudyPage(QWidget):
             split = "ignored" if case.ignore else case.split or "–"
             words = [case.case, case.patient, ", ".join(masks) or "none", split]
             self.table.addTopLevelItem(QTreeWidgetItem(words))
-        if not self.patient_edit.text():
-            self.patient_edit.setText(free_patient(study))
 
     # --- open layers
 
-    def refresh_layers(self, event: Any = None) -> None:
-        """List the viewer's layers anew and keep the choices."""
-        layers = list(self._viewer.layers)
-        images = [layer for layer in layers if isinstance(layer, Image)]
-        masks = [layer for layer in layers if isinstance(layer, Labels)]
-        _refill(self.image_box, images, None)
-        _refill(self.expert_box, masks, _guess(masks, is_expert=True))
-        for layer in images + masks:
-            layer.events.name.disconnect(self._rename)
-            layer.events.name.connect(self._rename)
-        guess = _guess([m for m in masks if m is not self.expert], is_expert=False)
-        _refill(self.nonexpert_box, masks, guess, none=_NONE)
-        self._suggest_case()
-        self._check_add()
-
-    def _rename(self) -> None:
-        for box in (self.image_box, self.expert_box, self.nonexpert_box):
-            for index in range(box.count()):
-                if (layer := box.itemData(index)) is not None:
-                    box.setItemText(index, layer.name)
-
-    @property
-    def expert(self) -> Labels | None:
-        """The chosen layer to learn from."""
-        layer: Labels | None = self.expert_box.currentData()
-        return layer
-
-    def _suggest_case(self) -> None:
-        image = self.image_box.currentData()
-        if image is not None:
-            name = re.sub(r"[^\w.-]+", "-", image.name).strip("-.") or "case"
-            taken = {c.case for c in self.study.cases} if self.study else set()
-            number, free = 2, name
-            while free in taken:
-                free, number = f"{name}-{number}", number + 1
-            self.case_edit.setText(free)
-
-    def _check_add(self) -> None:
-        ready = self.study is not None and self._worker is None
-        self.add_button.setEnabled(ready and self.image_box.count() > 0)
-
     def add_case(self) -> None:
         """Write the chosen layers into the study."""
-        image: Image | None = self.image_box.currentData()
-        expert, nonexpert = self.expert, self.nonexpert_box.currentData()
+        form, image = self.form, self.form.image
         if self.study is None or image is None:
             return
-        if expert is None:
-            self.say(
-                "A case must have an expert's annotation to learn from; got none. "
-                "Draw or open a Labels layer."
-            )
-            return
-        if nonexpert is expert:
+        if form.nonexpert is not None and form.nonexpert is form.expert:
             self.say(
                 "Expert and non-expert must be two layers; got the same twice. "
                 "Choose another one or none."
             )
             return
-        layers = [image, expert] + ([nonexpert] if nonexpert is not None else [])
-        self.say(f"Writing {self.case_edit.text()} …")
+        if form.expert is None and (form.nonexpert is not None or form.waiting):
+            self.say(
+                "A case must have an expert's annotation to learn from; got none. "
+                "Draw or open a Labels layer."
+            )
+            return
+        masks = [m for m in (form.expert, form.nonexpert) if m is not None]
+        self.say(f"Writing {form.case} …")
         self._work(
             add_layers,
             self.study,
-            self.case_edit.text().strip(),
-            self.patient_edit.text().strip(),
-            [LayerData.of(layer) for layer in layers],
+            form.case,
+            form.patient,
+            [LayerData.of(layer) for layer in (image, *masks)],
         )
 
     def import_from(self, folder: Path, pattern: str | None = None) -> None:
@@ -353,7 +285,7 @@ class StudyPage(QWidget):
     def _on_done(self, words: str) -> None:
         self.say(words)
         # Each case is another scan of, as a rule, another patient.
-        self.patient_edit.clear()
+        self.form.patient_edit.clear()
 
     def _on_error(self, error: Exception) -> None:
         is_known = isinstance(error, (MicroUSError, OSError))
@@ -362,43 +294,13 @@ class StudyPage(QWidget):
     def _on_finished(self) -> None:
         self._worker = None
         self._show_cases()
-        self._suggest_case()
+        self.form.suggest()
         self.chosen.emit(self.study.folder if self.study else None)
 
     def say(self, words: str) -> None:
         """Show a sentence."""
         self.message.setText(words)
         self.message.setVisible(bool(words))
-
-
-def _guess(masks: list[Labels], *, is_expert: bool) -> Labels | None:
-    """Return the layer whose name says that it is the one."""
-    for mask in masks:
-        name = mask.name.lower()
-        says_non = "non" in name or "novice" in name or "student" in name
-        if "expert" in name and says_non is not is_expert:
-            return mask
-        if not is_expert and says_non:
-            return mask
-    return masks[0] if masks and is_expert else None
-
-
-def _refill(
-    box: QComboBox, layers: list[Any], guess: Any, *, none: str | None = None
-) -> None:
-    chosen = box.currentData()
-    chosen = chosen if chosen in layers else guess
-    box.blockSignals(True)
-    box.clear()
-    if none is not None:
-        box.addItem(none, None)
-    for layer in layers:
-        box.addItem(layer.name, layer)
-    first = 0 if none is None else 1
-    default = box.count() - 1 if none is None else 0
-    index = layers.index(chosen) + first if chosen in layers else default
-    box.setCurrentIndex(index)
-    box.blockSignals(False)
 
 
 def _button(label: str, tip: str) -> QPushButton:

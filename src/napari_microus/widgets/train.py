@@ -29,6 +29,7 @@ from napari_microus.widgets._train_panel import RunPanel
 from napari_microus.widgets._train_places import Places
 from napari_microus.widgets._train_runs import RunsPage
 from napari_microus.widgets._train_study import StudyPage
+from napari_microus.widgets._train_variation import VariationPreview
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     import napari
 
     from napari_microus.core.library import ModelInfo
+    from napari_microus.core.train import TrainConfig
 
 TRAIN, STUDY, RUNS = 0, 1, 2
 
@@ -79,7 +81,9 @@ class TrainWidget(QWidget):
         self._places = Places() if places is None else places
         self._keeper = keeper() if run_keeper is None else run_keeper
         self.form = RunForm(list_models, self._places)
-        self.study_page = StudyPage(viewer, self._places)
+        self.variations = VariationPreview(viewer, self._preview_config)
+        self.form.advanced.add_below("Variation of frames", self.variations)
+        self.study_page = StudyPage(viewer, self._places, list_models)
         self.runs_page = RunsPage(self._places)
         self.panel = RunPanel(viewer)
         self.start_button = QPushButton("Train")
@@ -206,6 +210,9 @@ class TrainWidget(QWidget):
         """Show what to do about a run that would take hours."""
         self.small_button.setVisible(is_on)
         self.anyway_button.setVisible(is_on)
+
+    def _preview_config(self) -> TrainConfig:
+        return self.form.config(self._new_run())
 
     def _new_run(self) -> Path:
         return self._places.new_run(self.form.study, self.form.model_name)

@@ -78,3 +78,31 @@ def test_opening_the_test_set_is_remembered(study_of):
     (use,) = Study.open(study.folder).test_uses()
     assert use["purpose"] == "final table"
     assert use["cases"] == 1
+
+
+def test_a_waiting_case_gets_its_masks(study_of, case_of):
+    study = study_of(1)
+    scan, expert, other = case_of(3)
+    study.add_case("bare", "p7", scan, split="train")
+
+    study.add_masks("bare", expert, other)
+
+    (_, case) = Study.open(study.folder).cases
+    assert (case.patient, case.split) == ("p7", "train")
+    read = study.read(case)
+    for mask, written in zip(read[1:], (expert, other), strict=True):
+        np.testing.assert_array_equal(mask.array, written.array)
+
+
+def test_an_annotated_case_keeps_its_masks(study_of, case_of):
+    study = study_of(1)
+    with pytest.raises(InputError, match="without an expert mask; got 'case0'"):
+        study.add_masks("case0", case_of(0)[1])
+
+
+def test_masks_of_another_grid_are_refused_and_nothing_is_written(study_of, case_of):
+    study = study_of(1)
+    study.add_case("bare", "p7", case_of(3)[0])
+    with pytest.raises(InputError, match="must share a grid"):
+        study.add_masks("bare", case_of(3, frames=5)[1])
+    assert not (study.folder / "cases" / "bare" / "expert.nii.gz").exists()

@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from napari_microus.core.errors import InputError
+from napari_microus.core.events import Notice, Progress
 from napari_microus.core.study.next_case import next_cases
 
 
@@ -44,4 +45,30 @@ def test_annotated_cases_and_the_test_set_are_left_alone(study_of, case_of, rank
     study = study_of(2)
     study.add_case("locked", "p5", case_of(3)[0], split="test")
     with pytest.raises(InputError, match="must lack an expert mask"):
+        rank(study)
+
+
+def test_a_scan_that_cannot_be_read_is_left_out_and_named(study_of, case_of):
+    study = study_of(1)
+    study.add_case("good", "p5", case_of(3)[0])
+    broken = study.add_case("broken", "p6", case_of(4)[0])
+    study.path(broken.image).write_bytes(b"no scan")
+    events, work = [], next_cases(study, Echo(), device="cpu")
+    while True:
+        try:
+            events.append(next(work))
+        except StopIteration as stop:
+            ranked = stop.value
+            break
+
+    assert [found.case.case for found in ranked] == ["good"]
+    (notice,) = [event for event in events if isinstance(event, Notice)]
+    assert notice.message.startswith("'broken' was left out:")
+    assert events[-1] == Progress(2, 2, "cases", "Ranking")
+
+
+def test_no_readable_scan_is_an_error(study_of, case_of, rank):
+    study = study_of(1)
+    study.path(study.add_case("broken", "p6", case_of(4)[0]).image).unlink()
+    with pytest.raises(InputError, match="must be readable to be ranked; got 1"):
         rank(study)

@@ -101,3 +101,36 @@ def test_a_fold_that_does_not_exist_is_refused(study):
         training_cases(study, 2)
     with pytest.raises(InputError, match="got None"):
         training_cases(study, None)
+
+
+def test_what_comes_after_the_split_stays_with_its_patient(study):
+    split_study(study, val=0.2, test=0.3)
+    for place, patient in enumerate(
+        [min(patients(study, "val")), min(patients(study, "test")), "new"]
+    ):
+        study.add(StudyCase(f"late{place}", patient, "image.nii", "expert.nii"))
+
+    train, val, sentence = training_cases(study, None)
+
+    assert "late0" in {case.case for case in val}
+    assert "late2" in {case.case for case in train}
+    assert "late1" not in {case.case for case in train + val}
+    assert "2 cases of 2 patients came after the split" in sentence
+
+
+def test_a_new_case_of_a_tested_patient_is_never_learnt_from(study):
+    study.cases[0] = replace(study.cases[0], split="test")
+
+    train, val, _ = training_cases(study, None)
+
+    assert "p0" not in {case.patient for case in train + val}
+
+
+def test_patients_without_a_mask_are_not_split_yet(study):
+    study.cases += [StudyCase(f"bare{p}", f"bare{p}", "i.nii") for p in range(40)]
+
+    split_study(study, val=0.2)
+
+    assert len(patients(study, "train")) == 8
+    assert len(patients(study, "val")) == 2
+    assert len(patients(study, "")) == 40

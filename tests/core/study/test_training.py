@@ -52,7 +52,7 @@ def test_without_a_second_annotator_the_expert_stands_in(study_of, prepare):
 
 
 def test_ignored_pixels_stay_ignored(study_of, prepare, case_of):
-    study = study_of(2)
+    study = study_of(0)
     scan, expert, _ = case_of(4)
     marked = expert.array.copy()
     marked[:, :10] = 255

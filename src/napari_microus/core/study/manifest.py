@@ -197,13 +197,7 @@ class Study:
 
         masks = {"expert": expert, "nonexpert": nonexpert, **(annotators or {})}
         present = {key: mask for key, mask in masks.items() if mask is not None}
-        for key, mask in present.items():
-            if not scan.shares_grid(mask):
-                raise InputError(
-                    f"Mask and image must share a grid; got {mask.shape} for "
-                    f"'{key}' and {scan.shape}, or another geometry. Resample the "
-                    "mask first."
-                )
+        _check_grids(scan, present)
         below = f"cases/{name}"
         files = {key: f"{below}/{key}.nii.gz" for key in present}
         case = StudyCase(
@@ -222,6 +216,51 @@ class Study:
         self.cases.append(case)
         self.save()
         return case
+
+    def add_masks(
+        self, name: str, expert: Volume, nonexpert: Volume | None = None
+    ) -> StudyCase:
+        """Write the annotation of a case that had none, and list it.
+
+        Parameters
+        ----------
+        name : str
+            A case without an expert mask.
+        expert, nonexpert : Volume
+            Masks on the grid of the case's scan: 0, 1 and, where undecided, 255.
+            A non-expert mask that the case has already stays where None is given.
+
+        Raises
+        ------
+        InputError
+            If there is no such case, it is annotated already, or a mask is not on
+            the scan's grid.
+        OutputError
+            If the study's folder cannot be written.
+        """
+        from napari_microus.core.io import write_mask
+
+        waiting = {case.case: case for case in self.cases if not case.expert}
+        if name not in waiting:
+            raise InputError(
+                f"A case to annotate must be in the study without an expert mask; got "
+                f"'{name}'. Choose one of those that wait, or add a new case."
+            )
+        case = waiting[name]
+        second = {} if nonexpert is None else {"nonexpert": nonexpert}
+        masks: dict[str, Volume] = {"expert": expert, **second}
+        _check_grids(self.read_scan(case), masks)
+        files = {key: f"cases/{name}/{key}.nii.gz" for key in masks}
+        for key, mask in masks.items():
+            write_mask(mask, self.folder / files[key])
+        done = replace(
+            case,
+            expert=files["expert"],
+            nonexpert=files.get("nonexpert", case.nonexpert),
+        )
+        self.cases = [done if other is case else other for other in self.cases]
+        self.save()
+        return done
 
     def path(self, file: str) -> Path:
         """Return the path of a file that the manifest names."""
@@ -284,6 +323,15 @@ class Study:
             return []
         lines = path.read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines]
+
+
+def _check_grids(scan: Volume, masks: Mapping[str, Volume]) -> None:
+    for key, mask in masks.items():
+        if not scan.shares_grid(mask):
+            raise InputError(
+                f"Mask and image must share a grid; got {mask.shape} for '{key}' and "
+                f"{scan.shape}, or another geometry. Resample the mask first."
+            )
 
 
 def _read_row(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_microus.core.compare import hard_region
-from napari_microus.core.errors import InputError
-from napari_microus.core.events import Event, Progress
+from napari_microus.core.errors import ConfigError, InputError
+from napari_microus.core.events import Event, Notice, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -57,6 +57,8 @@ def next_cases(
 ) -> Generator[Event, None, list[RankedCase]]:
     """Rank the cases without an expert mask, the most instructive one first.
 
+    A scan that cannot be read is left out, with a notice.
+
     Parameters
     ----------
     study : Study
@@ -71,22 +73,37 @@ def next_cases(
     Raises
     ------
     InputError
-        If every case is annotated already.
+        If every case is annotated already, or no scan can be read.
+    ConfigError
+        If ``frames`` is below 1.
     """
     from napari_microus.core.train.validate import spread
 
+    if frames < 1:
+        raise ConfigError(f"frames must be at least 1; got {frames}. Use 8.")
     waiting = [c for c in study.used if not c.expert and c.split != "test"]
     if not waiting:
         raise InputError(
             "Some case must lack an expert mask to be ranked; got "
             f"{len(study.used)} annotated ones. Add unlabelled scans to the study."
         )
-    ranked = []
+    ranked: list[RankedCase] = []
+    unread = ""
+    yield Progress(0, len(waiting), "cases", "Ranking")
     for number, case in enumerate(waiting, start=1):
-        scan = study.read_scan(case)
-        chosen = spread(len(scan.array), frames)
-        ranked.append((yield from _rank(case, scan, model, device, chosen)))
+        try:
+            scan = study.read_scan(case)
+            chosen = spread(len(scan.array), frames)
+            ranked.append((yield from _rank(case, scan, model, device, chosen)))
+        except InputError as error:
+            unread = f"'{case.case}' was left out: {error}"
+            yield Notice(unread)
         yield Progress(number, len(waiting), "cases", "Ranking")
+    if not ranked:
+        raise InputError(
+            f"Some scan must be readable to be ranked; got {len(waiting)} that are "
+            f"not. The last one: {unread}"
+        )
     return sorted(ranked, key=lambda found: found.score, reverse=True)
 
 

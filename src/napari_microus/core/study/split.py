@@ -22,7 +22,8 @@ def split_study(
     """Assign every patient to training, validation or test, and save.
 
     Patients who are in the test set already stay there, so that a test set is
-    never learnt from; ``test`` then asks for no more.
+    never learnt from; ``test`` then asks for no more. Patients without an expert
+    mask stay undecided: nothing can be learnt from them or measured on them yet.
 
     Parameters
     ----------
@@ -44,8 +45,9 @@ def split_study(
             f"and {test:g}. Try 0.2 and 0.2."
         )
     kept = _test_patients(study)
-    free = [patient for patient in study.patients if patient not in kept]
-    test_count = 0 if kept else _share(test, len(study.patients))
+    annotated = _annotated(study)
+    free = [patient for patient in annotated if patient not in kept]
+    test_count = 0 if kept else _share(test, len(annotated))
     val_count = _share(val, len(free))
     needed = 1 + (val > 0) + (test > 0 and not kept)
     if len(free) < max(needed, 1 + test_count + val_count):
@@ -62,7 +64,7 @@ def split_study(
 
 
 def split_in_folds(study: Study, folds: int, *, seed: int = 0) -> None:
-    """Assign every patient outside the test set to one of ``folds``, and save.
+    """Assign every annotated patient outside the test set to a fold, and save.
 
     Raises
     ------
@@ -72,7 +74,7 @@ def split_in_folds(study: Study, folds: int, *, seed: int = 0) -> None:
     if folds < 2:
         raise InputError(f"There must be at least 2 folds; got {folds}. Try 5.")
     kept = _test_patients(study)
-    order = _shuffled([p for p in study.patients if p not in kept], seed)
+    order = _shuffled([p for p in _annotated(study) if p not in kept], seed)
     if len(order) < folds:
         raise InputError(
             f"{folds} folds need at least {folds} patients, as all scans of a patient "
@@ -89,15 +91,17 @@ def training_cases(
 ) -> tuple[list[StudyCase], list[StudyCase], str]:
     """Return cases to train and to validate on, and a sentence on how they were split.
 
-    A study that was never split is shared 4 : 1 by patient for the occasion. Test
-    cases are in neither list.
+    A study that was never split is shared 4 : 1 by patient for the occasion. Cases
+    that were added since it was split stay with their patient, and those of new
+    patients are learnt from. Patients with a test case are in neither list.
 
     Raises
     ------
     InputError
         If there are too few patients, or the fold does not exist.
     """
-    usable = [case for case in study.used if case.expert and case.split != "test"]
+    tested = _test_patients(study)
+    usable = [case for case in study.used if case.expert and case.patient not in tested]
     if not usable:
         raise InputError(
             "A study must have cases with an expert mask outside the test set; got "
@@ -110,7 +114,9 @@ def training_cases(
     val = [case for case in usable if case.split == "val"]
     if train and val:
         _check_apart(train, val)
-        return train, val, f"Split of the manifest: {_count(train)}, {_count(val)}."
+        added = _add_undecided(train, val, usable)
+        how = f"Split of the manifest: {_count(train)}, {_count(val)}.{added}"
+        return train, val, how
     patients = list(dict.fromkeys(case.patient for case in usable))
     if len(patients) < 2:
         raise InputError(
@@ -136,10 +142,23 @@ def _by_fold(
             f"data.fold must name a fold of the study; got {fold}. The folds are: "
             f"{known}."
         )
-    train = [case for case in usable if case.fold is not None and case.fold != fold]
     val = [case for case in usable if case.fold == fold]
+    train = [case for case in usable if case.fold is not None and case.fold != fold]
     _check_apart(train, val)
-    return train, val, f"Fold {fold} of {len(folds)}: {_count(train)}, {_count(val)}."
+    added = _add_undecided(train, val, usable)
+    how = f"Fold {fold} of {len(folds)}: {_count(train)}, {_count(val)}.{added}"
+    return train, val, how
+
+
+def _add_undecided(
+    train: list[StudyCase], val: list[StudyCase], usable: list[StudyCase]
+) -> str:
+    """Put the cases that came after the split where they belong; say how many."""
+    held = {case.patient for case in val}
+    late = [case for case in usable if not case.split]
+    val += [case for case in late if case.patient in held]
+    train += [case for case in late if case.patient not in held]
+    return f" {_count(late)} came after the split." if late else ""
 
 
 def _check_apart(train: list[StudyCase], val: list[StudyCase]) -> None:
@@ -154,6 +173,11 @@ def _check_apart(train: list[StudyCase], val: list[StudyCase]) -> None:
 def _assign(study: Study, split_of: Callable[[StudyCase], str]) -> None:
     study.cases = [replace(case, split=split_of(case)) for case in study.cases]
     study.save()
+
+
+def _annotated(study: Study) -> list[str]:
+    """Return the patients with an expert mask, each once."""
+    return list(dict.fromkeys(case.patient for case in study.used if case.expert))
 
 
 def _test_patients(study: Study) -> list[str]:

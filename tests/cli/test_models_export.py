@@ -1,0 +1,64 @@
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import napari_microus.cli.commands  # noqa: F401  registers the commands
+from napari_microus.cli import app
+from napari_microus.core.config import ModelConfig
+from napari_microus.core.errors import ConfigError, InputError, OutputError
+from napari_microus.core.library import save_model
+from napari_microus.core.models import create_model
+
+TINY = {
+    "image_size": 32,
+    "hidden_size": 16,
+    "mlp_dim": 16,
+    "num_heads": 2,
+    "num_layers": 1,
+    "in_channels": 1,
+    "width": 4,
+    "bottleneck_expansion": 1,
+    "block_units": [1, 1, 1],
+    "conv_more_channels": 16,
+    "decoder_channels": [8, 8, 4, 4],
+}
+
+
+def run(*words):
+    return CliRunner().invoke(app, list(map(str, words)), catch_exceptions=False)
+
+
+@pytest.fixture
+def network(tmp_path, monkeypatch):
+    """The network of a model 'tiny' in the library."""
+    monkeypatch.setenv("NAPARI_MICROUS_MODELS", str(tmp_path / "models"))
+    config = {"architecture": "transunet", "transunet": TINY}
+    network = create_model(ModelConfig.from_dict(config)).eval()
+    described = {"architecture": "transunet", "options": TINY, "input": {"size": 32}}
+    parts = {"config": described, "card": "# Tiny", "metrics": {}}
+    save_model(tmp_path / "models" / "tiny", network, **parts)
+    return network
+
+
+def test_the_suffix_says_what_is_written(network, tmp_path):
+    for name in ("a.onnx", "b.pt", "bundle"):
+        done = run("models", "export", "tiny", tmp_path / name)
+        assert done.stdout.strip() == str(tmp_path / name)
+    frames = torch.rand(1, 1, 32, 32)
+    with torch.no_grad():
+        expected = network(frames).logits
+        found = torch.jit.load(tmp_path / "b.pt")(frames)
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
+    assert (tmp_path / "a.onnx").stat().st_size > 1000
+    assert (tmp_path / "bundle" / "configs" / "inference.json").exists()
+
+
+@pytest.mark.usefixtures("network")
+def test_mistakes_are_named(tmp_path):
+    (tmp_path / "mine.pt").touch()
+    with pytest.raises(OutputError, match="must not exist yet"):
+        run("models", "export", "tiny", tmp_path / "mine.pt")
+    with pytest.raises(InputError, match=r"\.onnx or \.pt; got 'a\.pkl'"):
+        run("models", "export", "tiny", tmp_path / "a.pkl")
+    with pytest.raises(ConfigError, match="got 'huge'"):
+        run("models", "export", "huge", tmp_path / "a.pt")
