@@ -14,9 +14,8 @@ from napari_microus.core.losses.annotation import (
     in_full_precision,
     read_annotation,
     region_weight,
-    to_number,
 )
-from napari_microus.core.losses.weighted_focal import miss_probability, weighted_focal
+from napari_microus.core.losses.weighted_focal import odds_of, weighted_focal
 
 Variability = Literal["nonexpert_mean", "disagreement"]
 
@@ -120,11 +119,11 @@ class AdaptiveFocalLoss(nn.Module):
         annotation = read_annotation(logits, expert, nonexpert)
         logits = in_full_precision(logits)
         sign = annotation.sign(logits.dtype)
-        miss = miss_probability(logits, sign, clamp=self.epsilon)
-        gamma = self._gamma(miss, sign, annotation)
+        odds = odds_of(logits, sign, clamp=self.epsilon)
+        pixels = self._count(annotation.counted, logits.dtype)
+        gamma = self._gamma(odds.miss, sign, annotation, pixels)
         self.last_gamma = gamma.flatten() if self.per_sample else gamma
-        pixels = to_number(annotation.counted, logits.dtype).sum().clamp_(min=1)
-        scale = self.beta / pixels
+        scale = self.beta / pixels.sum().clamp_(min=1)
         weight = region_weight(
             annotation.counted,
             annotation.hard(self.kernel_size),
@@ -132,27 +131,32 @@ class AdaptiveFocalLoss(nn.Module):
             easy_weight=scale / gamma,
         )
         return weighted_focal(
-            logits, sign, weight, gamma, epsilon=self.epsilon, miss=miss
+            logits, sign, weight, gamma, epsilon=self.epsilon, odds=odds
         )
 
+    def _count(self, mask: Tensor, dtype: torch.dtype) -> Tensor:
+        return self._total(mask.view(torch.uint8), dtype)
+
+    def _total(self, values: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """Sum over the batch, or over each sample."""
+        if not self.per_sample:
+            return values.sum(dtype=dtype)
+        over = list(range(1, values.ndim))
+        return values.sum(over, keepdim=True, dtype=dtype)
+
     @torch.no_grad()
-    def _gamma(self, miss: Tensor, sign: Tensor, annotation: Annotation) -> Tensor:
+    def _gamma(
+        self, miss: Tensor, sign: Tensor, annotation: Annotation, pixels: Tensor
+    ) -> Tensor:
         """Return gamma, of shape () or (B, 1, ...)."""
-        over = list(range(1, miss.ndim)) if self.per_sample else []
-
-        def total(values: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-            return values.sum(over, keepdim=self.per_sample, dtype=dtype)
-
-        def count(mask: Tensor) -> Tensor:
-            return total(mask.view(torch.uint8), dtype=miss.dtype)
-
         if self.variability == "disagreement":
             varies = annotation.foreground ^ annotation.nonexpert
         else:
             varies = annotation.nonexpert
         # p is 1 - miss on the foreground and miss on the background.
-        probability = count(annotation.foreground) - total(miss * sign)
-        pixels = count(annotation.counted).clamp_(min=1)
-        excess = (probability - count(varies)) / pixels
+        foreground = self._count(annotation.foreground, miss.dtype)
+        probability = foreground - self._total(miss * sign)
+        excess = probability - self._count(varies, miss.dtype)
+        excess = excess / pixels.clamp(min=1)
         # Exact arithmetic keeps gamma at epsilon or more; rounding may not.
         return (1 - excess).clamp_(min=self.epsilon)
