@@ -10,7 +10,7 @@ import typer
 
 from napari_microus.cli import app
 from napari_microus.cli._console import ProgressOption, ProgressStyle, drain
-from napari_microus.core.compare.consensus import Consensus
+from napari_microus.core.consensus_rules import Consensus, why_not
 
 if TYPE_CHECKING:
     from napari_microus.core.compare.cases import CaseComparison, FolderComparison
@@ -126,7 +126,6 @@ class _Outputs:
 
     def check(self, *files: Path | None, overwrite: bool) -> None:
         """Refuse what would fail after the work, before it."""
-        from napari_microus.core.compare.consensus import why_not
         from napari_microus.core.errors import InputError, OutputError
 
         self._overwrite = overwrite

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,7 @@ from scipy import ndimage as ndi
 
 from napari_microus.core.compare.masks import UNDECIDED, check_same_shape
 from napari_microus.core.compare.surfaces import crop_to
+from napari_microus.core.consensus_rules import Consensus, why_not
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Event, Progress
 
@@ -19,20 +19,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+__all__ = ["Consensus", "Staple", "consensus", "staple", "why_not"]
+
 _BACKGROUND, _FOREGROUND, _ABSENT = 0, 1, 2
 # That of ITK's STAPLEImageFilter, so that its numbers are met.
 _TOLERANCE = 1e-7
 _MOST_ROUNDS = 10_000
-
-
-class Consensus(StrEnum):
-    """How the masks of several annotators become one."""
-
-    union = "union"
-    intersection = "intersection"
-    majority = "majority"
-    mean_distance = "mean_distance"
-    staple = "staple"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,20 +42,6 @@ class Staple:
     probability: NDArray[np.float32]
     sensitivity: tuple[float, ...]
     specificity: tuple[float, ...]
-
-
-def why_not(method: Consensus, annotators: int) -> str | None:
-    """Return why ``method`` cannot serve so many annotators, or None if it can."""
-    if annotators < 2:
-        return "A consensus needs two or more annotators. Add a mask."
-    if annotators < 3 and method is Consensus.majority:
-        return "A majority needs three or more annotators: two can only tie."
-    if annotators < 3 and method is Consensus.staple:
-        return (
-            "STAPLE needs three or more annotators: with two it cannot tell who is "
-            "right, and where they differ chance decides."
-        )
-    return None
 
 
 def consensus(
