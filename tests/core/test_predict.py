@@ -161,6 +161,36 @@ def test_progress_counts_every_batch(scan):
     assert {type(e) for e in events} == {Progress}
 
 
+def test_the_first_frame_comes_alone_and_changes_nothing(scan):
+    plain = run(Brightness(), scan, batch_size=2)
+    out, model = np.zeros(scan.shape, np.uint8), Brightness()
+    work = predict(model, scan, device="cpu", batch_size=2, first=3, out=out)
+    assert next(work).done == 0
+    assert next(work).done == 1
+    assert [len(frame) for frame in map(np.unique, out)] == [1, 1, 1, 2, 1]
+    np.testing.assert_array_equal(out[3], plain.mask.array[3])
+    found, _ = drain(work)
+    assert [shape[0] for shape in model.batches] == [1, 2, 2]
+    assert found.mask.array is out
+    assert found.frames == plain.frames
+    np.testing.assert_array_equal(out, plain.mask.array)
+    torch.testing.assert_close(found.logits, plain.logits)
+
+
+def test_a_first_frame_that_is_not_asked_for_has_no_effect(scan):
+    model = Brightness()
+    run(model, scan, batch_size=2, frames=(0, 1, 2), first=4)
+    assert [shape[0] for shape in model.batches] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    "out", [np.zeros((5, 60, 89), np.uint8), np.zeros((5, 60, 90))]
+)
+def test_an_out_of_another_kind_is_refused(scan, out):
+    with pytest.raises(InputError, match="out must be an array of uint8 with shape"):
+        run(Brightness(), scan, out=out)
+
+
 def test_closing_cancels_and_restores_the_training_mode(scan):
     model = Brightness().train()
     work = predict(model, scan, device="cpu", batch_size=1)

@@ -13,6 +13,7 @@ from napari.layers import Image, Labels
 from napari_microus.core.errors import CheckpointError, DeviceError
 from napari_microus.core.events import Notice, Progress
 from napari_microus.core.library import LoadedModel, ModelInfo
+from napari_microus.widgets._segment_layers import provenance
 from napari_microus.widgets.segment import SegmentWidget
 
 SHAPE = (4, 20, 30)
@@ -34,16 +35,19 @@ class Predictor:
         self.calls = []
         self.error = None
         self.hold = None
+        self.free = 0  # so many frames come without waiting for `hold`
         self.notices = []
 
     def __call__(self, model, volume, *, frames=None, **settings):
         self.calls.append({"model": model, "volume": volume, "frames": frames})
         self.calls[-1] |= settings
         wanted = range(len(volume.array)) if frames is None else frames
-        mask = np.zeros(volume.shape, np.uint8)
+        wanted = sorted(wanted, key=lambda frame: frame != settings.get("first"))
+        out = settings.get("out")
+        mask = np.zeros(volume.shape, np.uint8) if out is None else out
         yield Progress(0, len(wanted), "frames", "Segmenting")
         for done, frame in enumerate(wanted, start=1):
-            if self.hold is not None:
+            if self.hold is not None and done > self.free:
                 self.hold.wait(5)
             if self.error is not None:
                 raise self.error
@@ -468,6 +472,111 @@ def test_progress_is_shown_and_cancel_changes_nothing(qtbot, viewer, widget, pre
     assert widget.message.text() == "Cancelled; nothing was changed."
     assert widget.run_button.text() == "Segment"
     assert widget.form.isEnabled()
+
+
+@pytest.fixture
+def held(qtbot, viewer, widget, predictor):
+    """A run of which the frame in view, the third, is drawn and no other yet."""
+    viewer.dims.set_current_step(0, 2)
+    predictor.hold, predictor.free = threading.Event(), 1
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2)
+    yield viewer.layers[-1]
+    predictor.hold.set()  # the widget is gone already, and its thread must end
+
+
+def test_the_frame_in_view_is_drawn_before_the_others(qtbot, viewer, widget, held):
+    assert held.name == "scan capsule, being drawn"
+    assert [frame.any() for frame in held.data] == [False, False, True, False]
+    assert not held.editable
+    np.testing.assert_allclose(held.extent.world, viewer.layers[0].extent.world)
+
+
+def test_the_growing_capsule_becomes_the_capsule(
+    qtbot, viewer, widget, held, predictor
+):
+    predictor.hold.set()
+    qtbot.waitUntil(lambda: not widget.is_running)
+    assert [layer.name for layer in viewer.layers] == ["scan", "scan capsule"]
+    assert viewer.layers[-1] is held
+    np.testing.assert_array_equal(held.data, box())
+    assert held.editable
+    assert provenance(held)["model"]
+    assert widget.size_box.title() == "scan capsule"
+
+
+def test_a_frame_gone_to_meanwhile_is_shown_when_it_is_drawn(
+    qtbot, viewer, widget, held, predictor
+):
+    viewer.dims.set_current_step(0, 1)
+    shown = []
+    held.events.set_data.connect(lambda event: shown.append(held.data[1].any()))
+    predictor.hold.set()
+    qtbot.waitUntil(lambda: not widget.is_running)
+    assert shown
+    assert shown[-1]
+
+
+def test_cancelling_takes_the_growing_capsule_away(
+    qtbot, viewer, widget, held, predictor
+):
+    widget.run_button.click()
+    predictor.hold.set()
+    qtbot.waitUntil(lambda: not widget.is_running)
+    assert [layer.name for layer in viewer.layers] == ["scan"]
+    assert viewer.layers.selection.active is viewer.layers["scan"]
+
+
+def test_an_error_takes_the_growing_capsule_away(
+    qtbot, viewer, widget, held, predictor, monkeypatch
+):
+    monkeypatch.setattr("napari_microus.widgets.segment.show_error", lambda words: None)
+    predictor.error = DeviceError("The GPU must be present.")
+    predictor.hold.set()
+    qtbot.waitUntil(lambda: not widget.is_running)
+    assert [layer.name for layer in viewer.layers] == ["scan"]
+
+
+def test_a_growing_capsule_that_was_removed_comes_whole(
+    qtbot, viewer, widget, held, predictor
+):
+    viewer.layers.remove(held)
+    predictor.hold.set()
+    qtbot.waitUntil(lambda: not widget.is_running)
+    np.testing.assert_array_equal(viewer.layers["scan capsule"].data, box())
+
+
+def test_an_open_dock_warms_up_for_the_first_run(
+    qtbot, widget, models, predictor, viewer
+):
+    assert not models.loads
+    widget.show()
+    qtbot.waitUntil(lambda: bool(predictor.calls))
+    qtbot.waitUntil(lambda: widget._segmenter._can_draw)
+    assert models.loads == [("first", "auto")]
+    assert len(viewer.layers) == 1
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: "scan capsule" in viewer.layers)
+    assert len(models.loads) == 1
+
+
+def test_a_failing_warm_up_leaves_the_complaint_to_the_run(
+    qtbot, viewer, predictor, models
+):
+    tried = []
+
+    def load(name, device):
+        tried.append(name)
+        raise CheckpointError("Weights must fit.")
+
+    widget = SegmentWidget(
+        viewer, predict=predictor, load_model=load, list_models=models.list
+    )
+    qtbot.addWidget(widget)
+    widget.show()
+    qtbot.waitUntil(lambda: bool(tried))
+    assert not widget.message.text()
+    assert widget.run_button.isEnabled()
 
 
 @pytest.mark.parametrize(

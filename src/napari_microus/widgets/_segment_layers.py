@@ -108,14 +108,18 @@ def find_capsule(viewer: ViewerModel, image: Image) -> Labels | None:
 
 
 def add_capsule(
-    viewer: ViewerModel, image: Image, mask: NDArray[Any], made: dict[str, Any]
+    viewer: ViewerModel, image: Image, mask: NDArray[Any], made: dict[str, Any] | None
 ) -> Labels:
-    """Add the mask as a new layer exactly over the image, ready to be edited."""
+    """Add the mask as a new layer exactly over the image, ready to be edited.
+
+    Without ``made``, who drew it is told later.
+    """
+    origin = {} if made is None else {"provenance": made}
     layer = Labels(
         array_for_layer(mask, image),
         name=f"{image.name} capsule",
         **tint(colors.CAPSULE),
-        metadata=derived_metadata(image, provenance=made),
+        metadata=derived_metadata(image, **origin),
         **geometry(image),
     )
     layer.opacity = 0.9  # a line, where the tint would be a veil

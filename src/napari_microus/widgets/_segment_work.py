@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_microus.core.events import Notice, Progress
+import numpy as np
+
+from napari_microus.core.events import Event, Notice, Progress
+from napari_microus.core.volume import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
     from numpy.typing import NDArray
 
-    from napari_microus.core.events import Event
     from napari_microus.core.library import LoadedModel, ModelInfo
 
 
@@ -22,7 +25,8 @@ class Request:
     """Everything the thread needs, read from the window beforehand.
 
     ``data`` and ``attributes`` are those of the image layer; ``frames`` is None for
-    all. ``maps`` names what is wanted beside the mask.
+    all. ``maps`` names what is wanted beside the mask. ``shown`` is the frame in
+    view, which is drawn first.
     """
 
     data: Any
@@ -32,6 +36,14 @@ class Request:
     frames: tuple[int, ...] | None
     settings: Mapping[str, Any]
     maps: tuple[str, ...] = ()
+    shown: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Growing(Event):
+    """The first of all frames is drawn in ``mask`` (Z, Y, X); the others follow."""
+
+    mask: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -62,26 +74,43 @@ class Segmenter:
         self._load_model = load_model
         self._predict = predict
         self._loaded: tuple[Any, LoadedModel] | None = None
+        self._loading = threading.Lock()
+        self._can_draw = False
+
+    def warm_up(self, model: ModelInfo, device: str) -> Generator[None, None, None]:
+        """Do beforehand what the first run would have to wait for.
+
+        Imports PyTorch, loads the model, asks it once, and has napari compile what
+        draws a mask; a run that begins meanwhile waits for the step it needs.
+        """
+        loaded = self._model(model, device)
+        yield
+        noise = np.random.default_rng(0).integers(0, 255, (1, 64, 64), np.uint8)
+        for _ in self._predict(loaded, Volume(noise), device=device):
+            yield
+        self._prepare_drawing()
 
     def run(self, request: Request) -> Generator[Event, None, Segmented]:
         """Segment what the request holds; touches no layer."""
         from napari_microus.widgets._layers import volume_from_layer_data
-        from napari_microus.widgets._segment_layers import warm_up
 
         started = time.perf_counter()
         yield Progress(0, 0, "frames", "Reading the image")
-        warm_up()
         volume = volume_from_layer_data(request.data, request.attributes)
         notices = list(volume.metadata.get("notices", ()))
         yield Progress(0, 0, "frames", f"Loading {request.model.name}")
         model = self._model(request.model, request.device)
+        mask = np.zeros(volume.shape, np.uint8)
         work = self._predict(
             model,
             volume,
             device=request.device,
             frames=request.frames,
+            first=request.shown,
+            out=mask,
             **request.settings,
         )
+        is_growing = False
         try:
             while True:
                 try:
@@ -91,6 +120,11 @@ class Segmenter:
                     break
                 if isinstance(event, Notice):
                     notices.append(event.message)
+                is_drawn = isinstance(event, Progress) and event.done > 0
+                if is_drawn and request.frames is None and not is_growing:
+                    is_growing = True
+                    self._prepare_drawing()
+                    yield Growing(mask)
                 yield event
         finally:
             work.close()
@@ -103,10 +137,27 @@ class Segmenter:
         weights = info.path / "model.safetensors"
         stamp = weights.stat().st_mtime_ns if weights.exists() else 0
         key = (info.path, device, stamp)
-        if self._loaded is None or self._loaded[0] != key:
-            self._loaded = None  # give the old one's memory back first
-            self._loaded = (key, self._load_model(info.name, device=device))
-        return self._loaded[1]
+        with self._loading:
+            if self._loaded is None or self._loaded[0] != key:
+                self._loaded = None  # give the old one's memory back first
+                self._loaded = (key, self._load_model(info.name, device=device))
+            return self._loaded[1]
+
+    def _prepare_drawing(self) -> None:
+        from napari_microus.widgets._segment_layers import warm_up
+
+        if not self._can_draw:
+            warm_up()
+        self._can_draw = True
+
+
+def load_lazily(name: str, device: str) -> LoadedModel:
+    """`core.library.load_model`, importing PyTorch without holding up the window."""
+    from napari_microus.core.library import load_model
+    from napari_microus.core.preload import import_torch
+
+    import_torch()
+    return load_model(name, device=device)
 
 
 def predict_lazily(*args: Any, **settings: Any) -> Generator[Event, None, Any]:

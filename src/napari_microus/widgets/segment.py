@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
     QFormLayout,
@@ -27,17 +27,24 @@ from napari_microus.core.errors import InputError, MicroUSError
 from napari_microus.core.events import Notice, Progress
 from napari_microus.widgets._layers import geometry
 from napari_microus.widgets._segment_form import SegmentForm
+from napari_microus.widgets._segment_growing import GrowingCapsule
 from napari_microus.widgets._segment_layers import (
-    add_capsule,
     add_map,
     check_image,
+    current_frame,
     describe,
     find_capsule,
     mend_frames,
     provenance,
 )
 from napari_microus.widgets._segment_readout import Readout
-from napari_microus.widgets._segment_work import Request, Segmenter, predict_lazily
+from napari_microus.widgets._segment_work import (
+    Growing,
+    Request,
+    Segmenter,
+    load_lazily,
+    predict_lazily,
+)
 from napari_microus.widgets._worker import start_worker
 
 if TYPE_CHECKING:
@@ -45,6 +52,7 @@ if TYPE_CHECKING:
 
     import napari
     from napari.layers import Image, Labels
+    from qtpy.QtGui import QShowEvent
 
     from napari_microus.core.events import Event
     from napari_microus.core.library import LoadedModel, ModelInfo
@@ -54,6 +62,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 SHORTCUT = "Ctrl+Return"
+# Let the dock appear before work begins beside it.
+_WARM_UP_AFTER_MS = 300
 NOTE = "For research and teaching. Not for clinical use."
 
 
@@ -67,7 +77,7 @@ class SegmentWidget(QWidget):
     predict : callable
         `core.predict.predict`, imported when the first run begins.
     load_model : callable
-        `core.library.load_model`.
+        `core.library.load_model`, called when the dock has been opened.
     list_models : callable
         `core.library.list_models`.
     parent : QWidget, optional
@@ -79,7 +89,7 @@ class SegmentWidget(QWidget):
         viewer: napari.viewer.Viewer,
         *,
         predict: Callable[..., Generator[Event, None, Any]] = predict_lazily,
-        load_model: Callable[..., LoadedModel] = library.load_model,
+        load_model: Callable[..., LoadedModel] = load_lazily,
         list_models: Callable[[], list[ModelInfo]] = library.list_models,
         parent: QWidget | None = None,
     ) -> None:
@@ -92,6 +102,8 @@ class SegmentWidget(QWidget):
         self._worker: Worker | None = None
         self._image: Image | None = None
         self._request: Request | None = None
+        self._growing = GrowingCapsule(viewer)
+        self._idle: QTimer | None = None
 
         self.form = SegmentForm(viewer, list_models)
         self.run_button = QPushButton("Segment")
@@ -164,6 +176,21 @@ class SegmentWidget(QWidget):
         """True from the click on *Segment* until its end."""
         return self._worker is not None
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """Warm up for the first run, once; Qt's name."""
+        super().showEvent(event)
+        if self._idle is None:
+            self._idle = QTimer(self)
+            self._idle.setSingleShot(True)
+            self._idle.timeout.connect(self._warm_up)
+            self._idle.start(_WARM_UP_AFTER_MS)
+
+    def _warm_up(self) -> None:
+        model = self.form.model
+        if model is not None and not self.is_running:
+            warm_up = start_worker(self._segmenter.warm_up, model, self.form.device)
+            self.destroyed.connect(warm_up.forget)
+
     def _check_ready(self) -> None:
         """Allow a run when everything is chosen, else say what is missing."""
         if self.is_running:
@@ -200,6 +227,7 @@ class SegmentWidget(QWidget):
             self.form.frames(),
             self.form.settings(),
             self.form.maps(),
+            current_frame(self._viewer, image),
         )
         self._say("")
         self.form.setEnabled(False)
@@ -228,6 +256,10 @@ class SegmentWidget(QWidget):
                 self._say(f"{event.message} …")
             elif event.done == 0:
                 self._say("")
+            self._growing.look()
+        elif isinstance(event, Growing):
+            assert self._image is not None  # set by the click that began the run
+            self._growing.begin(self._image, event.mask)
         elif isinstance(event, Notice):
             self._say(event.message)
 
@@ -238,7 +270,7 @@ class SegmentWidget(QWidget):
         made = describe(image, self._request, result)
         old = None if frames is None else find_capsule(self._viewer, image)
         if old is None or frames is None:
-            layer = add_capsule(self._viewer, image, result.mask, made)
+            layer = self._growing.finish(image, result.mask, made)
             said = f"Drew the capsule as '{layer.name}' in {result.seconds:.1f} s."
         else:
             layer = old
@@ -257,6 +289,7 @@ class SegmentWidget(QWidget):
         self._say(" ".join([said, *result.notices]))
 
     def _on_error(self, error: Exception) -> None:
+        self._growing.drop()
         words = str(error) or type(error).__name__
         if not isinstance(error, MicroUSError):
             words = f"Segmenting failed: {words}"
@@ -265,6 +298,7 @@ class SegmentWidget(QWidget):
         show_error(words)
 
     def _on_cancelled(self) -> None:
+        self._growing.drop()
         self._say("Cancelled; nothing was changed.")
 
     def _on_finished(self) -> None:

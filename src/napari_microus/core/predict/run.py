@@ -47,6 +47,8 @@ def predict(
     opening: int | None = None,
     flip: bool = False,
     precision: str = "auto",
+    first: int | None = None,
+    out: NDArray[np.uint8] | None = None,
 ) -> Generator[Event, None, Prediction]:
     """Segment the capsule in a scan.
 
@@ -79,6 +81,11 @@ def predict(
         Average with the answer to the mirrored frame (test-time augmentation).
     precision : str
         ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+    first : int, optional
+        A frame to answer before all others, alone: somebody may be looking at it.
+        Nothing else changes; one that is not asked for has no effect.
+    out : ndarray of uint8, shape (Z, Y, X), optional
+        Zeros that become the mask, frame by frame, for somebody who watches it grow.
 
     Yields
     ------
@@ -101,6 +108,7 @@ def predict(
         If the device is missing or cannot hold one frame.
     """
     chosen = _frames(frames, len(volume.array))
+    _check_out(out, volume.shape)
     cut = _logit(threshold)
     if not isinstance(batch_size, int) or batch_size < 1:
         raise ConfigError(
@@ -117,13 +125,17 @@ def predict(
         flip=flip,
         frames=len(chosen),
     )
-    mask = np.zeros(volume.shape, dtype=np.uint8)
+    mask = np.zeros(volume.shape, dtype=np.uint8) if out is None else out
     logits = torch.empty((len(chosen), 1, panel.size, panel.size))
+    order = sorted(range(len(chosen)), key=lambda place: chosen[place] != first)
+    alone = first in chosen
     done = 0
     yield Progress(0, len(chosen), "frames", "Segmenting")
     with panel.evaluating():
         while done < len(chosen):
-            batch = chosen[done : done + batch_size]
+            count = 1 if alone and done == 0 else batch_size
+            places = order[done : done + count]
+            batch = tuple(chosen[place] for place in places)
             try:
                 answer = _answer(panel, volume.array, batch, window)
             except torch.cuda.OutOfMemoryError as error:
@@ -145,7 +157,7 @@ def predict(
                 if fill_holes:
                     fill(foreground)
                 mask[frame] = foreground
-            logits[done : done + len(batch)] = answer
+            logits[places] = answer.cpu()
             done += len(batch)
             yield Progress(done, len(chosen), "frames", "Segmenting")
     return Prediction(volume.like(mask), chosen, logits)
@@ -208,6 +220,14 @@ def _opening(opening: int | None, models: Sequence[Any]) -> int:
             f"opening must be a whole number of pixels; got {opening}. Use 0 for none."
         )
     return opening
+
+
+def _check_out(out: NDArray[Any] | None, shape: tuple[int, ...]) -> None:
+    if out is not None and (out.shape != shape or out.dtype != np.uint8):
+        raise InputError(
+            f"out must be an array of uint8 with shape {shape}; got {out.dtype} with "
+            f"{out.shape}. Make it with numpy.zeros(volume.shape, 'uint8')."
+        )
 
 
 def _logit(threshold: float) -> float:
