@@ -73,6 +73,7 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def cleanup(self):
         """Run when the application closes or the module is reloaded."""
         self.segment.let_go()
+        self.compare.let_go()
         self.train.let_go()
         self.setParameterNode(None)
         self.removeObservers()

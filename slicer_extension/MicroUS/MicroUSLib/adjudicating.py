@@ -9,13 +9,22 @@ import numpy as np
 from .comparing import GREEN, YELLOW
 from .labelmaps import changed_when
 from .nodes import is_in_scene
-from .segments import add_segment, change_frames, new_segmentation, segment_array
+from .segments import (
+    add_segment,
+    change_frames,
+    new_segmentation,
+    remove_segmentation,
+    segment_array,
+)
+from .turns import drained, ignore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from napari_microus.core.compare import Adjudication, DisputedRegion
     from napari_microus.core.compare.sidecar import Origin
+    from napari_microus.core.events import Event
 
     from .comparing import Comparison
 
@@ -34,31 +43,45 @@ class Adjudicated:
         The core's account of it.
     origin : Origin
         What the sidecar says about where it came from.
+    on_event : callable
+        Told between two steps; where it raises, the scene is as it was.
     """
 
-    def __init__(self, found: Comparison, work: Adjudication, origin: Origin) -> None:
+    def __init__(
+        self,
+        found: Comparison,
+        work: Adjudication,
+        origin: Origin,
+        on_event: Callable[[Event], None] = ignore,
+    ) -> None:
+        from napari_microus.core.events import Progress
+
         self.found = found
         self.work = work
         self.origin = origin
+        self._ids: dict[int, str] = {}
         self.node = new_segmentation(
             found.volume, f"{found.volume.GetName()} adjudicated"
         )
-        self._ids = {
-            value: add_segment(
-                work.mask == value,
-                self.node,
-                found.volume,
-                name=name,
-                color=color,
-                terminology="",
-                provenance={"adjudication": name},
-                is_worked_on=True,
-            )
+        try:
             for value, name, color in (
                 (1, ADJUDICATED, GREEN),
                 (255, UNDECIDED, YELLOW),
-            )
-        }
+            ):
+                self._ids[value] = add_segment(
+                    work.mask == value,
+                    self.node,
+                    found.volume,
+                    name=name,
+                    color=color,
+                    terminology="",
+                    provenance={"adjudication": name},
+                    is_worked_on=True,
+                )
+                on_event(Progress(len(self._ids), 2, "segments"))
+        except BaseException:
+            remove_segmentation(self.node)
+            raise
         self._seen = self._stamps()
 
     def decide(self, region: DisputedRegion, decision: str) -> None:
@@ -96,13 +119,16 @@ class Adjudicated:
             )
         if self._stamps() == self._seen:
             return
-        drawn = np.zeros_like(self.work.mask)
-        for value in (255, 1):  # where both are painted, the mask counts
-            array = segment_array(self.node, self._ids[value], self.found.volume)
-            drawn[array == 1] = value
-        changed = np.flatnonzero((drawn != self.work.mask).any(axis=(1, 2)))
-        for frame in changed.tolist():
-            self.work.mask[frame] = drawn[frame]
+        adjudicated, undecided = (
+            segment_array(self.node, self._ids[value], self.found.volume)
+            for value in (1, 255)
+        )
+        for frame, before in enumerate(self.work.mask):
+            drawn = undecided[frame] * np.uint8(255)
+            drawn[adjudicated[frame] == 1] = 1  # where both are painted
+            if (drawn == before).all():
+                continue
+            self.work.mask[frame] = drawn
             everywhere = slice(None)
             self.work.hand_drawn((slice(frame, frame + 1), everywhere, everywhere))
         self._seen = self._stamps()
@@ -110,15 +136,18 @@ class Adjudicated:
     def _stamps(self) -> list[tuple[str, int]]:
         return [changed_when(self.node, key) for key in self._ids.values()]
 
-    def save(self, path: str, *, overwrite: bool) -> list[str]:
+    def save(
+        self, path: str, *, overwrite: bool, on_event: Callable[[Event], None] = ignore
+    ) -> list[str]:
         """Write mask, provenance map and sidecar; return their paths."""
         from napari_microus.core.compare.journal import remove_journal
-        from napari_microus.core.compare.sidecar import save_adjudication
+        from napari_microus.core.compare.sidecar import adjudication_files
 
         self.take_drawing()
-        paths = save_adjudication(
+        files = adjudication_files(
             self.work, self.origin, self.found.grid, path, overwrite=overwrite
         )
+        paths = drained(files, on_event)
         remove_journal(_journal(self.found))
         return [str(path) for path in paths]
 
@@ -137,14 +166,18 @@ class Adjudicated:
         self._seen = self._stamps()
 
 
-def begin(found: Comparison, who: str) -> Adjudicated:
+def begin(
+    found: Comparison, who: str, on_event: Callable[[Event], None] = ignore
+) -> Adjudicated:
     """Begin to settle a comparison."""
     from napari_microus.core.compare import Adjudication
+    from napari_microus.core.compare.adjudication import first_masks
     from napari_microus.core.compare.sidecar import Origin
 
-    work = Adjudication(found.codes, found.regions, who=who)
+    start = drained(first_masks(found.codes), on_event)
+    work = Adjudication(found.codes, found.regions, who=who, start=start)
     origin = Origin(*found.names, found.grid.spacing_mm, found.settings)
-    return Adjudicated(found, work, origin)
+    return Adjudicated(found, work, origin, on_event)
 
 
 def unsaved(found: Comparison) -> dict[str, Any] | None:
@@ -160,7 +193,9 @@ def _journal(found: Comparison) -> Path:
     return journal_path(*found.names, found.codes.shape)
 
 
-def resume(found: Comparison, path: str) -> tuple[Adjudicated, str]:
+def resume(
+    found: Comparison, path: str, on_event: Callable[[Event], None] = ignore
+) -> tuple[Adjudicated, str]:
     """Go on with a saved adjudication of the same two masks, also one from napari.
 
     Parameters
@@ -169,6 +204,8 @@ def resume(found: Comparison, path: str) -> tuple[Adjudicated, str]:
         The two masks as they are now.
     path : str
         The sidecar, or the mask beside it.
+    on_event : callable
+        Told between two steps.
 
     Returns
     -------
@@ -178,12 +215,18 @@ def resume(found: Comparison, path: str) -> tuple[Adjudicated, str]:
     from napari_microus.core.compare.sidecar import read_document, sidecar_of
 
     sidecar = path if path.endswith(".json") else sidecar_of(path)
-    return go_on(found, read_document(sidecar))
+    return go_on(found, read_document(sidecar), on_event)
 
 
-def go_on(found: Comparison, document: dict[str, Any]) -> tuple[Adjudicated, str]:
+def go_on(
+    found: Comparison,
+    document: dict[str, Any],
+    on_event: Callable[[Event], None] = ignore,
+) -> tuple[Adjudicated, str]:
     """Go on with an adjudication that `unsaved` returned; see `resume`."""
+    from napari_microus.core.compare.adjudication import first_masks
     from napari_microus.core.compare.sidecar import from_document
 
-    work, origin, changed = from_document(document, found.codes)
-    return Adjudicated(found, work, origin), changed or ""
+    start = drained(first_masks(found.codes), on_event)
+    work, origin, changed = from_document(document, found.codes, start)
+    return Adjudicated(found, work, origin, on_event), changed or ""

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import slicer
 
+from .annotations import mask_from_node
 from .nodes import is_in_scene, require_volume
-from .segments import (
-    add_segment,
-    mask_from_node,
-    new_segmentation,
-)
+from .segments import add_labels, add_segment, new_segmentation
+from .turns import drained
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from napari_microus.core.compare import (
         CaseAgreement,
         DisputedRegion,
         FrameAgreement,
     )
+    from napari_microus.core.compare.place import PlaceShare
     from napari_microus.core.events import Event
     from napari_microus.core.volume import Volume
-
-Result = TypeVar("Result")
 
 # Okabe and Ito's palette, told apart with any colour vision; as in napari.
 BLUE = (0.337, 0.706, 0.914)
@@ -64,36 +61,29 @@ class Comparison:
         The scan they lie on.
     grid : Volume
         Where the masks lie, in the frame order of the scan's file.
+    names, parts : tuple
+        What the two are called, and where they came from: (node, part).
     masks : tuple of two ndarray
         Expert and non-expert, uint8 0, 1 and 255.
-    codes, hard : ndarray
-        `disagreement_map`, and the hard region.
-    rows, totals, regions
-        Frame table, totals, ranked disputed regions.
+    codes, hard : ndarray of uint8
+        `disagreement_map`, and 1 in the hard region.
+    rows, places, totals, regions
+        Frame table, where in the patient they differ, totals, ranked disputed
+        regions.
     """
 
     volume: slicer.vtkMRMLVolumeNode
     grid: Volume
     names: tuple[str, str]
+    parts: tuple[tuple[slicer.vtkMRMLNode, str], ...]
     masks: tuple[np.ndarray, np.ndarray]
     codes: np.ndarray
     hard: np.ndarray
     rows: list[FrameAgreement]
+    places: list[PlaceShare]
     totals: CaseAgreement
     regions: list[DisputedRegion]
     settings: dict[str, Any]
-
-
-def drained(
-    work: Generator[Event, None, Result], on_event: Callable[[Event], None]
-) -> Result:
-    """Run a core generator here, telling ``on_event`` how far it is."""
-    while True:
-        try:
-            event = next(work)
-        except StopIteration as stop:
-            return stop.value
-        on_event(event)
 
 
 def scan_of(
@@ -138,7 +128,9 @@ def compare(
         If an annotation is missing, both are the same, or one lies elsewhere.
     """
     from napari_microus.core import compare as core
-    from napari_microus.core.compare.disagreement import count_codes, counts
+    from napari_microus.core.compare.disagreement import counts
+    from napari_microus.core.compare.live import LiveDisagreement
+    from napari_microus.core.compare.place import places_of_disagreement
     from napari_microus.core.errors import InputError
 
     is_same = expert.node is nonexpert.node and expert.part == nonexpert.part
@@ -148,12 +140,21 @@ def compare(
             "non-expert. Choose another segment for one of them."
         )
     volumes = [
-        mask_from_node(a.node, a.part, volume, a.role) for a in (expert, nonexpert)
+        mask_from_node(a.node, a.part, volume, a.role, on_event)
+        for a in (expert, nonexpert)
     ]
     one, two = (v.array for v in volumes)
     grid = volumes[0]
-    codes = core.disagreement_map(one, two)
-    rows = drained(core.compare_frames(one, two, grid.spacing_mm), on_event)
+    found = LiveDisagreement(one, two)
+    drained(found.update_all(), on_event)
+    drained(found.widen(kernel_size), on_event)
+    codes = found.codes
+    rows = drained(
+        core.compare_frames(
+            one, two, grid.spacing_mm, expert_value=1, nonexpert_value=1
+        ),
+        on_event,
+    )
     regions = drained(
         core.disputed_regions(
             codes,
@@ -168,11 +169,13 @@ def compare(
         volume=volume,
         grid=grid,
         names=(expert.name, nonexpert.name),
+        parts=tuple((a.node, a.part) for a in (expert, nonexpert)),
         masks=(one, two),
         codes=codes,
-        hard=core.hard_region(one, two, kernel_size),
+        hard=found.hard,
         rows=rows,
-        totals=core.summarise(rows, counts(count_codes(codes)), grid.spacing_mm),
+        places=drained(places_of_disagreement(codes, grid.affine), on_event),
+        totals=core.summarise(rows, counts(found.per_frame), grid.spacing_mm),
         regions=regions,
         settings={
             "rank_by": rank_by,
@@ -190,17 +193,22 @@ def show_differences(
     from napari_microus.core.compare.disagreement import (
         BOTH,
         EXPERT_ONLY,
+        LEFT_OPEN,
         NONEXPERT_ONLY,
     )
 
-    node = new_segmentation(found.volume, f"{found.volume.GetName()} differences")
-    for name, mask, color in (
-        ("Both", found.codes == BOTH, GREY),
-        ("Expert only", found.codes == EXPERT_ONLY, BLUE),
-        ("Non-expert only", found.codes == NONEXPERT_ONLY, ORANGE),
-        (f"Hard region ({kernel_size} px)", found.hard, PINK),
-    ):
-        add_segment(mask, node, found.volume, name=name, color=color, terminology="")
+    name = f"{found.volume.GetName()} differences"
+    node = new_segmentation(found.volume, name, is_derived=True)
+    codes = found.codes.copy()
+    codes[codes == LEFT_OPEN] = 0
+    parts = (
+        (BOTH, "Both", GREY),
+        (EXPERT_ONLY, "Expert only", BLUE),
+        (NONEXPERT_ONLY, "Non-expert only", ORANGE),
+    )
+    add_labels(codes, parts, node, found.volume)
+    hard = (1, f"Hard region ({kernel_size} px)", PINK)
+    add_labels(found.hard, [hard], node, found.volume)
     return node
 
 
@@ -233,10 +241,13 @@ def add_consensus(
     reason = why_not(Consensus(method), len(annotators))
     if reason is not None:
         raise InputError(reason)
-    masks = [mask_from_node(a.node, a.part, volume, a.role) for a in annotators]
+    masks = [
+        mask_from_node(a.node, a.part, volume, a.role, on_event) for a in annotators
+    ]
     fused = drained(
         consensus([m.array for m in masks], method, masks[0].spacing_mm), on_event
     )
+    require_volume(volume)  # the window lived meanwhile
     node = new_segmentation(volume, f"{volume.GetName()} consensus")
     segment_id = add_segment(
         fused == 1,

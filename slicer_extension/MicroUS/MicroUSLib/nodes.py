@@ -11,6 +11,7 @@ napari; `frames_as_stored` goes both ways.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,10 +84,8 @@ def ijk_to_ras(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
     return slicer.util.arrayFromVTKMatrix(matrix)
 
 
-def volume_from_node(
-    node: slicer.vtkMRMLVolumeNode | None, role: str = "scan"
-) -> Volume:
-    """Return a copy of a volume node's voxels with where they lie.
+def grid_from_node(node: slicer.vtkMRMLVolumeNode | None, role: str = "scan") -> Volume:
+    """Return where a volume node's voxels lie, without the voxels.
 
     Parameters
     ----------
@@ -99,25 +98,50 @@ def volume_from_node(
     Returns
     -------
     Volume
-        Array (frames, rows, columns) in the order of the file the node came from,
-        with the affine of that order. ``has_geometry`` is False for a picture file
-        whose pixel size nobody set.
+        Zeros (frames, rows, columns) that take no memory, with the affine of the
+        order in the file the node came from. ``has_geometry`` is False for a
+        picture file whose pixel size nobody set.
     """
     from napari_microus.core.volume import Volume
 
     require_volume(node, role)
-    # arrayFromVolume looks into the node: the core must get its own.
-    array = frames_as_stored(slicer.util.arrayFromVolume(node), node).copy()
     affine = ijk_to_ras(node)
+    columns, rows, frames = node.GetImageData().GetDimensions()
     if is_reversed(node):
-        affine[:3, 3] += affine[:3, 2] * (len(array) - 1)
+        affine[:3, 3] += affine[:3, 2] * (frames - 1)
         affine[:3, 2] *= -1
     return Volume(
-        array,
+        np.broadcast_to(np.uint8(0), (frames, rows, columns)),
         affine,
         has_geometry=_has_geometry(node),
         metadata={"source": node.GetName()},
     )
+
+
+def volume_from_node(
+    node: slicer.vtkMRMLVolumeNode | None, role: str = "scan"
+) -> Volume:
+    """Return a copy of a volume node's voxels, where `grid_from_node` says."""
+    grid = grid_from_node(node, role)
+    # arrayFromVolume looks into the node: the core must get its own.
+    array = frames_as_stored(slicer.util.arrayFromVolume(node), node).copy()
+    return replace(grid, array=array)
+
+
+def labelmap_from_volume(volume: Volume, name: str) -> slicer.vtkMRMLLabelMapVolumeNode:
+    """Add a label volume node of a mask; its frames run as Slicer's own do."""
+    array, affine = volume.array, np.array(volume.affine)
+    if np.linalg.det(affine[:3, :3]) < 0:
+        array = array[::-1]
+        affine[:3, 3] += affine[:3, 2] * (len(array) - 1)
+        affine[:3, 2] *= -1
+    node = slicer.mrmlScene.AddNewNodeByClass(
+        "vtkMRMLLabelMapVolumeNode", slicer.mrmlScene.GenerateUniqueName(name)
+    )
+    slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(array))
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(affine))
+    node.CreateDefaultDisplayNodes()
+    return node
 
 
 def frames_as_stored(array: np.ndarray, node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
@@ -140,6 +164,11 @@ def is_reversed(node: slicer.vtkMRMLVolumeNode) -> bool:
     name = storage.GetFileName() if storage is not None else None
     forces = getattr(storage, "GetForceRightHandedIJKCoordinateSystem", lambda: False)
     return bool(name) and bool(forces()) and _is_left_handed(name)
+
+
+def is_left_handed(node: slicer.vtkMRMLVolumeNode) -> bool:
+    """Tell whether the node's own axes are left-handed; Slicer reads none so."""
+    return bool(np.linalg.det(ijk_to_ras(node)[:3, :3]) < 0)
 
 
 @cache  # a file may vanish while its node is at work
@@ -177,22 +206,28 @@ def voxel_to_world(
     ``frame`` counts as in the file.
     """
     ijk = column, row, frame_as_stored(frame, node)
-    return (_ijk_to_world_matrix(node) @ np.append(ijk, 1.0))[:3]
+    return (ijk_to_world(node) @ np.append(ijk, 1.0))[:3]
 
 
 def frame_at_world(node: slicer.vtkMRMLVolumeNode, ras: np.ndarray) -> int:
     """Return the frame (as in the file) nearest to a world position."""
-    ijk = np.linalg.solve(_ijk_to_world_matrix(node), np.append(ras, 1.0))
+    ijk = np.linalg.solve(ijk_to_world(node), np.append(ras, 1.0))
     last = node.GetImageData().GetDimensions()[2] - 1
     return frame_as_stored(int(np.clip(round(float(ijk[2])), 0, last)), node)
 
 
-def _ijk_to_world_matrix(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+def ijk_to_world(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+    """Return the node's affine to world RAS mm, linear parent transforms applied."""
+    return transform_to_world(node) @ ijk_to_ras(node)
+
+
+def transform_to_world(node: slicer.vtkMRMLTransformableNode) -> np.ndarray:
+    """Return the matrix (4, 4) of all transforms above a node."""
     to_world = vtk.vtkMatrix4x4()
     slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(
         node.GetParentTransformNode(), None, to_world
     )
-    return slicer.util.arrayFromVTKMatrix(to_world) @ ijk_to_ras(node)
+    return slicer.util.arrayFromVTKMatrix(to_world)
 
 
 def jump_to_voxel(

@@ -48,6 +48,8 @@ class MicroUSParameterNode:
     nonexpert: Annotation
     expertPart: str = ""
     nonexpertPart: str = ""
+    model: Annotation
+    modelPart: str = ""
     kernelSize: Annotated[int, WithinRange(1, 99)] = 4
     rankBy: Annotated[str, Choice([*RANKS])] = "distance between contours"
     smallestRegion: Annotated[int, WithinRange(1, 9999)] = 1

@@ -9,10 +9,11 @@ import slicer
 
 from . import segmenting, sequences
 from .boxes import chosen
-from .nodes import is_in_scene, shown_frame, volume_from_node
+from .nodes import grid_from_node, is_in_scene, shown_frame
 from .parameters import ALL_FRAMES, RANGE, SEQUENCE, SHOWN_SLICE
 from .runner import Outcome, Runner
 from .segments import segment_array
+from .turns import Cancelled, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +53,7 @@ class SegmentRoom:
         self._make_runner = make_runner
         self._runner: Runner | None = None
         self._job: _Job | None = None
+        self._turns = Turns(self._show_progress)
         self.parameters: MicroUSParameterNode | None = None
         ui.applyButton.clicked.connect(self.apply)
         ui.cancelButton.clicked.connect(self.cancel)
@@ -119,6 +121,7 @@ class SegmentRoom:
         runner = self._make_runner(self._on_event, self._on_outcome)
         runner.start(job.arguments(runner.folder))
         self._job, self._runner = job, runner
+        self._turns = Turns(self._show_progress)
         self._ui.segmentProgressBar.maximum = 0
         self._say(f"Segmenting '{job.volume.GetName()}' …")
         self.refresh()
@@ -128,6 +131,7 @@ class SegmentRoom:
         if self._runner is not None:
             self._say("Stopping …")
             self._runner.cancel()
+            self._turns.cancel()
 
     def abandon(self, reason: str) -> None:
         """Stop a run whose scene is going away, and say so."""
@@ -141,6 +145,7 @@ class SegmentRoom:
         """Stop a run without a word: the module is going away."""
         if self._runner is not None:
             self._runner.abandon()
+            self._turns.cancel()
             self._end()
 
     def choose_model(self, name: str) -> None:
@@ -186,13 +191,17 @@ class SegmentRoom:
         ends = sorted((self.parameters.firstFrame, self.parameters.lastFrame))
         return tuple(range(ends[0], ends[1] + 1))
 
+    def _show_progress(self, done: int, total: int, words: str) -> None:
+        self._ui.segmentProgressBar.maximum = total
+        self._ui.segmentProgressBar.value = done
+        self._say(words)
+
     def _on_event(self, event: Event) -> None:
         from napari_microus.core.events import Notice, Progress
 
         if isinstance(event, Progress):
-            self._ui.segmentProgressBar.maximum = event.total
-            self._ui.segmentProgressBar.value = event.done
-            self._say(f"{event.done} of {event.total} {event.unit}")
+            words = f"{event.done} of {event.total} {event.unit}"
+            self._show_progress(event.done, event.total, words)
         elif isinstance(event, Notice):
             self._say(event.message)
         if not is_in_scene(self._job.volume):
@@ -202,27 +211,41 @@ class SegmentRoom:
             )
 
     def _on_outcome(self, outcome: Outcome) -> None:
-        job, folder = self._job, self._runner.folder
+        if outcome.state == "done":
+            self._show()
+            return
         self._end()
         if outcome.state == "cancelled":
             self._say("Cancelled; the scene is as it was.")
-        elif outcome.state == "failed":
+        else:
             self._say(outcome.message)
             slicer.util.errorDisplay(outcome.message, detailedText=outcome.log)
-        else:
-            with slicer.util.tryWithErrorDisplay("The capsule was not added."):
-                self._show(job, folder)
 
-    def _show(self, job: _Job, folder: Path) -> None:
-        segmentation, segment_id = job.collect(folder)
-        if self.parameters is not None:
-            self.parameters.segmentation = segmentation
-        self._ui.sizeLabel.text = describe_size(job.volume, segmentation, segment_id)
-        name = segmentation.GetSegmentation().GetSegment(segment_id).GetName()
-        self._say(
-            f"'{name}' is in '{segmentation.GetName()}'. Correct it in the Segment "
-            "Editor. Not for clinical use."
-        )
+    def _show(self) -> None:
+        """Put what the child made into the scene."""
+        job, folder = self._job, self._runner.folder
+        with slicer.util.tryWithErrorDisplay("The capsule was not added."):
+            try:
+                segmentation, segment_id = job.collect(folder, self._turns)
+            except Cancelled:
+                self._end()
+                self._say("Cancelled; the scene is as it was.")
+                return
+            except BaseException:
+                self._end()
+                self._say("Nothing was changed.")
+                raise
+            self._end()
+            if self.parameters is not None:
+                self.parameters.segmentation = segmentation
+            self._ui.sizeLabel.text = describe_size(
+                job.volume, segmentation, segment_id
+            )
+            name = segmentation.GetSegmentation().GetSegment(segment_id).GetName()
+            self._say(
+                f"'{name}' is in '{segmentation.GetName()}'. Correct it in the Segment "
+                "Editor. Not for clinical use."
+            )
 
     def _end(self) -> None:
         self._job = self._runner = None
@@ -245,7 +268,9 @@ class _ScanJob:
     def arguments(self, folder: Path) -> list[str]:
         return segmenting.arguments(self._request, folder)
 
-    def collect(self, folder: Path) -> tuple[slicer.vtkMRMLSegmentationNode, str]:
+    def collect(
+        self, folder: Path, on_event: Callable[[Event], None]
+    ) -> tuple[slicer.vtkMRMLSegmentationNode, str]:
         return segmenting.collect(self._request, folder)
 
 
@@ -258,7 +283,7 @@ def describe_size(
     segment_id: str,
 ) -> str:
     """Return the size of a segment in words: mL, or mm² of a single frame."""
-    grid = volume_from_node(volume)
+    grid = grid_from_node(volume)
     count = int(np.count_nonzero(segment_array(segmentation, segment_id, volume)))
     if not grid.has_geometry:
         return f"{count:,} pixels (the file tells no pixel size)"

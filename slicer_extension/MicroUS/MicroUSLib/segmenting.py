@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .nodes import is_in_scene, require_volume, volume_from_node
-from .segments import put_capsule, require_same_place
+from .nodes import grid_from_node, is_in_scene, require_volume, volume_from_node
+from .places import require_same_place
+from .segments import put_capsule
 from .undo import save_state_for_undo
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def collect(
             "removed. Load it and press Apply again."
         )
     path = folder / "capsule.nii"
-    scan = volume_from_node(request.volume)
+    scan = grid_from_node(request.volume)
     array = read_volume(path).array
     if array.shape != scan.shape:
         raise InputError(
@@ -121,7 +122,7 @@ def collect(
         )
     frames = None if request.frames is None else list(request.frames)
     return put_capsule(
-        scan.like(array.astype("uint8")),
+        scan.like(array.astype("uint8", copy=False)),
         frames,
         request.volume,
         request.segmentation,

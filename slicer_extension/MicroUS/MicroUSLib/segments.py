@@ -16,19 +16,12 @@ import slicer
 import vtk
 
 from .labelmaps import read_labelmap, write_frames, write_labelmap, write_layer
-from .nodes import (
-    frame_as_stored,
-    frames_as_stored,
-    ijk_to_ras,
-    is_in_scene,
-    require_linear_transform,
-    require_volume,
-    volume_from_node,
-)
+from .nodes import frame_as_stored, frames_as_stored
+from .places import require_same_place
 from .undo import save_state_for_undo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from napari_microus.core.volume import Volume
 
@@ -46,26 +39,34 @@ PROSTATE = (
 # Tag of a segment made here; its value tells how (JSON).
 PROVENANCE_TAG = "MicroUS.Provenance"
 
+LABELMAP = "Binary labelmap"
 _SURFACE = "Closed surface"
-_UNDECIDED = 255
+_DERIVED = "MicroUS.Derived"  # an attribute, which scenes keep
 _FILL = 0.2  # the tissue stays visible under a segment
-_MOST_LABELS = 32
 
 
 def new_segmentation(
-    volume: slicer.vtkMRMLVolumeNode, name: str
+    volume: slicer.vtkMRMLVolumeNode, name: str, *, is_derived: bool = False
 ) -> slicer.vtkMRMLSegmentationNode:
     """Return a new segmentation node on the grid and under the transform of a volume.
 
-    ``name`` gets a number where another node has it.
+    ``name`` gets a number where another node has it. A derived one shows what was
+    computed from annotations and is none itself.
     """
     node = slicer.mrmlScene.AddNewNodeByClass(
         "vtkMRMLSegmentationNode", slicer.mrmlScene.GenerateUniqueName(name)
     )
     node.CreateDefaultDisplayNodes()
     node.GetDisplayNode().SetOpacity2DFill(_FILL)
+    if is_derived:
+        node.SetAttribute(_DERIVED, "1")
     _lie_over(node, volume)
     return node
+
+
+def is_derived(node: slicer.vtkMRMLNode) -> bool:
+    """Tell whether a node shows a result of this module rather than an annotation."""
+    return bool(node.GetAttribute(_DERIVED))
 
 
 def remove_segmentation(node: slicer.vtkMRMLSegmentationNode) -> None:
@@ -74,44 +75,6 @@ def remove_segmentation(node: slicer.vtkMRMLSegmentationNode) -> None:
     slicer.mrmlScene.RemoveNode(node)
     if display is not None:
         slicer.mrmlScene.RemoveNode(display)
-
-
-def require_same_place(
-    segmentation: slicer.vtkMRMLSegmentationNode, volume: slicer.vtkMRMLVolumeNode
-) -> None:
-    """Raise a sentence unless a segmentation lies on the grid of ``volume``.
-
-    Raises
-    ------
-    InputError
-        If the node left the scene, was drawn on another grid, or has another
-        parent transform. An empty segmentation fits every volume.
-    """
-    from napari_microus.core.errors import InputError
-
-    if not is_in_scene(segmentation):
-        raise InputError(
-            "The segmentation must be in the scene; got one that was removed. "
-            "Choose another, or none for a new one."
-        )
-    require_linear_transform(segmentation)
-    if segmentation.GetSegmentation().GetNumberOfSegments() == 0:
-        return
-    if segmentation.GetTransformNodeID() != volume.GetTransformNodeID():
-        raise InputError(
-            f"'{segmentation.GetName()}' must lie under the transform of "
-            f"'{volume.GetName()}'; got {_transform_name(segmentation)} and "
-            f"{_transform_name(volume)}. Put both under one, or choose another "
-            "segmentation."
-        )
-    grid = _grid(segmentation)
-    own = _grid_of(volume)
-    if grid is not None and not grid.shares_grid(own):
-        raise InputError(
-            f"'{segmentation.GetName()}' must share the grid of "
-            f"'{volume.GetName()}'; got {grid.shape} and {own.shape} voxels or another "
-            "place. Choose the volume it was drawn on, or another segmentation."
-        )
 
 
 def add_segment(
@@ -156,10 +119,38 @@ def add_segment(
         segment.SetTag(PROVENANCE_TAG, json.dumps(dict(provenance)))
     segment.SetName(unique)
     segment.SetColor(*color)
-    write = write_layer if is_worked_on else write_labelmap
+    stored = frames_as_stored(mask, volume)
     with _surface_kept(segmentation):
-        write(frames_as_stored(mask, volume), segmentation, segment_id, volume)
+        if is_worked_on:
+            write_layer(stored != 0, segmentation, {segment_id: 1}, volume)
+        else:
+            write_labelmap(stored, segmentation, segment_id, volume)
     return segment_id
+
+
+def add_labels(
+    labels: np.ndarray,
+    parts: Sequence[tuple[int, str, tuple[float, float, float]]],
+    segmentation: slicer.vtkMRMLSegmentationNode,
+    volume: slicer.vtkMRMLVolumeNode,
+) -> None:
+    """Add the values of ``labels`` (Z, Y, X; uint8) as segments of one layer.
+
+    Parameters
+    ----------
+    labels : ndarray of uint8
+        On the grid of ``volume``; values that no part names must not occur.
+    parts : sequence of (value, name, colour)
+        In the order of the list of segments.
+    segmentation, volume
+        As in `add_segment`.
+    """
+    inside = segmentation.GetSegmentation()
+    values = {}
+    for value, name, color in parts:
+        segment_id = inside.AddEmptySegment("", _unique_name(inside, name), color)
+        values[segment_id] = value
+    write_layer(frames_as_stored(labels, volume), segmentation, values, volume)
 
 
 def change_frames(
@@ -248,89 +239,13 @@ def own_capsule(segmentation: slicer.vtkMRMLSegmentationNode) -> str | None:
     return None
 
 
-def mask_from_node(
-    node: slicer.vtkMRMLNode | None,
-    part: str,
-    volume: slicer.vtkMRMLVolumeNode,
-    role: str,
-) -> Volume:
-    """Return an annotation as a mask on the grid of ``volume``.
-
-    It holds 0, 1 and, in a loaded mask, 255 where a pixel was left undecided.
-
-    Parameters
-    ----------
-    node : vtkMRMLSegmentationNode or vtkMRMLScalarVolumeNode
-        A segmentation, or a mask that was loaded as a volume.
-    part : str
-        The segment's ID; in a volume, the label value (as text).
-    volume : vtkMRMLVolumeNode
-        The scan both annotations lie on.
-    role : str
-        What the annotation is called in a message.
-
-    Raises
-    ------
-    InputError
-        If the node is missing, lies on another grid or under another transform,
-        or has no such part.
-    """
-    from napari_microus.core.compare import as_mask
-    from napari_microus.core.errors import InputError
-
-    if not is_in_scene(node):
-        raise InputError(
-            f"Choose the {role} annotation; got none. "
-            "Draw or load it, then choose it in the selector."
-        )
-    scan = volume_from_node(volume)
-    if not node.IsA("vtkMRMLSegmentationNode"):
-        require_volume(node, f"{role} mask")
-        if not _grid_of(node).shares_grid(_grid_of(volume)):
-            raise InputError(
-                f"Mask and scan must share a grid; got {_grid_of(node).shape} in "
-                f"'{node.GetName()}' and {scan.shape}, or another place. Choose the "
-                "volume it was drawn on, or resample it (Resample Image (BRAINS))."
-            )
-        if node.GetTransformNodeID() != volume.GetTransformNodeID():
-            raise InputError(
-                "Mask and scan must lie under one transform; got "
-                f"{_transform_name(node)} and {_transform_name(volume)}. "
-                "Put both under one."
-            )
-        stored = frames_as_stored(slicer.util.arrayFromVolume(node), volume)
-        return scan.like(as_mask(stored, int(part), name=f"the {role} mask"))
-    if node.GetSegmentation().GetSegment(part) is None:
-        raise InputError(
-            f"'{node.GetName()}' must hold the {role} segment; got none of that name. "
-            "Choose a segment in the list."
-        )
-    require_same_place(node, volume)
-    return scan.like(segment_array(node, part, volume))
-
-
-def parts_of(node: slicer.vtkMRMLNode | None) -> list[tuple[str, str]]:
-    """Return what can be chosen in a node as (key, name): segments or label values."""
-    if not is_in_scene(node):
-        return []
-    if node.IsA("vtkMRMLSegmentationNode"):
-        inside = node.GetSegmentation()
-        return [(i, inside.GetSegment(i).GetName()) for i in inside.GetSegmentIDs()]
-    if node.GetImageData() is None or node.GetImageData().GetPointData() is None:
-        return []
-    values = np.unique(slicer.util.arrayFromVolume(node)).tolist()
-    labels = [int(v) for v in values if v == int(v) and v > 0][:_MOST_LABELS]
-    # Beside another label, 255 means undecided.
-    shown = [v for v in labels if v != _UNDECIDED] or labels
-    return [(str(v), f"label {v}") for v in shown]
-
-
 @contextmanager
 def _surface_kept(segmentation: slicer.vtkMRMLSegmentationNode) -> Iterator[None]:
     """Make the closed surface again where it was: writing voxels drops it."""
     had_surface = segmentation.GetSegmentation().ContainsRepresentation(_SURFACE)
     yield
     if had_surface:
+        segmentation.RemoveClosedSurfaceRepresentation()  # it shows what was before
         segmentation.CreateClosedSurfaceRepresentation()
 
 
@@ -350,40 +265,3 @@ def _unique_name(segments: slicer.vtkSegmentation, name: str) -> str:
         number += 1
         unique = f"{name} {number}"
     return unique
-
-
-def _grid(segmentation: slicer.vtkMRMLSegmentationNode) -> Volume | None:
-    """Return the grid a segmentation was drawn on, or None where it tells none."""
-    converter = slicer.vtkSegmentationConverter
-    text = segmentation.GetSegmentation().GetConversionParameter(
-        converter.GetReferenceImageGeometryParameterName()
-    )
-    image = slicer.vtkOrientedImageData()
-    if not text or not converter.DeserializeImageGeometry(text, image, False):
-        return None
-    matrix = vtk.vtkMatrix4x4()
-    image.GetImageToWorldMatrix(matrix)
-    affine = slicer.util.arrayFromVTKMatrix(matrix)
-    extent = np.reshape(image.GetExtent(), (3, 2))
-    affine[:3, 3] += affine[:3, :3] @ extent[:, 0]
-    return _empty_volume(extent[:, 1] - extent[:, 0] + 1, affine)
-
-
-def _grid_of(volume: slicer.vtkMRMLVolumeNode) -> Volume:
-    return _empty_volume(volume.GetImageData().GetDimensions(), ijk_to_ras(volume))
-
-
-def _empty_volume(dimensions: Any, affine: np.ndarray) -> Volume:
-    """Return a volume to compare grids by, right-handed as Slicer's volumes are."""
-    from napari_microus.core.volume import Volume
-
-    if np.linalg.det(affine[:3, :3]) < 0:
-        affine[:3, 3] += affine[:3, 2] * (dimensions[2] - 1)
-        affine[:3, 2] *= -1
-    # One zero in memory, whatever the size.
-    return Volume(np.broadcast_to(np.uint8(0), tuple(dimensions)[::-1]), affine)
-
-
-def _transform_name(node: slicer.vtkMRMLTransformableNode) -> str:
-    parent = node.GetParentTransformNode()
-    return f"'{parent.GetName()}'" if parent is not None else "none"

@@ -12,10 +12,11 @@ import numpy as np
 import slicer
 
 from . import adjudicating, comparing
+from .annotations import parts_of
 from .comparing import Annotator
 from .nodes import frame_at_world, voxel_to_world
 from .sample_data import FILES, SAMPLES
-from .segments import parts_of, segment_array
+from .segments import segment_array
 
 
 def load_case() -> list[Any]:

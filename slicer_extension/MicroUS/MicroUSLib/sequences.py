@@ -11,8 +11,10 @@ from .nodes import is_in_scene, require_volume, volume_from_node
 from .segments import add_segment, new_segmentation, remove_segmentation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from napari_microus.core.events import Event
 
 
 class SequenceJob:
@@ -73,7 +75,9 @@ class SequenceJob:
         rest[rest.index("--output") + 1] = str(folder / "capsules")
         return [first, *rest]
 
-    def collect(self, folder: Path) -> tuple[slicer.vtkMRMLSegmentationNode, str]:
+    def collect(
+        self, folder: Path, on_event: Callable[[Event], None]
+    ) -> tuple[slicer.vtkMRMLSegmentationNode, str]:
         """Add a sequence of segmentations to the browser; return what it shows.
 
         Raises
@@ -81,19 +85,16 @@ class SequenceJob:
         InputError
             If the volume or its sequence left the scene during the run.
         """
-        from napari_microus.core.errors import InputError
+        from napari_microus.core.events import Progress
         from napari_microus.core.io import read_provenance, read_volume
 
-        if not is_in_scene(self.volume) or _browser(self.volume) is None:
-            raise InputError(
-                "The sequence must stay in the scene until its segmentation is done; "
-                "it was removed. Load it and press Apply again."
-            )
+        self._require()
         browser = _browser(self.volume)
         source = browser.GetSequenceNode(self.volume)
         name = f"{self.volume.GetName()} capsule"
         shown = new_segmentation(self.volume, name)
         sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", name)
+        count = browser.GetNumberOfItems()
         try:
             sequence.SetIndexName(source.GetIndexName())
             sequence.SetIndexUnit(source.GetIndexUnit())
@@ -108,9 +109,12 @@ class SequenceJob:
                     provenance=read_provenance(path),
                 )
                 sequence.SetDataNodeAtValue(shown, source.GetNthIndexValue(number))
+                on_event(Progress(number + 1, count, "items", "Showing the capsules"))
+                self._require()
         except BaseException:
-            remove_segmentation(shown)
-            slicer.mrmlScene.RemoveNode(sequence)
+            if is_in_scene(shown):
+                remove_segmentation(shown)
+                slicer.mrmlScene.RemoveNode(sequence)
             raise
         logic = slicer.modules.sequences.logic()
         logic.AddSynchronizedNode(sequence, shown, browser)
@@ -118,6 +122,16 @@ class SequenceJob:
         logic.UpdateProxyNodesFromSequences(browser)
         proxy = browser.GetProxyNode(sequence)
         return proxy, proxy.GetSegmentation().GetNthSegmentID(0)
+
+    def _require(self) -> None:
+        """Raise a sentence if the volume or its sequence left the scene."""
+        from napari_microus.core.errors import InputError
+
+        if not is_in_scene(self.volume) or _browser(self.volume) is None:
+            raise InputError(
+                "The sequence must stay in the scene until its segmentation is done; "
+                "it was removed. Load it and press Apply again."
+            )
 
     def _items(self) -> Iterator[int]:
         """Show one item after the other in the volume; the present one comes back."""

@@ -10,13 +10,16 @@ import slicer
 
 from . import studies, training
 from .boxes import chosen
+from .run_watch import RunWatch, epochs_of
 from .runner import Outcome, Runner
+from .runs_list import RunsList
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import SimpleNamespace
 
     from napari_microus.core.events import Event
+    from napari_microus.core.train.runs import RunStatus
 
     from .parameters import MicroUSParameterNode
     from .segment_room import RunnerMaker
@@ -60,20 +63,27 @@ class TrainRoom:
         self._annotated_case = annotated_case
         self._make_runner = make_runner
         self._runner: Runner | None = None
+        self._watch: RunWatch | None = None
         self._run: Path | None = None
+        self._is_pausing = False
+        self._runs = RunsList(ui.runsTable)
         self._curves: training.Curves | None = None
         self._model_trained: Callable[[str], None] = _ignore
         self.parameters: MicroUSParameterNode | None = None
         ui.trainButton.clicked.connect(self.start)
         ui.stopButton.clicked.connect(self.stop)
+        ui.pauseButton.clicked.connect(self.pause_or_go_on)
+        ui.watchRunButton.clicked.connect(self.watch)
+        ui.resumeRunButton.clicked.connect(self.resume)
+        ui.runsTable.itemSelectionChanged.connect(self._refresh_buttons)
         ui.addCaseButton.clicked.connect(self.add_case)
         ui.studyPathLineEdit.currentPathChanged.connect(self.refresh)
         ui.trainSection.contentsCollapsed.connect(self._fill)
 
     @property
     def is_running(self) -> bool:
-        """Whether a child is training."""
-        return self._runner is not None
+        """Whether a run is followed: one of our child, or one that is watched."""
+        return self._runner is not None or self._watch is not None
 
     def tell(self, model_trained: Callable[[str], None]) -> None:
         """Call ``model_trained`` with the name of each finished model."""
@@ -106,13 +116,23 @@ class TrainRoom:
         starts.currentIndex = max(0, starts.findText(chosen))
 
     def refresh(self, *_: object) -> None:
-        """Enable what can be pressed now, and say what is in the study."""
-        ui = self._ui
-        ui.trainButton.enabled = not self.is_running
-        ui.stopButton.enabled = self.is_running
-        ui.trainProgressBar.visible = self.is_running
-        path = ui.studyPathLineEdit.currentPath
-        ui.studyLabel.text = studies.describe(path) if path else ""
+        """Say what is in the study, list its runs, and enable what can be pressed."""
+        path = self._ui.studyPathLineEdit.currentPath
+        self._ui.studyLabel.text = studies.describe(path) if path else ""
+        self._runs.fill(path)
+        self._refresh_buttons()
+
+    def _refresh_buttons(self) -> None:
+        ui, is_free, run = self._ui, not self.is_running, self._runs.chosen
+        ui.trainButton.enabled = is_free
+        ui.stopButton.enabled = not is_free
+        ui.pauseButton.enabled = not is_free
+        ui.pauseButton.text = "Go on" if self._is_pausing else "Pause"
+        ui.trainProgressBar.visible = not is_free
+        ui.watchRunButton.enabled = is_free and run is not None
+        ui.resumeRunButton.enabled = (
+            is_free and run is not None and not run.is_alive and run.state != "finished"
+        )
 
     def add_case(self, *_: object) -> None:
         """Copy the scan and the chosen annotations into the study."""
@@ -147,21 +167,58 @@ class TrainRoom:
                     micro_batch=self.parameters.microBatch,
                 )
             )
-            self._runner, self._run, self._curves = runner, run, None
-            self._ui.trainProgressBar.maximum = 0
+            self._follow(runner, run)
             self._say("Preparing the frames …")
+
+    def resume(self, *_: object) -> None:
+        """Go on with the chosen run, exactly where it ended."""
+        with slicer.util.tryWithErrorDisplay("The run was not resumed."):
+            self._ensure_packages()
+            run = Path(self._runs.chosen.path)
+            runner = self._make_runner(self._on_event, self._on_outcome)
+            runner.start(["resume", str(run), "--progress", "json"])
+            self._follow(runner, run)
+            self._draw(epochs_of(run))
+            self._say(f"Going on with '{run.name}' …")
+
+    def watch(self, *_: object) -> None:
+        """Show the chosen run's curves, and follow it where it goes on."""
+        with slicer.util.tryWithErrorDisplay("The run cannot be shown."):
+            self._ensure_packages()
+            run = Path(self._runs.chosen.path)
+            watch = RunWatch(run, self._on_event, self._on_end)
+            watch.start()
+            self._follow(None, run)
+            self._watch = watch
             self.refresh()
+
+    def _follow(self, runner: Runner | None, run: Path) -> None:
+        self._runner, self._run, self._curves = runner, run, None
+        self._is_pausing = False
+        self._ui.trainProgressBar.maximum = 0
+        self.refresh()
+
+    def pause_or_go_on(self, *_: object) -> None:
+        """Ask the run to wait after the step under way, or to go on."""
+        if not self.is_running or not self._run.is_dir():
+            return
+        from napari_microus.core.train.runs import request
+
+        self._is_pausing = not self._is_pausing
+        request(self._run, "pause", on=self._is_pausing)
+        self._say("Pausing …" if self._is_pausing else "Going on …")
+        self._refresh_buttons()
 
     def stop(self, *_: object) -> None:
         """Ask the run to stop; the best model so far is kept."""
-        if self._runner is None:
+        if not self.is_running:
             return
         from napari_microus.core.train.runs import request
 
         if self._run.is_dir():
             self._say("Stopping; the best model so far is kept …")
             request(self._run, "stop")
-        else:  # nothing was trained yet
+        elif self._runner is not None:  # nothing was trained yet
             self._runner.cancel()
 
     def forget_curves(self) -> None:
@@ -171,6 +228,9 @@ class TrainRoom:
     def let_go(self) -> None:
         """Leave the run to itself: the module is going away, the child stays."""
         self._runner = None
+        if self._watch is not None:
+            self._watch.leave()
+            self._watch = None
 
     def _study(self) -> Path:
         from napari_microus.core.errors import InputError
@@ -187,22 +247,47 @@ class TrainRoom:
         from napari_microus.core import events
 
         bar = self._ui.trainProgressBar
+        if isinstance(event, (events.RunStarted, events.EpochReport)):
+            self._draw([event])
         if isinstance(event, events.RunStarted):
-            self._curves = training.Curves(self._run.name, event.human_dice)
-            training.show_charts(self._curves.charts)
             self._say(f"Training on {event.device}, {event.epochs} epochs.")
         elif isinstance(event, events.BatchReport):
             bar.maximum, bar.value = event.batches, event.batch
             self._say(_batch_words(event))
         elif isinstance(event, events.EpochReport):
-            if self._curves is not None:
-                self._curves.add(event)
             self._say(_epoch_words(event))
+            self._runs.fill(self._ui.studyPathLineEdit.currentPath)
         elif isinstance(event, events.Progress):
             bar.maximum, bar.value = event.total, event.done
             self._say(event.message or f"{event.done} of {event.total} {event.unit}")
-        elif isinstance(event, (events.Notice, events.StateChanged)) and event.message:
+        elif isinstance(event, events.StateChanged):
+            self._is_pausing = event.state == "paused"
+            self._say(event.message or f"The run is {event.state}.")
+            self._refresh_buttons()
+        elif isinstance(event, events.Notice):
             self._say(event.message)
+
+    def _draw(self, reports: list[Event]) -> None:
+        """Add to the run's curves, which begin where it tells that it has started."""
+        from napari_microus.core.events import RunStarted
+
+        for report in reports:
+            if not isinstance(report, RunStarted):
+                if self._curves is not None:
+                    self._curves.add(report)
+            elif self._curves is None:
+                self._curves = training.Curves(self._run.name, report.human_dice)
+                training.show_charts(self._curves.charts)
+
+    def _on_end(self, status: RunStatus) -> None:
+        """Tell how a run ended that was watched."""
+        self._watch = None
+        self.refresh()
+        dice = "" if status.best_dice is None else f", best DSC {status.best_dice:.3f}"
+        self._say(status.message or f"The run is {status.state}{dice}.")
+        if status.state == "finished":
+            self._fill()
+            self._model_trained(status.name)
 
     def _on_outcome(self, outcome: Outcome) -> None:
         run, self._runner = self._run, None

@@ -96,7 +96,8 @@ class Curves:
         return chart
 
     def add(self, report: EpochReport) -> None:
-        """Draw one more epoch."""
+        """Draw one more epoch; a resumed run may report one again."""
+        self._rows = [row for row in self._rows if row[0] <= report.epoch]
         values = (
             report.epoch + 1,
             report.train_loss,

@@ -14,7 +14,8 @@ import slicer
 
 assert hasattr(slicer, "vtkMRMLScene"), "the PyPI package 'slicer' hides slicer-core"
 
-import standins  # noqa: E402  slicer-core is there
+import standin_widgets  # noqa: E402  slicer-core is there
+import standins  # noqa: E402
 
 standins.install()
 
@@ -51,7 +52,7 @@ def scene():
     """An empty scene with Slicer's colours; message boxes are forgotten."""
     slicer.mrmlScene.Clear(0)
     slicer.segment_editors.clear()
-    standins.shown.clear()
+    standin_widgets.shown.clear()
     yield slicer.mrmlScene
     slicer.mrmlScene.Clear(0)
 
@@ -59,7 +60,7 @@ def scene():
 @pytest.fixture
 def shown():
     """The texts of all message boxes so far."""
-    return standins.shown
+    return standin_widgets.shown
 
 
 @pytest.fixture
@@ -185,3 +186,43 @@ def wait():
         return longest
 
     return wait
+
+
+@pytest.fixture
+def nothing_missing(monkeypatch):
+    from MicroUSLib.install import Installer
+
+    monkeypatch.setattr(Installer, "missing", lambda self: [])
+
+
+@pytest.fixture
+def widget(library, nothing_missing, tmp_path, monkeypatch):
+    import MicroUS
+    from panel import Child
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    widget = MicroUS.MicroUSWidget()
+    widget.setup()
+    Child.home, Child.made = tmp_path, None
+    widget.segment._make_runner = widget.train._make_runner = Child
+    yield widget
+    widget.cleanup()
+    widget.parent.deleteLater()
+
+
+@pytest.fixture
+def compared(widget, make_volume, mask):
+    """The widget after Compare on two segments of one node, two regions apart."""
+    from MicroUSLib import segments
+    from panel import choose, press
+
+    volume = make_volume()
+    node = segments.new_segmentation(volume, "annotations")
+    second = mask.copy()
+    second[1, 10:30, 50:55] = 1
+    second[3, 10:14, 20:50] = 0
+    for name, array in (("expert", mask), ("student", second)):
+        segments.add_segment(array, node, volume, name=name)
+    choose(widget, volume=volume, expert=node, nonexpert=node)
+    press(widget.ui.compareButton)
+    return widget

@@ -8,6 +8,7 @@ far as the module uses them. What is imitated is not proven: see docs/slicer.md.
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import sys
 import tempfile
@@ -15,8 +16,19 @@ import types
 from pathlib import Path
 
 import slicer
-from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
+from PySide6 import QtCore, QtWidgets
 from slicer import util
+from standin_parameters import Annotation, parameter_node_wrapper
+from standin_widgets import (
+    child_widget_variables,
+    ctkCollapsibleButton,
+    ctkMessageBox,
+    ctkPathLineEdit,
+    load_ui,
+    make_qt,
+    qMRMLNodeComboBox,
+    qMRMLWidget,
+)
 
 feature = importlib.import_module("__feature__")  # PySide6 makes it importable
 
@@ -26,143 +38,9 @@ TRUE_PROPERTY = 2
 # PySide6 6.12 gives one reference to None too many back with every slot and every
 # processEvents; before Python 3.12 None can run out of them, and Python aborts.
 SPARE = [None] * 3_000_000
-
-shown: list[str] = []  # texts of message boxes, as a user would have read them
-
-
-# --- qt and ctk ------------------------------------------------------------------
-def make_qt() -> types.ModuleType:
-    qt = types.ModuleType("qt")
-    for part in (QtCore, QtGui, QtWidgets, QtUiTools):
-        for name in dir(part):
-            if not name.startswith("_"):
-                setattr(qt, name, getattr(part, name))
-    qt.Signal = QtCore.Signal
-    return qt
+ctypes.pythonapi.Py_IncRef(ctypes.py_object(SPARE))  # also while Python ends
 
 
-def plain(name, kind, default, notify=None):
-    """A Qt property kept in an attribute of the same name with an underscore."""
-
-    def read(self):
-        return getattr(self, f"_{name}", default)
-
-    def write(self, value):
-        if value != read(self):
-            setattr(self, f"_{name}", value)
-            if notify is not None:
-                getattr(self, notify).emit(value)
-
-    return QtCore.Property(kind, read, write)
-
-
-class ctkCollapsibleButton(QtWidgets.QGroupBox):
-    contentsCollapsed = QtCore.Signal(bool)
-    text = plain("text", str, "")
-    collapsed = plain("collapsed", bool, False, "contentsCollapsed")
-
-
-class ctkPathLineEdit(QtWidgets.QLineEdit):
-    currentPathChanged = QtCore.Signal(str)
-    currentPath = plain("currentPath", str, "", "currentPathChanged")
-    settingKey = plain("settingKey", str, "")
-
-
-class ctkMessageBox:
-    """Records what would be shown; the user presses OK."""
-
-    answer = QtWidgets.QMessageBox.Ok
-
-    def __init__(self, parent=None):
-        self.text = ""
-        self.standardButtons = None
-
-    def __getattr__(self, name):
-        return lambda *_: None
-
-    def exec_(self):
-        shown.append(self.text)
-        return self.answer
-
-    exec = exec_
-
-
-# --- qMRML widgets -------------------------------------------------------------
-class qMRMLWidget(QtWidgets.QWidget):
-    isEntered = True
-
-    def setMRMLScene(self, scene):
-        for selector in self.findChildren(qMRMLNodeComboBox):
-            selector.setMRMLScene(scene)
-
-
-class qMRMLNodeComboBox(QtWidgets.QComboBox):
-    currentNodeChanged = QtCore.Signal(object)
-    nodeTypes = plain("nodeTypes", "QStringList", [])
-    noneEnabled = plain("noneEnabled", bool, False)
-    noneDisplay = plain("noneDisplay", str, "")
-    addEnabled = plain("addEnabled", bool, True)
-    removeEnabled = plain("removeEnabled", bool, True)
-    renameEnabled = plain("renameEnabled", bool, False)
-    showChildNodeTypes = plain("showChildNodeTypes", bool, True)
-    selectNodeUponCreation = plain("selectNodeUponCreation", bool, True)
-
-    def __init__(self, parent=None):
-        super().__init__(parent)
-        self._node = None
-        self._scene = None
-
-    def setMRMLScene(self, scene):
-        if scene is not self._scene:
-            self._scene = scene
-            removed = slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent
-            scene.AddObserver(removed, self._on_removed)
-
-    def _on_removed(self, scene, event):
-        QtCore.QTimer.singleShot(0, self._forget)
-
-    def _forget(self):
-        if self._node is not None and not slicer.mrmlScene.IsNodePresent(self._node):
-            self.setCurrentNode(None)
-
-    def currentNode(self):
-        return self._node
-
-    def setCurrentNode(self, node):
-        if node is not self._node:
-            self._node = node
-            QtWidgets.QComboBox.clear(self)
-            QtWidgets.QComboBox.addItem(self, node.GetName() if node else "None")
-            self.currentNodeChanged.emit(node)
-
-
-WIDGETS = (
-    *(ctkCollapsibleButton, ctkPathLineEdit),
-    *(qMRMLWidget, qMRMLNodeComboBox),
-)
-
-
-def load_ui(path):
-    loader = QtUiTools.QUiLoader()
-    for widget in WIDGETS:
-        loader.registerCustomWidget(widget)
-    file = QtCore.QFile(str(path))
-    assert file.open(QtCore.QFile.ReadOnly), path
-    widget = loader.load(file)
-    file.close()
-    assert widget is not None, loader.errorString()
-    return widget
-
-
-def child_widget_variables(widget):
-    found = types.SimpleNamespace()
-    for child in widget.findChildren(QtCore.QObject):
-        if child.objectName():
-            setattr(found, child.objectName(), child)
-    return found
-
-
-# --- the application -------------------------------------------------------------
 class Application:
     applicationName = "3D Slicer"
     temporaryPath = tempfile.gettempdir()
@@ -276,128 +154,6 @@ class ScriptedLoadableModuleTest(__import__("unittest").TestCase):
         print(text)
 
 
-# --- parameterNodeWrapper ------------------------------------------------------
-def parameter_node_wrapper(cls):
-    """Keep annotated attributes in a scripted module node, and tie them to widgets."""
-    kinds = dict(cls.__annotations__)
-    defaults = {name: getattr(cls, name) for name in kinds if hasattr(cls, name)}
-
-    class Wrapper(cls):
-        def __init__(self, node):
-            object.__setattr__(self, "parameterNode", node)
-            object.__setattr__(self, "_guis", {})
-
-        def __getattribute__(self, name):
-            if name not in kinds:
-                return object.__getattribute__(self, name)
-            node = self.parameterNode
-            if "vtkMRML" in str(kinds[name]):
-                return node.GetNodeReference(name)
-            text = node.GetParameter(name)
-            default = defaults.get(name, "")
-            if not text:
-                return default
-            if isinstance(default, bool):
-                return text == "True"
-            return type(default)(text)
-
-        def __setattr__(self, name, value):
-            if "vtkMRML" in str(kinds[name]):
-                self.parameterNode.SetNodeReferenceID(
-                    name, value.GetID() if value is not None else None
-                )
-            else:
-                self.parameterNode.SetParameter(name, str(value))
-            self._show(name)
-
-        def _show(self, name):
-            for widgets in self._guis.values():
-                if name in widgets:
-                    write(widgets[name], getattr(self, name))
-
-        def connectGui(self, ui):
-            widgets = {}
-            for widget in vars(ui).values():
-                name = widget.property("SlicerParameterName")
-                if name:
-                    assert name in kinds, name
-                    widgets[name] = widget
-            tag = len(self._guis) + 1
-            self._guis[tag] = widgets
-            for name, widget in widgets.items():
-                if type(widget) is QtWidgets.QComboBox:
-                    [choice] = kinds[name].__metadata__
-                    widget.clear()
-                    widget.addItems([str(value) for value in choice.values[0]])
-                write(widget, getattr(self, name))
-                changed(widget).connect(
-                    lambda *_, n=name, w=widget, t=tag: (
-                        self._take(n, w) if t in self._guis else None
-                    )
-                )
-            return tag
-
-        def _take(self, name, widget):
-            value = read(widget)
-            if value != getattr(self, name):
-                setattr(self, name, value)
-
-        def disconnectGui(self, tag):
-            self._guis.pop(tag, None)
-
-    Wrapper.__name__ = cls.__name__
-    return Wrapper
-
-
-def changed(widget):
-    if isinstance(widget, qMRMLNodeComboBox):
-        return widget.currentNodeChanged
-    if isinstance(widget, ctkPathLineEdit):
-        return widget.currentPathChanged
-    if isinstance(widget, QtWidgets.QComboBox):
-        return widget.currentTextChanged
-    if isinstance(widget, QtWidgets.QAbstractButton):
-        return widget.toggled
-    if isinstance(widget, QtWidgets.QLineEdit):
-        return widget.textChanged
-    return widget.valueChanged
-
-
-def read(widget):
-    if isinstance(widget, qMRMLNodeComboBox):
-        return widget.currentNode()
-    if isinstance(widget, ctkPathLineEdit):
-        return Path(widget.property("currentPath"))
-    if isinstance(widget, QtWidgets.QComboBox):
-        return widget.currentText()
-    if isinstance(widget, QtWidgets.QAbstractButton):
-        return widget.isChecked()
-    if isinstance(widget, QtWidgets.QLineEdit):
-        return widget.text()
-    return widget.value()
-
-
-def write(widget, value):
-    if isinstance(widget, qMRMLNodeComboBox):
-        widget.setCurrentNode(value)
-    elif isinstance(widget, ctkPathLineEdit):
-        widget.setProperty("currentPath", str(value))
-    elif isinstance(widget, QtWidgets.QComboBox):
-        widget.setCurrentText(str(value))
-    elif isinstance(widget, QtWidgets.QAbstractButton):
-        widget.setChecked(value)
-    elif isinstance(widget, QtWidgets.QLineEdit):
-        widget.setText(value)
-    else:
-        widget.setValue(value)
-
-
-class _Annotation:
-    def __init__(self, *values):
-        self.values = values
-
-
-# --- putting it in place ---------------------------------------------------------
 def install() -> None:
     """Make ``import qt, ctk, slicer`` answer as inside the application."""
     QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
@@ -452,7 +208,7 @@ def install() -> None:
     sys.modules[base.__name__] = base
     wrapper = types.ModuleType("slicer.parameterNodeWrapper")
     wrapper.parameterNodeWrapper = parameter_node_wrapper
-    wrapper.WithinRange = wrapper.Choice = wrapper.Default = _Annotation
+    wrapper.WithinRange = wrapper.Choice = wrapper.Default = Annotation
     sys.modules[wrapper.__name__] = wrapper
 
     sys.path.insert(0, str(MODULE))

@@ -4,14 +4,11 @@ import numpy as np
 import pytest
 import slicer
 from conftest import AFFINES
-from MicroUSLib import adjudicating, comparing, segments
+from MicroUSLib import adjudicating, annotations, comparing, segments
 from MicroUSLib.comparing import Annotator
+from MicroUSLib.turns import drained, ignore
 
 from napari_microus.core.errors import InputError
-
-
-def ignore(event):
-    pass
 
 
 @pytest.fixture
@@ -63,7 +60,7 @@ def test_differences_are_shown_where_they_are(kind, chosen, pair, transform):
 
     shown = {
         name: segments.segment_array(node, key, volume)
-        for key, name in segments.parts_of(node)
+        for key, name in annotations.parts_of(node)
     }
     one, two = (m.astype(bool) for m in pair)
     np.testing.assert_array_equal(shown["Both"], one & two)
@@ -109,7 +106,7 @@ def test_decision_fills_the_adjudicated_segment(chosen, pair):
     for region in found.regions:
         case.decide(region, "nonexpert")
 
-    parts = {name: key for key, name in segments.parts_of(case.node)}
+    parts = {name: key for key, name in annotations.parts_of(case.node)}
     settled = segments.segment_array(case.node, parts["Adjudicated"], volume)
     np.testing.assert_array_equal(settled, pair[1])
     assert segments.segment_array(case.node, parts["Undecided"], volume).sum() == 0
@@ -123,7 +120,7 @@ def test_undo_reopens_a_region(chosen, pair):
 
     assert case.undo() is found.regions[0]
 
-    parts = {name: key for key, name in segments.parts_of(case.node)}
+    parts = {name: key for key, name in annotations.parts_of(case.node)}
     undecided = segments.segment_array(case.node, parts["Undecided"], volume)
     np.testing.assert_array_equal(undecided, pair[0] ^ pair[1])
 
@@ -132,7 +129,7 @@ def test_drawing_in_the_segment_is_kept_with_its_provenance(chosen):
     volume, annotators = chosen()
     found = compare(volume, annotators)
     case = adjudicating.begin(found, "ab")
-    parts = {name: key for key, name in segments.parts_of(case.node)}
+    parts = {name: key for key, name in annotations.parts_of(case.node)}
     drawn = segments.segment_array(case.node, parts["Adjudicated"], volume)
     drawn[2, 40:44, 5:9] = 1  # as the Paint effect would
     slicer.util.updateSegmentBinaryLabelmapFromArray(
@@ -149,7 +146,7 @@ def test_removed_segment_is_told_and_changes_nothing(chosen):
     volume, annotators = chosen()
     found = compare(volume, annotators)
     case = adjudicating.begin(found, "ab")
-    parts = {name: key for key, name in segments.parts_of(case.node)}
+    parts = {name: key for key, name in annotations.parts_of(case.node)}
     case.node.GetSegmentation().RemoveSegment(parts["Undecided"])
     with pytest.raises(InputError, match="one was removed"):
         case.decide(found.regions[0], "expert")
@@ -172,7 +169,7 @@ def test_case_is_saved_as_napari_saves_it(kind, chosen, pair, tmp_path, transfor
 
     scan = read_volume(tmp_path / "scan.nii.gz")  # napari's path
     codes = disagreement_map(*pair)
-    regions = comparing.drained(_regions(codes, scan.spacing_mm), ignore)
+    regions = drained(_regions(codes, scan.spacing_mm), ignore)
     work = Adjudication(codes, regions, who="ab")
     work.decide(regions[0], "expert")
     work.decide(regions[1], "undecided")
@@ -219,7 +216,7 @@ def test_case_begun_elsewhere_is_finished_here(chosen, pair, tmp_path):
     volume, annotators = chosen("left-handed")
     scan = read_volume(tmp_path / "scan.nii.gz")
     codes = disagreement_map(*pair)
-    regions = comparing.drained(_regions(codes, scan.spacing_mm), ignore)
+    regions = drained(_regions(codes, scan.spacing_mm), ignore)
     work = Adjudication(codes, regions, who="ab")
     work.decide(regions[1], "nonexpert")
     work.mask[0, 5:8, 5:8] = 1
@@ -232,7 +229,7 @@ def test_case_begun_elsewhere_is_finished_here(chosen, pair, tmp_path):
     assert notice == ""
     assert case.work.settled == 1
     assert case.work.next_open().number == regions[0].number
-    parts = {name: key for key, name in segments.parts_of(case.node)}
+    parts = {name: key for key, name in annotations.parts_of(case.node)}
     np.testing.assert_array_equal(
         segments.segment_array(case.node, parts["Adjudicated"], volume), work.mask == 1
     )

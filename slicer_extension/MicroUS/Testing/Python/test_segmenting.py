@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import slicer
 from conftest import AFFINES
-from MicroUSLib import logic, segmenting, segments
+from MicroUSLib import annotations, logic, segmenting, segments
 from MicroUSLib.runner import Runner
 from MicroUSLib.segmenting import Request
+from MicroUSLib.turns import drained, ignore
 
 from napari_microus.core.errors import CheckpointError, ConfigError, InputError
 from napari_microus.core.events import Progress
@@ -19,14 +20,6 @@ from napari_microus.core.predict import predict
 
 def this_python(on_event, on_outcome):
     return Runner(on_event, on_outcome, sys.executable)
-
-
-def drained(work):
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            return stop.value
 
 
 def run_here(volume, segmentation=None, **choices):
@@ -48,7 +41,7 @@ def test_same_file_gives_the_same_mask_as_napari(
     affine = AFFINES.get(kind, AFFINES["oblique"])
     path = nifti(blob[2:3] if kind == "single frame" else blob, affine)
     napari = drained(
-        predict(load_model(DEFAULT_MODEL), read_volume(path), device="cpu")
+        predict(load_model(DEFAULT_MODEL), read_volume(path), device="cpu"), ignore
     )
     volume = load_volume(path)
     volume.SetAndObserveTransformNodeID(transform.GetID())
@@ -64,7 +57,7 @@ def test_same_file_gives_the_same_mask_as_napari(
 def test_child_process_gives_the_same_mask_too(library, blob, nifti, load_volume):
     path = nifti(blob, AFFINES["left-handed"])
     napari = drained(
-        predict(load_model(DEFAULT_MODEL), read_volume(path), device="cpu")
+        predict(load_model(DEFAULT_MODEL), read_volume(path), device="cpu"), ignore
     )
     volume = load_volume(path)
     told = []
@@ -88,10 +81,10 @@ def test_metrics_of_both_paths_are_identical(library, blob, nifti, load_volume):
     reference = np.zeros(blob.shape, bool)
     reference[:, 15:45, 15:45] = True
     grid = read_volume(path)
-    one = drained(predict(load_model(DEFAULT_MODEL), grid, device="cpu")).mask
+    one = drained(predict(load_model(DEFAULT_MODEL), grid, device="cpu"), ignore).mask
     volume = load_volume(path)
     node, key = run_here(volume, device="cpu")
-    two = segments.mask_from_node(node, key, volume, "model's")
+    two = annotations.mask_from_node(node, key, volume, "model's")
 
     napari = evaluate_case(one.array.astype(bool), reference, grid.spacing_mm)
     ours = evaluate_case(two.array.astype(bool), reference, two.spacing_mm)

@@ -5,7 +5,7 @@ import pytest
 import slicer
 import vtk
 from conftest import AFFINES
-from MicroUSLib import segments
+from MicroUSLib import annotations, places, segments
 
 from napari_microus.core.errors import InputError
 from napari_microus.core.volume import Volume
@@ -72,7 +72,7 @@ def test_second_run_adds_a_segment(make_volume, mask):
     node, first = put(volume, mask)
     put(volume, 1 - mask, node)
 
-    names = [name for _, name in segments.parts_of(node)]
+    names = [name for _, name in annotations.parts_of(node)]
     assert names == ["Capsule", "Capsule 2"]
     np.testing.assert_array_equal(segments.segment_array(node, first, volume), mask)
 
@@ -86,7 +86,7 @@ def test_users_segment_of_that_name_stays(make_volume, mask):
     put(volume, 1 - mask, node, frames=[2])
 
     np.testing.assert_array_equal(segments.segment_array(node, "Capsule", volume), mask)
-    assert [name for _, name in segments.parts_of(node)] == ["Capsule", "Capsule 2"]
+    assert [name for _, name in annotations.parts_of(node)] == ["Capsule", "Capsule 2"]
 
 
 def test_overlapping_segments_survive(make_volume, mask):
@@ -162,7 +162,7 @@ def test_undo_removes_a_segment_that_was_added(make_volume, mask):
 
     editor().undo()
 
-    assert [name for _, name in segments.parts_of(node)] == ["Capsule"]
+    assert [name for _, name in annotations.parts_of(node)] == ["Capsule"]
 
 
 def test_closed_surface_is_shown_again(make_volume, mask):
@@ -191,7 +191,7 @@ def test_segmentation_of_another_grid_is_refused_and_unchanged(make_volume, mask
         put(other, mask, node)
 
     assert slicer.mrmlScene.GetNumberOfNodes() == before
-    assert [name for _, name in segments.parts_of(node)] == ["Capsule"]
+    assert [name for _, name in annotations.parts_of(node)] == ["Capsule"]
 
 
 def test_segmentation_under_another_transform_is_refused(make_volume, mask, transform):
@@ -232,9 +232,9 @@ def test_seg_nrrd_round_trip(kind, make_volume, mask, tmp_path):
     again = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
     assert storage.ReadData(again)
 
-    assert [name for _, name in segments.parts_of(again)] == ["Capsule", "Capsule 2"]
-    key = segments.parts_of(again)[0][0]
-    segments.require_same_place(again, volume)
+    assert [name for _, name in annotations.parts_of(again)] == ["Capsule", "Capsule 2"]
+    key = annotations.parts_of(again)[0][0]
+    places.require_same_place(again, volume)
     np.testing.assert_array_equal(segments.segment_array(again, key, volume), mask)
     assert segments.own_capsule(again) is not None
 
@@ -269,9 +269,9 @@ def test_mask_loaded_as_a_volume_counts_as_annotation(
         nifti(mask * 3, AFFINES[kind], "expert.nii.gz"),
         "vtkMRMLLabelMapVolumeNode",
     )
-    assert segments.parts_of(label) == [("3", "label 3")]
+    assert annotations.parts_of(label) == [("3", "label 3")]
 
-    volume = segments.mask_from_node(label, "3", scan, "expert")
+    volume = annotations.mask_from_node(label, "3", scan, "expert")
 
     np.testing.assert_array_equal(volume.array, mask)
 
@@ -286,9 +286,9 @@ def test_mask_loaded_as_a_segmentation_counts_as_annotation(
     storage.SetFileName(str(path))
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
     assert storage.ReadData(node)
-    [(key, _)] = segments.parts_of(node)
+    [(key, _)] = annotations.parts_of(node)
 
-    volume = segments.mask_from_node(node, key, scan, "expert")
+    volume = annotations.mask_from_node(node, key, scan, "expert")
 
     np.testing.assert_array_equal(volume.array, mask)
     np.testing.assert_allclose(volume.affine, AFFINES[kind], atol=1e-5)
@@ -298,12 +298,12 @@ def test_mask_of_another_grid_is_refused(make_volume, mask):
     scan = make_volume()
     other = make_volume(mask[:, :-1], name="other")
     with pytest.raises(InputError, match="share a grid"):
-        segments.mask_from_node(other, "1", scan, "expert")
+        annotations.mask_from_node(other, "1", scan, "expert")
 
 
 def test_missing_annotation_is_asked_for(make_volume):
     with pytest.raises(InputError, match="Choose the expert annotation"):
-        segments.mask_from_node(None, "", make_volume(), "expert")
+        annotations.mask_from_node(None, "", make_volume(), "expert")
 
 
 def test_segments_of_one_layer_do_not_disturb_each_other(make_volume, mask):

@@ -1,4 +1,4 @@
-"""The frame table and the totals of a comparison, as the panel shows them."""
+"""The tables and the totals of a comparison, as the panel shows them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import qt
 
 if TYPE_CHECKING:
     from napari_microus.core.compare import FrameAgreement
+    from napari_microus.core.compare.place import PlaceShare
 
     from .comparing import Comparison
 
-_COLUMNS = {
+_FRAMES = {
     "frame": "Frame",
     "dice": "Dice",
     "hd95_mm": "HD95 mm",
@@ -22,16 +23,37 @@ _COLUMNS = {
     "disagreement_mm2": "Disputed mm²",
     "signed_mean_mm": "Larger (+) mm",
 }
+_PLACES = {
+    "place": "Where",
+    "expert_only_px": "Expert only px",
+    "nonexpert_only_px": "Non-expert only px",
+    "both_px": "Both px",
+    "share": "Of all disputed",
+    "disputed_of_drawn": "Disputed of drawn",
+}
 
 
-def fill(table: qt.QTableWidget, rows: list[FrameAgreement]) -> None:
+def fill_frames(table: qt.QTableWidget, rows: list[FrameAgreement]) -> None:
     """Show one row per frame; a click on a heading sorts by its numbers."""
+    _fill(table, rows, _FRAMES)
+
+
+def fill_places(table: qt.QTableWidget, rows: list[PlaceShare]) -> None:
+    """Show where in the patient and in the sweep the two differ."""
+    _fill(table, rows, _PLACES)
+
+
+def _fill(
+    table: qt.QTableWidget,
+    rows: list[FrameAgreement] | list[PlaceShare],
+    columns: dict[str, str],
+) -> None:
     table.sortingEnabled = False  # rows would move while they are filled
-    table.columnCount = len(_COLUMNS)
-    table.setHorizontalHeaderLabels(list(_COLUMNS.values()))
+    table.columnCount = len(columns)
+    table.setHorizontalHeaderLabels(list(columns.values()))
     table.rowCount = len(rows)
     for line, row in enumerate(rows):
-        for column, key in enumerate(_COLUMNS):
+        for column, key in enumerate(columns):
             table.setItem(line, column, _cell(getattr(row, key)))
     table.sortingEnabled = True
 
@@ -52,10 +74,12 @@ def totals(found: Comparison) -> str:
     )
 
 
-def _cell(value: float) -> qt.QTableWidgetItem:
+def _cell(value: float | str) -> qt.QTableWidgetItem:
     item = qt.QTableWidgetItem()
-    is_number = isinstance(value, int) or math.isfinite(value)
-    item.setData(qt.Qt.DisplayRole, round(value, 3) if is_number else "–")
+    shown = value
+    if isinstance(value, float):
+        shown = round(value, 3) if math.isfinite(value) else "–"
+    item.setData(qt.Qt.DisplayRole, shown)
     item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
     return item
 

@@ -1,0 +1,93 @@
+"""One piece of long work at a time in *Compare*: bar, Cancel, errors, buttons."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import slicer
+
+from .turns import Cancelled, Turns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import SimpleNamespace
+
+_CLOSED = (
+    "The scene must stay open while annotations are compared; it was closed. "
+    "Load the case again."
+)
+
+
+class CompareWork:
+    """Shows that the room works, and lets the user end it.
+
+    Parameters
+    ----------
+    ui : namespace
+        The widgets of ``MicroUS.ui`` by name.
+    refresh : callable
+        Called when work begins and when it has ended.
+    """
+
+    def __init__(self, ui: SimpleNamespace, refresh: Callable[[], None]) -> None:
+        self._ui = ui
+        self._refresh = refresh
+        self._turns: Turns | None = None
+        self._is_gone = False
+        ui.cancelCompareButton.clicked.connect(self.cancel)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is at work."""
+        return self._turns is not None
+
+    @contextmanager
+    def doing(self, failure: str) -> Iterator[Turns]:
+        """Work with the buttons off; an error is shown under the title ``failure``.
+
+        Give what this yields to long work as its ``on_event``.
+        """
+        if self._turns is not None:  # one job is part of another
+            yield self._turns
+            return
+        self._turns = Turns(self._show)
+        self._refresh()
+        try:
+            with slicer.util.tryWithErrorDisplay(failure):
+                try:
+                    yield self._turns
+                except Cancelled:
+                    self.say("Cancelled; the scene is as it was.")
+        finally:
+            self._turns = None
+            if not self._is_gone:
+                self._refresh()
+
+    def cancel(self, *_: object) -> None:
+        """End the work at its next step."""
+        if self._turns is not None:
+            self.say("Stopping …")
+            self._turns.cancel()
+
+    def scene_closes(self) -> None:
+        """End the work with a message: its scene is going away."""
+        if self._turns is not None:
+            self._turns.cancel(_CLOSED)
+
+    def let_go(self) -> None:
+        """End the work without a word: the module is going away."""
+        self._is_gone = True
+        if self._turns is not None:
+            self._turns.cancel()
+
+    def say(self, words: str) -> None:
+        """Show a sentence below the room."""
+        if not self._is_gone:
+            self._ui.compareStatusLabel.text = words
+
+    def _show(self, done: int, total: int, message: str) -> None:
+        if not self._is_gone:
+            self._ui.compareProgressBar.maximum = total
+            self._ui.compareProgressBar.value = done
+            self._ui.compareStatusLabel.text = message

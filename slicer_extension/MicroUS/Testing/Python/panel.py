@@ -1,0 +1,47 @@
+"""The module's panel with a child process that a test plays."""
+
+import tempfile
+from pathlib import Path
+
+import standins
+from MicroUSLib.runner import Outcome
+
+
+class Child:
+    """Plays the child process: reports what it is told, and leaves a mask."""
+
+    made = None
+
+    def __init__(self, on_event, on_outcome):
+        self.on_event, self.on_outcome = on_event, on_outcome
+        self.folder = Path(tempfile.mkdtemp(dir=Child.home))
+        self.is_cancelled = self.is_abandoned = False
+        Child.made = self
+
+    def start(self, line, environment=None):
+        self.line = line
+
+    def cancel(self):
+        self.is_cancelled = True
+
+    def abandon(self):
+        self.is_abandoned = True
+
+    def finish(self, mask=None):
+        from napari_microus.core.io import read_volume, write_mask
+
+        if mask is not None:
+            scan = read_volume(self.folder / "scan.nii")
+            write_mask(scan.like(mask), self.folder / "capsule.nii", overwrite=True)
+        self.on_outcome(Outcome("done"))
+
+
+def choose(widget, **choices):
+    for name, value in choices.items():
+        setattr(widget._parameterNode, name, value)
+    standins.Application().processEvents()
+
+
+def press(button):
+    assert button.isEnabled()
+    button.click()
