@@ -27,9 +27,9 @@ def speed(model: str, device: str, batch_size: int, steps: int) -> dict[str, Any
     import torch
 
     from napari_microus.core.train import TrainConfig
-    from napari_microus.core.train.engine import _create_learner
     from napari_microus.core.train.export import start_network
     from napari_microus.core.train.frames import FrameCache
+    from napari_microus.core.train.learner import create_learner
     from napari_microus.core.train.memory import memory_mib
     from napari_microus.core.train.processes import create_fabric
     from napari_microus.core.train.sampler import Sampler
@@ -46,7 +46,7 @@ def speed(model: str, device: str, batch_size: int, steps: int) -> dict[str, Any
     cache = FrameCache(frames, mask, mask, np.zeros(256, np.int64), ["noise"])
     fabric = create_fabric(config)
     network, config = start_network(config)
-    learner = _create_learner(config, fabric, network, TrainingData(cache, []))
+    learner = create_learner(config, fabric, network, TrainingData(cache, []))
     sampler = Sampler(256, batch_size, 0)
     order = sampler.order(0)
     network.train()

@@ -4,8 +4,14 @@ from typer.testing import CliRunner
 
 import napari_microus.cli.commands  # noqa: F401  registers the commands
 from napari_microus.cli import app
+from napari_microus.core import library
 from napari_microus.core.config import ModelConfig
-from napari_microus.core.errors import ConfigError, InputError, OutputError
+from napari_microus.core.errors import (
+    CheckpointError,
+    ConfigError,
+    InputError,
+    OutputError,
+)
 from napari_microus.core.library import save_model
 from napari_microus.core.models import create_model
 
@@ -62,3 +68,21 @@ def test_mistakes_are_named(tmp_path):
         run("models", "export", "tiny", tmp_path / "a.pkl")
     with pytest.raises(ConfigError, match="got 'huge'"):
         run("models", "export", "huge", tmp_path / "a.pt")
+
+
+@pytest.mark.usefixtures("network")
+def test_a_folder_is_imported_whole_and_nothing_is_written_over(tmp_path):
+    (tmp_path / "models" / "tiny").rename(tmp_path / "received")
+    (tmp_path / "received" / "model_card.md").write_text("# Theirs")
+
+    done = run("models", "import", tmp_path / "received", "--name", "mine")
+
+    assert done.stdout.strip() == str(tmp_path / "models" / "mine")
+    assert library.find_model("mine").card == "# Theirs"
+    library.load_model("mine")
+    with pytest.raises(OutputError, match="must not exist yet"):
+        run("models", "import", tmp_path / "received", "--name", "mine")
+    (tmp_path / "received" / "model.safetensors").write_bytes(b"cut")
+    with pytest.raises(CheckpointError, match="complete safetensors"):
+        run("models", "import", tmp_path / "received", "--name", "mine", "--overwrite")
+    library.load_model("mine")

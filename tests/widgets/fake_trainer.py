@@ -2,7 +2,8 @@
 
 Arguments: mode, run folder, and how many epochs. Modes: "train" and "resume" obey
 the flag files; "fails", "dies" and "exits" go wrong after the first batch; "refuses"
-never makes a run; "prepares" never begins to train.
+never makes a run; "prepares" never begins to train; "lingers" stays for a
+minute after the run has ended.
 """
 
 import os
@@ -63,11 +64,15 @@ def main(mode, path, epochs):
                 wait(run)
             if run.wants("stop"):
                 end(run, "stopped")
+                if mode == "lingers":
+                    time.sleep(60)
                 return
         run.record(epoch_report(epoch, epochs))
         (run_path / "done").write_text("x" * (epoch + 1))
         run.set_status(epoch=epoch + 1, best_dice=0.9)
     end(run, "finished")
+    if mode == "lingers":
+        time.sleep(60)
 
 
 def batch_report(epoch, batch):

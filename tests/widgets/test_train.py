@@ -64,7 +64,7 @@ def keeper(answers):
 
     keeper = RunKeeper(ask)
     yield keeper
-    for process in keeper.running:
+    for process in keeper._processes:
         process.kill()
         process.wait(10)
 
@@ -162,6 +162,24 @@ def test_cancelled_run_keeps_its_model_and_can_be_resumed(qtbot, running):
     panel.resume_button.click()
     wait(qtbot, lambda: len(panel.history.epochs) > seen)
     assert panel.state == "running"
+
+
+def test_end_is_told_before_the_process_has_tidied_up(qtbot, make):
+    dock = make(Command("lingers"))
+    start(qtbot, dock)
+    panel = dock.panel
+    wait(qtbot, lambda: len(panel.history.epochs) >= 1)
+    wait(qtbot, panel.pause_button.isEnabled)
+    first = panel.process
+    panel.cancel_button.click()
+    wait(qtbot, lambda: not panel.is_active)
+    assert panel.state == "stopped"
+    assert first._process.poll() is None
+
+    panel.resume_button.click()  # is not kept waiting either
+
+    assert panel.process is not first
+    assert panel.is_active, panel.message.text()
 
 
 def test_resumed_run_is_cancelled_before_it_looks_for_the_flag(qtbot, running):

@@ -79,14 +79,17 @@ def show(
 
 @models.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="A MicroSegNet-style .pth.")],
+    path: Annotated[
+        Path,
+        typer.Argument(help="A model's folder, or a MicroSegNet-style .pth."),
+    ],
     name: Annotated[str | None, typer.Option(help="Its name in the library.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace that model.")] = False,
 ) -> None:
-    """Bring a published checkpoint into your library."""
+    """Bring a colleague's model or a published checkpoint into your library."""
     from napari_microus.core import library
 
-    print(library.import_checkpoint(file, name=name, overwrite=overwrite))
+    print(library.import_model(path, name=name, overwrite=overwrite))
 
 
 @models.command()

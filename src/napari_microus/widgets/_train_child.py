@@ -54,6 +54,7 @@ class TrainingProcess:
         self.run = run
         self.started = time.time()
         self._was_killed = False
+        self._is_released = False
         try:
             run.mkdir(parents=True, exist_ok=True)
             console = (run / CONSOLE).open("ab")
@@ -81,8 +82,17 @@ class TrainingProcess:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the process still runs."""
-        return self._process.poll() is None
+        """Whether the process still trains."""
+        return not self.has_exited and not self._is_released
+
+    @property
+    def has_exited(self) -> bool:
+        """Whether the process is gone."""
+        return self._process.poll() is not None
+
+    def release(self) -> None:
+        """Take note that the run has ended: the process only tidies up after it."""
+        self._is_released = True
 
     def stop(self) -> None:
         """Ask for an end after the step under way; the best model is kept."""
@@ -99,7 +109,7 @@ class TrainingProcess:
         """Wait for the end, and tell whether it came."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout_s)
-        return not self.is_alive
+        return self.has_exited
 
     def trouble(self) -> str:
         """Return one sentence on why the process failed, or nothing."""

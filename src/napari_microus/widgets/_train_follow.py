@@ -8,58 +8,17 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_microus.core.errors import MicroUSError
-from napari_microus.core.events import Event, from_json
+from napari_microus.core.events import Finished
+from napari_microus.core.train.event_log import EventLog
 from napari_microus.core.train.runs import RunStatus, read_status
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import IO
 
     from napari_microus.widgets._train_child import TrainingProcess
 
 _EVERY_MS = 100
-# Parsing this much takes a few milliseconds.
-_BYTES_PER_LOOK = 200_000
 _LOOK_AT_STATUS_S = 1.0
-_ANCHOR_BYTES = 200
-
-
-class EventLog:
-    """The growing file of a run's events, from which lines are taken bit by bit.
-
-    A resumed run drops what it had reported after its last checkpoint; `read` then
-    tells that everything comes anew.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._position = 0
-        self._anchor = b""
-
-    def read(self) -> tuple[list[Event], bool]:
-        """Return events that were added, and whether they begin from the start."""
-        try:
-            with self._path.open("rb") as file:
-                is_anew = not self._is_same(file)
-                if is_anew:
-                    self._position, self._anchor = 0, b""
-                file.seek(self._position)
-                chunk = file.read(_BYTES_PER_LOOK)
-        except OSError:
-            is_anew, chunk = self._position > 0, b""
-            if is_anew:
-                self._position, self._anchor = 0, b""
-        whole = chunk[: chunk.rfind(b"\n") + 1]
-        self._position += len(whole)
-        self._anchor = (self._anchor + whole)[-_ANCHOR_BYTES:]
-        lines = whole.decode("utf-8", "replace").splitlines()
-        events = [event for line in lines if (event := from_json(line)) is not None]
-        return events, is_anew
-
-    def _is_same(self, file: IO[bytes]) -> bool:
-        """Tell whether the file still holds what was read, judged by its end."""
-        file.seek(self._position - len(self._anchor))
-        return file.read(len(self._anchor)) == self._anchor
 
 
 class RunFollower(QObject):
@@ -89,6 +48,7 @@ class RunFollower(QObject):
         self.process = process
         self._log = EventLog(run / "events.jsonl")
         self._looked_at = 0.0
+        self._has_finished = False
         self._timer = QTimer(self)
         self._timer.setInterval(_EVERY_MS)
         self._timer.timeout.connect(self.look)
@@ -113,6 +73,7 @@ class RunFollower(QObject):
         if is_anew:
             self.restarted.emit()
         if events:
+            self._has_finished = isinstance(events[-1], Finished)
             self.reported.emit(events)
             return  # more may be waiting
         if not goes_on:
@@ -121,6 +82,12 @@ class RunFollower(QObject):
 
     def _goes_on(self) -> bool:
         if self.process is not None:
+            if self._has_finished:
+                status = self._last_status()
+                # Log and status may still be those of the process before.
+                is_own = status.updated >= self.process.started
+                if is_own and not status.is_alive:
+                    self.process.release()
             return self.process.is_alive
         # The question costs the run's lock for a moment: ask seldom.
         now = time.monotonic()

@@ -46,8 +46,9 @@ class RunKeeper(QObject):
     @property
     def running(self) -> list[TrainingProcess]:
         """The processes that go on."""
-        self._processes = [p for p in self._processes if p.is_alive]
-        return self._processes
+        # One that tidies up after its run is kept, for the system's sake.
+        self._processes = [p for p in self._processes if not p.has_exited]
+        return [p for p in self._processes if p.is_alive]
 
     def add(self, process: TrainingProcess) -> None:
         """Look after a process."""

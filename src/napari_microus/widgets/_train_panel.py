@@ -25,7 +25,6 @@ from napari_microus.widgets._train_follow import RunFollower
 from napari_microus.widgets._train_history import RunHistory
 from napari_microus.widgets._train_model import (
     library_model,
-    promote,
     roll_back,
     was_held_back,
 )
@@ -263,7 +262,7 @@ class RunPanel(QWidget):
                 self._model = ""
                 self.model_removed.emit()
             else:
-                self._model = promote(self.run, _model_name(self.run))
+                self._model = _promote(self.run)
                 self.say(f"The model is in the library as '{self._model}'.")
                 self.model_ready.emit(self._model)
         except MicroUSError as error:
@@ -390,11 +389,12 @@ class RunPanel(QWidget):
         )
 
 
-def _model_name(run: Path) -> str:
-    """Return the name that a run's settings give its model."""
+def _promote(run: Path) -> str:
+    """Put a run's model into the library and return its name there."""
     from napari_microus.core.train.config import TrainConfig
+    from napari_microus.core.train.promote import promote
 
-    return TrainConfig.from_yaml(run / "config.yaml").name
+    return promote(run, TrainConfig.from_yaml(run / "config.yaml").name).name
 
 
 def _can_resume(run: Path) -> bool:
@@ -409,7 +409,7 @@ def _can_resume(run: Path) -> bool:
 
 def _comparison(notices: list[str]) -> list[str]:
     """Return the sentence on the held-out patients before and after, if there is."""
-    return [words for words in notices if "held-out patients DSC went" in words][-1:]
+    return [words for words in notices if "DSC went from" in words][-1:]
 
 
 def _bar() -> QProgressBar:

@@ -131,10 +131,11 @@ def test_freezing_what_is_not_there_names_what_is(tiny):
 
 
 def test_fine_tuning_starts_from_the_weights_of_a_model(tiny, drain, tmp_path):
-    _, first = drain(train(tiny(epochs=1)))
+    _, first = drain(train(tiny(epochs=1, opening=7)))
     config = tiny(output=str(tmp_path / "tuned"), start=str(first.model), epochs=1)
     slow = {"learning_rate": 1e-12, "ema": 0.0, "layer_decay": 0.8}
     _, tuned = drain(train(config.with_changes({"optimizer": slow})))
+    assert load_model(tuned.model).config["predict"] == {"opening": 7}
     old = load_model(first.model).network
     new = load_model(tuned.model).network
     for before, after in zip(old.parameters(), new.parameters(), strict=True):

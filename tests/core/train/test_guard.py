@@ -5,9 +5,9 @@ import pytest
 from napari_microus.core.events import Notice
 from napari_microus.core.library import list_models, load_model, save_model
 from napari_microus.core.models import create_model
-from napari_microus.core.train import engine, train
-from napari_microus.core.train.export import promote
+from napari_microus.core.train import finish, train
 from napari_microus.core.train.guard import compare_scores
+from napari_microus.core.train.promote import promote
 from napari_microus.core.train.validate import CaseScore
 
 
@@ -39,6 +39,13 @@ def test_a_loss_is_called_worse_and_enough_patients_are_not_excused():
     assert "cannot tell" not in found.sentence
 
 
+def test_one_patient_has_no_interval():
+    sentence = compare_scores(scores(0.5), scores(0.7)).sentence
+    assert sentence.startswith("On 1 held-out patient DSC went from 0.5000 to 0.7000")
+    assert "interval" not in sentence
+    assert "worst" not in sentence
+
+
 def test_nothing_in_common_gives_no_comparison():
     assert compare_scores(scores(math.nan), scores(0.5)) is None
 
@@ -57,7 +64,7 @@ def test_a_tuned_model_that_is_worse_is_not_promoted_unless_told(
     monkeypatch.setenv("NAPARI_MICROUS_MODELS", str(tmp_path / "library"))
     first = start_model(tmp_path, tiny())
     found = compare_scores(scores(*[0.5] * 6), scores(*[0.5 + gain] * 6))
-    monkeypatch.setattr(engine, "compare_scores", lambda before, after: found)
+    monkeypatch.setattr(finish, "compare_scores", lambda before, after: found)
     config = tiny(
         output=str(tmp_path / "tuned"),
         start=str(first),

@@ -116,10 +116,7 @@ def save_model(
     folder = Path(folder)
     _check_config(config, folder)
     if folder.exists() and not overwrite:
-        raise OutputError(
-            f"The model's folder must not exist yet; got {folder}. "
-            "Choose another name, or allow overwriting."
-        )
+        raise _exists(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -139,16 +136,52 @@ def save_model(
         (fresh / METRICS).write_text(json.dumps(metrics, indent=2), encoding="utf-8")
         # safetensors lets nobody but the writer read; a library may be shared.
         shutil.copymode(fresh / CONFIG, fresh / WEIGHTS)
-        if folder.exists():
-            os.replace(folder, beside / "old")
-        os.replace(fresh, folder)
+        _put(beside, folder)
     except OSError as error:
         raise _cannot_write(folder, error) from error
     finally:
-        if not folder.exists() and (beside / "old").exists():
-            os.replace(beside / "old", folder)
         shutil.rmtree(beside, ignore_errors=True)
     return folder
+
+
+def copy_model(
+    source: str | Path, folder: str | Path, *, overwrite: bool = False
+) -> Path:
+    """Copy a model's folder whole or not at all, and return the copy.
+
+    Raises
+    ------
+    OutputError
+        If ``folder`` exists and ``overwrite`` is False, or cannot be written.
+    """
+    folder = Path(folder)
+    if folder.exists() and not overwrite:
+        raise _exists(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise _cannot_write(folder.parent, error) from error
+    try:
+        shutil.copytree(source, beside / "new")
+        _put(beside, folder)
+    except (OSError, shutil.Error) as error:
+        raise _cannot_write(folder, error) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return folder
+
+
+def _put(beside: Path, folder: Path) -> None:
+    """Give what is new its place; what was there stays until then."""
+    if folder.exists():
+        os.replace(folder, beside / "old")
+    try:
+        os.replace(beside / "new", folder)
+    except OSError:
+        if (beside / "old").exists():
+            os.replace(beside / "old", folder)
+        raise
 
 
 def read_info(folder: str | Path, *, is_bundled: bool = False) -> ModelInfo:
@@ -291,6 +324,13 @@ def _lacks(folder: Path, name: str) -> str:
     return (
         f"A model's folder must hold {name}; got {folder} without it. "
         "Get a fresh copy of the model."
+    )
+
+
+def _exists(folder: Path) -> OutputError:
+    return OutputError(
+        f"The model's folder must not exist yet; got {folder}. "
+        "Choose another name, or allow overwriting."
     )
 
 

@@ -13,6 +13,7 @@ from napari_microus.core.library.folder import (
     CONFIG,
     LoadedModel,
     ModelInfo,
+    copy_model,
     read_info,
     read_model,
     save_model,
@@ -129,6 +130,40 @@ def remove_model(name: str) -> Path:
             "Check the permissions."
         ) from error
     return info.path
+
+
+def import_model(
+    path: str | Path, *, name: str | None = None, overwrite: bool = False
+) -> Path:
+    """Bring a model's folder, or a MicroSegNet-style ``.pth``, into the user's library.
+
+    Parameters
+    ----------
+    path : str or Path
+        A folder such as a run's ``model``, or a file as in `import_checkpoint`.
+    name : str, optional
+        The model's name; the folder's or the file's by default.
+    overwrite : bool
+        Replace a model of that name.
+
+    Returns
+    -------
+    Path
+        The new model's folder.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder or the file is no complete model.
+    OutputError
+        If there is a model of that name and ``overwrite`` is False.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return import_checkpoint(path, name=name, overwrite=overwrite)
+    read_model(path)  # says what is wrong with it
+    target = library_folder() / (name or path.resolve().name)
+    return copy_model(path, target, overwrite=overwrite)
 
 
 def import_checkpoint(

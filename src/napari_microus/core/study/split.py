@@ -115,8 +115,7 @@ def training_cases(
     if train and val:
         _check_apart(train, val)
         added = _add_undecided(train, val, usable)
-        how = f"Split of the manifest: {_count(train)}, {_count(val)}.{added}"
-        return train, val, how
+        return train, val, f"Split of the manifest: {_parts(train, val)}.{added}"
     patients = list(dict.fromkeys(case.patient for case in usable))
     if len(patients) < 2:
         raise InputError(
@@ -146,8 +145,7 @@ def _by_fold(
     train = [case for case in usable if case.fold is not None and case.fold != fold]
     _check_apart(train, val)
     added = _add_undecided(train, val, usable)
-    how = f"Fold {fold} of {len(folds)}: {_count(train)}, {_count(val)}.{added}"
-    return train, val, how
+    return train, val, f"Fold {fold} of {len(folds)}: {_parts(train, val)}.{added}"
 
 
 def _add_undecided(
@@ -193,6 +191,10 @@ def _shuffled(patients: list[str], seed: int) -> list[str]:
 
 def _share(fraction: float, count: int) -> int:
     return max(1, math.floor(fraction * count + 0.5)) if fraction > 0 else 0
+
+
+def _parts(train: list[StudyCase], val: list[StudyCase]) -> str:
+    return f"{_count(train)} to learn from, {_count(val)} to validate on"
 
 
 def _count(cases: list[StudyCase]) -> str:

@@ -22,7 +22,8 @@ from napari_microus.core.train.config import (
 )
 
 if TYPE_CHECKING:
-    from napari_microus.core.train.engine import TrainResult, resume, train
+    from napari_microus.core.train.engine import resume, train
+    from napari_microus.core.train.finish import TrainResult
 
 __all__ = [
     "AugmentConfig",
@@ -39,8 +40,12 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # The engine imports torch; reading a preset or listing runs need not.
-    if name in ("TrainResult", "resume", "train"):
+    if name in ("resume", "train"):
         from napari_microus.core.train import engine
 
         return getattr(engine, name)
+    if name == "TrainResult":
+        from napari_microus.core.train.finish import TrainResult
+
+        return TrainResult
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 from zipfile import BadZipFile
 
 import torch
@@ -23,18 +24,22 @@ class Position:
     """Where a run is, and what it has seen so far.
 
     ``batch`` counts the steps made in ``epoch``; once it reaches the steps of an
-    epoch, that epoch still waits for its validation.
+    epoch, that epoch still waits for its validation. ``learning_rate`` is that of
+    the last step. ``run_id`` tells this run from all others, however often it was
+    resumed.
     """
 
     epoch: int = 0
     batch: int = 0
     step: int = 0
+    learning_rate: float = 0.0
     loss_sum: float = 0.0
     seconds: float = 0.0
     micro_batch: int = 0
     best_dice: float = -1.0
     best_epoch: int = -1
     history: list[dict[str, Any]] = field(default_factory=list)
+    run_id: str = field(default_factory=lambda: uuid4().hex)
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:

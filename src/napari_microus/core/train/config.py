@@ -270,9 +270,10 @@ class TrainConfig(Config):
         Decides weights, order and augmentation.
     deterministic : bool
         Refuse operations whose result may differ from run to run.
-    opening : int
+    opening : int, optional
         Recommended with the model: cut off parts of a capsule narrower than this
         many pixels at the network's size. Validation measures the network without.
+        None: what the start model recommends, or nothing.
     tensorboard : bool
         Write a TensorBoard log too.
     to_library : bool
@@ -303,7 +304,7 @@ class TrainConfig(Config):
     threads: int | None = None
     seed: int = 0
     deterministic: bool = False
-    opening: int = 0
+    opening: int | None = None
     tensorboard: bool = False
     to_library: bool = True
     promote: Literal["if_not_worse", "always"] = "if_not_worse"
@@ -312,7 +313,7 @@ class TrainConfig(Config):
         for name in ("epochs", "batch_size", "validate_every"):
             count = getattr(self, name)
             require(count >= 1, f"{name} must be at least 1", count, "Raise it.")
-        ok = self.opening >= 0
+        ok = self.opening is None or self.opening >= 0
         require(ok, "opening must not be negative", self.opening, "Use 0.")
         for name in ("micro_batch", "early_stop", "threads"):
             count = getattr(self, name)

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
+from napari_microus.core.events import Event, StateChanged
+
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from types import TracebackType
 
     from lightning_fabric import Fabric
@@ -19,22 +22,29 @@ if TYPE_CHECKING:
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # A slow step looks for the flag file this often, in seconds.
 _LOOK_EVERY_S = 0.25
+_WAIT_S = 0.1
 
 
 class StepAbandoned(Exception):
-    """Somebody asked to stop while a step was under way."""
+    """Somebody asked to stop or pause while a step was under way."""
 
 
 class Control:
     """Hears interrupts while it is entered, and looks for the flag files.
 
     A second interrupt is not caught: it ends the process at once.
+
+    Attributes
+    ----------
+    held_s : float
+        Seconds spent in pauses so far.
     """
 
     def __init__(self, run: RunFolder | None, fabric: Fabric) -> None:
         self._run = run
         self._fabric = fabric
         self._interrupted = False
+        self.held_s = 0.0
         self._looked_at = 0.0
         self._before: dict[int, Any] = {}
 
@@ -66,7 +76,7 @@ class Control:
         return self._interrupted or (self._run is not None and self._run.wants("stop"))
 
     def watch(self, network: torch.nn.Module) -> None:
-        """Look for a stop between the layers too, where a step takes seconds.
+        """Look for a stop or pause between the layers too, as a step may take long.
 
         The step then ends with `StepAbandoned` before it has changed any weight.
         Several processes cannot leave a step alone and look between steps only.
@@ -88,12 +98,31 @@ class Control:
         now = time.monotonic()
         if now - self._looked_at > _LOOK_EVERY_S:
             self._looked_at = now
-            if self.wants_stop():
+            if self.wants_break():
                 raise StepAbandoned
 
     def wants_pause(self) -> bool:
         """Tell whether this process was asked to pause."""
         return self._run is not None and self._run.wants("pause")
+
+    def wants_break(self) -> bool:
+        """Tell whether work under way should be left for a stop or a pause."""
+        if self._fabric.world_size > 1:  # the others would wait in vain
+            return self.wants_stop()
+        return self.wants_stop() or self.wants_pause()
+
+    def hold(self) -> Generator[Event, None, None]:
+        """Wait as long as somebody wants a pause."""
+        began = time.monotonic()
+        if self._run is not None:
+            self._run.set_status(state="paused")
+        yield StateChanged("paused")
+        while self.all_agree(self.wants_pause() and not self.wants_stop()):
+            time.sleep(_WAIT_S)
+        self.held_s += time.monotonic() - began
+        if self._run is not None:
+            self._run.set_status(state="running")
+        yield StateChanged("running")
 
     def all_agree(self, wanted: bool) -> bool:
         """Tell whether any process wants something, so that all do the same."""

@@ -25,8 +25,30 @@ def write_table(path: Path, history: list[dict[str, Any]]) -> None:
             writer.writerows(history)
 
 
-def draw(path: Path, history: list[dict[str, Any]], human_dice: float | None) -> None:
-    """Draw losses, DSC with the human ceiling, and HD95 over the epochs."""
+def read_table(path: Path) -> list[dict[str, float]]:
+    """Return one dictionary per epoch; it lacks what was not measured."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except FileNotFoundError:
+        return []
+    numbers = [name for name in COLUMNS if name != "is_best"]
+    return [{n: float(row[n]) for n in numbers if row.get(n)} for row in rows]
+
+
+def draw(run: Path, human_dice: float | None) -> None:
+    """Draw a run's losses, DSC with the human ceiling, and HD95 over the epochs.
+
+    Nothing is drawn before its first epoch has ended.
+
+    Raises
+    ------
+    OutputError
+        If the run's folder cannot be written.
+    """
+    history = read_table(run / "curves.csv")
+    if not history:
+        return
     # The figure's own canvas: no window toolkit, no global state.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -49,14 +71,13 @@ def draw(path: Path, history: list[dict[str, Any]], human_dice: float | None) ->
         axes.spines[["top", "right"]].set_visible(False)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(frameon=False)
-    with written_whole(path, overwrite=True) as temporary:
+    with written_whole(run / "curves.png", overwrite=True) as temporary:
         figure.savefig(temporary, dpi=120)
 
 
 def _plot(
-    axes: Any, history: list[dict[str, Any]], name: str, label: str, colour: str
+    axes: Any, history: list[dict[str, float]], name: str, label: str, colour: str
 ) -> None:
-    points = [(row["epoch"] + 1, row[name]) for row in history]
-    points = [(epoch, value) for epoch, value in points if value is not None]
+    points = [(row["epoch"] + 1, row[name]) for row in history if name in row]
     if points:
         axes.plot(*zip(*points, strict=True), ".-", color=colour, label=label)

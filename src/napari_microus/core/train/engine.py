@@ -2,98 +2,63 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import math
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
-from napari_microus.core.errors import CheckpointError, ConfigError
+from napari_microus.core.errors import CheckpointError, ConfigError, OutputError
 from napari_microus.core.events import (
     BatchReport,
-    EpochReport,
     Event,
     Failed,
     Finished,
     Notice,
-    Preview,
     RunStarted,
     StateChanged,
 )
-from napari_microus.core.files import written_whole
 from napari_microus.core.models import create_model
-from napari_microus.core.phantom.texture import TextureBank
 from napari_microus.core.train import curves
-from napari_microus.core.train.checkpoint import (
-    Position,
-    load_checkpoint,
-    load_weights,
-    restore_rng,
-    rng_state,
-    save_checkpoint,
-)
+from napari_microus.core.train.checkpoint import Position, load_checkpoint
 from napari_microus.core.train.config import TrainConfig
 from napari_microus.core.train.control import Control, StepAbandoned
-from napari_microus.core.train.criterion import create_criterion
-from napari_microus.core.train.export import export_model, start_network
-from napari_microus.core.train.guard import (
-    Comparison,
-    compare_scores,
-    read_scores,
-    scores_from,
-    write_scores,
+from napari_microus.core.train.course import (
+    best_dice,
+    close_epoch,
+    fraction_done,
+    is_late,
+    is_over,
+    remaining_s,
+    validates,
 )
+from napari_microus.core.train.export import start_network
+from napari_microus.core.train.finish import TrainResult, finish
+from napari_microus.core.train.guard import write_scores
+from napari_microus.core.train.learner import create_learner
 from napari_microus.core.train.memory import memory_mib
-from napari_microus.core.train.optimizer import (
-    WeightAverage,
-    create_optimizer,
-    learning_rate,
-)
-from napari_microus.core.train.processes import (
-    create_fabric,
-    leave_processes,
-    synchronise_batch_norm,
-)
+from napari_microus.core.train.optimizer import learning_rate
+from napari_microus.core.train.processes import create_fabric, leave_processes
 from napari_microus.core.train.runs import RunFolder, read_status
 from napari_microus.core.train.sampler import Sampler
-from napari_microus.core.train.sources import TrainingData, prepare
-from napari_microus.core.train.step import Learner, make_step
-from napari_microus.core.train.tensorboard import TensorBoardLog
-from napari_microus.core.train.validate import (
-    CaseScore,
-    FramePreview,
-    human_dice,
-    score_case,
-    summarise,
+from napari_microus.core.train.saving import (
+    restore,
+    save_best,
+    save_last,
+    step_undoing,
 )
+from napari_microus.core.train.sources import TrainingData, prepare
+from napari_microus.core.train.step import make_step
+from napari_microus.core.train.tensorboard import TensorBoardLog
+from napari_microus.core.train.validate import human_dice, summarise
+from napari_microus.core.train.validation_round import validate_all
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from lightning_fabric import Fabric
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What a run left behind.
-
-    ``model`` is the finished model's folder, None if the run ended before its first
-    validation. ``state`` is "finished" or "stopped". DSC and HD95 are those of the
-    best epoch on the validation cases; ``comparison`` sets them beside the start
-    model's.
-    """
-
-    run: Path
-    model: Path | None
-    state: str
-    best_epoch: int
-    dice: float | None
-    hd95_mm: float | None
-    comparison: Comparison | None = None
 
 
 def train(config: TrainConfig) -> Generator[Event, None, TrainResult]:
@@ -163,6 +128,7 @@ def _reported(
         finally:
             leave_processes()
     log: TensorBoardLog | None = None
+    ceiling: float | None = None
     try:
         if config.tensorboard:
             log = TensorBoardLog(run.path / "tensorboard")
@@ -171,8 +137,10 @@ def _reported(
                 event = next(work)
             except StopIteration as stop:
                 result: TrainResult = stop.value
-                return result
+                break
             run.record(event)
+            if isinstance(event, RunStarted):
+                ceiling = event.human_dice
             if log is not None:
                 log.write(event)
             if isinstance(event, Finished):  # told last: readers stop at this state
@@ -191,6 +159,10 @@ def _reported(
             log.close()
         run.close()
         leave_processes()
+    # Last: whoever stopped the run need not wait for a picture.
+    with contextlib.suppress(OutputError):
+        curves.draw(run.path, ceiling)
+    return result
 
 
 def _train(
@@ -214,8 +186,10 @@ def _train(
             config.to_yaml(run.path / "config.yaml", overwrite=True)
         data = yield from _prepare(config, fabric)
         torch.manual_seed(config.seed)
-        learner = _create_learner(config, fabric, network, data)
+        learner = create_learner(config, fabric, network, data)
         control.watch(learner.network)
+        if learner.average is not None:
+            control.watch(learner.average.network)
         sampler = Sampler(
             len(data.frames),
             config.batch_size,
@@ -226,7 +200,7 @@ def _train(
         )
         position = Position()
         if saved is not None:
-            position = _restore(learner, saved, Path(config.output))
+            position = restore(learner, saved, Path(config.output))
         ceiling = human_dice(data.validation, config.data.val_frames_per_case)
         if run is not None:
             run.set_status(state="running", epoch=position.epoch)
@@ -240,36 +214,46 @@ def _train(
         )
 
         # --- what the start model can do, to be compared with in the end
-        if saved is None and config.start is not None and data.validation:
-            scores = yield from _validate(run, learner, data, control)
-            if run is not None and scores is not None:
+        state = "finished"
+        if position.step == 0 and config.start is not None and data.validation:
+            scores = yield from validate_all(run, learner, data, control)
+            if scores is None:
+                state = "stopped"
+            elif run is not None:
                 write_scores(run.path / "before.json", scores)
 
         # --- epochs
         if saved is None:
-            _save(run, learner, position, "last.ckpt")
-        state = "finished"
+            save_last(run, learner, position)
         steps = config.epochs * sampler.batches
         saved_at = time.monotonic()
-        while position.epoch < config.epochs and not _is_over(config, position):
+        while state != "stopped" and position.epoch < config.epochs:
+            if is_over(config, position):
+                break
             order = sampler.order(position.epoch)
             learner.network.train()
-            rate = 0.0
-            while position.batch < sampler.batches and not _is_late(config, position):
+            while position.batch < sampler.batches and not is_late(config, position):
                 began = time.monotonic()
-                fraction = _fraction(config, position, steps)
+                fraction = fraction_done(config, position, steps)
                 rate = learning_rate(config.optimizer, fraction, position.step)
                 for group in learner.optimizer.param_groups:
                     group["lr"] = rate * group["scale"]
                 halved: list[int] = []
+                undo = step_undoing(learner)
                 indices, keys = sampler.share(order, position.epoch, position.batch)
                 try:
                     loss, gamma = make_step(
                         learner, indices, keys, position.step, halved.append
                     )
                 except StepAbandoned:
-                    state = "abandoned"
-                    break
+                    undo()
+                    if control.wants_pause():
+                        save_last(run, learner, position)
+                        yield from control.hold()
+                    if control.wants_stop():
+                        state = "stopped"
+                        break
+                    continue
                 for micro_batch in halved:
                     yield Notice(
                         "Memory ran out: frames now pass the network "
@@ -278,6 +262,7 @@ def _train(
                 seconds = time.monotonic() - began
                 position.batch += 1
                 position.step += 1
+                position.learning_rate = rate
                 position.loss_sum += loss
                 position.seconds += seconds
                 yield BatchReport(
@@ -289,51 +274,49 @@ def _train(
                     frames_per_s=config.batch_size / seconds,
                     memory_mib=memory_mib(fabric.device),
                     gamma=gamma,
-                    remaining_s=_remaining(config, position, steps),
+                    remaining_s=remaining_s(config, position, steps),
                 )
                 if control.all_agree(control.wants_pause()):
-                    _save(run, learner, position, "last.ckpt")
-                    yield from _pause(run, control)
+                    save_last(run, learner, position)
+                    yield from control.hold()
                 if control.all_agree(control.wants_stop()):
                     state = "stopped"
                     break
                 due = time.monotonic() - saved_at > config.checkpoint_s
                 if due and position.batch < sampler.batches:
-                    _save(run, learner, position, "last.ckpt")
+                    save_last(run, learner, position)
                     saved_at = time.monotonic()
-            if state == "abandoned":  # the last checkpoint is from before this step
-                state = "stopped"
-                break
-            _save(run, learner, position, "last.ckpt")
+            save_last(run, learner, position)
             saved_at = time.monotonic()
             if state == "stopped":
                 break
 
             # --- validation, at full resolution
-            began = time.monotonic()
+            began, held = time.monotonic(), control.held_s
             summary: dict[str, float] = {}
             scores = []
-            if _validates(config, position) and data.validation:
-                scores = yield from _validate(run, learner, data, control)
-                if scores is None:
+            if validates(config, position) and data.validation:
+                found = yield from validate_all(run, learner, data, control)
+                if found is None:
                     state = "stopped"
                     break
+                scores = found
                 summary = summarise(scores)
-            position.seconds += time.monotonic() - began
-            report = _close_epoch(config, position, sampler.batches, rate, summary)
+            position.seconds += time.monotonic() - began - (control.held_s - held)
+            report = close_epoch(config, position, summary)
             position.history.append(dataclasses.asdict(report))
             if report.is_best:
-                _save_best(run, learner, position, scores)
+                save_best(run, learner, position, scores)
             position.epoch += 1
             position.batch, position.loss_sum = 0, 0.0
-            _save(run, learner, position, "last.ckpt")
+            save_last(run, learner, position)
             if run is not None:
                 curves.write_table(run.path / "curves.csv", position.history)
-                run.set_status(epoch=position.epoch, best_dice=_known(position))
+                run.set_status(epoch=position.epoch, best_dice=best_dice(position))
             yield report
 
         # --- the model
-        result = _finish(config, fabric, run, learner, position, data, state, ceiling)
+        result = finish(config, fabric, run, learner, position, data, state, ceiling)
         if result.comparison is not None:
             yield Notice(result.comparison.sentence)
         if result.comparison is not None and result.model == result.run / "model":
@@ -367,281 +350,6 @@ def _prepare(
             "Set optimizer.ema to 0.99."
         )
     return data
-
-
-def _create_learner(
-    config: TrainConfig, fabric: Fabric, network: torch.nn.Module, data: TrainingData
-) -> Learner:
-    if fabric.world_size > 1:
-        synchronise_batch_norm(network)  # first: it renews what the optimiser holds
-    optimizer = create_optimizer(network, config.optimizer)
-    network = network.to(fabric.device)
-    if config.channels_last:
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    ema = config.optimizer.ema
-    average = WeightAverage(network, ema) if ema > 0 else None
-    model, wrapped = fabric.setup(network, optimizer)
-    bank, unlabelled = None, None
-    if data.textures is not None:
-        bank = TextureBank(data.textures) if config.augment.texture > 0 else None
-        unlabelled = torch.from_numpy(data.textures).to(fabric.device).unsqueeze(1)
-        unlabelled = unlabelled.to(torch.float32) / 255
-    return Learner(
-        config=config,
-        fabric=fabric,
-        network=network,
-        model=model,
-        optimizer=wrapped,
-        criterion=create_criterion(config.loss).to(fabric.device),
-        average=average,
-        frames=data.frames,
-        bank=bank,
-        unlabelled=unlabelled,
-        micro_batch=config.micro_batch or config.batch_size,
-    )
-
-
-def _is_late(config: TrainConfig, position: Position) -> bool:
-    limit = config.time_limit_s
-    return limit is not None and position.seconds >= limit
-
-
-def _is_over(config: TrainConfig, position: Position) -> bool:
-    """Tell whether the run ends before its last epoch: too late, or no better."""
-    if position.batch == 0 and position.epoch > 0 and _is_late(config, position):
-        return True
-    patience = config.early_stop
-    waited = position.epoch - 1 - position.best_epoch
-    return patience is not None and position.best_epoch >= 0 and waited >= patience
-
-
-def _fraction(config: TrainConfig, position: Position, steps: int) -> float:
-    if config.time_limit_s is not None:
-        return max(position.seconds / config.time_limit_s, position.step / steps)
-    return position.step / steps
-
-
-def _remaining(config: TrainConfig, position: Position, steps: int) -> float:
-    remaining = (steps - position.step) * position.seconds / position.step
-    if config.time_limit_s is not None:
-        remaining = min(remaining, config.time_limit_s - position.seconds)
-    return max(remaining, 0.0)
-
-
-def _validates(config: TrainConfig, position: Position) -> bool:
-    last = position.epoch + 1 == config.epochs or _is_late(config, position)
-    return last or (position.epoch + 1) % config.validate_every == 0
-
-
-def _pause(run: RunFolder | None, control: Control) -> Generator[Event, None, None]:
-    if run is not None:
-        run.set_status(state="paused")
-    yield StateChanged("paused")
-    while control.all_agree(control.wants_pause() and not control.wants_stop()):
-        time.sleep(0.1)
-    if run is not None:
-        run.set_status(state="running")
-    yield StateChanged("running")
-
-
-@torch.no_grad()
-def _score(
-    learner: Learner,
-    case: Any,
-    control: Control,
-    shown: list[FramePreview] | None,
-    watched: int | None,
-) -> CaseScore | None:
-    try:
-        with learner.fabric.autocast():
-            return score_case(
-                learner.evaluated,
-                learner.criterion,
-                case,
-                size=learner.config.model.image_size,
-                device=learner.fabric.device,
-                frames=learner.config.data.val_frames_per_case,
-                batch_size=min(8, learner.micro_batch),
-                cancelled=control.wants_stop,
-                previews=shown,
-                watched=watched,
-            )
-    except StepAbandoned:
-        return None
-
-
-def _validate(
-    run: RunFolder | None, learner: Learner, data: TrainingData, control: Control
-) -> Generator[Event, None, list[CaseScore] | None]:
-    """Score the validation cases, shared among the processes; None if cancelled."""
-    fabric = learner.fabric
-    learner.evaluated.eval()
-    learner.criterion.eval()
-    mine: list[CaseScore | None] = []
-    cases = data.validation[fabric.global_rank :: fabric.world_size]
-    # The first process has the folder, and shows one of its cases.
-    number, frame = (0, None) if run is None else run.watched()
-    for index, case in enumerate(cases):
-        is_watched = run is not None and index == number % len(cases)
-        shown: list[FramePreview] | None = [] if is_watched else None
-        mine.append(_score(learner, case, control, shown, frame))
-        if mine[-1] is None:
-            break
-        if run is not None and shown:
-            yield _write_preview(run, shown[0])
-    learner.network.train()
-    learner.criterion.train()
-    if control.all_agree(bool(mine) and mine[-1] is None):
-        return None
-    scores = [score for score in mine if score is not None]
-    if fabric.world_size > 1:
-        gathered: list[Any] = [None] * fabric.world_size
-        torch.distributed.all_gather_object(gathered, scores)
-        scores = [score for part in gathered for score in part]
-    return sorted(scores, key=lambda score: score.case)
-
-
-def _write_preview(run: RunFolder, shown: FramePreview) -> Preview:
-    path = run.path / "preview.npz"
-    with written_whole(path, overwrite=True) as temporary:
-        np.savez_compressed(
-            temporary,
-            image=shown.image,
-            expert=shown.expert.astype(np.uint8),
-            probability=(shown.probability * 255).round().astype(np.uint8),
-            spacing_mm=np.array(shown.spacing_mm),
-        )
-    return Preview(str(path), shown.case, shown.frame)
-
-
-def _close_epoch(
-    config: TrainConfig,
-    position: Position,
-    batches: int,
-    rate: float,
-    summary: dict[str, float],
-) -> EpochReport:
-    """Return the epoch's report and remember whether it was the best so far."""
-    known = {k: v for k, v in summary.items() if math.isfinite(v)}
-    dice = known.get("dice")
-    is_best = dice is not None and dice > position.best_dice
-    # Without anything to measure on, the last weights are the ones to keep.
-    if dice is None and position.best_dice < 0:
-        is_best = True
-    if is_best:
-        position.best_epoch = position.epoch
-        position.best_dice = -1.0 if dice is None else dice
-    return EpochReport(
-        epoch=position.epoch,
-        epochs=config.epochs,
-        train_loss=position.loss_sum / max(position.batch, 1),
-        val_loss=known.get("loss"),
-        val_dice=dice,
-        val_hd95_mm=known.get("hd95_mm"),
-        learning_rate=rate,
-        seconds=position.seconds,
-        is_best=is_best,
-    )
-
-
-def _save(
-    run: RunFolder | None, learner: Learner, position: Position, name: str
-) -> None:
-    """Write all on which the rest of the run depends."""
-    if run is None:
-        return
-    position.micro_batch = learner.micro_batch
-    average = learner.average
-    save_checkpoint(
-        run.path / "checkpoints" / name,
-        {
-            "config": learner.config.to_dict(),
-            "position": dataclasses.asdict(position),
-            "model": learner.network.state_dict(),
-            "average": None if average is None else average.network.state_dict(),
-            "optimizer": learner.optimizer.state_dict(),
-            "scaler": learner.fabric.strategy.precision.state_dict(),
-            "rng": rng_state(),
-            "events_bytes": run.events_bytes,
-        },
-    )
-
-
-def _save_best(
-    run: RunFolder | None,
-    learner: Learner,
-    position: Position,
-    scores: list[CaseScore],
-) -> None:
-    if run is None:
-        return
-    save_checkpoint(
-        run.path / "checkpoints" / "best.ckpt",
-        {
-            "config": learner.config.to_dict(),
-            "epoch": position.epoch,
-            "scores": [dataclasses.asdict(score) for score in scores],
-            "model": learner.evaluated.state_dict(),
-        },
-    )
-
-
-def _restore(learner: Learner, saved: dict[str, Any], run: Path) -> Position:
-    path = run / "checkpoints" / "last.ckpt"
-    load_weights(learner.network, saved["model"], path)
-    if learner.average is not None:
-        load_weights(learner.average.network, saved["average"], path)
-    learner.optimizer.load_state_dict(saved["optimizer"])
-    learner.fabric.strategy.precision.load_state_dict(saved["scaler"])
-    restore_rng(saved["rng"])
-    position = Position(**saved["position"])
-    learner.micro_batch = position.micro_batch
-    return position
-
-
-def _finish(
-    config: TrainConfig,
-    fabric: Fabric,
-    run: RunFolder | None,
-    learner: Learner,
-    position: Position,
-    data: TrainingData,
-    state: str,
-    ceiling: float | None,
-) -> TrainResult:
-    """Put the best network into a model folder and draw the curves."""
-    model, comparison = None, None
-    best = Path(config.output) / "checkpoints" / "best.ckpt"
-    hd95_mm = None
-    if position.best_epoch >= 0:
-        hd95_mm = position.history[position.best_epoch]["val_hd95_mm"]
-    if run is not None:
-        if best.exists():
-            kept = load_checkpoint(best)
-            load_weights(learner.network, kept["model"], best)
-            before = read_scores(run.path / "before.json")
-            if before is not None:
-                comparison = compare_scores(before, scores_from(kept["scores"]))
-            model = export_model(
-                config, learner.network, position, data, ceiling, comparison
-            )
-        if position.history:
-            curves.draw(run.path / "curves.png", position.history, ceiling)
-        run.set_status(epoch=position.epoch, best_dice=_known(position))
-    fabric.barrier()
-    return TrainResult(
-        run=Path(config.output),
-        model=model,
-        state=state,
-        best_epoch=position.best_epoch,
-        dice=_known(position),
-        hd95_mm=hd95_mm,
-        comparison=comparison,
-    )
-
-
-def _known(position: Position) -> float | None:
-    return position.best_dice if position.best_dice >= 0 else None
 
 
 def _plain(value: Any) -> Any:

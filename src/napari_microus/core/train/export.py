@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.config import ModelConfig
 from napari_microus.core.models import create_model
+from napari_microus.core.provenance import recommended_opening
 from napari_microus.core.train.card import write_card
+from napari_microus.core.train.promote import earlier_copy, promote
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,7 +40,10 @@ def start_network(config: TrainConfig) -> tuple[nn.Module, TrainConfig]:
         {"architecture": architecture, section: loaded.config["options"]}
     )
     network = loaded.network.requires_grad_(True).train()
-    return network, dataclasses.replace(config, model=model)
+    opening = config.opening
+    if opening is None:
+        opening = recommended_opening(loaded)
+    return network, dataclasses.replace(config, model=model, opening=opening)
 
 
 def export_model(
@@ -52,7 +57,8 @@ def export_model(
     """Write the model's folder into the run, and into the library if asked for.
 
     A fine-tuned model that is worse than its start stays out of the library, unless
-    ``config.promote`` is "always".
+    ``config.promote`` is "always". Where the same run was stopped before and put a
+    model into the library that nobody has touched since, the new one takes its place.
 
     Returns
     -------
@@ -68,9 +74,10 @@ def export_model(
         "architecture": model.architecture,
         "options": options.to_dict(),
         "input": {"size": model.image_size},
-        "predict": {"opening": config.opening},
+        "predict": {"opening": config.opening or 0},
         "version": "1",
         "training": _shareable(config),
+        "run": position.run_id,
     }
     row = position.history[position.best_epoch]
     metrics = {
@@ -89,32 +96,13 @@ def export_model(
         "card": write_card(config, data, metrics),
         "metrics": metrics,
     }
-    own = save_model(Path(config.output) / "model", network, overwrite=True, **parts)
+    own = Path(config.output) / "model"
+    earlier = earlier_copy(own, config.name)  # before that one is written over
+    save_model(own, network, overwrite=True, **parts)
     worse = comparison is not None and comparison.is_worse
     if not config.to_library or (worse and config.promote != "always"):
         return own
-    return promote(config.output, config.name)
-
-
-def promote(run: str | Path, name: str) -> Path:
-    """Put a run's model into the library under ``name``, or that and a number.
-
-    To take it back, remove it from the library: the model it started from is still
-    there.
-    """
-    from napari_microus.core.library import library_folder, read_model, save_model
-
-    model = read_model(Path(run) / "model")
-    wanted, number = name, 2
-    while (library_folder() / wanted).exists():
-        wanted, number = f"{name}-{number}", number + 1
-    return save_model(
-        library_folder() / wanted,
-        model.network,
-        config=model.config,
-        card=model.card,
-        metrics=model.metrics,
-    )
+    return promote(config.output, config.name, replace=earlier)
 
 
 def _shareable(config: TrainConfig) -> dict[str, Any]:

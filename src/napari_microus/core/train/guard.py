@@ -54,14 +54,24 @@ class Comparison:
     @property
     def sentence(self) -> str:
         """What the comparison says, for the user."""
+        is_one = self.patients == 1
         text = (
-            f"On {self.patients} held-out patients DSC went from "
+            f"On {self.patients} held-out patient{'s' * (not is_one)} DSC went from "
             f"{self.dice_before:.4f} to {self.dice_after:.4f} (gain "
-            f"{self.dice_gain:+.4f}, 95 % interval {self.dice_gain_low:+.4f} to "
-            f"{self.dice_gain_high:+.4f}), HD95 from {self.hd95_mm_before:.2f} to "
-            f"{self.hd95_mm_after:.2f} mm, the worst patient's DSC from "
-            f"{self.worst_before:.4f} to {self.worst_after:.4f}."
+            f"{self.dice_gain:+.4f}"
         )
+        if not is_one:
+            text += (
+                f", 95 % interval {self.dice_gain_low:+.4f} to "
+                f"{self.dice_gain_high:+.4f}"
+            )
+        text += f"), HD95 from {self.hd95_mm_before:.2f} to {self.hd95_mm_after:.2f} mm"
+        if not is_one:
+            text += (
+                f", the worst patient's DSC from {self.worst_before:.4f} to "
+                f"{self.worst_after:.4f}"
+            )
+        text += "."
         if self.patients < _FEW_PATIENTS:
             text += (
                 f" Fewer than {_FEW_PATIENTS} patients cannot tell for sure: hold "

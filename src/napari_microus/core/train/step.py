@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,42 +16,14 @@ from napari_microus.core.train.criterion import last_gamma
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lightning_fabric import Fabric
     from numpy.typing import NDArray
 
     from napari_microus.core.phantom.texture import TextureBank
-    from napari_microus.core.train.config import TrainConfig
-    from napari_microus.core.train.frames import FrameCache
-    from napari_microus.core.train.optimizer import WeightAverage
+    from napari_microus.core.train.learner import Learner
 
 # Set further draws for a sample apart from those of its augmentation.
 _UNLABELLED = 1
 _TEXTURE = 2
-
-
-@dataclass
-class Learner:
-    """All that a step needs and changes.
-
-    ``network`` is the bare module, ``model`` the same as Fabric wraps it.
-    """
-
-    config: TrainConfig
-    fabric: Fabric
-    network: torch.nn.Module
-    model: torch.nn.Module
-    optimizer: torch.optim.Optimizer
-    criterion: torch.nn.Module
-    average: WeightAverage | None
-    frames: FrameCache
-    bank: TextureBank | None
-    unlabelled: Tensor | None
-    micro_batch: int
-
-    @property
-    def evaluated(self) -> torch.nn.Module:
-        """The network that is validated and kept."""
-        return self.network if self.average is None else self.average.network
 
 
 def make_batch(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from napari_microus.core.train.sources import ValidationCase
 
 _IGNORED = 255
+# How often a cancel is looked for while a scan is read, in seconds.
+_LOOK_EVERY_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,11 @@ def score_case(
         Frame for ``previews``, or the nearest that is measured; None: the one with
         the largest expert mask.
     """
-    scan, expert, nonexpert = case.load()
+    loaded = _unless(cancelled, lambda: _load(case))
+    if loaded is None:
+        return None
+    (scan, expert, nonexpert), window = loaded
     chosen = spread(len(scan.array), frames)
-    window = intensity_window(scan.array)
     shown = int(np.argmax((expert.array[chosen] == 1).sum((1, 2))))
     if watched is not None:
         shown = int(np.argmin(np.abs(chosen - watched)))
@@ -131,8 +136,41 @@ def score_case(
                     )
                 )
     dice, hd95_mm = mean_over_frames(pairs, spacing, cancelled)
+    if cancelled():  # the means are over some frames only
+        return None
     loss_mean = float(np.mean(losses))
     return CaseScore(case.name, case.patient, dice, hd95_mm, loss_mean, len(chosen))
+
+
+def _load(case: ValidationCase) -> Any:
+    scan, expert, nonexpert = case.load()
+    return (scan, expert, nonexpert), intensity_window(scan.array)
+
+
+def _unless(cancelled: Callable[[], bool], work: Callable[[], Any]) -> Any:
+    """Return what ``work`` returns, or None as soon as somebody cancels.
+
+    A large scan takes seconds to read, which nothing can interrupt: the thread is
+    then left to itself.
+    """
+    ended: list[Any] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            ended.append(work())
+        except BaseException as error:  # noqa: BLE001  raised below
+            failed.append(error)
+
+    thread = Thread(target=run, name="validation case", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(_LOOK_EVERY_S)
+        if thread.is_alive() and cancelled():
+            return None
+    if failed:
+        raise failed[0]
+    return ended[0]
 
 
 def mean_over_frames(
