@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from napari_microus.core.events import Event
 
     Box = tuple[slice, slice, slice]
-    _Masks = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+    _Masks = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
 
 #: Codes of the provenance map; `UNDECIDED` (255) is the fifth.
 AGREED = 0
@@ -110,7 +110,7 @@ class Adjudication:
         What there is to decide, in the order of work.
     who : str
         Name or initials that go with every decision.
-    start : tuple of two ndarray, optional
+    start : tuple of three ndarray, optional
         What `first_masks` returned for ``codes``, so that a window need not wait
         here; taken over, not copied.
 
@@ -138,8 +138,8 @@ class Adjudication:
         self.log: list[LogEntry] = []
         self.verdicts: dict[int, Verdict] = {}
         # The base is whose word a pixel would be without hand drawing.
-        self.mask, self._base = start or _without_steps(first_masks(codes))
-        self.provenance = self._base.copy()
+        start = start or _without_steps(first_masks(codes))
+        self.mask, self.provenance, self._base = start
         self._steps: list[_Step] = []
         self._drawn: dict[int, dict[int, list[int]]] = {}
 
@@ -326,17 +326,18 @@ class Adjudication:
 
 
 def first_masks(codes: NDArray[np.uint8]) -> Generator[Event, None, _Masks]:
-    """Return mask and provenance before any decision, for `Adjudication`.
+    """Return mask, provenance and base before any decision, for `Adjudication`.
 
     Frame by frame, which takes less memory and lets a window live.
     """
-    mask, base = np.empty_like(codes), np.empty_like(codes)
+    mask, provenance, base = (np.empty_like(codes) for _ in range(3))
     for number, frame in enumerate(codes):
         is_open = disputed(frame) | (frame == LEFT_OPEN)
         base[number] = np.where(is_open, UNDECIDED, AGREED)
+        provenance[number] = base[number]
         mask[number] = _implied(frame, base[number])
         yield Progress(number + 1, len(codes), message="Preparing the adjudication")
-    return mask, base
+    return mask, provenance, base
 
 
 def now() -> str:

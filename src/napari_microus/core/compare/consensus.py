@@ -82,13 +82,15 @@ def consensus(
     if reason is not None:
         raise InputError(reason)
     check_same_shape(*masks)
-    probability = staple(masks).probability if method is Consensus.staple else None
+    truth = None
+    if method is Consensus.staple:
+        truth, _, _ = yield from _weighed(masks)
     fused = np.empty_like(masks[0])
     for number, frames in enumerate(zip(*masks, strict=True)):
         if method is Consensus.mean_distance:
             fused[number] = _mean_distance(frames, spacing_mm[1:])
-        elif probability is not None:
-            fused[number] = probability[number] > 0.5
+        elif truth is not None:
+            fused[number] = truth[_patterns(frames)] > 0.5
             fused[number][_votes(frames)[1] == 0] = UNDECIDED
         else:
             fused[number] = _counted(frames, method)
@@ -113,22 +115,46 @@ def staple(masks: Sequence[NDArray[np.uint8]]) -> Staple:
     .. [1] S. K. Warfield, K. H. Zou, W. M. Wells, "Simultaneous truth and
        performance level estimation (STAPLE)", 2004, doi:10.1109/TMI.2004.828354.
     """
+    work = _weighed(masks)
+    while True:
+        try:
+            next(work)
+        except StopIteration as stop:
+            truth, sensitivity, specificity = stop.value
+            break
+    probability = np.stack([truth[_patterns(f)] for f in zip(*masks, strict=True)])
+    return Staple(probability, tuple(sensitivity), tuple(specificity))
+
+
+def _weighed(
+    masks: Sequence[NDArray[np.uint8]],
+) -> Generator[Event, None, tuple[NDArray[np.float32], list[float], list[float]]]:
+    """Return STAPLE's probability of each vote pattern, see `_patterns`."""
     check_same_shape(*masks)
     if len(masks) > 12:
         raise InputError(
             f"STAPLE takes up to 12 annotators; got {len(masks)}. Choose fewer."
         )
-    key = np.zeros(masks[0].shape, np.uint32)
-    for mask in masks:
-        key *= 3
-        key += _vote(mask)
-    number = np.bincount(key.ravel(), minlength=3 ** len(masks)).astype(float)
+    size = 3 ** len(masks)
+    number = np.zeros(size)
+    for done, frames in enumerate(zip(*masks, strict=True), start=1):
+        number += np.bincount(_patterns(frames).ravel(), minlength=size)
+        yield Progress(done, len(masks[0]), message="Counting the votes")
     present = np.flatnonzero(number)
     votes = np.array([present // 3**power % 3 for power in reversed(range(len(masks)))])
     truth, sensitivity, specificity = _maximise(votes, number[present])
-    table = np.zeros(len(number), np.float32)
+    table = np.zeros(size, np.float32)
     table[present] = truth
-    return Staple(table[key], tuple(sensitivity), tuple(specificity))
+    return table, sensitivity, specificity
+
+
+def _patterns(frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint32]:
+    """Return for every pixel the votes of all annotators as one number."""
+    key = np.zeros(frames[0].shape, np.uint32)
+    for frame in frames:
+        key *= 3
+        key += _vote(frame)
+    return key
 
 
 def _maximise(

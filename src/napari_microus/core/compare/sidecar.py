@@ -88,7 +88,7 @@ def to_document(work: Adjudication, origin: Origin) -> dict[str, Any]:
 def from_document(
     document: dict[str, Any],
     codes: NDArray[np.uint8],
-    start: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None,
+    start: tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]] | None = None,
 ) -> tuple[Adjudication, Origin, str | None]:
     """Resume an adjudication over the same two masks.
 
@@ -98,7 +98,7 @@ def from_document(
         From `to_document`.
     codes : ndarray of uint8, shape (Z, Y, X)
         `disagreement_map` of the masks as they are now.
-    start : tuple of two ndarray, optional
+    start : tuple of three ndarray, optional
         See `Adjudication`.
 
     Returns
