@@ -475,12 +475,13 @@ def test_progress_is_shown_and_cancel_changes_nothing(qtbot, viewer, widget, pre
 
 
 @pytest.fixture
-def held(qtbot, viewer, widget, predictor):
-    """A run of which the frame in view, the third, is drawn and no other yet."""
+def held(qtbot, viewer, widget, predictor, monkeypatch):
+    """A long run of which the frame in view, the third, is drawn and no other yet."""
+    monkeypatch.setattr("napari_microus.widgets._segment_work.LONG_S", 0)
     viewer.dims.set_current_step(0, 2)
     predictor.hold, predictor.free = threading.Event(), 1
     widget.run_button.click()
-    qtbot.waitUntil(lambda: len(viewer.layers) == 2)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2 and viewer.layers[-1].visible)
     yield viewer.layers[-1]
     predictor.hold.set()  # the widget is gone already, and its thread must end
 
@@ -490,6 +491,24 @@ def test_the_frame_in_view_is_drawn_before_the_others(qtbot, viewer, widget, hel
     assert [frame.any() for frame in held.data] == [False, False, True, False]
     assert not held.editable
     np.testing.assert_allclose(held.extent.world, viewer.layers[0].extent.world)
+
+
+def test_a_short_run_adds_its_layer_once_it_is_whole(viewer, widget, run):
+    added = []
+    viewer.layers.events.inserted.connect(lambda event: added.append(event.value.name))
+    run()
+    assert added == ["scan capsule"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "done", "is_long"),
+    # Of 60 frames 52 are left at 100 and at 8 a second; one alone took 0.04 and 1 s.
+    [(0.08, 8, False), (1.0, 8, True), (0.04, 1, False), (1.0, 1, True)],
+)
+def test_only_a_long_run_shows_how_it_grows(seconds, done, is_long):
+    from napari_microus.widgets._segment_work import _is_long
+
+    assert _is_long(seconds, Progress(done, 60)) is is_long
 
 
 def test_the_growing_capsule_becomes_the_capsule(

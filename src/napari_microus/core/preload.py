@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib.util
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # In the order in which they need each other.
 _LIBRARIES = ("c10", "torch_cpu", "torch", "torch_python")
@@ -20,10 +26,30 @@ def import_torch() -> None:
     as a foreign function, the system's loader does the same without the lock, and
     the import then finds them there.
     """
-    if "torch" not in sys.modules:
-        for library in _libraries():
-            _map(library)
-    import torch  # noqa: F401
+    if "torch" in sys.modules:
+        return
+    for library in _libraries():
+        _map(library)
+    with collecting_later():
+        import torch  # noqa: F401
+
+
+@contextmanager
+def collecting_later() -> Iterator[None]:
+    """Search for no garbage while many objects are made that are none.
+
+    A search holds Python's lock: a quarter of a second where a window has objects of
+    its own. What an import or a compiler makes goes to the oldest generation unseen.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.unfreeze()  # from where nothing is collected into the oldest generation
+        if collects:
+            gc.enable()
 
 
 def _libraries() -> list[Path]:

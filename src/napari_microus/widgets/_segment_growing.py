@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qtpy.QtCore import QObject, QTimer
 
 from napari_microus.widgets._layers import array_for_layer, derived_metadata
 from napari_microus.widgets._segment_layers import add_capsule, current_frame
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer
     from numpy.typing import NDArray
 
+    from napari_microus.widgets._segment_work import Growing
 
-class GrowingCapsule:
+
+class GrowingCapsule(QObject):
     """Shows a mask that a thread is filling, frame by frame, until it is whole.
 
     Until then the layer cannot be edited and is not yet known as ours: a cancelled
@@ -27,20 +30,38 @@ class GrowingCapsule:
         Viewer to add to.
     """
 
-    def __init__(self, viewer: ViewerModel) -> None:
+    def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
+        super().__init__(parent)
         self._viewer = viewer
         self._layer: Labels | None = None
         self._mask: NDArray[np.uint8] | None = None
         self._before: Layer | None = None
         self._seen = -1
+        self._growing: Growing | None = None
+        self._next = QTimer(self)
+        self._next.setSingleShot(True)
+        self._next.timeout.connect(self._show)
 
-    def begin(self, image: Image, mask: NDArray[np.uint8]) -> None:
-        """Show ``mask`` (Z, Y, X) over ``image``; its first frame is there."""
+    def begin(self, image: Image, growing: Growing) -> None:
+        """Show a mask over ``image``; its first frame is there.
+
+        In two steps with the window's events between them: napari makes the layer and
+        its controls, then draws it.
+        """
         self._before = self._viewer.layers.selection.active
-        self._mask, self._seen = mask, -1
-        self._layer = add_capsule(self._viewer, image, mask, None)
+        self._growing, self._mask, self._seen = growing, growing.mask, -1
+        self._layer = add_capsule(self._viewer, image, growing.mask, None, False)
         self._layer.name = f"{image.name} capsule, being drawn"
         self._layer.editable = False
+        self._next.start(0)
+
+    def _show(self) -> None:
+        if self._layer is not None and not self._layer.visible:
+            self._layer.visible = True
+            self._next.start(0)  # once more, after the window has drawn it
+        elif self._growing is not None:
+            self._growing.is_shown.set()
+            self._growing = None
 
     def look(self) -> None:
         """Show the frame in view, if it has been drawn since the last look."""
@@ -54,21 +75,22 @@ class GrowingCapsule:
     def finish(self, image: Image, mask: NDArray[Any], made: dict[str, Any]) -> Labels:
         """Return the layer of the whole mask, ready to be edited."""
         layer, drawn = self._layer, self._mask
-        self._layer = self._mask = self._before = None
+        self._layer = self._mask = self._before = self._growing = None
         if layer is None or layer not in self._viewer.layers:
             return add_capsule(self._viewer, image, mask, made)
         layer.name = f"{image.name} capsule"
         layer.metadata = derived_metadata(image, provenance=made)
-        layer.editable = True
+        layer.visible = layer.editable = True
         if drawn is None or not np.shares_memory(mask, drawn):
             layer.data = array_for_layer(mask, image)
-        layer.refresh(extent=False)
+        elif current_frame(self._viewer, layer) != self._seen:
+            layer.refresh(extent=False)
         return layer
 
     def drop(self) -> None:
         """Take away what has been drawn, and select what was selected."""
         layer, before = self._layer, self._before
-        self._layer = self._mask = self._before = None
+        self._layer = self._mask = self._before = self._growing = None
         if layer is not None and layer in self._viewer.layers:
             was_active = self._viewer.layers.selection.active is layer
             self._viewer.layers.remove(layer)

@@ -9,6 +9,7 @@ from napari.layers import Image, Labels
 
 from napari_microus.core import colors
 from napari_microus.core.errors import InputError
+from napari_microus.core.preload import collecting_later
 from napari_microus.core.provenance import segmentation_provenance
 from napari_microus.widgets._layers import (
     METADATA_KEY,
@@ -108,7 +109,11 @@ def find_capsule(viewer: ViewerModel, image: Image) -> Labels | None:
 
 
 def add_capsule(
-    viewer: ViewerModel, image: Image, mask: NDArray[Any], made: dict[str, Any] | None
+    viewer: ViewerModel,
+    image: Image,
+    mask: NDArray[Any],
+    made: dict[str, Any] | None,
+    visible: bool = True,
 ) -> Labels:
     """Add the mask as a new layer exactly over the image, ready to be edited.
 
@@ -119,6 +124,7 @@ def add_capsule(
         array_for_layer(mask, image),
         name=f"{image.name} capsule",
         **tint(colors.CAPSULE),
+        visible=visible,
         metadata=derived_metadata(image, **origin),
         **geometry(image),
     )
@@ -136,7 +142,8 @@ def warm_up() -> None:
     numba needs more than a second for it, which the window would be waiting for;
     made and dropped in a thread, a layer that is in no viewer lets it go on.
     """
-    Labels(np.zeros((2, 2), dtype=np.uint8), **tint(colors.CAPSULE))
+    with collecting_later():
+        Labels(np.zeros((2, 2), dtype=np.uint8), **tint(colors.CAPSULE))
 
 
 def mend_frames(

@@ -39,11 +39,23 @@ class Request:
     shown: int | None = None
 
 
+# A run that will take longer shows the capsule frame by frame. Making a layer holds up
+# the window for a moment, which a shorter run can spare its user.
+LONG_S = 0.8
+# A frame asked alone takes so many times as long as one of a batch, at most.
+_ALONE = 10
+_PATIENCE_S = 1.0
+
+
 @dataclass(frozen=True, eq=False)
 class Growing(Event):
-    """The first of all frames is drawn in ``mask`` (Z, Y, X); the others follow."""
+    """The first of all frames is drawn in ``mask`` (Z, Y, X); the others follow.
+
+    The thread waits a while for ``is_shown``: the window needs the processor.
+    """
 
     mask: NDArray[np.uint8]
+    is_shown: threading.Event
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,7 @@ class Segmented:
     model: LoadedModel
     seconds: float
     notices: tuple[str, ...]
+    is_empty: bool
 
 
 class Segmenter:
@@ -76,6 +89,7 @@ class Segmenter:
         self._loaded: tuple[Any, LoadedModel] | None = None
         self._loading = threading.Lock()
         self._can_draw = False
+        self._was_asked = False
 
     def warm_up(self, model: ModelInfo, device: str) -> Generator[None, None, None]:
         """Do beforehand what the first run would have to wait for.
@@ -85,6 +99,8 @@ class Segmenter:
         """
         loaded = self._model(model, device)
         yield
+        if self._was_asked:  # the run does the rest itself, and needs the processor
+            return
         noise = np.random.default_rng(0).integers(0, 255, (1, 64, 64), np.uint8)
         for _ in self._predict(loaded, Volume(noise), device=device):
             yield
@@ -95,6 +111,7 @@ class Segmenter:
         from napari_microus.widgets._layers import volume_from_layer_data
 
         started = time.perf_counter()
+        self._was_asked = True
         yield Progress(0, 0, "frames", "Reading the image")
         volume = volume_from_layer_data(request.data, request.attributes)
         notices = list(volume.metadata.get("notices", ()))
@@ -110,7 +127,8 @@ class Segmenter:
             out=mask,
             **request.settings,
         )
-        is_growing = False
+        is_growing = request.frames is not None
+        asked = time.perf_counter()
         try:
             while True:
                 try:
@@ -120,17 +138,28 @@ class Segmenter:
                     break
                 if isinstance(event, Notice):
                     notices.append(event.message)
-                is_drawn = isinstance(event, Progress) and event.done > 0
-                if is_drawn and request.frames is None and not is_growing:
-                    is_growing = True
-                    self._prepare_drawing()
-                    yield Growing(mask)
+                if isinstance(event, Progress) and event.done == 0:
+                    asked = time.perf_counter()
+                elif isinstance(event, Progress) and not is_growing:
+                    is_growing = _is_long(time.perf_counter() - asked, event)
+                    if is_growing:
+                        self._prepare_drawing()
+                        growing = Growing(mask, threading.Event())
+                        yield growing
+                        growing.is_shown.wait(_PATIENCE_S)
                 yield event
         finally:
             work.close()
         maps = {name: getattr(prediction, name).array for name in request.maps}
-        seconds = time.perf_counter() - started
-        return Segmented(prediction.mask.array, maps, model, seconds, tuple(notices))
+        drawn = prediction.mask.array
+        return Segmented(
+            drawn,
+            maps,
+            model,
+            time.perf_counter() - started,
+            tuple(notices),
+            is_empty=not any(frame.any() for frame in drawn),
+        )
 
     def _model(self, info: ModelInfo, device: str) -> LoadedModel:
         """Return the model, from memory while its file and the device are the same."""
@@ -149,6 +178,12 @@ class Segmenter:
         if not self._can_draw:
             warm_up()
         self._can_draw = True
+
+
+def _is_long(seconds: float, progress: Progress) -> bool:
+    """Tell whether the rest will take long, judged by what has been done."""
+    left = seconds / progress.done * (progress.total - progress.done)
+    return left > LONG_S * (_ALONE if progress.done == 1 else 1)
 
 
 def load_lazily(name: str, device: str) -> LoadedModel:

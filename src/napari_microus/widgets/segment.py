@@ -102,7 +102,7 @@ class SegmentWidget(QWidget):
         self._worker: Worker | None = None
         self._image: Image | None = None
         self._request: Request | None = None
-        self._growing = GrowingCapsule(viewer)
+        self._growing = GrowingCapsule(viewer, self)
         self._idle: QTimer | None = None
 
         self.form = SegmentForm(viewer, list_models)
@@ -259,7 +259,7 @@ class SegmentWidget(QWidget):
             self._growing.look()
         elif isinstance(event, Growing):
             assert self._image is not None  # set by the click that began the run
-            self._growing.begin(self._image, event.mask)
+            self._growing.begin(self._image, event)
         elif isinstance(event, Notice):
             self._say(event.message)
 
@@ -281,7 +281,7 @@ class SegmentWidget(QWidget):
                 if is_new
                 else f"{span.capitalize()} of '{layer.name}' stays as it was."
             )
-        if not result.mask.any():
+        if result.is_empty:
             said = f"The model found no capsule here. {said}"
         for name, values in result.maps.items():
             add_map(self._viewer, image, name, values)
