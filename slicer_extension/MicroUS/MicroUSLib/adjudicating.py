@@ -68,8 +68,12 @@ class Adjudicated:
                 (1, ADJUDICATED, GREEN),
                 (255, UNDECIDED, YELLOW),
             ):
+                inside = np.zeros(work.mask.shape, np.uint8)
+                for number, frame in enumerate(work.mask):
+                    inside[number] = frame == value
+                    on_event(Progress(number + 1, len(inside), message=name))
                 self._ids[value] = add_segment(
-                    work.mask == value,
+                    inside,
                     self.node,
                     found.volume,
                     name=name,
@@ -78,28 +82,34 @@ class Adjudicated:
                     provenance={"adjudication": name},
                     is_worked_on=True,
                 )
-                on_event(Progress(len(self._ids), 2, "segments"))
         except BaseException:
             remove_segmentation(self.node)
             raise
         self._seen = self._stamps()
 
-    def decide(self, region: DisputedRegion, decision: str) -> None:
+    def decide(
+        self,
+        region: DisputedRegion,
+        decision: str,
+        on_event: Callable[[Event], None] = ignore,
+    ) -> None:
         """Give a region to one annotator, or leave it open."""
-        self.take_drawing()
+        self.take_drawing(on_event)
         box = self.work.decide(region, decision)
         self._show(list(range(box[0].start, box[0].stop)))
 
-    def undo(self) -> DisputedRegion | None:
+    def undo(self, on_event: Callable[[Event], None] = ignore) -> DisputedRegion | None:
         """Take back the last decision; return its region."""
-        self.take_drawing()
+        self.take_drawing(on_event)
         region = self.work.undo()
         if region is not None:
             self._show(list(range(region.box[0].start, region.box[0].stop)))
         return region
 
-    def take_drawing(self) -> None:
+    def take_drawing(self, on_event: Callable[[Event], None] = ignore) -> None:
         """Account for what was drawn into the segments by hand.
+
+        Ended between two frames, it goes on with the others the next time.
 
         Raises
         ------
@@ -107,6 +117,7 @@ class Adjudicated:
             If the segmentation or one of its two segments was removed.
         """
         from napari_microus.core.errors import InputError
+        from napari_microus.core.events import Progress
 
         segments = self.node.GetSegmentation()
         if not is_in_scene(self.node) or any(
@@ -119,11 +130,15 @@ class Adjudicated:
             )
         if self._stamps() == self._seen:
             return
-        adjudicated, undecided = (
-            segment_array(self.node, self._ids[value], self.found.volume)
-            for value in (1, 255)
-        )
+        seen, drawn_in = self._stamps(), []
+        for value in (1, 255):
+            drawn_in.append(
+                segment_array(self.node, self._ids[value], self.found.volume)
+            )
+            on_event(Progress(len(drawn_in), 2, "segments", "Reading the segments"))
+        adjudicated, undecided = drawn_in
         for frame, before in enumerate(self.work.mask):
+            on_event(Progress(frame, len(undecided), message="Looking at the drawing"))
             drawn = undecided[frame] * np.uint8(255)
             drawn[adjudicated[frame] == 1] = 1  # where both are painted
             if (drawn == before).all():
@@ -131,7 +146,7 @@ class Adjudicated:
             self.work.mask[frame] = drawn
             everywhere = slice(None)
             self.work.hand_drawn((slice(frame, frame + 1), everywhere, everywhere))
-        self._seen = self._stamps()
+        self._seen = seen
 
     def _stamps(self) -> list[tuple[str, int]]:
         return [changed_when(self.node, key) for key in self._ids.values()]
@@ -143,7 +158,7 @@ class Adjudicated:
         from napari_microus.core.compare.journal import remove_journal
         from napari_microus.core.compare.sidecar import adjudication_files
 
-        self.take_drawing()
+        self.take_drawing(on_event)
         files = adjudication_files(
             self.work, self.origin, self.found.grid, path, overwrite=overwrite
         )
@@ -225,8 +240,10 @@ def go_on(
 ) -> tuple[Adjudicated, str]:
     """Go on with an adjudication that `unsaved` returned; see `resume`."""
     from napari_microus.core.compare.adjudication import first_masks
-    from napari_microus.core.compare.sidecar import from_document
+    from napari_microus.core.compare.sidecar import read_adjudication
 
     start = drained(first_masks(found.codes), on_event)
-    work, origin, changed = from_document(document, found.codes, start)
+    work, origin, changed = drained(
+        read_adjudication(document, found.codes, start), on_event
+    )
     return Adjudicated(found, work, origin, on_event), changed or ""

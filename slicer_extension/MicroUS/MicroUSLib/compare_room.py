@@ -104,6 +104,7 @@ class CompareRoom:
 
     def let_go(self) -> None:
         """End what is at work: the module is going away."""
+        self.settling.keep()
         self.work.let_go()
 
     # --- choosing ----------------------------------------------------------------

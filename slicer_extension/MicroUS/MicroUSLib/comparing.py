@@ -199,8 +199,10 @@ def show_differences(
 
     name = f"{found.volume.GetName()} differences"
     node = new_segmentation(found.volume, name, is_derived=True)
-    codes = found.codes.copy()
-    codes[codes == LEFT_OPEN] = 0
+    codes = found.codes
+    if any((frame == LEFT_OPEN).any() for frame in codes):
+        codes = codes.copy()
+        codes[codes == LEFT_OPEN] = 0
     parts = (
         (BOTH, "Both", GREY),
         (EXPERT_ONLY, "Expert only", BLUE),

@@ -199,7 +199,10 @@ def _image(
     image = slicer.vtkOrientedImageData()
     image.SetExtent(i.start, i.stop - 1, j.start, j.stop - 1, k.start, k.stop - 1)
     image.SetImageToWorldMatrix(slicer.util.vtkMatrixFromArray(ijk_to_ras(volume)))
-    values = np.ascontiguousarray(mask[k, j, i], dtype=np.uint8).ravel()
+    part = mask[k, j, i]
+    if part.dtype == bool:
+        part = part.view(np.uint8)  # without a copy
+    values = np.ascontiguousarray(part, dtype=np.uint8).ravel()
     image.GetPointData().SetScalars(numpy_to_vtk(values, deep=True))
     return image
 

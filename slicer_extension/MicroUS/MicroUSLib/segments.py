@@ -16,7 +16,7 @@ import slicer
 import vtk
 
 from .labelmaps import read_labelmap, write_frames, write_labelmap, write_layer
-from .nodes import frame_as_stored, frames_as_stored
+from .nodes import frame_as_stored, frames_as_stored, is_in_scene
 from .places import require_same_place
 from .undo import save_state_for_undo
 
@@ -71,6 +71,8 @@ def is_derived(node: slicer.vtkMRMLNode) -> bool:
 
 def remove_segmentation(node: slicer.vtkMRMLSegmentationNode) -> None:
     """Remove a segmentation node of ours together with its display node."""
+    if not is_in_scene(node):
+        return  # its scene was closed
     display = node.GetDisplayNode()
     slicer.mrmlScene.RemoveNode(node)
     if display is not None:
@@ -122,7 +124,7 @@ def add_segment(
     stored = frames_as_stored(mask, volume)
     with _surface_kept(segmentation):
         if is_worked_on:
-            write_layer(stored != 0, segmentation, {segment_id: 1}, volume)
+            write_layer(stored, segmentation, {segment_id: 1}, volume)
         else:
             write_labelmap(stored, segmentation, segment_id, volume)
     return segment_id

@@ -29,6 +29,8 @@ _KEYS = {
     "3": "undecidedButton",
     "U": "undoButton",
 }
+# Decisions follow one another quickly; writing them down takes up to half a second.
+_JOURNAL_PAUSE_MS = 1000
 _FILES = "Sidecar or mask (*.json *.nii.gz *.nii)"
 
 
@@ -69,6 +71,10 @@ class SettleRoom:
         ):
             getattr(ui, name).clicked.connect(slot)
         self._shortcuts = self._make_shortcuts()
+        self._is_kept = True
+        self._journal = qt.QTimer()
+        self._journal.interval = _JOURNAL_PAUSE_MS
+        self._journal.timeout.connect(self.keep)
 
     def _make_shortcuts(self) -> list[qt.QShortcut]:
         made = []
@@ -81,13 +87,15 @@ class SettleRoom:
 
     def begin_with(self, found: Comparison) -> None:
         """Show the first region of a new comparison."""
+        self.keep()
         self._case, self._at = None, 0
         self._ui.regionLabel.text = ""
         if found.regions:
             self._go(0)
 
     def forget(self) -> None:
-        """Forget the case."""
+        """Forget the case; what was decided is in its journal."""
+        self.keep()
         self._case = None
         self._ui.regionLabel.text = ""
 
@@ -156,10 +164,10 @@ class SettleRoom:
 
     def undo(self, *_: object) -> None:
         """Take back the last decision and go to its region."""
-        with self._work.doing("The decision was not taken back."):
-            region = self._case.undo() if self._case is not None else None
+        with self._work.doing("The decision was not taken back.") as on_event:
+            region = self._case.undo(on_event) if self._case is not None else None
             if region is not None:
-                self._case.keep()
+                self._keep_soon()
                 self._go(self._regions().index(region))
 
     def _decide(self, decision: str) -> None:
@@ -168,8 +176,8 @@ class SettleRoom:
                 self._begin(on_event)
             region = self._regions()[self._at % len(self._regions())]
             self._case.work.who = self._ui.whoLineEdit.text
-            self._case.decide(region, decision)
-            self._case.keep()
+            self._case.decide(region, decision, on_event)
+            self._keep_soon()
             open_region = self._case.work.next_open(region.number)
             if open_region is None:
                 self._go(self._at)
@@ -191,6 +199,23 @@ class SettleRoom:
                 return
         self._case = adjudicating.begin(found, self._ui.whoLineEdit.text, on_event)
 
+    def _keep_soon(self) -> None:
+        self._is_kept = False
+        self._journal.start()
+
+    def keep(self) -> None:
+        """Write the decisions down now, so that they survive a crash."""
+        self._journal.stop()
+        if self._case is None or self._is_kept:
+            return
+        from napari_microus.core.errors import MicroUSError
+
+        self._is_kept = True
+        try:
+            self._case.keep()
+        except MicroUSError as error:
+            self._work.say(f"The decisions were not written down: {error}")
+
     # --- files -------------------------------------------------------------------
     def save(self, *_: object) -> None:
         """Save mask, provenance map and sidecar where the user says."""
@@ -200,6 +225,7 @@ class SettleRoom:
         with self._work.doing("The adjudication was not saved.") as on_event:
             # The file dialog has asked whether to overwrite.
             paths = self._case.save(path, overwrite=True, on_event=on_event)
+            self._is_kept = True
             self._work.say(f"Saved {', '.join(paths)}.")
 
     def resume(self, *_: object) -> None:

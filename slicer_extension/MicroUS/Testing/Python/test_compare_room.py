@@ -340,3 +340,21 @@ def test_module_that_goes_away_ends_its_work(compared, at_turn, shown):
     press(compared.ui.compareButton)
     assert shown == []
     assert nodes_of_scene() == before
+
+
+def test_decisions_are_written_down_soon_and_when_the_scene_closes(
+    compared, wait, tmp_path
+):
+    from napari_microus.core.compare.journal import journal_folder, read_journal
+
+    def journals():
+        return list(journal_folder().glob("*.json"))
+
+    press(compared.ui.expertButton)
+    assert journals() == []
+    wait(journals, seconds=20)
+    press(compared.ui.expertButton)
+    slicer.mrmlScene.Clear(0)
+    [path] = journals()
+    kept = read_journal(path)
+    assert [r["decision"] for r in kept["regions"]] == ["expert", "expert"]

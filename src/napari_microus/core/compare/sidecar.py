@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 FORMAT = "napari-microus-adjudication"
 VERSION = 1
+_REGIONS_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,21 @@ def from_document(
         If the document is of another kind, of a newer version, damaged, or made for
         masks of another size.
     """
+    work = read_adjudication(document, codes, start)
+    while True:
+        try:
+            next(work)
+        except StopIteration as stop:
+            read: tuple[Adjudication, Origin, str | None] = stop.value
+            return read
+
+
+def read_adjudication(
+    document: dict[str, Any],
+    codes: NDArray[np.uint8],
+    start: tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]] | None = None,
+) -> Generator[Event, None, tuple[Adjudication, Origin, str | None]]:
+    """Do what `from_document` does; yields while it reads the regions."""
     check_document(document)
     if tuple(document["shape"]) != codes.shape:
         raise InputError(
@@ -120,7 +136,12 @@ def from_document(
             f"{codes.shape}. Load the masks that it was made from."
         )
     try:
-        regions = [_read_region(item, codes.shape) for item in document["regions"]]
+        regions = []
+        for item in document["regions"]:
+            regions.append(_read_region(item, codes.shape))
+            if len(regions) % _REGIONS_AT_ONCE == 0:
+                total = len(document["regions"])
+                yield Progress(len(regions), total, "regions", "Reading the decisions")
         work = Adjudication(codes, regions, who=str(document["who"]), start=start)
         work.created = str(document["created"])
         work.log = [_read_log(item) for item in document["log"]]
