@@ -125,11 +125,8 @@ def training_cases(
     held = set(_shuffled(patients, seed)[: _share(0.2, len(patients))])
     train = [case for case in usable if case.patient not in held]
     val = [case for case in usable if case.patient in held]
-    return (
-        train,
-        val,
-        (f"The study was not split; {_count(val)} are held out to validate on."),
-    )
+    how = f"The study was not split; held out to validate on: {_count(val)}."
+    return train, val, how
 
 
 def _by_fold(
