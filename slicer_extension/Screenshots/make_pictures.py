@@ -21,7 +21,7 @@ sys.path.insert(0, str(HERE.parent / "MicroUS" / "Testing" / "Python"))
 import conftest  # noqa: F401, E402  puts the stand-ins in place
 import slicer  # noqa: E402
 import standins  # noqa: E402
-from MicroUSLib import logic, nodes, sample_data, segments  # noqa: E402
+from MicroUSLib import annotations, logic, nodes, sample_data, segments  # noqa: E402
 from MicroUSLib.runner import Runner  # noqa: E402
 from PIL import Image, ImageDraw  # noqa: E402
 from slice_view import SliceView  # noqa: E402
@@ -81,7 +81,9 @@ def main() -> None:
     widget.setup()
     node, key = logic.run_and_wait(scan, device="cpu", make_runner=this_python)
     capsule = segments.segment_array(node, key, scan).astype(bool)
-    expert = segments.mask_from_node(masks[0], "1", scan, "expert").array.astype(bool)
+    expert = annotations.mask_from_node(masks[0], "1", scan, "expert").array.astype(
+        bool
+    )
     print(f"The bundled model's Dice on the sample: {dice(capsule, expert):.3f}")
     save(view.picture(), "capsule.png")
     node.GetDisplayNode().SetVisibility(False)
@@ -93,13 +95,13 @@ def main() -> None:
     nodes.jump_to_voxel(scan, FRAME, 119.5, 171)
     save(view.picture(), "hard_region.png")
 
-    widget.compare.accept_expert()
+    widget.compare.settling.accept_expert()
     widget.ui.segmentStatusLabel.setText("Not for clinical use.")
     for section in (widget.ui.segmentSection, widget.ui.compareSection):
         section.setTitle(section.property("text"))
     for section in (widget.ui.trainSection, widget.ui.packagesSection):
         section.hide()
-    widget.parent.resize(480, 1260)
+    widget.parent.resize(520, 1480)
     widget.parent.show()
     standins.Application().processEvents()
     widget.parent.grab().save(str(HERE / "panel.png"))

@@ -35,6 +35,7 @@ class CompareWork:
         self._refresh = refresh
         self._turns: Turns | None = None
         self._is_gone = False
+        self._has_said = False
         ui.cancelCompareButton.clicked.connect(self.cancel)
 
     @property
@@ -52,6 +53,7 @@ class CompareWork:
             yield self._turns
             return
         self._turns = Turns(self._show)
+        self._has_said = False
         self._refresh()
         try:
             with slicer.util.tryWithErrorDisplay(failure):
@@ -63,6 +65,8 @@ class CompareWork:
             self._turns = None
             if not self._is_gone:
                 self._refresh()
+                if not self._has_said:  # what stands there tells of a step
+                    self._ui.compareStatusLabel.text = ""
 
     def cancel(self, *_: object) -> None:
         """End the work at its next step."""
@@ -83,6 +87,7 @@ class CompareWork:
 
     def say(self, words: str) -> None:
         """Show a sentence below the room."""
+        self._has_said = True
         if not self._is_gone:
             self._ui.compareStatusLabel.text = words
 

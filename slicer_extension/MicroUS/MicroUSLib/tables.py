@@ -25,11 +25,10 @@ _FRAMES = {
 }
 _PLACES = {
     "place": "Where",
-    "expert_only_px": "Expert only px",
-    "nonexpert_only_px": "Non-expert only px",
-    "both_px": "Both px",
     "share": "Of all disputed",
     "disputed_of_drawn": "Disputed of drawn",
+    "expert_only_px": "Expert only px",
+    "nonexpert_only_px": "Non-expert only px",
 }
 
 
@@ -56,6 +55,7 @@ def _fill(
         for column, key in enumerate(columns):
             table.setItem(line, column, _cell(getattr(row, key)))
     table.sortingEnabled = True
+    table.resizeColumnsToContents()
 
 
 def frame_at(table: qt.QTableWidget, line: int) -> int:

@@ -44,6 +44,7 @@ def test_decisions_move_on_and_undo_comes_back(compared):
     press(ui.expertButton)
     assert "Region 2 of 2" in ui.regionLabel.text()
     assert "Settled 1 of 2" in ui.regionLabel.text()
+    assert ui.compareStatusLabel.text() == ""  # no step is left standing there
     press(ui.nonexpertButton)
     assert "Settled 2 of 2" in ui.regionLabel.text()
     press(ui.undoButton)
@@ -136,7 +137,7 @@ def test_place_table_says_where(compared):
     assert table.rowCount() == 7  # two directions' ends, and thirds of the sweep
     places = [table.item(row, 0).text() for row in range(7)]
     assert {"left", "right", "anterior", "posterior"} < set(places)
-    shares = [float(table.item(row, 4).text()) for row in range(4)]
+    shares = [float(table.item(row, 1).text()) for row in range(4)]
     # Each direction splits all that is disputed in two.
     assert sum(shares) == pytest.approx(2, abs=2e-3)
 
