@@ -234,12 +234,14 @@ _USAGE = """
 ## This bundle
 
 ```
-python -m monai.bundle run --config_file configs/inference.json \\
-    --meta_file configs/metadata.json --bundle_root . \\
-    --dataset_dir path/to/scans --output_dir path/to/capsules
+from monai.bundle import run
+
+run(config_file="configs/inference.json", bundle_root=".",
+    dataset_dir="path/to/scans", output_dir="path/to/capsules")
 ```
 
-segments every NIfTI of a folder. `models/model.ts` is TorchScript: frames
+segments every NIfTI of a folder, as does `python -m monai.bundle run` with the same
+names as options where Python's `fire` is installed. `models/model.ts` is TorchScript: frames
 (B, 1, Y, X) with intensities from 0 to 1 in, logits of the same size out.
 The answer is the network's own: napari-microus keeps the largest part of each frame,
 fills its holes and cuts off narrow parts; the bundle does not.
