@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import napari
+    from qtpy.QtGui import QShowEvent
 
     from napari_microus.core.library import ModelInfo
     from napari_microus.core.train import TrainConfig
@@ -77,6 +79,7 @@ class TrainWidget(QWidget):
         # napari hands docks a proxy; see `SegmentWidget`.
         viewer = getattr(viewer, "__wrapped__", viewer)
         self._viewer = viewer
+        self._was_shown = False
         self._make_command = make_command
         self._places = Places() if places is None else places
         self._keeper = keeper() if run_keeper is None else run_keeper
@@ -101,6 +104,17 @@ class TrainWidget(QWidget):
         self._lay_out()
         self._connect()
         self._find_running()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Search for garbage while the dock opens; Qt's name.
+
+        Python's next search of everything would otherwise fall into the run, where
+        it holds up the window for longer than all that the dock does.
+        """
+        super().showEvent(event)
+        if not self._was_shown:
+            self._was_shown = True
+            gc.collect()
 
     def _lay_out(self) -> None:
         buttons = QHBoxLayout()
