@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyqtgraph as pg
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QColor, QPalette
-from qtpy.QtWidgets import QGridLayout, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ TRAINING, VALIDATION, HUMAN = "#56b4e9", "#e69f00", "#009e73"
 _OTHERS = ("#cc79a7", "#d55e00", "#0072b2", "#f0e442", "#999999")
 _TITLES = {
     "loss": "Loss",
-    "val_dice": "DSC (overlap)",
+    "val_dice": "DSC",
     "val_hd95_mm": "HD95 (mm)",
     "learning_rate": "Learning rate",
     "gamma": "Gamma of the loss",
@@ -76,15 +76,19 @@ class CurvesView(QWidget):
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(2)
+        self._titles: dict[str, QLabel] = {}
         self._views: dict[str, pg.PlotWidget] = {}
         self._plots: dict[str, pg.PlotItem] = {}
         self._lines: dict[str, pg.PlotDataItem] = {}
         self._others: list[tuple[pg.PlotItem, pg.PlotDataItem]] = []
         places = {"loss": (0, 0, 2), "val_dice": (1, 0, 1), "val_hd95_mm": (1, 1, 1)}
         places |= {"learning_rate": (2, 0, 1), "gamma": (2, 1, 1)}
+        for column in (0, 1):
+            self._grid.setColumnStretch(column, 1)
         for name, (row, column, span) in places.items():
             self._plots[name] = self._add_plot(name, row, column, span)
-        self._views["gamma"].setVisible(not is_comparison)
+        for part in (self._titles["gamma"], self._views["gamma"]):
+            part.setVisible(not is_comparison)
         self.human = pg.InfiniteLine(
             angle=0, pen=pg.mkPen(HUMAN, width=2, style=Qt.PenStyle.DashLine)
         )
@@ -101,8 +105,15 @@ class CurvesView(QWidget):
         self._take_colors()
 
     def _add_plot(self, name: str, row: int, column: int, span: int) -> pg.PlotItem:
+        # A title of pyqtgraph's makes a narrow plot wider than its widget.
+        title = self._titles[name] = QLabel()
+        title.setTextFormat(Qt.TextFormat.RichText)
+        title.setStyleSheet("font-size: 9pt")
+        title.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         view = self._views[name] = pg.PlotWidget()
-        self._grid.addWidget(view, row, column, 1, span)
+        self._grid.addWidget(title, 2 * row, column, 1, span)
+        self._grid.addWidget(view, 2 * row + 1, column, 1, span)
         plot = view.getPlotItem()
         plot.setMenuEnabled(False)
         plot.setMouseEnabled(x=False, y=False)
@@ -208,8 +219,7 @@ class CurvesView(QWidget):
                 axis.setPen(front)
                 axis.setTextPen(front)
             legend = self._legends.get(name, "")
-            title = f"{_TITLES[name]}  {legend}" if legend else _TITLES[name]
-            plot.setTitle(title, color=front, size="9pt")
+            self._titles[name].setText(f"{_TITLES[name]}  {legend}".rstrip())
 
 
 def other_color(index: int) -> str:
