@@ -1,8 +1,8 @@
 """Draw the pictures of `docs/train-dock.md`: a real, small run in the dock.
 
 Usage: ``xvfb-run -a -s "-screen 0 1600x1000x24" python`` and this file.
-Three phantoms become a study, a very small network learns for some epochs, and the
-window is pictured while it does. Takes about a minute.
+Three phantoms become a study and two more wait to be annotated; a very small network
+learns for some epochs, and the window is pictured while it does. Takes about a minute.
 """
 
 from __future__ import annotations
@@ -59,6 +59,9 @@ def main() -> None:
         names = f"scan{seed}", f"P{seed:03d}"
         split = "val" if seed == 3 else "train"
         study.add_case(*names, case.scan, case.expert, case.nonexpert, split=split)
+    for seed in (4, 5):
+        waiting = make_phantom(seed, frames=8)
+        study.add_case(f"scan{seed}", f"P{seed:03d}", waiting.scan)
     places = Places(folder)
     places.remember(study.folder)
 
@@ -79,13 +82,30 @@ def main() -> None:
             time.sleep(0.01)
 
     def picture(name: str) -> None:
+        viewer.reset_view()
         end = time.monotonic() + 1.5
         wait(lambda: time.monotonic() > end)
         viewer.screenshot(str(PICTURES / name), canvas_only=False, flash=False)
 
     dock.tabs.setCurrentIndex(1)
+    ranking = dock.study_page.next
+    ranking.rank_button.click()
+    wait(lambda: bool(ranking.ranked))
+    viewer.layers.clear()
+    ranking.open_scan(ranking.ranked[0])
+    wait(lambda: len(viewer.layers) == 2)
     picture("train_study.png")
     dock.tabs.setCurrentIndex(0)
+    dock.form.fold.expand(animate=False)
+    dock.variations.as_layers.setChecked(True)
+    dock.variations.button.click()
+    wait(lambda: dock.variations.shown is not None)
+    wait(lambda: dock.variations.button.isEnabled())
+    dock.tabs.widget(0).ensureWidgetVisible(dock.variations.picture)
+    picture("train_variations.png")
+    dock.variations.as_layers.setChecked(False)
+    viewer.layers.clear()
+    dock.form.fold.collapse(animate=False)
     dock.start_button.click()
     wait(lambda: len(dock.panel.history.epochs) >= EPOCHS_SEEN)
     dock.panel.watched.as_layers.setChecked(True)

@@ -175,6 +175,22 @@ def test_study_is_described_by_its_patients(form, places, tmp_path):
     assert form.config(Path("run")).data.study == str(tmp_path / "study")
 
 
+def test_study_in_folds_is_described_with_the_fold_held_out(form, places, tmp_path):
+    study = Study.create(tmp_path / "study")
+    for number in range(3):
+        case = StudyCase(f"c{number}", f"p{number}", "x", "y", split=f"fold{number}")
+        study.add(case)
+    places.remember(tmp_path / "study")
+    form.refresh_studies(tmp_path / "study")
+    assert "The folds are: 0, 1, 2" in form.data_note.text()
+
+    field = form.advanced.fields["data.fold"]
+    field.setText("1")
+    field.editingFinished.emit()
+
+    assert form.data_note.text().startswith("2 cases of 2 patients to learn from")
+
+
 def test_removed_study_is_not_offered(form, places, tmp_path):
     Study.create(tmp_path / "study")
     places.remember(tmp_path / "study")

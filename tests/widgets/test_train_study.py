@@ -216,6 +216,27 @@ def test_folder_is_imported_checked_and_split(qtbot, page, folder, tmp_path):
     assert page.message.text().startswith("1 of 2 patients are held out")
 
 
+def test_study_is_split_in_folds_by_patient(qtbot, page):
+    for number in range(6):
+        image = Volume.from_spacing(np.full((1, 9, 9), number, np.uint8), (1, 1, 1))
+        mask = image.like(np.ones((1, 9, 9), np.uint8))
+        page.study.add_case(f"c{number}", f"p{number // 2}", image, mask)
+    page.split_box.setCurrentText("3 folds")
+
+    page.split_button.click()
+
+    assert page.message.text().startswith("3 folds of 1, 1, 1 patients. Under Train")
+    splits = {}
+    for index in range(6):
+        row = page.table.topLevelItem(index)
+        splits.setdefault(row.text(1), set()).add(row.text(3))
+    assert sorted(map(tuple, splits.values())) == [("fold0",), ("fold1",), ("fold2",)]
+
+    page.split_box.setCurrentText("5 folds")
+    page.split_button.click()
+    assert "5 folds need at least 5 patients" in page.message.text()
+
+
 def test_check_lists_what_is_wrong(qtbot, page, folder, tmp_path):
     page.import_from(folder)
     wait(qtbot, page)

@@ -83,6 +83,7 @@ class RunForm(QWidget):
         for box in (self.start_box, self.data_box):
             box.currentIndexChanged.connect(self._on_choice)
         self.name_edit.textChanged.connect(self._on_choice)
+        self.advanced.fields["data.fold"].editingFinished.connect(self._note_data)
         self.advanced.changed.connect(self.changed)
 
     def _lay_out(self) -> None:
@@ -166,8 +167,14 @@ class RunForm(QWidget):
         self.advanced.show_recipe(self._preset.to_dict())
 
     def _on_choice(self, *_: object) -> None:
-        self.data_note.setText(data_summary(self.study))
+        self._note_data()
         self.changed.emit()
+
+    def _note_data(self) -> None:
+        """Say what would be learnt from, with the fold under Advanced held out."""
+        fold = self.advanced.fields["data.fold"].text().strip()
+        known = int(fold) if fold.isdigit() else None
+        self.data_note.setText(data_summary(self.study, known))
 
     @property
     def preset_name(self) -> str:
@@ -258,12 +265,12 @@ def preset_summary(name: str) -> str:
     return summary
 
 
-def data_summary(study: Path | None) -> str:
+def data_summary(study: Path | None, fold: int | None = None) -> str:
     """Return in a sentence what a run would learn from and be measured on."""
     if study is None:
         return "Synthetic scans. For your own scans, make a study in the next tab."
     try:
-        train, val, _ = training_cases(Study.open(study), None)
+        train, val, _ = training_cases(Study.open(study), fold)
     except MicroUSError as error:
         return str(error)
     counts = [count_cases(cases) for cases in (train, val)]

@@ -249,6 +249,7 @@ class NextCases(QGroupBox):
         drawn = self._viewer.add_labels(empty, name=f"{name} expert", **look, **place)
         drawn.selected_label = 1
         self._viewer.layers.selection = {drawn}
+        self._viewer.reset_view()  # it may lie elsewhere than what was shown
         where = image.data_to_world((found.frame,) + (0,) * (image.ndim - 1))[0]
         self._viewer.dims.set_point(self._viewer.dims.ndim - image.ndim, where)
         self.say(

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_microus.core.errors import MicroUSError
 from napari_microus.core.events import Event, Progress
-from napari_microus.core.study import Study, split_study
+from napari_microus.core.study import Study, split_in_folds, split_study
 from napari_microus.widgets._compare_parts import text
 from napari_microus.widgets._train_case_form import CaseForm
 from napari_microus.widgets._train_cases import (
@@ -40,6 +40,13 @@ if TYPE_CHECKING:
     from napari_microus.core.library import ModelInfo
     from napari_microus.widgets._train_places import Places
     from napari_microus.widgets._worker import Worker
+
+_SPLITS = {
+    "A fifth to validate on": None,
+    "3 folds": 3,
+    "5 folds": 5,
+    "10 folds": 10,
+}
 
 
 class StudyPage(QWidget):
@@ -81,10 +88,16 @@ class StudyPage(QWidget):
         self.check_button = _button(
             "Check", "Look for what would spoil a run: grids, empty masks, duplicates."
         )
+        self.split_box = combo(
+            "A fifth of the patients to validate on, or folds: each is held out once, "
+            "by a run of its own (Advanced, Held-out fold)."
+        )
+        for label, folds in _SPLITS.items():
+            self.split_box.addItem(label, folds)
         self.split_button = _button(
             "Split",
-            "Hold out a fifth of the patients to validate on. Never splits a patient; "
-            "those in the test set stay there.",
+            "Share the patients as chosen. Never splits a patient; those in the test "
+            "set stay there.",
         )
         self.table = QTreeWidget()
         self.message = text()
@@ -101,8 +114,12 @@ class StudyPage(QWidget):
         top.addWidget(self.open_button)
         tools = QHBoxLayout()
         tools.setContentsMargins(0, 0, 0, 0)
-        for button in (self.import_button, self.check_button, self.split_button):
+        for button in (self.import_button, self.check_button):
             tools.addWidget(button)
+        split = QHBoxLayout()
+        split.setContentsMargins(0, 0, 0, 0)
+        split.addWidget(self.split_box, 1)
+        split.addWidget(self.split_button)
         self.table.setHeaderLabels(["Case", "Patient", "Masks", "Split"])
         self.table.setRootIsDecorated(False)
         self.table.setMinimumHeight(140)
@@ -112,6 +129,7 @@ class StudyPage(QWidget):
         column.addLayout(top)
         column.addWidget(self.form)
         column.addLayout(tools)
+        column.addLayout(split)
         column.addWidget(self.message)
         column.addWidget(self.table, 1)
         column.addWidget(self.next)
@@ -249,20 +267,21 @@ class StudyPage(QWidget):
             self._work(check_cases, self.study)
 
     def split(self) -> None:
-        """Share the patients between training and validation."""
+        """Share the patients between training and validation, or among folds."""
         if self.study is None:
             return
+        folds = self.split_box.currentData()
         try:
-            split_study(self.study, val=0.2)
+            if folds is None:
+                split_study(self.study, val=0.2)
+            else:
+                split_in_folds(self.study, folds)
         except MicroUSError as error:
             self.say(str(error))
             return
-        held = len({c.patient for c in self.study.used if c.split == "val"})
         self._show_cases()
-        self.say(
-            f"{held} of {len(self.study.patients)} patients are held out to "
-            "validate on."
-        )
+        self.say(_split_in_words(self.study))
+        self.chosen.emit(self.study.folder)
 
     # --- work in a thread
 
@@ -301,6 +320,21 @@ class StudyPage(QWidget):
         """Show a sentence."""
         self.message.setText(words)
         self.message.setVisible(bool(words))
+
+
+def _split_in_words(study: Study) -> str:
+    shared: dict[str, set[str]] = {}
+    for case in study.used:
+        shared.setdefault(case.split, set()).add(case.patient)
+    folds = sorted((name, len(who)) for name, who in shared.items() if "fold" in name)
+    if folds:
+        sizes = ", ".join(str(count) for _, count in folds)
+        return (
+            f"{len(folds)} folds of {sizes} patients. Under Train, Advanced, Held-out "
+            f"fold say which one a run validates on: 0 to {len(folds) - 1}."
+        )
+    held = len(shared.get("val", ()))
+    return f"{held} of {len(study.patients)} patients are held out to validate on."
 
 
 def _button(label: str, tip: str) -> QPushButton:
