@@ -3,6 +3,8 @@
 import ast
 import json
 import re
+import shutil
+import subprocess
 import tomllib
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -140,6 +142,49 @@ def files(*patterns):
 def test_cmake_lists_are_the_files():
     assert cmake_list("MODULE_PYTHON_SCRIPTS") == files("*.py", "MicroUSLib/*.py")
     assert cmake_list("MODULE_PYTHON_RESOURCES") == files("Resources/**/*")
+
+
+# What the tree asks of Slicer's build system, written down instead of done.
+STAND_IN = """
+set(Slicer_USE_FILE "${CMAKE_CURRENT_LIST_DIR}/use.cmake")
+set(Slicer_EXTENSION_GENERATE_CONFIG "${CMAKE_CURRENT_LIST_DIR}/nothing.cmake")
+set(Slicer_EXTENSION_CPACK "${CMAKE_CURRENT_LIST_DIR}/nothing.cmake")
+"""
+USE = """
+macro(slicerMacroBuildScriptedModule)
+  cmake_parse_arguments(ARG "WITH_GENERIC_TESTS" "NAME" "SCRIPTS;RESOURCES" ${ARGN})
+  foreach(file ${ARG_SCRIPTS} ${ARG_RESOURCES})
+    if(NOT EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${file}")
+      message(FATAL_ERROR "missing ${file}")
+    endif()
+  endforeach()
+  message(STATUS "module ${ARG_NAME} left: ${ARG_UNPARSED_ARGUMENTS}.")
+endmacro()
+macro(slicer_add_python_unittest)
+  message(STATUS "unittest ${ARGN}")
+endmacro()
+"""
+
+
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="there is no cmake")
+def test_cmake_configures_the_tree_as_it_will_be_published(tmp_path):
+    """With a stand-in for Slicer's build, which the application's developers have."""
+    stand_in = tmp_path / "slicer"
+    stand_in.mkdir()
+    for name, text in (("SlicerConfig", STAND_IN), ("use", USE), ("nothing", "")):
+        (stand_in / f"{name}.cmake").write_text(text)
+    done = subprocess.run(
+        [
+            *("cmake", "-S", EXTENSION, "-B", tmp_path / "build"),
+            *(f"-DSlicer_DIR={stand_in}", "-DBUILD_TESTING=ON"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "module MicroUS left: ." in done.stdout
+    assert "unittest SCRIPT;MicroUS.py" in done.stdout
 
 
 def test_extension_metadata_is_literal_and_complete():

@@ -45,7 +45,7 @@ def mask_from_node(
     role : str
         What the annotation is called in a message.
     on_event : callable
-        Told of every frame of a loaded mask.
+        Told of every frame of a loaded mask, and of a segment as a whole.
 
     Raises
     ------
@@ -54,6 +54,7 @@ def mask_from_node(
         or has no such part.
     """
     from napari_microus.core.errors import InputError
+    from napari_microus.core.events import Progress
 
     if not is_in_scene(node):
         raise InputError(
@@ -65,7 +66,9 @@ def mask_from_node(
     if not node.IsA("vtkMRMLSegmentationNode"):
         return scan.like(_loaded_mask(node, int(part), volume, role, on_event))
     require_segment(node, part, role)
-    return scan.like(segment_array(node, part, volume))
+    mask = segment_array(node, part, volume)
+    on_event(Progress(len(mask), len(mask), message="Reading the segment"))
+    return scan.like(mask)
 
 
 def require_segment(node: slicer.vtkMRMLSegmentationNode, part: str, role: str) -> None:

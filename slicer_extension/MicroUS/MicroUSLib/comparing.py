@@ -239,6 +239,7 @@ def add_consensus(
     """
     from napari_microus.core.compare import Consensus, consensus, why_not
     from napari_microus.core.errors import InputError
+    from napari_microus.core.events import Progress
 
     reason = why_not(Consensus(method), len(annotators))
     if reason is not None:
@@ -249,10 +250,13 @@ def add_consensus(
     fused = drained(
         consensus([m.array for m in masks], method, masks[0].spacing_mm), on_event
     )
+    for number, frame in enumerate(fused):
+        frame[frame != 1] = 0  # a segment knows no undecided pixel
+        on_event(Progress(number + 1, len(fused), message="Showing the consensus"))
     require_volume(volume)  # the window lived meanwhile
     node = new_segmentation(volume, f"{volume.GetName()} consensus")
     segment_id = add_segment(
-        fused == 1,
+        fused,
         node,
         volume,
         name=f"Consensus ({method.replace('_', ' ')})",

@@ -65,4 +65,5 @@ class RunsList:
                 table.setItem(line, column, item)
             if before is not None and before.path == run.path:
                 table.setCurrentCell(line, 0)
+        table.resizeColumnsToContents()
         table.blockSignals(False)

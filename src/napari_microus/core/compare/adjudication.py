@@ -261,10 +261,10 @@ class Adjudication:
 
     def restore(
         self, verdicts: dict[int, Verdict], drawn: dict[int, NDArray[np.int64]]
-    ) -> None:
+    ) -> Generator[Event, None, None]:
         """Bring saved verdicts and hand drawing into an adjudication just begun.
 
-        Hand drawing is given as flat indices by value.
+        Hand drawing is given as flat indices by value; yields after each frame of it.
         """
         by_number = {region.number: region for region in self.regions}
         for number, verdict in verdicts.items():
@@ -286,9 +286,10 @@ class Adjudication:
             self.mask.flat[indices] = value
             pixels_per_frame = int(np.prod(self.mask.shape[1:]))
             frames.update(np.unique(indices // pixels_per_frame).tolist())
-        for frame in frames:
+        for number, frame in enumerate(sorted(frames), start=1):
             everywhere = (slice(frame, frame + 1), slice(None), slice(None))
             self.hand_drawn(everywhere)
+            yield Progress(number, len(frames), message="Reading the decisions")
 
     @cached_property
     def digest(self) -> str:

@@ -169,7 +169,7 @@ def read_adjudication(
             f"A sidecar must be complete; got one without a usable {error}. "
             "Load another copy."
         ) from error
-    work.restore(verdicts, drawn)
+    yield from work.restore(verdicts, drawn)
     changed = None
     if work.digest != document.get("masks_sha256"):
         changed = (
