@@ -191,7 +191,7 @@ class CompareRoom:
                 on_event=on_event,
             )
             require_volume(volume)  # the window lived meanwhile
-            comparing.show_differences(found, kernel_size)
+            comparing.show_differences(found, kernel_size, on_event)
             comparing.show_table(found)
             self.found = found
             self._ui.totalsLabel.text = tables.totals(found)

@@ -10,8 +10,8 @@ import slicer
 
 from .annotations import mask_from_node
 from .nodes import is_in_scene, require_volume
-from .segments import add_labels, add_segment, new_segmentation
-from .turns import drained
+from .segments import add_labels, add_segment, new_segmentation, remove_segmentation
+from .turns import drained, ignore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -187,15 +187,21 @@ def compare(
 
 
 def show_differences(
-    found: Comparison, kernel_size: int
+    found: Comparison,
+    kernel_size: int,
+    on_event: Callable[[Event], None] = ignore,
 ) -> slicer.vtkMRMLSegmentationNode:
-    """Add a segmentation with both / expert only / non-expert only / hard region."""
+    """Add a segmentation with both / expert only / non-expert only / hard region.
+
+    Where ``on_event`` raises, the scene is as it was.
+    """
     from napari_microus.core.compare.disagreement import (
         BOTH,
         EXPERT_ONLY,
         LEFT_OPEN,
         NONEXPERT_ONLY,
     )
+    from napari_microus.core.events import Progress
 
     name = f"{found.volume.GetName()} differences"
     node = new_segmentation(found.volume, name, is_derived=True)
@@ -208,9 +214,14 @@ def show_differences(
         (EXPERT_ONLY, "Expert only", BLUE),
         (NONEXPERT_ONLY, "Non-expert only", ORANGE),
     )
-    add_labels(codes, parts, node, found.volume)
     hard = (1, f"Hard region ({kernel_size} px)", PINK)
-    add_labels(found.hard, [hard], node, found.volume)
+    try:
+        for labels, named in ((codes, parts), (found.hard, [hard])):
+            on_event(Progress(0, 0, "layers", "Showing the differences"))
+            add_labels(labels, named, node, found.volume)
+    except BaseException:
+        remove_segmentation(node)
+        raise
     return node
 
 

@@ -33,14 +33,17 @@ def read_labelmap(
     columns, rows, frames = volume.GetImageData().GetDimensions()
     segment = segmentation.GetSegmentation().GetSegment(segment_id)
     image = segmentation.GetBinaryLabelmapInternalRepresentation(segment_id)
-    result = np.zeros((frames, rows, columns), bool)
     if image is None or image.IsEmpty():
-        return result
+        return np.zeros((frames, rows, columns), bool)
     if not _is_on_lattice(image, volume):
-        image = _resampled(image, _image(result, volume))
+        nothing = np.zeros((frames, rows, columns), bool)
+        image = _resampled(image, _image(nothing, volume))
     i0, i1, j0, j1, k0, k1 = image.GetExtent()
     values = vtk_to_numpy(image.GetPointData().GetScalars())
     values = values.reshape(k1 - k0 + 1, j1 - j0 + 1, i1 - i0 + 1)
+    if (i0, j0, k0) == (0, 0, 0) and values.shape == (frames, rows, columns):
+        return values == segment.GetLabelValue()
+    result = np.zeros((frames, rows, columns), bool)
     # A segment may have been drawn beyond the volume.
     k, j, i = (
         slice(max(low, 0), min(high + 1, size))

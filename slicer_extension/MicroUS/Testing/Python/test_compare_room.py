@@ -287,6 +287,23 @@ def test_cancel_leaves_the_scene_as_it_was(button, turn, compared, at_turn, show
     assert not ui.cancelCompareButton.isEnabled()
 
 
+def test_cancel_while_the_differences_are_shown_takes_them_back(
+    compared, at_turn, shown
+):
+    ui, before = compared.ui, nodes_of_scene()
+    lived = at_turn(10**6, None)
+    press(ui.compareButton)
+    last = len(lived)  # the step before the hard region
+    for node in slicer.util.getNodesByClass("vtkMRMLNode"):
+        if node.GetID() not in before and not node.IsA("vtkMRMLScriptedModuleNode"):
+            slicer.mrmlScene.RemoveNode(node)
+    at_turn(last, ui.cancelCompareButton.click)
+    press(ui.compareButton)
+    assert nodes_of_scene() == before
+    assert "as it was" in ui.compareStatusLabel.text()
+    assert shown == []
+
+
 def other_drawing(widget):
     volume = widget._parameterNode.volume
     node = segments.new_segmentation(volume, "model")
