@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import SimpleNamespace
 
+    from napari_microus.core.events import Event
     from napari_microus.core.volume import Volume
 
     from .comparing import Comparison
@@ -154,8 +155,12 @@ class CompareRoom:
                 else "All annotations lie on the scan; nothing was resampled."
             )
 
-    def case(self) -> tuple[Volume, Volume, Volume | None]:
+    def case(
+        self, on_event: Callable[[Event], None]
+    ) -> tuple[Volume, Volume, Volume | None]:
         """Return scan, expert and non-expert (None if none is chosen) as volumes.
+
+        ``on_event`` is told between two steps.
 
         Raises
         ------
@@ -165,7 +170,7 @@ class CompareRoom:
         expert, nonexpert = self.expert.annotator, self.nonexpert.annotator
         scan = comparing.scan_of(self.parameters.volume, expert, nonexpert)
         masks = [
-            mask_from_node(a.node, a.part, scan, a.role)
+            mask_from_node(a.node, a.part, scan, a.role, on_event)
             for a in (expert, nonexpert)
             if a is expert or is_in_scene(a.node)
         ]

@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .turns import ignore
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from napari_microus.core.events import Event
     from napari_microus.core.study import Study
     from napari_microus.core.volume import Volume
 
@@ -19,24 +24,55 @@ def open_or_create(folder: Path) -> Study:
     return Study.open(folder) if is_there else Study.create(folder)
 
 
-def add_case(
-    folder: Path, scan: Volume, expert: Volume, nonexpert: Volume | None, patient: str
-) -> str:
-    """Copy a case into the study and return its name, which tells nothing of whom.
+def addition(
+    folder: Path,
+    volumes: Mapping[str, Volume | None],
+    patient: str,
+    work: Path,
+    on_event: Callable[[Event], None] = ignore,
+) -> tuple[str, list[str]]:
+    """Write a case into ``work``, and return what copies it into the study.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the study; made where there is none.
+    volumes : mapping
+        The scan as "image", and its masks as "expert" and "nonexpert".
+    patient : str
+        The patient's code.
+    work : Path
+        A folder for files between us and the child that does it: packing a long
+        sweep takes seconds.
+    on_event : callable
+        Told after each file.
+
+    Returns
+    -------
+    str and list of str
+        The case's name, which tells nothing of whom, and the child's command line.
 
     Raises
     ------
-    InputError
-        If the patient's code is missing or cannot be a file's name.
     OutputError
-        If the folder cannot be written.
+        If a folder cannot be written.
     """
+    from napari_microus.core.events import Progress
+    from napari_microus.core.io import write_volume
+
     study = open_or_create(folder)
     taken = {case.case for case in study.cases}
     number = len(taken) + 1
     while f"case{number:03d}" in taken:
         number += 1
-    return study.add_case(f"case{number:03d}", patient, scan, expert, nonexpert).case
+    name = f"case{number:03d}"
+    line = ["study", "add", str(folder), "--case", name, "--patient", patient]
+    for done, (key, volume) in enumerate(volumes.items(), start=1):
+        if volume is not None:
+            write_volume(volume, work / f"{key}.nii")
+            line += [f"--{key}", str(work / f"{key}.nii")]
+            on_event(Progress(done, len(volumes), "files"))
+    return name, line
 
 
 def check(folder: Path) -> None:

@@ -13,6 +13,7 @@ from .boxes import chosen
 from .run_watch import RunWatch, epochs_of
 from .runner import Outcome, Runner
 from .runs_list import RunsList
+from .turns import Turns, ignore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +47,8 @@ class TrainRoom:
     ensure_packages : callable
         Installs what is missing, or raises.
     annotated_case : callable
-        Gives scan, expert and non-expert (or None) as volumes of the core.
+        Gives scan, expert and non-expert (or None) as volumes of the core; told
+        whom to tell between two steps.
     make_runner : callable
         Makes the runner of one run.
     """
@@ -55,7 +57,7 @@ class TrainRoom:
         self,
         ui: SimpleNamespace,
         ensure_packages: Callable[[], Any],
-        annotated_case: Callable[[], Any],
+        annotated_case: Callable[[Callable[[Event], None]], Any],
         make_runner: RunnerMaker = Runner,
     ) -> None:
         self._ui = ui
@@ -64,6 +66,8 @@ class TrainRoom:
         self._make_runner = make_runner
         self._runner: Runner | None = None
         self._watch: RunWatch | None = None
+        self._adding: Runner | None = None
+        self._added = ""
         self._run: Path | None = None
         self._is_pausing = False
         self._runs = RunsList(ui.runsTable)
@@ -125,6 +129,7 @@ class TrainRoom:
     def _refresh_buttons(self) -> None:
         ui, is_free, run = self._ui, not self.is_running, self._runs.chosen
         ui.trainButton.enabled = is_free
+        ui.addCaseButton.enabled = self._adding is None
         ui.stopButton.enabled = not is_free
         ui.pauseButton.enabled = not is_free
         ui.pauseButton.text = "Go on" if self._is_pausing else "Pause"
@@ -138,11 +143,33 @@ class TrainRoom:
         """Copy the scan and the chosen annotations into the study."""
         with slicer.util.tryWithErrorDisplay("The case was not added."):
             self._ensure_packages()
-            scan, expert, nonexpert = self._annotated_case()
-            patient = self._ui.patientLineEdit.text.strip()
-            name = studies.add_case(self._study(), scan, expert, nonexpert, patient)
-            self.refresh()
-            self._say(f"Added '{name}'.")
+            study = self._study()
+            turns = Turns(lambda *_: None)
+            adding = self._make_runner(ignore, self._on_added)
+            self._adding = adding
+            self._refresh_buttons()
+            try:
+                scan, expert, nonexpert = self._annotated_case(turns)
+                volumes = {"image": scan, "expert": expert, "nonexpert": nonexpert}
+                patient = self._ui.patientLineEdit.text.strip()
+                self._added, line = studies.addition(
+                    study, volumes, patient, adding.folder, turns
+                )
+                adding.start(line)
+            except BaseException:
+                self._adding = None
+                self._refresh_buttons()
+                raise
+            self._say(f"Adding '{self._added}' …")
+
+    def _on_added(self, outcome: Outcome) -> None:
+        self._adding = None
+        self.refresh()
+        if outcome.state == "done":
+            self._say(f"Added '{self._added}'.")
+        else:
+            self._say(outcome.message)
+            slicer.util.errorDisplay(outcome.message, detailedText=outcome.log)
 
     def start(self, *_: object) -> None:
         """Check the choices and start the child."""
@@ -228,6 +255,9 @@ class TrainRoom:
     def let_go(self) -> None:
         """Leave the run to itself: the module is going away, the child stays."""
         self._runner = None
+        if self._adding is not None:
+            self._adding.abandon()
+            self._adding = None
         if self._watch is not None:
             self._watch.leave()
             self._watch = None

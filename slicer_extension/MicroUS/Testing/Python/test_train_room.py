@@ -20,6 +20,9 @@ def study(compared, tmp_path):
         array = slicer.util.arrayFromVolume(compared._parameterNode.volume)
         array[0, 0, 0] += 1  # cases must differ
         press(ui.addCaseButton)
+        assert not ui.addCaseButton.isEnabled()
+        Child.made.run_here()
+    Child.made = None
     return compared
 
 
@@ -36,10 +39,38 @@ def test_cases_are_added_to_the_study(study, tmp_path, mask, shown):
     assert shown == []
 
 
-def test_patient_needs_a_code(compared, tmp_path, shown):
+def test_patient_needs_a_code(compared, tmp_path, shown, wait):
+    compared.train._make_runner = lambda e, o: Runner(e, o, sys.executable)
     compared.ui.studyPathLineEdit.setProperty("currentPath", str(tmp_path / "study"))
     press(compared.ui.addCaseButton)
+    wait(compared.ui.addCaseButton.isEnabled)
     assert "patient's name must consist of letters" in shown[0]
+
+
+def test_case_is_added_by_a_real_child(compared, tmp_path, shown, wait):
+    from napari_microus.core.study import Study
+
+    compared.train._make_runner = lambda e, o: Runner(e, o, sys.executable)
+    ui = compared.ui
+    ui.studyPathLineEdit.setProperty("currentPath", str(tmp_path / "study"))
+    ui.patientLineEdit.setText("p7")
+    press(ui.addCaseButton)
+    wait(ui.addCaseButton.isEnabled)
+    assert shown == []
+    assert ui.trainStatusLabel.text() == "Added 'case001'."
+    [case] = Study.open(tmp_path / "study").cases
+    assert (case.case, case.patient) == ("case001", "p7")
+
+
+def test_case_without_an_annotation_is_told_and_changes_nothing(
+    widget, make_volume, tmp_path, shown
+):
+    choose(widget, volume=make_volume())
+    widget.ui.studyPathLineEdit.setProperty("currentPath", str(tmp_path / "study"))
+    press(widget.ui.addCaseButton)
+    assert "Choose the expert annotation" in shown[0]
+    assert widget.ui.addCaseButton.isEnabled()
+    assert not (tmp_path / "study").exists()
 
 
 def test_training_needs_a_study(widget, shown, tmp_path):
