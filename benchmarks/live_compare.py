@@ -1,7 +1,7 @@
 """Time how long the *Compare annotations* dock holds up a brush stroke.
 
     xvfb-run -a -s "-screen 0 1600x1000x24" python benchmarks/live_compare.py
-        [--frames 1 300] [--strokes 40]
+        [--frames 1 300] [--strokes 40] [--hz 60 --seconds 5]
 
 A real napari window with both masks at 962 x 1372, the dock open, and a brush of 40
 pixels. A stroke is eight dabs while the button is down and a release. Timed is what
@@ -10,6 +10,11 @@ again, not napari's own painting nor the graphics card's: per dab, and for the w
 update after the stroke (release and second look, the part that makes every number of
 the dock true). Then the same for undo and for a fill. Naive compares the whole scan
 again. Wall time and, for a machine that others use too, CPU time.
+
+With ``--hz`` a brush is drawn at that rate as a mouse would, with everything that
+napari and the screen do to it, for a while without the dock and then with *Compare*
+live: the part of dabs that came in time, and how long a dab and its drawing took. Where
+no graphics card is, napari's own drawing sets the limit.
 """
 
 from __future__ import annotations
@@ -113,6 +118,66 @@ def measure(frames: int, strokes: int) -> dict[str, dict[str, float]]:
     return result
 
 
+def at_rate(hz: float, seconds: float) -> dict[str, dict[str, float]]:
+    """Draw with a brush at a rate, without the dock and with it."""
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1500, 900)
+    first = viewer.add_labels(ellipse(300, 450)[None], name="expert")
+    layer = viewer.add_labels(ellipse(315, 440)[None], name="non-expert")
+    layer.brush_size = 40
+    first.visible = False
+    settle()
+    found = {"without the dock": _brush(viewer, layer, hz, seconds)}
+    first.visible = True
+    with tempfile.TemporaryDirectory() as folder:
+        widget = CompareWidget(viewer, journal_folder=Path(folder))
+        viewer.window.add_dock_widget(widget, name="Compare annotations", area="right")
+        widget.picker.compare_button.click()
+        assert widget.comparison is not None
+        widget.comparison.finish()
+        settle()
+        found["with Compare live"] = _brush(viewer, layer, hz, seconds)
+        watch = Stopwatch(widget)
+        laps = []
+        with layer.block_history():
+            for dab in range(int(hz)):
+                layer.paint((0, 300, 300 + 5 * dab), dab % 2)
+                laps.append(watch.lap()[0])
+        found["the dock's own part of a dab"] = {"median_ms": statistics.median(laps)}
+        widget.close_down()
+    viewer.close()
+    settle()
+    return found
+
+
+def _brush(
+    viewer: napari.Viewer, layer: Labels, hz: float, seconds: float
+) -> dict[str, float]:
+    canvas = viewer.window._qt_viewer.canvas
+    period, taken = 1 / hz, []
+    settle()
+    began = due = time.perf_counter()
+    with layer.block_history():
+        for dab in range(int(seconds * hz)):
+            while time.perf_counter() < due:
+                QApplication.processEvents()
+            started = time.perf_counter()
+            angle = 2 * np.pi * dab / hz
+            row, column = ROWS / 2 + 250 * np.sin(angle), 700 + 400 * np.cos(angle)
+            layer.paint((0, round(row), round(column)), 1 + dab // int(hz) % 2)
+            canvas.native.repaint()
+            QApplication.processEvents()
+            taken.append(time.perf_counter() - started)
+            due = max(due + period, time.perf_counter())
+    whole = time.perf_counter() - began
+    return {
+        "reached_hz": round(len(taken) / whole, 1),
+        "median_ms": round(1000 * statistics.median(taken), 2),
+        "p95_ms": round(1000 * float(np.percentile(taken, 95)), 2),
+        "in_time": round(float(np.mean(np.array(taken) <= period)), 3),
+    }
+
+
 def _strokes(
     viewer: napari.Viewer, widget: CompareWidget, layer: Labels, strokes: int
 ) -> dict[str, list[tuple[float, float]]]:
@@ -163,8 +228,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, nargs="+", default=[1, 300])
     parser.add_argument("--strokes", type=int, default=40)
+    parser.add_argument("--hz", type=float, help="draw at this rate instead")
+    parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if options.hz:
+        found = at_rate(options.hz, options.seconds)
+        for name, figures in found.items():
+            print(f"{name:30} {figures}")
+        print(json.dumps(found))
+        return
     results = {}
     for frames in options.frames:
         results[frames] = measure(frames, options.strokes)

@@ -45,22 +45,25 @@ def inputs() -> tuple[Tensor, Tensor, Tensor]:
     return 2 * logits, *discs
 
 
-def dilate(mask: np.ndarray) -> np.ndarray:
+def dilate(mask: np.ndarray, kernel: int) -> np.ndarray:
     if cv2 is not None:
-        return cv2.dilate(mask, np.ones((KERNEL, KERNEL), np.uint8))
-    return ndimage.maximum_filter(mask, KERNEL, mode="constant")
+        return cv2.dilate(mask, np.ones((kernel, kernel), np.uint8))
+    return ndimage.maximum_filter(mask, kernel, mode="constant")
 
 
-def published_hard(expert: Tensor, nonexpert: Tensor) -> Tensor:
+def published_hard(expert: Tensor, nonexpert: Tensor, kernel: int = KERNEL) -> Tensor:
     first, second = expert.numpy(), nonexpert.numpy()
     hard = np.zeros(first.shape, np.int64)
     for frame in range(len(first)):
-        hard[frame, 0] = dilate(np.bitwise_xor(first[frame, 0], second[frame, 0]))
+        differs = np.bitwise_xor(first[frame, 0], second[frame, 0])
+        hard[frame, 0] = dilate(differs, kernel)
     return torch.from_numpy(hard)
 
 
-def published_adaptive(logits: Tensor, expert: Tensor, nonexpert: Tensor) -> Tensor:
-    hard = published_hard(expert, nonexpert)
+def published_adaptive(
+    logits: Tensor, expert: Tensor, nonexpert: Tensor, kernel: int = KERNEL
+) -> Tensor:
+    hard = published_hard(expert, nonexpert, kernel)
     p = torch.clamp(torch.sigmoid(logits), EPSILON, 1 - EPSILON)
     pt = torch.where(expert == 1, p, 1 - p)
     gamma = (1 - p.detach().mean()) + nonexpert.float().mean()

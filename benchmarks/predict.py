@@ -1,128 +1,87 @@
 """Frames per second from a scan in memory to full-size masks, ours and the naive way.
 
-Usage: ``python benchmarks/predict.py [--model small|base] [--frames 48]``. Prints a
-table and one JSON object. The naive way is the published pipeline's: one frame at a
-time, float32, nearest resizing, SciPy on the CPU; the weights are the same. Where no
-trained model is given the weights are drawn, with a bias that makes one component.
+Usage: ``python benchmarks/predict.py [--model small|base|FOLDER] [--frames 48]``. The
+naive way is the published pipeline's (`_common.naive_masks`), with the same weights;
+all ways take turns, the fastest of each counts. Limit: the network's arithmetic at the
+speed of one large matrix product, measured in the same run. Where no trained model is
+given the weights are drawn, and the Dice between precisions says little.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import resource
-import time
-from typing import TYPE_CHECKING
+import dataclasses
 
-import numpy as np
 import torch
-from scipy import ndimage
+from _common import (
+    SHAPE,
+    dice,
+    drain,
+    in_turn,
+    load,
+    naive_masks,
+    peak_rss_mib,
+    product_gflop_per_s,
+    report,
+    scan_of,
+)
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
-from napari_microus.core import library
-from napari_microus.core.config import ModelConfig
-from napari_microus.core.library import LoadedModel
-from napari_microus.core.models import create_model
-from napari_microus.core.phantom import make_phantom
+from napari_microus.core.models.fast import multiplies_bfloat16
 from napari_microus.core.predict import predict
-from napari_microus.core.volume import Volume
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-SHAPE = (962, 1372)
 
 
-def drain(work: Generator) -> object:
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            return stop.value
-
-
-def scan_of(frames: int) -> Volume:
-    """Repeat a few phantom frames at the size of the public dataset."""
-    case = make_phantom(0, frames=4, shape=SHAPE)
-    repeats = -(-frames // 4)
-    return Volume(np.tile(case.scan.array, (repeats, 1, 1))[:frames])
-
-
-def naive(network: torch.nn.Module, frames: np.ndarray) -> np.ndarray:
-    """Segment as the published pipeline does."""
-    masks = np.zeros(frames.shape, np.uint8)
-    size = 224
-    rows = np.arange(size) * frames.shape[1] // size
-    columns = np.arange(size) * frames.shape[2] // size
-    up_rows = np.arange(frames.shape[1]) * size // frames.shape[1]
-    up_columns = np.arange(frames.shape[2]) * size // frames.shape[2]
-    for index, frame in enumerate(frames):
-        small = frame[rows][:, columns].astype(np.float32) / 255
-        with torch.no_grad():
-            logits = network(torch.from_numpy(small)[None, None]).logits
-        probability = torch.sigmoid(logits)[0, 0].numpy()
-        mask = probability[up_rows][:, up_columns] > 0.5
-        labels, count = ndimage.label(mask)
-        if count:
-            mask = labels == 1 + np.bincount(labels[labels > 0] - 1).argmax()
-        masks[index] = ndimage.binary_fill_holes(mask)
-    return masks
-
-
-def load(name: str) -> LoadedModel:
-    known = {model.name for model in library.list_models() if not model.problem}
-    if name == "small" and library.DEFAULT_MODEL in known:
-        return library.load_model()
-    torch.manual_seed(0)
-    network = create_model(getattr(ModelConfig, name)()).eval()
-    return LoadedModel(network, f"{name}, drawn weights", "0", {}, "", {})
-
-
-def best_of(runs: int, work) -> float:
-    seconds = []
-    for _ in range(runs):
-        started = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - started)
-    return min(seconds)
+def gflop(network: torch.nn.Module) -> float:
+    # The counter does not see the products inside fused attention.
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        network(torch.zeros(1, 1, 224, 224))
+    return counter.get_total_flops() / 1e9
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--model", choices=("small", "base"), default="small")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="small", help="small, base or a folder")
     parser.add_argument("--frames", type=int, default=48)
     parser.add_argument("--runs", type=int, default=3)
     chosen = parser.parse_args()
     model, scan = load(chosen.model), scan_of(chosen.frames)
     few = scan.array[: max(2, chosen.frames // 8)]
+    masks = {}
+    # One each: the fast form of a network is kept with its model.
+    models = {name: dataclasses.replace(model) for name in ("float32", "auto")}
 
-    slow = best_of(chosen.runs, lambda: naive(model.network, few)) / len(few)
-    rates = {"naive": 1 / slow}
-    results = {}
-    for precision in ("float32", "auto"):
-        drain(predict(model, scan, device="cpu", frames=0, precision=precision))
-        seconds = best_of(
-            chosen.runs,
-            lambda p=precision: results.update(
-                {p: drain(predict(model, scan, device="cpu", precision=p))}
-            ),
-        )
-        rates[precision] = len(scan.array) / seconds
-    plain, fast = (results[p].mask.array > 0 for p in ("float32", "auto"))
-    dice = 2 * (plain & fast).sum() / max(1, plain.sum() + fast.sum())
-    report = {
+    def ours(precision: str) -> None:
+        asked = models[precision]
+        done = drain(predict(asked, scan, device="cpu", precision=precision))
+        masks[precision] = done.mask.array
+
+    ways = {
+        "naive": lambda: naive_masks(model.network, few),
+        "float32": lambda: ours("float32"),
+        "auto": lambda: ours("auto"),
+    }
+    seconds = in_turn(ways, chosen.runs, warm=1)
+    counts = {"naive": len(few), "float32": chosen.frames, "auto": chosen.frames}
+    rates = {name: counts[name] / seconds[name] for name in ways}
+    is_reduced = multiplies_bfloat16(torch.device("cpu"))
+    dtype = torch.bfloat16 if is_reduced else torch.float32
+    limit = product_gflop_per_s(dtype) / gflop(model.network)
+    result = {
         "model": model.name,
-        "frames": len(scan.array),
+        "frames": chosen.frames,
         "shape": SHAPE,
-        "threads": torch.get_num_threads(),
         "frames_per_s": {name: round(rate, 2) for name, rate in rates.items()},
+        "limit_frames_per_s": round(limit, 1),
         "ratio": round(rates["auto"] / rates["naive"], 2),
-        "dice_auto_to_float32": round(float(dice), 5),
-        "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "dice_auto_to_float32": round(dice(masks["float32"], masks["auto"]), 5),
+        "capsule_pixels": int((masks["float32"] > 0).sum()),
+        "peak_rss_mib": peak_rss_mib(),
         "scan_mib": scan.array.nbytes >> 20,
     }
-    for name, rate in rates.items():
-        print(f"{name:10} {rate:8.1f} frames/s {rate / rates['naive']:6.2f} x naive")
-    print(json.dumps(report))
+    rows = [[name, rate, rate / rates["naive"]] for name, rate in rates.items()]
+    rows.append(["limit", limit, limit / rates["naive"]])
+    report(result, rows, ["way", "frames/s", "x naive"])
 
 
 if __name__ == "__main__":
