@@ -87,3 +87,21 @@ def test_a_model_taken_out_of_the_library_comes_back_with_the_end(stopped, drain
 def test_no_name_hides_a_bundled_model(stopped, library):
     found = promote(stopped, "microus-small")
     assert found == library / "microus-small-2"
+
+
+def test_the_weights_lie_on_the_disk_once(stopped, library):
+    own, copy = stopped / "model", library / "tiny"
+    assert own.joinpath("model.safetensors").samefile(copy / "model.safetensors")
+    assert not own.joinpath("model_card.md").samefile(copy / "model_card.md")
+
+
+def test_where_files_cannot_be_linked_they_are_copied(stopped, library, monkeypatch):
+    def refuse(*_):
+        raise OSError("no links here")
+
+    monkeypatch.setattr("os.link", refuse)
+    found = promote(stopped, "copied")
+
+    weights = [f / "model.safetensors" for f in (stopped / "model", found)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    assert not weights[0].samefile(weights[1])

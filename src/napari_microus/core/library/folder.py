@@ -145,9 +145,23 @@ def save_model(
 
 
 def copy_model(
-    source: str | Path, folder: str | Path, *, overwrite: bool = False
+    source: str | Path,
+    folder: str | Path,
+    *,
+    overwrite: bool = False,
+    share_weights: bool = False,
 ) -> Path:
     """Copy a model's folder whole or not at all, and return the copy.
+
+    Parameters
+    ----------
+    source, folder : path
+        The model, and the folder to make.
+    overwrite : bool
+        Replace a folder that exists; it stays until the copy is complete.
+    share_weights : bool
+        Let both name the same weights on the disk, where they can. Ours are never
+        changed in place; files of others should be copied.
 
     Raises
     ------
@@ -163,13 +177,25 @@ def copy_model(
     except OSError as error:
         raise _cannot_write(folder.parent, error) from error
     try:
-        shutil.copytree(source, beside / "new")
+        copy = _link_weights if share_weights else shutil.copy2
+        shutil.copytree(source, beside / "new", copy_function=copy)
         _put(beside, folder)
     except (OSError, shutil.Error) as error:
         raise _cannot_write(folder, error) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return folder
+
+
+def _link_weights(source: str, target: str) -> None:
+    """Link the weights, which are large, and copy what people may edit."""
+    if Path(source).name == WEIGHTS:
+        try:
+            os.link(source, target)
+        except OSError:  # another disk, or one without links
+            shutil.copy2(source, target)
+    else:
+        shutil.copy2(source, target)
 
 
 def _put(beside: Path, folder: Path) -> None:

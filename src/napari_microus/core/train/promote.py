@@ -45,7 +45,8 @@ def promote(run: str | Path, name: str, *, replace: Path | None = None) -> Path:
             f"A run must have made a model to put into the library; got {run} without "
             "one. Resume it until its first validation."
         )
-    return copy_model(source, target, overwrite=replace is not None)
+    is_known = replace is not None
+    return copy_model(source, target, overwrite=is_known, share_weights=True)
 
 
 def _places(name: str) -> Iterator[Path]:
