@@ -237,6 +237,15 @@ def test_study_is_split_in_folds_by_patient(qtbot, page):
     assert "5 folds need at least 5 patients" in page.message.text()
 
 
+def test_use_of_the_test_set_is_told(page):
+    page.study.open_test_set("figures of the paper")
+    page.refresh_studies()
+
+    said = page.message.text()
+    assert said.startswith("The test set was opened once, last on 2")
+    assert said.endswith("for: figures of the paper.")
+
+
 def test_check_lists_what_is_wrong(qtbot, page, folder, tmp_path):
     page.import_from(folder)
     wait(qtbot, page)

@@ -202,7 +202,7 @@ class StudyPage(QWidget):
         if isinstance(folder, Path):
             try:
                 self.study = Study.open(folder)
-                self.say("")
+                self.say(_test_use_in_words(self.study))
             except MicroUSError as error:
                 self.say(str(error))
         else:
@@ -320,6 +320,18 @@ class StudyPage(QWidget):
         """Show a sentence."""
         self.message.setText(words)
         self.message.setVisible(bool(words))
+
+
+def _test_use_in_words(study: Study) -> str:
+    uses = study.test_uses()
+    if not uses:
+        return ""
+    times = "once" if len(uses) == 1 else f"{len(uses)} times"
+    last = uses[-1]
+    return (
+        f"The test set was opened {times}, last on {str(last['time'])[:10]} for: "
+        f"{last['purpose']}."
+    )
 
 
 def _split_in_words(study: Study) -> str:
