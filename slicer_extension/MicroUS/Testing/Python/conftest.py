@@ -71,7 +71,7 @@ def pixels():
 
 @pytest.fixture
 def mask(pixels):
-    """A block of voxels off the centre, so that a flip would show."""
+    """A block of voxels off the centre of its frames, so that a flip would show."""
     block = np.zeros(pixels.shape, np.uint8)
     block[1:4, 10:30, 20:50] = 1
     return block

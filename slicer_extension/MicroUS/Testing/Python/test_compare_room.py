@@ -269,7 +269,7 @@ WORK = ("compareButton", "consensusButton", "expertButton", "checkModelButton")
 
 
 @pytest.mark.parametrize("button", WORK)
-@pytest.mark.parametrize("turn", [1, 2, 4, 24])
+@pytest.mark.parametrize("turn", [1, 2, 4, 7, 24])
 def test_cancel_leaves_the_scene_as_it_was(button, turn, compared, at_turn, shown):
     choose(compared, model=other_drawing(compared))
     ui, before = compared.ui, nodes_of_scene()

@@ -26,6 +26,7 @@ def test_loaded_mask_lies_on_the_scan(
         else make_volume(affine=AFFINES[kind])
     )
     values = mask * 1
+    values[0, 2:5, 3:9] = 1  # so that a flip of the frames would show
     values[2, 20:25, 25:40] = 255  # undecided
     path = nifti(values, AFFINES[kind], "student_07.nii.gz")
 

@@ -72,13 +72,15 @@ def test_child_process_gives_the_same_mask_too(library, blob, nifti, load_volume
     assert 4 in [e.done for e in told if isinstance(e, Progress)]
 
 
-def test_metrics_of_both_paths_are_identical(library, blob, nifti, load_volume):
+@pytest.mark.parametrize("kind", [*AFFINES, "single frame"])
+def test_metrics_of_both_paths_are_identical(kind, library, blob, nifti, load_volume):
     from dataclasses import asdict
 
     from napari_microus.core.metrics import evaluate_case
 
-    path = nifti(blob, AFFINES["oblique"])
-    reference = np.zeros(blob.shape, bool)
+    scan = blob[2:3] if kind == "single frame" else blob
+    path = nifti(scan, AFFINES.get(kind, AFFINES["oblique"]))
+    reference = np.zeros(scan.shape, bool)
     reference[:, 15:45, 15:45] = True
     grid = read_volume(path)
     one = drained(predict(load_model(DEFAULT_MODEL), grid, device="cpu"), ignore).mask

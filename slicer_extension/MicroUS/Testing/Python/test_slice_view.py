@@ -83,6 +83,19 @@ def test_hard_region_is_shown_beside_the_differences(dark, mask, make_volume):
         assert is_color(picture, color).any()
     assert not is_color(picture, comparing.BLUE).any()  # nothing the expert alone drew
 
+    # Where the scan lies in the view is told by its bright square, rows and columns
+    # 2 to 7. The student's bump is rows 10-29 and columns 50-57; an even square of 4
+    # reaches one pixel further down and right: rows 9-31, columns 49-59.
+    nodes.jump_to_voxel(volume, frame, 23.5, 31.5)
+    picture = view.picture()
+    square = np.argwhere(picture.mean(axis=-1) > 200)
+    pixel = 640 / view.node.GetFieldOfView()[0] * 0.1
+    edge = np.argwhere(is_color(picture, comparing.PINK))
+    size = (edge.max(axis=0) - edge.min(axis=0)) / pixel
+    middle = (edge.max(axis=0) + edge.min(axis=0)) / 2 - square.mean(axis=0)
+    assert sorted(size) == pytest.approx([11, 23], abs=0.25)
+    assert sorted(np.abs(middle) / pixel) == pytest.approx([15.5, 49.5], abs=0.25)
+
 
 def test_decision_is_seen_at_once(dark, mask, make_volume):
     volume = make_volume(dark)
