@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -6,7 +7,7 @@ from napari_microus.core.events import Notice
 from napari_microus.core.library import list_models, load_model, save_model
 from napari_microus.core.models import create_model
 from napari_microus.core.train import finish, train
-from napari_microus.core.train.guard import compare_scores
+from napari_microus.core.train.guard import compare_scores, intervals
 from napari_microus.core.train.promote import promote
 from napari_microus.core.train.validate import CaseScore
 
@@ -44,6 +45,31 @@ def test_one_patient_has_no_interval():
     assert sentence.startswith("On 1 held-out patient DSC went from 0.5000 to 0.7000")
     assert "interval" not in sentence
     assert "worst" not in sentence
+
+
+def test_intervals_are_over_patients():
+    # two cases of patient a, of which one has no distance
+    rows = scores(0.6, 0.8, 0.9, 0.5)
+    rows[0] = dataclasses.replace(rows[0], hd95_mm=math.nan)
+    found = intervals(rows)
+    assert found["validation_patients"] == 3
+    low, high = found["validation_dice_interval"]
+    assert (low, high) == pytest.approx((0.5, 0.9))  # of three means, 0.5 to 0.9
+    assert found["validation_hd95_mm_interval"] == pytest.approx((1.0, 5.0))
+
+
+def test_one_patient_has_no_interval_in_the_card():
+    found = intervals(scores(0.6, 0.8))
+    assert found["validation_patients"] == 1
+    assert found["validation_dice_interval"] is None
+
+
+def test_the_card_tells_how_sure_its_figures_are(tiny, drain):
+    _, result = drain(train(tiny(epochs=1, data={"phantom_val_cases": 2})))
+    card = (result.model / "model_card.md").read_text(encoding="utf-8")
+    assert "- DSC: 0." in card
+    assert card.count("(95 % interval over patients ") >= 1
+    assert "- cases: 2, patients: 2" in card
 
 
 def test_nothing_in_common_gives_no_comparison():

@@ -241,8 +241,8 @@ run(config_file="configs/inference.json", bundle_root=".",
 ```
 
 segments every NIfTI of a folder, as does `python -m monai.bundle run` with the same
-names as options where Python's `fire` is installed. `models/model.ts` is TorchScript: frames
-(B, 1, Y, X) with intensities from 0 to 1 in, logits of the same size out.
+names as options where Python's `fire` is installed. `models/model.ts` is TorchScript:
+frames (B, 1, Y, X) with intensities from 0 to 1 in, logits of the same size out.
 The answer is the network's own: napari-microus keeps the largest part of each frame,
 fills its holes and cuts off narrow parts; the bundle does not.
 """

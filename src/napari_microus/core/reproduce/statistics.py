@@ -53,12 +53,33 @@ def paired_difference(a: ArrayLike, b: ArrayLike, seed: int = 0) -> PairedDiffer
     count = difference.size
     if count == 0:
         return PairedDifference(np.nan, np.nan, np.nan, np.nan, 0)
-    draws = np.random.default_rng(seed).integers(count, size=(_DRAWS, count))
-    low, high = np.percentile(difference[draws].mean(axis=1), [2.5, 97.5])
+    low, high = mean_interval(difference, seed)
     p = float(wilcoxon(difference).pvalue) if difference.any() else float("nan")
-    return PairedDifference(
-        float(difference.mean()), float(low), float(high), p, int(count)
-    )
+    return PairedDifference(float(difference.mean()), low, high, p, int(count))
+
+
+def mean_interval(values: ArrayLike, seed: int = 0) -> tuple[float, float]:
+    """Return the 95 % percentile bootstrap interval of a mean.
+
+    Parameters
+    ----------
+    values : array_like, shape (patients,)
+        One figure per patient; those that are NaN are left out.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper end; NaN where there is no value.
+    """
+    known = np.asarray(values, np.float64)
+    known = known[~np.isnan(known)]
+    if known.size == 0:
+        return float("nan"), float("nan")
+    draws = np.random.default_rng(seed).integers(known.size, size=(_DRAWS, known.size))
+    low, high = np.percentile(known[draws].mean(axis=1), [2.5, 97.5])
+    return float(low), float(high)
 
 
 def by_patient(values: list[tuple[str, float]]) -> dict[str, float]:

@@ -37,9 +37,11 @@ Started from {config.start or "random weights"}.
 
 On the validation cases, mean over cases of the mean over frames with a capsule:
 
-- DSC: {_number(metrics["validation_dice"], 4)}
-- HD95: {_number(metrics["validation_hd95_mm"], 2)} mm
-- cases: {metrics["validation_cases"]}
+- DSC: {_number(metrics["validation_dice"], 4)}\
+{_interval(metrics["validation_dice_interval"], 4)}
+- HD95: {_number(metrics["validation_hd95_mm"], 2)} mm\
+{_interval(metrics["validation_hd95_mm_interval"], 2)}
+- cases: {metrics["validation_cases"]}, patients: {metrics["validation_patients"]}
 - the annotators' own agreement there (DSC): {_number(metrics["human_dice"], 4)}
 
 The best epoch was chosen on these cases, so that the figures lean to the bright
@@ -70,6 +72,15 @@ def _before_and_after(metrics: dict[str, Any]) -> str:
 
 def _number(value: float | None, digits: int) -> str:
     return "not measured" if value is None else f"{value:.{digits}f}"
+
+
+def _interval(ends: tuple[float, float] | None, digits: int) -> str:
+    """Return a bootstrap interval over patients, where there are two at least."""
+    if ends is None:
+        return ""
+    return (
+        f" (95 % interval over patients {ends[0]:.{digits}f} to {ends[1]:.{digits}f})"
+    )
 
 
 def _versions() -> str:

@@ -10,15 +10,19 @@ from napari_microus.core.config import ModelConfig
 from napari_microus.core.models import create_model
 from napari_microus.core.provenance import recommended_opening
 from napari_microus.core.train.card import write_card
+from napari_microus.core.train.guard import intervals
 from napari_microus.core.train.promote import earlier_copy, promote
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import nn
 
     from napari_microus.core.train.checkpoint import Position
     from napari_microus.core.train.config import TrainConfig
     from napari_microus.core.train.guard import Comparison
     from napari_microus.core.train.sources import TrainingData
+    from napari_microus.core.train.validate import CaseScore
 
 
 def start_network(config: TrainConfig) -> tuple[nn.Module, TrainConfig]:
@@ -52,6 +56,7 @@ def export_model(
     position: Position,
     data: TrainingData,
     human_dice: float | None,
+    scores: Sequence[CaseScore],
     comparison: Comparison | None = None,
 ) -> Path:
     """Write the model's folder into the run, and into the library if asked for.
@@ -84,6 +89,7 @@ def export_model(
         "validation_dice": row["val_dice"],
         "validation_hd95_mm": row["val_hd95_mm"],
         "validation_cases": len(data.validation),
+        **intervals(scores),
         "human_dice": human_dice,
         "best_epoch": position.best_epoch,
         "epochs": position.epoch,

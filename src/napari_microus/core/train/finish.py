@@ -65,11 +65,12 @@ def finish(
         if best.exists():
             kept = load_checkpoint(best)
             load_weights(learner.network, kept["model"], best)
+            scores = scores_from(kept["scores"])
             before = read_scores(run.path / "before.json")
             if before is not None:
-                comparison = compare_scores(before, scores_from(kept["scores"]))
+                comparison = compare_scores(before, scores)
             model = export_model(
-                config, learner.network, position, data, ceiling, comparison
+                config, learner.network, position, data, ceiling, scores, comparison
             )
         run.set_status(epoch=position.epoch, best_dice=best_dice(position))
     fabric.barrier()

@@ -119,6 +119,26 @@ def compare_scores(
     )
 
 
+def intervals(scores: Sequence[CaseScore]) -> dict[str, Any]:
+    """Return how sure the validation's means are: 95 % intervals over patients.
+
+    Returns
+    -------
+    dict
+        ``validation_patients``, and ``validation_dice_interval`` and
+        ``validation_hd95_mm_interval`` as (low, high), None below two patients.
+    """
+    from napari_microus.core.reproduce.statistics import by_patient, mean_interval
+
+    found: dict[str, Any] = {"validation_patients": len({s.patient for s in scores})}
+    for name in ("dice", "hd95_mm"):
+        means = by_patient([(s.patient, getattr(s, name)) for s in scores])
+        known = [value for value in means.values() if not math.isnan(value)]
+        key = f"validation_{name}_interval"
+        found[key] = mean_interval(known) if len(known) > 1 else None
+    return found
+
+
 def write_scores(path: Path, scores: Sequence[CaseScore]) -> None:
     """Keep the scores of the start model for when the run is done."""
     with written_whole(path, overwrite=True) as temporary:
