@@ -266,12 +266,14 @@ class NextCases(QGroupBox):
 
 def _rank(study: Study, name: str) -> Generator[Event, None, list[RankedCase]]:
     from napari_microus.core.library import load_model
+    from napari_microus.core.preload import import_torch
     from napari_microus.core.study.next_case import next_cases
 
     if not name:
         raise ConfigError(
             "A model must rank the scans; got none. Train one, or import one."
         )
+    import_torch()
     return (yield from next_cases(study, load_model(name)))
 
 

@@ -142,8 +142,10 @@ class VariationPreview(QWidget):
 
 
 def _vary(config: TrainConfig, seed: int) -> Generator[Event, None, Variations]:
+    from napari_microus.core.preload import import_torch
     from napari_microus.core.train.variations import vary_a_frame
 
+    import_torch()
     return (yield from vary_a_frame(config, seed=seed))
 
 
