@@ -61,6 +61,14 @@ class SliceView:
         self._group.SetRenderer(self._renderer)
         self._group.SetMRMLDisplayableNode(self.node)
 
+    def close(self):
+        """Let go of the scene, in the order in which a window does."""
+        self._group.SetMRMLDisplayableNode(None)
+        for manager in self._managers:
+            manager.SetMRMLScene(None)
+        self._group.SetRenderer(None)
+        self._logic.SetMRMLScene(None)
+
     def picture(self):
         """Return what the view shows, uint8 (height, width, 3), first row on top."""
         self._logic.UpdatePipeline()

