@@ -61,6 +61,7 @@ def naive_masks(network: torch.nn.Module, frames: np.ndarray) -> np.ndarray:
     and holes by SciPy.
     """
     masks = np.zeros(frames.shape, np.uint8)
+    device = next(network.parameters()).device
     rows = np.arange(SIZE) * frames.shape[1] // SIZE
     columns = np.arange(SIZE) * frames.shape[2] // SIZE
     up_rows = np.arange(frames.shape[1]) * SIZE // frames.shape[1]
@@ -68,8 +69,8 @@ def naive_masks(network: torch.nn.Module, frames: np.ndarray) -> np.ndarray:
     for index, frame in enumerate(frames):
         small = frame[rows][:, columns].astype(np.float32) / 255
         with torch.no_grad():
-            logits = network(torch.from_numpy(small)[None, None]).logits
-        probability = torch.sigmoid(logits)[0, 0].numpy()
+            logits = network(torch.from_numpy(small)[None, None].to(device)).logits
+        probability = torch.sigmoid(logits)[0, 0].cpu().numpy()
         mask = probability[up_rows][:, up_columns] > 0.5
         labels, count = ndimage.label(mask)
         if count:
@@ -98,10 +99,17 @@ def dice(first: np.ndarray, second: np.ndarray) -> float:
     return 2 * np.count_nonzero((first > 0) & (second > 0)) / total if total else 1.0
 
 
-def product_gflop_per_s(dtype: torch.dtype, size: int = 2048) -> float:
+def product_gflop_per_s(dtype: torch.dtype, device: torch.device) -> float:
     """Return the speed of one large matrix product, the limit of any network."""
-    a, b = (torch.randn(size, size).to(dtype) for _ in range(2))
-    seconds = in_turn({"product": lambda: a @ b}, 10, warm=1)["product"]
+    size = 2048 if device.type == "cpu" else 8192
+    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+
+    def product() -> None:
+        a @ b
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    seconds = in_turn({"product": product}, 10, warm=1)["product"]
     return 2 * size**3 / 1e9 / seconds
 
 
@@ -120,7 +128,9 @@ def report(result: Mapping[str, Any], rows: list[list[Any]], head: list[str]) ->
             for i, (text, width) in enumerate(zip(row, widths, strict=True))
         )
         print("  ".join([first, *others]))
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     machine = {
+        "gpu": gpu,
         "processor": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
