@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -67,11 +68,12 @@ def create_fabric(config: TrainConfig) -> Fabric:
 def leave_processes() -> None:
     """Take leave of the other processes, where there are any.
 
-    What is left to the interpreter's end aborts now and then, and torchrun takes
-    an abort for a failed run.
+    A thread of theirs that asks for Python's lock after the interpreter's end aborts
+    the process, and torchrun takes an abort for a failed run.
     """
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
+        gc.collect()  # the network holds on to the group, in cycles
 
 
 def choose_precision(name: str, device: str) -> str:
