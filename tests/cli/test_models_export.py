@@ -14,20 +14,7 @@ from napari_microus.core.errors import (
 )
 from napari_microus.core.library import save_model
 from napari_microus.core.models import create_model
-
-TINY = {
-    "image_size": 32,
-    "hidden_size": 16,
-    "mlp_dim": 16,
-    "num_heads": 2,
-    "num_layers": 1,
-    "in_channels": 1,
-    "width": 4,
-    "bottleneck_expansion": 1,
-    "block_units": [1, 1, 1],
-    "conv_more_channels": 16,
-    "decoder_channels": [8, 8, 4, 4],
-}
+from tiny_network import TINY
 
 
 def run(*words):

@@ -12,20 +12,7 @@ from napari_microus.core.io import read_volume, write_volume
 from napari_microus.core.library import shelf
 from napari_microus.core.models.transunet import TransUNet
 from napari_microus.core.volume import Volume
-
-TINY = {
-    "image_size": 32,
-    "hidden_size": 16,
-    "mlp_dim": 32,
-    "num_heads": 2,
-    "num_layers": 1,
-    "in_channels": 1,
-    "width": 8,
-    "bottleneck_expansion": 2,
-    "block_units": [1, 1, 1],
-    "conv_more_channels": 16,
-    "decoder_channels": [16, 8, 8, 8],
-}
+from tiny_network import TINY
 
 
 @pytest.fixture(autouse=True)

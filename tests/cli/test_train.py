@@ -9,6 +9,7 @@ import yaml
 from napari_microus.cli.train import parse_settings
 from napari_microus.core.errors import ConfigError
 from napari_microus.core.train import TrainConfig, preset_names
+from tiny_network import TINY
 
 
 def run(*arguments, cwd):
@@ -16,23 +17,11 @@ def run(*arguments, cwd):
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
 
 
-TINY = {
+RUN = {
     "name": "tiny",
     "model": {
         "architecture": "transunet",
-        "transunet": {
-            "image_size": 32,
-            "hidden_size": 16,
-            "mlp_dim": 16,
-            "num_heads": 2,
-            "num_layers": 1,
-            "in_channels": 1,
-            "width": 4,
-            "bottleneck_expansion": 1,
-            "block_units": [1, 1, 1],
-            "conv_more_channels": 16,
-            "decoder_channels": [8, 8, 4, 4],
-        },
+        "transunet": TINY,
     },
     "data": {"phantom_frames": 8, "phantom_val_cases": 1, "phantom_val_frames": 1},
     "epochs": 1,
@@ -46,8 +35,8 @@ TINY = {
 @pytest.mark.slow
 def test_training_prints_events_and_can_be_resumed(tmp_path):
     settings = tmp_path / "tiny.yaml"
-    TINY["data"]["cache"] = str(tmp_path / "cache")
-    settings.write_text(yaml.safe_dump(TINY))
+    RUN["data"]["cache"] = str(tmp_path / "cache")
+    settings.write_text(yaml.safe_dump(RUN))
     done = run(
         *("train", "--preset", settings, "-o", "r", "--progress", "json"),
         *("--set", "optimizer.learning_rate=0.002"),

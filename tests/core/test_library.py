@@ -9,20 +9,8 @@ from napari_microus.core.config import ModelConfig
 from napari_microus.core.errors import CheckpointError, ConfigError, OutputError
 from napari_microus.core.library import folder, shelf
 from napari_microus.core.models import create_model
+from tiny_network import TINY
 
-TINY = {
-    "image_size": 32,
-    "hidden_size": 16,
-    "mlp_dim": 32,
-    "num_heads": 2,
-    "num_layers": 1,
-    "in_channels": 1,
-    "width": 8,
-    "bottleneck_expansion": 2,
-    "block_units": [1, 1, 1],
-    "conv_more_channels": 16,
-    "decoder_channels": [16, 8, 8, 8],
-}
 CONFIG = {"architecture": "transunet", "options": TINY, "version": "3"}
 
 

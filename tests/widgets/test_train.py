@@ -16,6 +16,7 @@ from napari_microus.widgets._segment_form import SegmentForm
 from napari_microus.widgets._train_keeper import RunKeeper
 from napari_microus.widgets._train_places import Places
 from napari_microus.widgets.train import RUNS, TrainWidget
+from tiny_network import TINY
 
 FAKE = str(Path(__file__).with_name("fake_trainer.py"))
 MODEL = ModelInfo("microus-small", Path("nowhere") / "microus-small")
@@ -499,21 +500,6 @@ def test_model_is_taken_back_and_put_in_again(qtbot, make, tmp_path):
     dock.panel.library_button.click()
     assert (tmp_path / "models" / "fake" / "config.yaml").exists()
     assert dock.panel.use_button.isVisible()
-
-
-TINY = {
-    "image_size": 32,
-    "hidden_size": 16,
-    "mlp_dim": 16,
-    "num_heads": 2,
-    "num_layers": 1,
-    "in_channels": 1,
-    "width": 4,
-    "bottleneck_expansion": 1,
-    "block_units": [1, 1, 1],
-    "conv_more_channels": 16,
-    "decoder_channels": [8, 8, 4, 4],
-}
 
 
 @pytest.mark.slow

@@ -12,20 +12,7 @@ from napari_microus.core.models import create_model
 from napari_microus.core.models.bundle import export_bundle
 from napari_microus.core.predict import predict
 from napari_microus.core.volume import Volume
-
-TINY = {
-    "image_size": 32,
-    "hidden_size": 16,
-    "mlp_dim": 16,
-    "num_heads": 2,
-    "num_layers": 1,
-    "in_channels": 1,
-    "width": 4,
-    "bottleneck_expansion": 1,
-    "block_units": [1, 1, 1],
-    "conv_more_channels": 16,
-    "decoder_channels": [8, 8, 4, 4],
-}
+from tiny_network import TINY
 
 
 @pytest.fixture(scope="module")

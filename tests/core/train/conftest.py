@@ -1,21 +1,7 @@
 import pytest
 
 from napari_microus.core.train import TrainConfig, curves
-
-TINY = {
-    "image_size": 32,
-    "hidden_size": 16,
-    "mlp_dim": 16,
-    "num_heads": 2,
-    "num_layers": 1,
-    "in_channels": 1,
-    "width": 4,
-    "bottleneck_expansion": 1,
-    "block_units": [1, 1, 1],
-    "conv_more_channels": 16,
-    "decoder_channels": [8, 8, 4, 4],
-    "dropout": 0.1,
-}
+from tiny_network import TINY
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +23,10 @@ def tiny(tmp_path, frame_cache):
         settings = {
             "output": str(tmp_path / "run"),
             "name": "tiny",
-            "model": {"architecture": "transunet", "transunet": TINY},
+            "model": {
+                "architecture": "transunet",
+                "transunet": TINY | {"dropout": 0.1},
+            },
             "data": {
                 "phantom_frames": 12,
                 "phantom_val_cases": 1,

@@ -125,27 +125,33 @@ def test_training_reports_and_its_model_appears_in_segment(
     assert shown == []
 
 
-@pytest.mark.slow
-def test_real_child_trains_and_its_model_segments(
-    compared, library, tmp_path, wait, shown
-):
-    from napari_microus.core.library import load_model
+def prepare_a_real_run(compared, folder, name, epochs):
+    """Fill in the panel for a real child on two small phantom patients; return it."""
     from napari_microus.core.phantom import make_phantom
     from napari_microus.core.study import Study
 
-    study = Study.create(tmp_path / "study")
+    study = Study.create(folder)
     for number in range(2):
         case = make_phantom(number, frames=1, shape=(96, 128))
         masks = case.expert, case.nonexpert
         study.add_case(f"case{number}", f"p{number}", case.scan, *masks)
     ui = compared.ui
     ui.studyPathLineEdit.setProperty("currentPath", str(study.folder))
-    ui.modelNameLineEdit.setText("trained")
+    ui.modelNameLineEdit.setText(name)
     ui.startComboBox.setCurrentText("random weights, small network")
     ui.presetComboBox.setCurrentText("paper")
-    choose(compared, epochs=1, trainDevice="cpu")
+    choose(compared, epochs=epochs, trainDevice="cpu")
     compared.train._make_runner = lambda e, o: Runner(e, o, sys.executable)
+    return ui
 
+
+@pytest.mark.slow
+def test_real_child_trains_and_its_model_segments(
+    compared, library, tmp_path, wait, shown
+):
+    from napari_microus.core.library import load_model
+
+    ui = prepare_a_real_run(compared, tmp_path / "study", "trained", epochs=1)
     press(ui.trainButton)
     wait(lambda: not compared.train.is_running, seconds=500)
 
@@ -301,23 +307,9 @@ def test_module_that_goes_away_leaves_the_run(study, live_run):
 def test_real_run_is_paused_stopped_and_resumed(
     compared, library, tmp_path, wait, shown
 ):
-    from napari_microus.core.phantom import make_phantom
-    from napari_microus.core.study import Study
     from napari_microus.core.train.runs import read_status
 
-    study = Study.create(tmp_path / "study")
-    for number in range(2):
-        case = make_phantom(number, frames=1, shape=(96, 128))
-        masks = case.expert, case.nonexpert
-        study.add_case(f"case{number}", f"p{number}", case.scan, *masks)
-    ui = compared.ui
-    ui.studyPathLineEdit.setProperty("currentPath", str(study.folder))
-    ui.modelNameLineEdit.setText("paused")
-    ui.startComboBox.setCurrentText("random weights, small network")
-    ui.presetComboBox.setCurrentText("paper")
-    choose(compared, epochs=3, trainDevice="cpu")
-    compared.train._make_runner = lambda e, o: Runner(e, o, sys.executable)
-
+    ui = prepare_a_real_run(compared, tmp_path / "study", "paused", epochs=3)
     press(ui.trainButton)
     wait(lambda: "Epoch" in ui.trainStatusLabel.text(), seconds=500)
     run = compared.train._run
