@@ -38,30 +38,21 @@ def npz(small):
     return small.npz()
 
 
-def assert_outputs(model, golden):
-    with torch.no_grad():
-        output = model(golden.image)
-    for scale, expected in golden.npz_outputs.items():
-        np.testing.assert_allclose(
-            getattr(output, scale), expected, rtol=0, atol=2e-4, err_msg=scale
-        )
-
-
-def test_small_reference_outputs_are_met(model, npz, small):
+def test_small_reference_outputs_are_met(model, npz, small, assert_reference_outputs):
     load_imagenet21k(model, npz)
 
-    assert_outputs(model, small)
+    assert_reference_outputs(model, small.image, small.npz_outputs)
 
 
 @pytest.mark.slow
-def test_base_reference_outputs_are_met(reference):
+def test_base_reference_outputs_are_met(reference, assert_reference_outputs):
     golden = reference("base")
     model = TransUNet(TransUNetConfig.base()).eval()
     model.load_state_dict(golden.state_dict())
 
     load_imagenet21k(model, golden.npz())
 
-    assert_outputs(model, golden)
+    assert_reference_outputs(model, golden.image, golden.npz_outputs)
 
 
 def test_positions_of_another_grid_are_interpolated_linearly(small, npz):

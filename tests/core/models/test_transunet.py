@@ -39,34 +39,22 @@ def disc(size: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
     return 0.4 * noise + 0.3 * masks, masks
 
 
-def test_small_reference_outputs_are_met(reference):
+def test_small_reference_outputs_are_met(reference, assert_reference_outputs):
     golden = reference("small")
     model = TransUNet(TransUNetConfig(**golden.dims)).eval()
     model.load_state_dict(golden.state_dict())
 
-    with torch.no_grad():
-        output = model(golden.image)
-
-    for scale, expected in golden.outputs.items():
-        np.testing.assert_allclose(
-            getattr(output, scale), expected, rtol=0, atol=2e-4, err_msg=scale
-        )
+    assert_reference_outputs(model, golden.image, golden.outputs)
 
 
 @pytest.mark.slow
-def test_base_reference_outputs_are_met(reference):
+def test_base_reference_outputs_are_met(reference, assert_reference_outputs):
     golden = reference("base")
     assert TransUNetConfig.base() == TransUNetConfig(**golden.dims)
     model = TransUNet(TransUNetConfig.base()).eval()
     model.load_state_dict(golden.state_dict())
 
-    with torch.no_grad():
-        output = model(golden.image)
-
-    for scale, expected in golden.outputs.items():
-        np.testing.assert_allclose(
-            getattr(output, scale), expected, rtol=0, atol=2e-4, err_msg=scale
-        )
+    assert_reference_outputs(model, golden.image, golden.outputs)
 
 
 @pytest.mark.parametrize("size", [64, 96, 112])
