@@ -5,22 +5,22 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from napari_microus.core.compare.hard_region import check_kernel_size
 from napari_microus.core.errors import ConfigError
 from napari_microus.core.losses.annotation import (
     Annotation,
-    in_full_precision,
-    read_annotation,
     region_weight,
+    to_number,
 )
-from napari_microus.core.losses.weighted_focal import odds_of, weighted_focal
+from napari_microus.core.losses.base import AnnotationLoss
+from napari_microus.core.losses.weighted_focal import inner, odds_of, weighted_focal
 
 Variability = Literal["nonexpert_mean", "disagreement"]
 
 
-class AdaptiveFocalLoss(nn.Module):
+class AdaptiveFocalLoss(AnnotationLoss):
     """Focal loss whose exponent and region weights follow difficulty and annotators.
 
     With p the clamped probability, N the counted pixels of the batch, and pt the
@@ -92,40 +92,17 @@ class AdaptiveFocalLoss(nn.Module):
         self.per_sample = per_sample
         self.last_gamma: Tensor | None = None
 
-    def forward(
-        self, logits: Tensor, expert: Tensor, nonexpert: Tensor | None = None
-    ) -> Tensor:
-        """Return the loss.
-
-        Parameters
-        ----------
-        logits : Tensor, shape (B, 1, H, W)
-            Raw network output; half precision is computed in float32.
-        expert, nonexpert : Tensor, shape (B, 1, H, W)
-            Masks of 0 and 1; a pixel that is 255 in either counts nowhere.
-            Without a non-expert mask the hard region is empty and the expert's
-            mask stands in for the non-expert's in gamma.
-
-        Returns
-        -------
-        Tensor, shape ()
-            Zero if no pixel counts.
-
-        Raises
-        ------
-        InputError
-            If the shapes do not fit each other.
-        """
-        annotation = read_annotation(logits, expert, nonexpert)
-        logits = in_full_precision(logits)
+    def loss(self, logits: Tensor, annotation: Annotation) -> Tensor:
+        """Return the loss of logits in full precision."""
         sign = annotation.sign(logits.dtype)
+        counted = to_number(annotation.counted, logits.dtype)
         odds = odds_of(logits, sign, clamp=self.epsilon)
-        pixels = self._count(annotation.counted, logits.dtype)
+        pixels = self._total(counted)
         gamma = self._gamma(odds.miss, sign, annotation, pixels)
         self.last_gamma = gamma.flatten() if self.per_sample else gamma
         scale = self.beta / pixels.sum().clamp_(min=1)
         weight = region_weight(
-            annotation.counted,
+            counted,
             annotation.hard(self.kernel_size),
             hard_weight=gamma * scale,
             easy_weight=scale / gamma,
@@ -134,15 +111,12 @@ class AdaptiveFocalLoss(nn.Module):
             logits, sign, weight, gamma, epsilon=self.epsilon, odds=odds
         )
 
-    def _count(self, mask: Tensor, dtype: torch.dtype) -> Tensor:
-        return self._total(mask.view(torch.uint8), dtype)
-
-    def _total(self, values: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-        """Sum over the batch, or over each sample."""
+    def _total(self, values: Tensor, times: Tensor | None = None) -> Tensor:
+        """Sum products over the batch, or over each sample."""
         if not self.per_sample:
-            return values.sum(dtype=dtype)
-        over = list(range(1, values.ndim))
-        return values.sum(over, keepdim=True, dtype=dtype)
+            return values.sum() if times is None else inner(values, times)
+        products = values if times is None else values * times
+        return products.sum(list(range(1, values.ndim)), keepdim=True)
 
     @torch.no_grad()
     def _gamma(
@@ -154,9 +128,9 @@ class AdaptiveFocalLoss(nn.Module):
         else:
             varies = annotation.nonexpert
         # p is 1 - miss on the foreground and miss on the background.
-        foreground = self._count(annotation.foreground, miss.dtype)
-        probability = foreground - self._total(miss * sign)
-        excess = probability - self._count(varies, miss.dtype)
+        foreground = (pixels + self._total(sign)) / 2
+        probability = foreground - self._total(miss, sign)
+        excess = probability - self._total(to_number(varies, miss.dtype))
         excess = excess / pixels.clamp(min=1)
         # Exact arithmetic keeps gamma at epsilon or more; rounding may not.
         return (1 - excess).clamp_(min=self.epsilon)

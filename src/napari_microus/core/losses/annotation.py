@@ -101,10 +101,12 @@ def to_number(mask: Tensor, dtype: torch.dtype) -> Tensor:
 def region_weight(
     counted: Tensor, hard: Tensor, hard_weight: Tensor | float, easy_weight: Tensor
 ) -> Tensor:
-    """Return each pixel's weight by its region; 0 where it does not count."""
-    weight = to_number(counted, easy_weight.dtype).mul_(easy_weight)
-    extra = to_number(hard, easy_weight.dtype)
-    return weight.add_(extra.mul_(hard_weight - easy_weight))
+    """Return each pixel's weight by its region.
+
+    ``counted`` is 1, or 0 where a pixel does not count; it becomes the result.
+    """
+    extra = to_number(hard, counted.dtype).mul_(hard_weight - easy_weight)
+    return counted.mul_(easy_weight).add_(extra)
 
 
 def _holds(mask: Tensor, value: int) -> Tensor:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from napari_microus.core.compare.hard_region import check_kernel_size
 from napari_microus.core.errors import ConfigError
 from napari_microus.core.losses.annotation import (
-    in_full_precision,
-    read_annotation,
+    Annotation,
     region_weight,
     to_number,
 )
+from napari_microus.core.losses.base import AnnotationLoss
 from napari_microus.core.losses.weighted_focal import weighted_focal
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-class AnnotationGuidedBCE(nn.Module):
+
+class AnnotationGuidedBCE(AnnotationLoss):
     """Cross-entropy that weighs the hard region ``hard_weight`` times the easy one.
 
     With w the weight, p the probability and N the counted pixels [1]_::
@@ -68,36 +71,14 @@ class AnnotationGuidedBCE(nn.Module):
         self.beta = beta
         self.epsilon = epsilon
 
-    def forward(
-        self, logits: Tensor, expert: Tensor, nonexpert: Tensor | None = None
-    ) -> Tensor:
-        """Return the loss.
-
-        Parameters
-        ----------
-        logits : Tensor, shape (B, 1, H, W)
-            Raw network output; half precision is computed in float32.
-        expert, nonexpert : Tensor, shape (B, 1, H, W)
-            Masks of 0 and 1; a pixel that is 255 in either counts nowhere.
-            Without a non-expert mask the hard region is empty.
-
-        Returns
-        -------
-        Tensor, shape ()
-            Zero if no pixel counts.
-
-        Raises
-        ------
-        InputError
-            If the shapes do not fit each other.
-        """
-        annotation = read_annotation(logits, expert, nonexpert)
-        logits = in_full_precision(logits)
+    def loss(self, logits: Tensor, annotation: Annotation) -> Tensor:
+        """Return the loss of logits in full precision."""
         sign = annotation.sign(logits.dtype)
-        pixels = to_number(annotation.counted, logits.dtype).sum().clamp_(min=1)
+        counted = to_number(annotation.counted, logits.dtype)
+        pixels = counted.sum().clamp_(min=1)
         easy_weight = 0.5 / (1 + self.hard_weight) / pixels
         weight = region_weight(
-            annotation.counted,
+            counted,
             annotation.hard(self.kernel_size),
             hard_weight=self.hard_weight * easy_weight,
             easy_weight=easy_weight,

@@ -6,14 +6,11 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from napari_microus.core.errors import ConfigError
-from napari_microus.core.losses.annotation import (
-    in_full_precision,
-    read_annotation,
-    to_number,
-)
+from napari_microus.core.losses.annotation import Annotation, to_number
+from napari_microus.core.losses.base import AnnotationLoss
 
 
 def focal_cross_entropy(logits: Tensor, sign: Tensor, gamma: Tensor | float) -> Tensor:
@@ -33,7 +30,7 @@ def focal_cross_entropy(logits: Tensor, sign: Tensor, gamma: Tensor | float) -> 
     return torch.exp(gamma * (log_hit - margin)) * -log_hit
 
 
-class SigmoidFocalLoss(nn.Module):
+class SigmoidFocalLoss(AnnotationLoss):
     """Mean of alpha (1 - pt)^gamma times the cross-entropy.
 
     Parameters
@@ -83,31 +80,8 @@ class SigmoidFocalLoss(nn.Module):
         self.convention = convention
         self.on_probabilities = on_probabilities
 
-    def forward(
-        self, logits: Tensor, expert: Tensor, nonexpert: Tensor | None = None
-    ) -> Tensor:
-        """Return the loss.
-
-        Parameters
-        ----------
-        logits : Tensor, shape (B, 1, H, W)
-            Raw network output; half precision is computed in float32.
-        expert, nonexpert : Tensor, shape (B, 1, H, W)
-            Masks of 0 and 1; a pixel that is 255 in either counts nowhere. The
-            non-expert's mask has no other effect and may be None.
-
-        Returns
-        -------
-        Tensor, shape ()
-            Zero if no pixel counts.
-
-        Raises
-        ------
-        InputError
-            If the shapes do not fit each other.
-        """
-        annotation = read_annotation(logits, expert, nonexpert)
-        logits = in_full_precision(logits)
+    def loss(self, logits: Tensor, annotation: Annotation) -> Tensor:
+        """Return the loss of logits in full precision."""
         if self.on_probabilities:
             logits = logits.sigmoid()
         sign = annotation.sign(logits.dtype)

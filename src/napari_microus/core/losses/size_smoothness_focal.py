@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from napari_microus.core.errors import ConfigError
-from napari_microus.core.losses.annotation import (
-    Annotation,
-    in_full_precision,
-    read_annotation,
-)
+from napari_microus.core.losses.base import AnnotationLoss
 from napari_microus.core.losses.sigmoid_focal import focal_cross_entropy
+
+if TYPE_CHECKING:
+    from napari_microus.core.losses.annotation import Annotation
 
 
 class SizeSmoothness(NamedTuple):
@@ -34,7 +33,7 @@ class SizeSmoothness(NamedTuple):
     gamma_mSa: Tensor  # the paper's name
 
 
-class SizeSmoothnessFocalLoss(nn.Module):
+class SizeSmoothnessFocalLoss(AnnotationLoss):
     """Focal loss with factors of the target's size and smoothness, in 2D and 3D.
 
     ``-alpha_t (1 - pt)^(gamma_va + gamma_mSa) log(pt)``, averaged [1]_.
@@ -73,6 +72,8 @@ class SizeSmoothnessFocalLoss(nn.Module):
        Tumor Segmentation", arXiv 2407.09828.
     """
 
+    channels = (1, 2)
+
     def __init__(self, form: Literal["paper", "published_code"] = "paper") -> None:
         super().__init__()
         if form not in ("paper", "published_code"):
@@ -83,32 +84,8 @@ class SizeSmoothnessFocalLoss(nn.Module):
         self.form = form
         self.last_factors: SizeSmoothness | None = None
 
-    def forward(
-        self, logits: Tensor, expert: Tensor, nonexpert: Tensor | None = None
-    ) -> Tensor:
-        """Return the loss.
-
-        Parameters
-        ----------
-        logits : Tensor, shape (B, C, H, W) or (B, C, D, H, W)
-            Raw output of one or two channels; half precision is computed in
-            float32.
-        expert, nonexpert : Tensor, shape (B, 1, H, W) or (B, 1, D, H, W)
-            Masks of 0 and 1; a pixel that is 255 in either counts nowhere. The
-            non-expert's mask has no other effect and may be None.
-
-        Returns
-        -------
-        Tensor, shape ()
-            Zero if no pixel counts.
-
-        Raises
-        ------
-        InputError
-            If the shapes do not fit each other.
-        """
-        annotation = read_annotation(logits, expert, nonexpert, channels=(1, 2))
-        logits = in_full_precision(logits)
+    def loss(self, logits: Tensor, annotation: Annotation) -> Tensor:
+        """Return the loss of logits in full precision."""
         factors = size_smoothness(annotation, logits.dtype)
         self.last_factors = factors
         alpha, gamma_va, gamma_mSa = factors

@@ -9,15 +9,14 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from napari_microus.core.losses.logarithm import log2
-
-_LN2 = math.log(2)
+# Beyond it a float32's exponential would overflow.
+_LARGEST = 80.0
 
 
 class Odds(NamedTuple):
     """Probabilities given to the true class and to the wrong one.
 
-    Both by a sigmoid: ``1 - miss`` is coarse where ``miss`` is near 1.
+    Each for itself: ``1 - miss`` is coarse where ``miss`` is near 1.
     """
 
     hit: Tensor
@@ -80,12 +79,20 @@ def odds_of(logits: Tensor, sign: Tensor, clamp: float | None = None) -> Odds:
 
     They are 1/2 where ``sign`` is 0; a ``clamp`` keeps them in [clamp, 1 - clamp].
     """
-    toward = logits * sign
-    odds = Odds(toward.sigmoid(), toward.neg_().sigmoid_())
-    if clamp is not None:
-        for probability in odds:
-            probability.clamp_(clamp, 1 - clamp)
-    return odds
+    bound = _LARGEST if clamp is None else _logit(clamp)
+    ratio = (logits * sign).clamp_(-bound, bound).exp_()
+    miss = (ratio + 1).reciprocal_()
+    return Odds(ratio.mul_(miss), miss)
+
+
+def inner(first: Tensor, second: Tensor) -> Tensor:
+    """Return the sum of all products."""
+    return torch.dot(first.flatten(), second.flatten())
+
+
+def _logit(epsilon: float) -> float:
+    """Return the logit of ``1 - epsilon``."""
+    return math.log1p(-epsilon) - math.log(epsilon)
 
 
 class _WeightedFocal(torch.autograd.Function):
@@ -101,13 +108,13 @@ class _WeightedFocal(torch.autograd.Function):
         epsilon: float,
     ) -> Tensor:
         shifted = hit + epsilon
-        log_hit = log2(shifted)
+        log_hit = shifted.log()
         if gamma is None:
             factor = weight
         else:
             # miss ** gamma, at a fraction of the cost of torch.pow on a CPU
-            factor = log2(miss).mul_(gamma).exp2_().mul_(weight)
-        loss = (factor * log_hit).sum().mul_(-_LN2)
+            factor = miss.log().mul_(gamma).exp_().mul_(weight)
+        loss = inner(factor, log_hit).neg_()
         if not ctx.needs_input_grad[0]:
             return loss
         # d loss / d (sign · logit)
@@ -115,10 +122,13 @@ class _WeightedFocal(torch.autograd.Function):
         if gamma is None:
             slope = hit.div_(shifted).mul_(miss).mul_(factor).mul_(sign).neg_()
         else:
-            slope = log_hit.mul_(gamma * _LN2).addcdiv_(miss, shifted, value=-1)
+            slope = log_hit.mul_(gamma).addcdiv_(miss, shifted, value=-1)
             slope.mul_(hit).mul_(factor).mul_(sign)
             # the clamp lets nothing through outside
-            slope = torch.ops.aten.hardtanh_backward(slope, miss, epsilon, 1 - epsilon)
+            bound = _logit(epsilon)
+            torch.ops.aten.hardtanh_backward.grad_input(
+                slope, logits, -bound, bound, grad_input=slope
+            )
         ctx.save_for_backward(slope)
         return loss
 
