@@ -11,6 +11,7 @@ from napari_microus.core.config import TransUNetConfig
 from napari_microus.core.errors import InputError
 from napari_microus.core.models.attention import DilatedBottleneck
 from napari_microus.core.models.decoder import DecoderCup, SegmentationHead
+from napari_microus.core.models.dropout import Dropout
 from napari_microus.core.models.resnet import ResNetV2
 from napari_microus.core.models.vit import Encoder
 
@@ -54,7 +55,7 @@ class Embeddings(nn.Module):
         self.position_embeddings = nn.Parameter(
             torch.zeros(1, tokens, config.hidden_size)
         )
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return tokens (B, N, hidden_size) and the encoder's skips."""

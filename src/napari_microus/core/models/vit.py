@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_microus.core.models.dropout import Dropout
+
 
 class Attention(nn.Module):
     """Multi-head self-attention, named as in the published weights."""
@@ -16,8 +18,7 @@ class Attention(nn.Module):
         self.key = nn.Linear(hidden_size, hidden_size)
         self.value = nn.Linear(hidden_size, hidden_size)
         self.out = nn.Linear(hidden_size, hidden_size)
-        self.attention_dropout = dropout
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map tokens (B, N, hidden_size) to the same shape."""
@@ -25,8 +26,13 @@ class Attention(nn.Module):
             layer(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for layer in (self.query, self.key, self.value)
         )
-        rate = self.attention_dropout if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=rate)
+        if self.training and x.device.type == "cpu":
+            # Its gradient comes three times as fast as the fused form's in bfloat16.
+            scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+            mixed = self.dropout(scores.softmax(-1)) @ value
+        else:
+            rate = self.dropout.p if self.training else 0.0
+            mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=rate)
         return self.dropout(self.out(mixed.transpose(1, 2).flatten(2)))
 
 
@@ -37,7 +43,7 @@ class Perceptron(nn.Module):
         super().__init__()
         self.fc1 = nn.Linear(hidden_size, mlp_dim)
         self.fc2 = nn.Linear(mlp_dim, hidden_size)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map tokens (B, N, hidden_size) to the same shape."""

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 
 def create_optimizer(
-    network: nn.Module, config: OptimizerConfig
+    network: nn.Module, config: OptimizerConfig, *, fused: bool = False
 ) -> torch.optim.Optimizer:
     """Return the optimiser, with frozen modules left out and layer-wise rates.
 
     Each group keeps ``scale``, its learning rate over the configured one.
     Normalisation weights and biases have no weight decay where ``adamw`` is used.
+    ``fused`` changes all that belongs to a weight in one pass.
 
     Raises
     ------
@@ -48,9 +49,11 @@ def create_optimizer(
     ]
     rate = config.learning_rate
     if config.name == "sgd":
-        return torch.optim.SGD(parameters, lr=rate, momentum=config.momentum)
+        return torch.optim.SGD(
+            parameters, lr=rate, momentum=config.momentum, fused=fused
+        )
     kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
-    return kind(parameters, lr=rate)
+    return kind(parameters, lr=rate, fused=fused)
 
 
 def freeze(network: nn.Module, prefixes: tuple[str, ...]) -> None:
