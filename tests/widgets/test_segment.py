@@ -536,6 +536,17 @@ def test_a_frame_gone_to_meanwhile_is_shown_when_it_is_drawn(
     assert shown[-1]
 
 
+def test_the_frame_in_view_is_not_drawn_again_for_the_others(
+    qtbot, widget, held, predictor
+):
+    drawn = []
+    held.events.set_data.connect(drawn.append)
+    predictor.hold.set()
+    qtbot.waitUntil(lambda: not widget.is_running)
+    assert held.name == "scan capsule"
+    assert not drawn
+
+
 def test_cancelling_takes_the_growing_capsule_away(
     qtbot, viewer, widget, held, predictor
 ):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from napari_microus.widgets._segment_work import Growing
 
+_NOT_DRAWN = -1
+
 
 class GrowingCapsule(QObject):
     """Shows a mask that a thread is filling, frame by frame, until it is whole.
@@ -36,7 +38,7 @@ class GrowingCapsule(QObject):
         self._layer: Labels | None = None
         self._mask: NDArray[np.uint8] | None = None
         self._before: Layer | None = None
-        self._seen = -1
+        self._seen = _NOT_DRAWN
         self._growing: Growing | None = None
         self._next = QTimer(self)
         self._next.setSingleShot(True)
@@ -49,7 +51,7 @@ class GrowingCapsule(QObject):
         its controls, then draws it.
         """
         self._before = self._viewer.layers.selection.active
-        self._growing, self._mask, self._seen = growing, growing.mask, -1
+        self._growing, self._mask, self._seen = growing, growing.mask, _NOT_DRAWN
         self._layer = add_capsule(self._viewer, image, growing.mask, None, False)
         self._layer.name = f"{image.name} capsule, being drawn"
         self._layer.editable = False
@@ -57,6 +59,7 @@ class GrowingCapsule(QObject):
 
     def _show(self) -> None:
         if self._layer is not None and not self._layer.visible:
+            self._seen = self._frame_in_view()
             self._layer.visible = True
             self._next.start(0)  # once more, after the window has drawn it
         elif self._growing is not None:
@@ -65,12 +68,18 @@ class GrowingCapsule(QObject):
 
     def look(self) -> None:
         """Show the frame in view, if it has been drawn since the last look."""
-        if self._layer is None or self._mask is None:
+        if self._layer is None or not self._layer.visible:
             return
-        frame = current_frame(self._viewer, self._layer)
-        if frame != self._seen and self._mask[frame].any():
+        frame = self._frame_in_view()
+        if frame not in (self._seen, _NOT_DRAWN):
             self._seen = frame
             self._layer.refresh(extent=False)
+
+    def _frame_in_view(self) -> int:
+        """Return which frame is looked at, if there is something in it."""
+        assert self._mask is not None  # there as long as the layer is
+        frame = current_frame(self._viewer, self._layer)
+        return frame if self._mask[frame].any() else _NOT_DRAWN
 
     def finish(self, image: Image, mask: NDArray[Any], made: dict[str, Any]) -> Labels:
         """Return the layer of the whole mask, ready to be edited."""
@@ -80,7 +89,9 @@ class GrowingCapsule(QObject):
             return add_capsule(self._viewer, image, mask, made)
         layer.name = f"{image.name} capsule"
         layer.metadata = derived_metadata(image, provenance=made)
-        layer.visible = layer.editable = True
+        layer.editable = True
+        if not layer.visible:  # showing draws, even what is shown
+            layer.visible = True
         if drawn is None or not np.shares_memory(mask, drawn):
             layer.data = array_for_layer(mask, image)
         elif current_frame(self._viewer, layer) != self._seen:
