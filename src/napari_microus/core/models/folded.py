@@ -38,7 +38,7 @@ class FoldedConv(nn.Module):
     ) -> None:
         super().__init__()
         self.stride, self.padding = list(like.stride), [int(n) for n in like.padding]
-        self.relu, self.packed = relu, packed
+        self.relu, self.packed, self.dtype = relu, packed, dtype
         weight = weight.detach().to(dtype).contiguous(memory_format=torch.channels_last)
         self.register_buffer("bias", None if bias is None else bias.detach().to(dtype))
         self.bias: Tensor | None
@@ -53,7 +53,8 @@ class FoldedConv(nn.Module):
         self.weight: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve (B, C, H, W)."""
+        """Convolve (B, C, H, W) of any format."""
+        x = x.to(self.dtype)
         if self._packed is not None:
             return torch.ops.mkldnn._convolution_pointwise(
                 x,
