@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import slicer
+import torch
 from conftest import AFFINES
 from MicroUSLib import annotations, logic, segmenting, segments
 from MicroUSLib.runner import Runner
@@ -54,7 +55,18 @@ def test_same_file_gives_the_same_mask_as_napari(
     assert node.GetParentTransformNode() is transform
 
 
-def test_child_process_gives_the_same_mask_too(library, blob, nifti, load_volume):
+@pytest.fixture
+def one_thread():
+    """Sum in the order of a child: in these tests it has one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_child_process_gives_the_same_mask_too(
+    library, blob, nifti, load_volume, one_thread
+):
     path = nifti(blob, AFFINES["left-handed"])
     napari = drained(
         predict(load_model(DEFAULT_MODEL), read_volume(path), device="cpu"), ignore
