@@ -6,7 +6,8 @@ Both do one forward and one backward pass on 8 frames of 224 x 224 pixels with t
 masks. The published way copies the masks to NumPy, dilates frame by frame (OpenCV
 where it is installed, SciPy otherwise) and writes the loss in plain autograd. The
 two are timed in turn, and the fastest of each counts: a shared machine slows both.
-Limit: one sigmoid, two logarithms and one exponential of each pixel.
+Limit: two exponentials, two logarithms and a reciprocal of each pixel by PyTorch,
+measured in the same run. Prints a table and JSON.
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from napari_microus.widgets._segment_work import Request, Segmented
 
-# napari draws the outline anew at every frame and every dab of the brush: at
-# 962 x 1372 pixels that takes half as long again for 3 as for 2.
+# napari computes the outline anew at every change of frame: at 962 x 1372 pixels
+# that takes half as long again for 3 as for 2.
 _CONTOUR = 2
 
 

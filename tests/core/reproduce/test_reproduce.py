@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+import tiny_network
 from napari_microus.core.errors import InputError
 from napari_microus.core.io import write_mask, write_volume
 from napari_microus.core.phantom import make_phantom
@@ -18,16 +19,11 @@ TINY = {
     "model": {
         "architecture": "transunet",
         "transunet": {
+            **tiny_network.TINY,
             "image_size": 64,
-            "hidden_size": 16,
             "mlp_dim": 32,
-            "num_heads": 2,
-            "num_layers": 1,
-            "in_channels": 1,
             "width": 8,
             "bottleneck_expansion": 2,
-            "block_units": [1, 1, 1],
-            "conv_more_channels": 16,
             "decoder_channels": [16, 8, 8, 4],
         },
     },

@@ -32,7 +32,7 @@ class AdaptiveFocalLoss(AnnotationLoss):
 
     gamma tends to 1 as mean(p) approaches the non-expert's mean: at convergence
     the published loss weighs hard and easy pixels alike. ``beta`` scales both
-    classes.
+    classes. Without a non-expert's mask the expert's takes its place in gamma.
 
     Parameters
     ----------

@@ -33,6 +33,8 @@ def focal_cross_entropy(logits: Tensor, sign: Tensor, gamma: Tensor | float) -> 
 class SigmoidFocalLoss(AnnotationLoss):
     """Mean of alpha (1 - pt)^gamma times the cross-entropy.
 
+    Of the non-expert's mask only the ignored pixels have an effect.
+
     Parameters
     ----------
     alpha : float

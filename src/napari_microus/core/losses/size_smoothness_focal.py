@@ -48,6 +48,8 @@ class SizeSmoothnessFocalLoss(AnnotationLoss):
     of its own against its own mask, the weight goes by channel, and the mean is
     over both.
 
+    Of the non-expert's mask only the ignored pixels have an effect.
+
     By the paper's formula a sample of one class alone weighs that class 0: with one
     logit, nothing is learnt from an empty mask.
 

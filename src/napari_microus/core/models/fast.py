@@ -87,12 +87,11 @@ class FastTransUNet(nn.Module):
         root[0] = _for_grey(cast("StdConv2d", root[0]))
         on_cpu = next(model.parameters()).device.type == "cpu"
         keep = _ends(fast) if on_cpu and dtype is not torch.float32 else []
-        ends = {name: copy.deepcopy(fast.get_submodule(name)) for name in keep}
+        ends = {name: _exchange(fast, name, nn.Identity()) for name in keep}
         _prepare(fast, dtype, on_cpu)
         for name, end in ends.items():
             _prepare(end, torch.float32, on_cpu)
-            parent, _, child = name.rpartition(".")
-            setattr(fast.get_submodule(parent), child, Part(end, torch.float32))
+            _exchange(fast, name, Part(end, torch.float32))
         self.model = fast
 
     def forward(self, x: Tensor) -> Tensor:
@@ -115,11 +114,11 @@ def _ends(model: TransUNet) -> list[str]:
 
 
 class Part(nn.Module):
-    """A part of a network that works in a number format of its own."""
+    """A part of a network that was prepared in a number format of its own."""
 
     def __init__(self, part: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
-        self.part = part.to(dtype)
+        self.part = part
         self.dtype = dtype
 
     def forward(self, *features: Tensor | None) -> Tensor:
@@ -203,6 +202,14 @@ def _for_grey(conv: StdConv2d) -> nn.Conv2d:
     grey = nn.Conv2d(1, conv.out_channels, 7, stride=2, padding=3, bias=False)
     grey.weight = nn.Parameter(conv.standardised_weight().sum(1, keepdim=True))
     return grey
+
+
+def _exchange(model: nn.Module, name: str, module: nn.Module) -> nn.Module:
+    """Put a module in the place of the one of that name, which is returned."""
+    parent, _, child = name.rpartition(".")
+    before = model.get_submodule(name)
+    setattr(model.get_submodule(parent), child, module)
+    return before
 
 
 def _prepare(module: nn.Module, dtype: torch.dtype, on_cpu: bool) -> None:
