@@ -31,13 +31,13 @@ import napari
 import numpy as np
 from qtpy.QtWidgets import QApplication
 
-from napari_microus.core.compare.disagreement import disagreement_map
+from napari_microus.core.disagreement import disagreement_map
 from napari_microus.widgets.compare import CompareWidget
 
 if TYPE_CHECKING:
     from napari.layers import Labels
 
-    from napari_microus.widgets._compare_live import LiveComparison
+    from napari_microus.widgets.compare.live import LiveComparison
 
 ROWS, COLUMNS = 962, 1372
 LIMIT_MS = 16.0

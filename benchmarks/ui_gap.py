@@ -95,8 +95,8 @@ def label_gaps(viewer, seconds: float = 8.0) -> np.ndarray:
 
 def measure_training(epochs: int) -> None:
     """Train in the dock and print the longest gaps by phase."""
-    from napari_microus.widgets._train_child import command
-    from napari_microus.widgets._train_places import Places
+    from napari_microus.core.runs.process import command
+    from napari_microus.core.runs.workspace import Workspace
     from napari_microus.widgets.train import TrainWidget
 
     folder = Path(tempfile.mkdtemp())
@@ -113,7 +113,7 @@ def measure_training(epochs: int) -> None:
     limit = label_gaps(viewer)
     print(f"{'a single label':20} longest gap {limit[0]:6.1f} ms")
     started = time.perf_counter()
-    widget = TrainWidget(viewer, make_command=on_few_phantoms, places=Places(folder))
+    widget = TrainWidget(viewer, make_command=on_few_phantoms, places=Workspace(folder))
     viewer.window.add_dock_widget(widget, name="Train")
     report = {"opening_dock_s": round(time.perf_counter() - started, 3)}
     report["a single label"] = {"longest_gaps_ms": rounded(limit)}

@@ -10,7 +10,7 @@ from napari_microus._reader import get_reader
 from napari_microus.core.errors import InputError
 from napari_microus.core.io import write_mask, write_volume
 from napari_microus.core.volume import Volume
-from napari_microus.widgets._layers import METADATA_KEY
+from napari_microus.widgets._shared.layers import METADATA_KEY
 
 OBLIQUE = np.array(
     [[0.08, -0.1, 0.2, 3], [0.05, 0.17, 0.1, -4], [-0.02, 0.03, 0.9, 5], [0, 0, 0, 1]]

@@ -2,7 +2,7 @@ import numpy as np
 from napari.components import ViewerModel
 
 from napari_microus._sample_data import phantom_case
-from napari_microus.widgets._layers import volume_from_layer
+from napari_microus.widgets._shared.layers import volume_from_layer
 
 
 def test_sample_is_a_scan_with_two_annotations_that_differ():

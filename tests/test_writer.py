@@ -11,7 +11,7 @@ from napari_microus._writer import write_image, write_labels
 from napari_microus.core.errors import InputError, OutputError
 from napari_microus.core.io import read_volume, write_volume
 from napari_microus.core.volume import Volume
-from napari_microus.widgets._layers import (
+from napari_microus.widgets._shared.layers import (
     METADATA_KEY,
     derived_metadata,
     geometry,

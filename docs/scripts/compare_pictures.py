@@ -13,7 +13,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
 from napari_microus.core.phantom import make_phantom
-from napari_microus.widgets._layers import layer_arguments
+from napari_microus.widgets._shared.layers import layer_arguments
 from napari_microus.widgets.compare import CompareWidget
 
 IMAGES = Path(__file__).parents[1] / "images"

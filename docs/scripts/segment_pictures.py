@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_microus.core import library
 from napari_microus.core.phantom import make_phantom
-from napari_microus.widgets._layers import layer_arguments
+from napari_microus.widgets._shared.layers import layer_arguments
 
 IMAGES = Path(__file__).parents[1] / "images"
 

@@ -47,10 +47,10 @@ def main() -> None:
     from qtpy.QtWidgets import QApplication
 
     from napari_microus.core.phantom import make_phantom
+    from napari_microus.core.runs.process import command
+    from napari_microus.core.runs.workspace import Workspace
     from napari_microus.core.study import Study
-    from napari_microus.widgets._layers import layer_arguments
-    from napari_microus.widgets._train_child import command
-    from napari_microus.widgets._train_places import Places
+    from napari_microus.widgets._shared.layers import layer_arguments
     from napari_microus.widgets.train import TrainWidget
 
     study = Study.create(folder / "my study")
@@ -62,7 +62,7 @@ def main() -> None:
     for seed in (4, 5):
         waiting = make_phantom(seed, frames=8)
         study.add_case(f"scan{seed}", f"P{seed:03d}", waiting.scan)
-    places = Places(folder)
+    places = Workspace(folder)
     places.remember(study.folder)
 
     def small(words: list[str]) -> list[str]:

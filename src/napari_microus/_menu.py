@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_microus.core.errors import InputError, MicroUSError
 from napari_microus.core.io import READABLE, WRITABLE
-from napari_microus.widgets._layers import METADATA_KEY
+from napari_microus.widgets._shared.layers import METADATA_KEY
 
 if TYPE_CHECKING:
     from napari import Viewer

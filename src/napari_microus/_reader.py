@@ -13,7 +13,6 @@ from napari.utils.notifications import show_error, show_warning
 from napari_microus.core import colors
 from napari_microus.core.errors import InputError
 from napari_microus.core.io import (
-    UNDECIDED,
     as_mask,
     distinct_values,
     is_readable,
@@ -24,7 +23,8 @@ from napari_microus.core.io import (
     suffix_of,
 )
 from napari_microus.core.io.frames import PICTURE_SUFFIXES
-from napari_microus.widgets._layers import (
+from napari_microus.core.mask import IGNORE_VALUE
+from napari_microus.widgets._shared.layers import (
     layer_arguments,
     tint,
 )
@@ -90,7 +90,7 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
     if labels is None:
         return [(volume.array, {"name": name, **layer_arguments(volume)}, "image")]
     arguments = layer_arguments(volume, **_provenance(first))
-    if set(distinct_values(labels) or [2]) <= {0, 1, UNDECIDED}:
+    if set(distinct_values(labels) or [2]) <= {0, 1, IGNORE_VALUE}:
         told = f"{first.parent.name}/{first.name}".lower()
         color = next(color for name, color in _COLORS if name.search(told))
         arguments |= tint(color)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_microus.core import colors
-from napari_microus.widgets._layers import (
+from napari_microus.widgets._shared.layers import (
     layer_arguments,
     tint,
 )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_microus.core.io import WRITABLE, write_mask, write_volume
-from napari_microus.widgets._layers import METADATA_KEY, volume_from_layer_data
+from napari_microus.widgets._shared.layers import METADATA_KEY, volume_from_layer_data
 
 if TYPE_CHECKING:
     from napari_microus.core.volume import Volume

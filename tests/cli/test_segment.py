@@ -9,7 +9,7 @@ from napari_microus.cli import main
 from napari_microus.core import library
 from napari_microus.core.config import TransUNetConfig
 from napari_microus.core.io import read_volume, write_volume
-from napari_microus.core.library import shelf
+from napari_microus.core.library import catalog
 from napari_microus.core.models.transunet import TransUNet
 from napari_microus.core.volume import Volume
 from tiny_network import TINY
@@ -19,7 +19,7 @@ from tiny_network import TINY
 def models(tmp_path, monkeypatch):
     """A library with one small untrained model, chosen by default."""
     monkeypatch.setenv("NAPARI_MICROUS_MODELS", str(tmp_path / "models"))
-    monkeypatch.setattr(shelf, "BUNDLED_FOLDER", tmp_path / "bundled")
+    monkeypatch.setattr(catalog, "BUNDLED_FOLDER", tmp_path / "bundled")
     torch.manual_seed(0)
     network = TransUNet(TransUNetConfig.from_dict(TINY))
     config = {"architecture": "transunet", "options": TINY, "version": "3"}

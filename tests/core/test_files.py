@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from napari_microus.core.errors import InputError, OutputError
-from napari_microus.core.files import written_whole
+from napari_microus.core.files import atomic_write
 
 
 def names(folder: Path) -> list[str]:
@@ -15,13 +15,13 @@ def names(folder: Path) -> list[str]:
 
 
 def fail_halfway(path: Path, error: type[BaseException], **options: bool) -> None:
-    with written_whole(path, **options) as temporary:
+    with atomic_write(path, **options) as temporary:
         temporary.write_text("half")
         raise error("stop")
 
 
 def test_file_appears_whole_under_its_name(tmp_path):
-    with written_whole(tmp_path / "a.txt") as path:
+    with atomic_write(tmp_path / "a.txt") as path:
         path.write_text("half")
         assert path.name == "a.txt"
         assert not (tmp_path / "a.txt").exists()
@@ -32,7 +32,7 @@ def test_file_appears_whole_under_its_name(tmp_path):
 
 
 def test_missing_folders_are_made(tmp_path):
-    with written_whole(tmp_path / "new" / "folder" / "a.txt") as path:
+    with atomic_write(tmp_path / "new" / "folder" / "a.txt") as path:
         path.write_text("x")
 
     assert (tmp_path / "new" / "folder" / "a.txt").read_text(encoding="utf-8") == "x"
@@ -60,7 +60,7 @@ def test_file_that_is_there_is_not_replaced_unasked(tmp_path):
     (tmp_path / "a.txt").write_text("old")
 
     with pytest.raises(OutputError, match="must not exist yet; got"):
-        with written_whole(tmp_path / "a.txt") as path:
+        with atomic_write(tmp_path / "a.txt") as path:
             path.write_text("new")
     assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "old"
     assert names(tmp_path) == ["a.txt"]
@@ -73,7 +73,7 @@ def test_file_is_replaced_when_asked_and_kept_on_an_error(tmp_path):
         fail_halfway(tmp_path / "a.txt", RuntimeError, overwrite=True)
     assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "old"
 
-    with written_whole(tmp_path / "a.txt", overwrite=True) as path:
+    with atomic_write(tmp_path / "a.txt", overwrite=True) as path:
         path.write_text("new")
     assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "new"
     assert names(tmp_path) == ["a.txt"]
@@ -83,7 +83,7 @@ def test_file_in_place_of_the_folder_is_told(tmp_path):
     (tmp_path / "a").write_text("a file")
 
     with pytest.raises(OutputError, match="The folder must be writable"):
-        with written_whole(tmp_path / "a" / "b.txt"):
+        with atomic_write(tmp_path / "a" / "b.txt"):
             pass
 
 
@@ -92,7 +92,7 @@ def test_protected_folder_is_told(tmp_path):
     (tmp_path / "locked").mkdir(mode=0o500)
 
     with pytest.raises(OutputError, match="The folder must be writable"):
-        with written_whole(tmp_path / "locked" / "b.txt"):
+        with atomic_write(tmp_path / "locked" / "b.txt"):
             pass
 
 
@@ -103,7 +103,7 @@ def test_folder_that_cannot_be_written_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr("napari_microus.core.files.mkdtemp", refuse)
 
     with pytest.raises(OutputError, match=r"writable; got .*\(Permission denied\)"):
-        with written_whole(tmp_path / "new" / "b.txt"):
+        with atomic_write(tmp_path / "new" / "b.txt"):
             pass
     assert names(tmp_path) == []
 
@@ -112,7 +112,7 @@ def test_folder_of_the_files_name_is_told(tmp_path):
     (tmp_path / "a.txt").mkdir()
 
     with pytest.raises(OutputError, match="The file must be writable"):
-        with written_whole(tmp_path / "a.txt", overwrite=True) as path:
+        with atomic_write(tmp_path / "a.txt", overwrite=True) as path:
             path.write_text("x")
     assert names(tmp_path) == ["a.txt"]
 
@@ -121,12 +121,12 @@ def test_folder_of_the_files_name_is_told(tmp_path):
 def test_full_disk_is_told_and_leaves_nothing(tmp_path):
     code = """
 import resource, signal, sys
-from napari_microus.core.files import written_whole
+from napari_microus.core.files import atomic_write
 from napari_microus.core.errors import OutputError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
-    with written_whole(sys.argv[1]) as path:
+    with atomic_write(sys.argv[1]) as path:
         path.write_bytes(bytes(5000))
 except OutputError as error:
     print(error)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_microus.core.compare import Adjudication, DisputedRegion
-    from napari_microus.core.compare.sidecar import Origin
+    from napari_microus.core.compare.adjudication.sidecar import Origin
     from napari_microus.core.events import Event
 
     from .comparing import Comparison
@@ -155,8 +155,8 @@ class Adjudicated:
         self, path: str, *, overwrite: bool, on_event: Callable[[Event], None] = ignore
     ) -> list[str]:
         """Write mask, provenance map and sidecar; return their paths."""
-        from napari_microus.core.compare.journal import remove_journal
-        from napari_microus.core.compare.sidecar import adjudication_files
+        from napari_microus.core.compare.adjudication.journal import remove_journal
+        from napari_microus.core.compare.adjudication.sidecar import adjudication_files
 
         self.take_drawing(on_event)
         files = adjudication_files(
@@ -168,8 +168,8 @@ class Adjudicated:
 
     def keep(self) -> None:
         """Write the decisions into the journal, which survives a crash."""
-        from napari_microus.core.compare.journal import write_journal
-        from napari_microus.core.compare.sidecar import to_document
+        from napari_microus.core.compare.adjudication.journal import write_journal
+        from napari_microus.core.compare.adjudication.sidecar import to_document
 
         write_journal(to_document(self.work, self.origin), _journal(self.found))
 
@@ -186,8 +186,8 @@ def begin(
 ) -> Adjudicated:
     """Begin to settle a comparison."""
     from napari_microus.core.compare import Adjudication
-    from napari_microus.core.compare.adjudication import first_masks
-    from napari_microus.core.compare.sidecar import Origin
+    from napari_microus.core.compare.adjudication.session import first_masks
+    from napari_microus.core.compare.adjudication.sidecar import Origin
 
     start = drained(first_masks(found.codes), on_event)
     work = Adjudication(found.codes, found.regions, who=who, start=start)
@@ -197,13 +197,13 @@ def begin(
 
 def unsaved(found: Comparison) -> dict[str, Any] | None:
     """Return what the journal kept of these two masks, None if nothing."""
-    from napari_microus.core.compare.journal import read_journal
+    from napari_microus.core.compare.adjudication.journal import read_journal
 
     return read_journal(_journal(found))
 
 
 def _journal(found: Comparison) -> Path:
-    from napari_microus.core.compare.journal import journal_path
+    from napari_microus.core.compare.adjudication.journal import journal_path
 
     return journal_path(*found.names, found.codes.shape)
 
@@ -227,7 +227,10 @@ def resume(
     Adjudicated and str
         The second is a sentence if the masks changed since, else "".
     """
-    from napari_microus.core.compare.sidecar import read_document, sidecar_of
+    from napari_microus.core.compare.adjudication.sidecar import (
+        read_document,
+        sidecar_of,
+    )
 
     sidecar = path if path.endswith(".json") else sidecar_of(path)
     return go_on(found, read_document(sidecar), on_event)
@@ -239,8 +242,8 @@ def go_on(
     on_event: Callable[[Event], None] = ignore,
 ) -> tuple[Adjudicated, str]:
     """Go on with an adjudication that `unsaved` returned; see `resume`."""
-    from napari_microus.core.compare.adjudication import first_masks
-    from napari_microus.core.compare.sidecar import read_adjudication
+    from napari_microus.core.compare.adjudication.session import first_masks
+    from napari_microus.core.compare.adjudication.sidecar import read_adjudication
 
     start = drained(first_masks(found.codes), on_event)
     work, origin, changed = drained(

@@ -128,9 +128,9 @@ def compare(
         If an annotation is missing, both are the same, or one lies elsewhere.
     """
     from napari_microus.core import compare as core
-    from napari_microus.core.compare.disagreement import counts
     from napari_microus.core.compare.live import LiveDisagreement
     from napari_microus.core.compare.place import places_of_disagreement
+    from napari_microus.core.disagreement import counts
     from napari_microus.core.errors import InputError
 
     is_same = expert.node is nonexpert.node and expert.part == nonexpert.part
@@ -195,10 +195,10 @@ def show_differences(
 
     Where ``on_event`` raises, the scene is as it was.
     """
-    from napari_microus.core.compare.disagreement import (
+    from napari_microus.core.disagreement import (
         BOTH,
         EXPERT_ONLY,
-        LEFT_OPEN,
+        IGNORED,
         NONEXPERT_ONLY,
     )
     from napari_microus.core.events import Progress
@@ -206,9 +206,9 @@ def show_differences(
     name = f"{found.volume.GetName()} differences"
     node = new_segmentation(found.volume, name, is_derived=True)
     codes = found.codes
-    if any((frame == LEFT_OPEN).any() for frame in codes):
+    if any((frame == IGNORED).any() for frame in codes):
         codes = codes.copy()
-        codes[codes == LEFT_OPEN] = 0
+        codes[codes == IGNORED] = 0
     parts = (
         (BOTH, "Both", GREY),
         (EXPERT_ONLY, "Expert only", BLUE),

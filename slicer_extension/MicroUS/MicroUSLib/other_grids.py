@@ -106,9 +106,9 @@ def load_mask(
     """
     from napari_microus.core.compare import as_mask
     from napari_microus.core.compare.grid import resample_frames
-    from napari_microus.core.compare.masks import label_values
     from napari_microus.core.io import read_volume
     from napari_microus.core.io.reading import stem_of
+    from napari_microus.core.mask import label_values
 
     mask = read_volume(path)
     label_values(mask.array)  # refuses fractions

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_microus.core.events import Event
-    from napari_microus.core.train.runs import RunStatus
+    from napari_microus.core.runs.folder import RunStatus
 
 _EVERY_MS = 200
 _LOOK_AT_STATUS_S = 1.0
@@ -37,7 +37,7 @@ class RunWatch:
         on_event: Callable[[Event], None],
         on_end: Callable[[RunStatus], None],
     ) -> None:
-        from napari_microus.core.train.event_log import EventLog
+        from napari_microus.core.runs.event_log import EventLog
 
         self.run = run
         self._on_event, self._on_end = on_event, on_end
@@ -53,7 +53,7 @@ class RunWatch:
         InputError
             If the folder holds no run.
         """
-        from napari_microus.core.train.runs import read_status
+        from napari_microus.core.runs.folder import read_status
 
         read_status(self.run)
         qt.QTimer.singleShot(0, self._look)
@@ -64,7 +64,7 @@ class RunWatch:
 
     def _look(self) -> None:
         from napari_microus.core.errors import InputError
-        from napari_microus.core.train.runs import RunStatus, read_status
+        from napari_microus.core.runs.folder import RunStatus, read_status
 
         if self._is_left:
             return
@@ -95,7 +95,7 @@ class RunWatch:
 def epochs_of(run: Path) -> list[Event]:
     """Return what a run has reported so far about its start and its epochs."""
     from napari_microus.core.events import EpochReport, RunStarted
-    from napari_microus.core.train.event_log import EventLog
+    from napari_microus.core.runs.event_log import EventLog
 
     log, found = EventLog(run / "events.jsonl"), []
     while True:

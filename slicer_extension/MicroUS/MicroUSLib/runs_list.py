@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import qt
 
 if TYPE_CHECKING:
-    from napari_microus.core.train.runs import RunStatus
+    from napari_microus.core.runs.folder import RunStatus
 
 _HEADINGS = ("Run", "State", "Epochs", "DSC", "Begun")
 
@@ -40,7 +40,7 @@ class RunsList:
     def fill(self, study: str) -> None:
         """Read the runs of a study anew, and keep the choice."""
         try:
-            from napari_microus.core.train.runs import list_runs
+            from napari_microus.core.runs.folder import list_runs
         except ImportError:
             return
         before = self.chosen

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import SimpleNamespace
 
     from napari_microus.core.events import Event
-    from napari_microus.core.train.runs import RunStatus
+    from napari_microus.core.runs.folder import RunStatus
 
     from .parameters import MicroUSParameterNode
     from .segment_room import RunnerMaker
@@ -102,8 +102,8 @@ class TrainRoom:
     def _fill(self, *_: object) -> None:
         """List presets and models, once the packages are there."""
         try:
+            from napari_microus.core.config.train import preset_names
             from napari_microus.core.library import list_models
-            from napari_microus.core.train.config import preset_names
         except ImportError:
             return
         presets, starts = self._ui.presetComboBox, self._ui.startComboBox
@@ -229,7 +229,7 @@ class TrainRoom:
         """Ask the run to wait after the step under way, or to go on."""
         if not self.is_running or not self._run.is_dir():
             return
-        from napari_microus.core.train.runs import request
+        from napari_microus.core.runs.folder import request
 
         self._is_pausing = not self._is_pausing
         request(self._run, "pause", on=self._is_pausing)
@@ -240,7 +240,7 @@ class TrainRoom:
         """Ask the run to stop; the best model so far is kept."""
         if not self.is_running:
             return
-        from napari_microus.core.train.runs import request
+        from napari_microus.core.runs.folder import request
 
         if self._run.is_dir():
             self._say("Stopping; the best model so far is kept …")

@@ -172,15 +172,15 @@ class _Outputs:
         self, path: Path, name: str, masks: list[Volume], case: CaseComparison
     ) -> None:
         from napari_microus.core.compare.cases import draw_panel
-        from napari_microus.core.compare.pairing import trailing_number
-        from napari_microus.core.files import written_whole
+        from napari_microus.core.files import atomic_write
         from napari_microus.core.io import is_readable, read_volume
+        from napari_microus.core.io.pairing import trailing_number
 
         scan = self._scan
         if scan is not None and self._has_folders and scan.is_dir():
             files = (file for file in sorted(scan.iterdir()) if is_readable(file))
             scan = next((f for f in files if trailing_number(f) == name), None)
-        with written_whole(path, overwrite=self._overwrite) as part:
+        with atomic_write(path, overwrite=self._overwrite) as part:
             draw_panel(
                 masks,
                 case,

@@ -174,8 +174,8 @@ def next_(
     """Rank the cases without an expert mask by what annotating them would teach."""
     from napari_microus.core.events import Finished, to_json
     from napari_microus.core.library import DEFAULT_MODEL, load_model
+    from napari_microus.core.next_case import next_cases
     from napari_microus.core.study import Study
-    from napari_microus.core.study.next_case import next_cases
 
     opened = Study.open(folder)
     loaded = load_model(model or DEFAULT_MODEL)

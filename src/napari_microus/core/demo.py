@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari_microus.core import colors
 from napari_microus.core.compare import hard_region
 from napari_microus.core.events import Progress
-from napari_microus.core.files import written_whole
+from napari_microus.core.files import atomic_write
 from napari_microus.core.io import write_mask
 from napari_microus.core.metrics import evaluate_case
 from napari_microus.core.phantom import make_phantom
@@ -119,10 +119,10 @@ def write_demo(result: DemoResult, folder: Path, *, overwrite: bool = False) -> 
         overwrite=overwrite,
         provenance=result.provenance,
     )
-    with written_whole(folder / "scan.png", overwrite=overwrite) as path:
+    with atomic_write(folder / "scan.png", overwrite=overwrite) as path:
         title = f"Phantom scan, frame {frame + 1} of {len(scan.array)}"
         draw_frame(path, scan, frame, [expert, capsule], title=title)
-    with written_whole(folder / "hard_region.png", overwrite=overwrite) as path:
+    with atomic_write(folder / "hard_region.png", overwrite=overwrite) as path:
         draw_frame(
             path,
             scan,
@@ -132,5 +132,5 @@ def write_demo(result: DemoResult, folder: Path, *, overwrite: bool = False) -> 
             region_name=f"Hard region (kernel {KERNEL_SIZE})",
             title="Where the two annotators differ",
         )
-    with written_whole(folder / "report.json", overwrite=overwrite) as path:
+    with atomic_write(folder / "report.json", overwrite=overwrite) as path:
         path.write_text(json.dumps(result.report, indent=2) + "\n")

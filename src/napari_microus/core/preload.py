@@ -30,12 +30,12 @@ def import_torch() -> None:
         return
     for library in _libraries():
         _map(library)
-    with collecting_later():
+    with gc_paused():
         import torch  # noqa: F401
 
 
 @contextmanager
-def collecting_later() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Search for no garbage while many objects are made that are none.
 
     A search holds Python's lock: a quarter of a second where a window has objects of

@@ -8,12 +8,12 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
 from napari_microus.core import colors
-from napari_microus.widgets._layers import (
+from napari_microus.widgets._shared.layers import (
     derived_metadata,
     geometry,
     layer_arguments,
 )
-from napari_microus.widgets._segment_layers import add_capsule
+from napari_microus.widgets.segment.layers import add_capsule
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +50,7 @@ def picture_demo(result: DemoResult, path: Path, *, overwrite: bool = False) -> 
     import napari
     from qtpy.QtWidgets import QApplication
 
-    from napari_microus.core.files import written_whole
+    from napari_microus.core.files import atomic_write
 
     viewer = napari.Viewer(title="napari-microus demo", show=True)
     viewer.window.resize(1560, 940)
@@ -58,7 +58,7 @@ def picture_demo(result: DemoResult, path: Path, *, overwrite: bool = False) -> 
     for _ in range(20):  # let the docks find their sizes
         QApplication.processEvents()
     viewer.reset_view()
-    with written_whole(path, overwrite=overwrite) as temporary:
+    with atomic_write(path, overwrite=overwrite) as temporary:
         viewer.screenshot(str(temporary), canvas_only=False, flash=False)
     viewer.close()
 

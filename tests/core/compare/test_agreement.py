@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from napari_microus.core.compare.agreement import cohen_kappa, fleiss_kappa
-from napari_microus.core.compare.disagreement import (
+from napari_microus.core.disagreement import (
     count_codes,
     counts,
     disagreement_map,

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from napari_microus.core.compare.disagreement import (
+from napari_microus.core.compare.frames import compare_frame, compare_frames
+from napari_microus.core.compare.surfaces import signed_mean_mm
+from napari_microus.core.compare.totals import summarise
+from napari_microus.core.disagreement import (
     count_codes,
     counts,
     disagreement_map,
 )
-from napari_microus.core.compare.frames import compare_frame, compare_frames
-from napari_microus.core.compare.surfaces import signed_mean_mm
-from napari_microus.core.compare.totals import summarise
 from napari_microus.core.errors import InputError
 
 SPACING = (1.2, 0.5, 0.25)

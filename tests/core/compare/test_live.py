@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from napari_microus.core.compare.disagreement import (
+from napari_microus.core.compare.live import LiveDisagreement
+from napari_microus.core.disagreement import (
     count_codes,
     disagreement_map,
 )
-from napari_microus.core.compare.hard_region import hard_region
-from napari_microus.core.compare.live import LiveDisagreement
+from napari_microus.core.hard_region import hard_region
 
 
 @pytest.mark.parametrize("kernel_size", [1, 4, 7])

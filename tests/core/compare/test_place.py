@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from napari_microus.core.compare.disagreement import disagreement_map
 from napari_microus.core.compare.place import axis_ends, disagreement_by_place
+from napari_microus.core.disagreement import disagreement_map
 from napari_microus.core.volume import Volume
 
 

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from napari_microus.core.compare.disagreement import disagreement_map
 from napari_microus.core.compare.regions import RankBy, disputed_regions
+from napari_microus.core.disagreement import disagreement_map
 
 SPACING = (1.0, 0.5, 0.25)
 

@@ -3,8 +3,8 @@ import pytest
 import torch
 from scipy import ndimage
 
+from napari_microus.core.config.train import AugmentConfig
 from napari_microus.core.train.augment import _blurred, augment, preview_augmentation
-from napari_microus.core.train.config import AugmentConfig
 
 FULL = AugmentConfig(
     rotation_deg=15,

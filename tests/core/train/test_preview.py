@@ -1,8 +1,8 @@
 import numpy as np
 
 from napari_microus.core.events import Preview
+from napari_microus.core.runs.folder import request_preview
 from napari_microus.core.train import train
-from napari_microus.core.train.runs import request_preview
 
 
 def test_preview_shows_the_frame_that_was_asked_for(tiny, drain, tmp_path):

@@ -58,7 +58,7 @@ import sys, torch
 import torch.distributed as dist
 from torch import nn
 from napari_microus.core.train.processes import (
-    leave_processes, synchronise_batch_norm
+    destroy_process_group, synchronise_batch_norm
 )
 rank, port, out = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
@@ -67,7 +67,7 @@ x = torch.randn(4, 3, 5, 5)[2 * rank:2 * rank + 2].requires_grad_()
 net = synchronise_batch_norm(nn.Sequential(nn.BatchNorm2d(3)))
 (net(x) * torch.arange(5.0)).square().sum().backward()
 torch.save([x.grad, net[0].running_mean, net[0].running_var], f"{out}{rank}")
-leave_processes()
+destroy_process_group()
 """
 
 

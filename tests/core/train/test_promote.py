@@ -3,9 +3,9 @@ import yaml
 
 from napari_microus.core.events import BatchReport
 from napari_microus.core.library import list_models, remove_model
+from napari_microus.core.runs.folder import request
 from napari_microus.core.train import resume, train
 from napari_microus.core.train.promote import promote
-from napari_microus.core.train.runs import request
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import torch
 
 from napari_microus.core.errors import CheckpointError, InputError, OutputError
 from napari_microus.core.events import BatchReport, from_json
+from napari_microus.core.runs.folder import read_status, request
 from napari_microus.core.train import TrainConfig, resume, train
 from napari_microus.core.train.checkpoint import load_checkpoint
-from napari_microus.core.train.runs import read_status, request
 
 # Trains, or resumes where there is a checkpoint, as the command line does.
 CHILD = """

@@ -7,10 +7,10 @@ import torch
 
 from napari_microus.core.errors import DeviceError, InputError
 from napari_microus.core.events import BatchReport, Notice
+from napari_microus.core.runs.folder import read_status
 from napari_microus.core.train import step, train
 from napari_microus.core.train.checkpoint import load_checkpoint
 from napari_microus.core.train.frames import FrameCache
-from napari_microus.core.train.runs import read_status
 
 
 def of(events, kind):

@@ -363,7 +363,10 @@ def test_module_that_goes_away_ends_its_work(compared, at_turn, shown):
 def test_decisions_are_written_down_soon_and_when_the_scene_closes(
     compared, wait, tmp_path
 ):
-    from napari_microus.core.compare.journal import journal_folder, read_journal
+    from napari_microus.core.compare.adjudication.journal import (
+        journal_folder,
+        read_journal,
+    )
 
     def journals():
         return list(journal_folder().glob("*.json"))

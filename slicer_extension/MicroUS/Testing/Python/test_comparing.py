@@ -157,7 +157,10 @@ def test_removed_segment_is_told_and_changes_nothing(chosen):
 def test_case_is_saved_as_napari_saves_it(kind, chosen, pair, tmp_path, transform):
     """The same masks, decisions and files without any MRML give the same bytes."""
     from napari_microus.core.compare import Adjudication, disagreement_map
-    from napari_microus.core.compare.sidecar import Origin, save_adjudication
+    from napari_microus.core.compare.adjudication.sidecar import (
+        Origin,
+        save_adjudication,
+    )
     from napari_microus.core.io import read_volume
 
     volume, annotators = chosen(kind, transform)
@@ -210,7 +213,10 @@ def _document(path):
 
 def test_case_begun_elsewhere_is_finished_here(chosen, pair, tmp_path):
     from napari_microus.core.compare import Adjudication, disagreement_map
-    from napari_microus.core.compare.sidecar import Origin, save_adjudication
+    from napari_microus.core.compare.adjudication.sidecar import (
+        Origin,
+        save_adjudication,
+    )
     from napari_microus.core.io import read_volume
 
     volume, annotators = chosen("left-handed")

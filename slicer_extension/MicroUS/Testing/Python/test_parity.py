@@ -13,7 +13,7 @@ from MicroUSLib.comparing import Annotator
 from MicroUSLib.turns import drained, ignore
 
 from napari_microus.core import compare as core
-from napari_microus.core.compare.sidecar import (
+from napari_microus.core.compare.adjudication.sidecar import (
     Origin,
     from_document,
     read_document,

@@ -186,9 +186,9 @@ def test_training_goes_on_when_the_scene_is_closed(study, shown):
 @pytest.fixture
 def live_run(study, tmp_path):
     """A run that this process plays at training, in the folder of the study."""
+    from napari_microus.core.config.train import TrainConfig
     from napari_microus.core.events import EpochReport, RunStarted
-    from napari_microus.core.train.config import TrainConfig
-    from napari_microus.core.train.runs import RunFolder
+    from napari_microus.core.runs.folder import RunFolder
 
     path = tmp_path / "study" / "runs" / "elsewhere"
     config = TrainConfig.preset("demo", output=str(path))
@@ -307,7 +307,7 @@ def test_module_that_goes_away_leaves_the_run(study, live_run):
 def test_real_run_is_paused_stopped_and_resumed(
     compared, library, tmp_path, wait, shown
 ):
-    from napari_microus.core.train.runs import read_status
+    from napari_microus.core.runs.folder import read_status
 
     ui = prepare_a_real_run(compared, tmp_path / "study", "paused", epochs=3)
     press(ui.trainButton)

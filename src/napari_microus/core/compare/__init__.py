@@ -3,15 +3,11 @@
 from napari_microus.core.compare.adjudication import Adjudication, Decision
 from napari_microus.core.compare.agreement import cohen_kappa, fleiss_kappa
 from napari_microus.core.compare.consensus import Consensus, consensus, staple, why_not
-from napari_microus.core.compare.disagreement import disagreement_map
 from napari_microus.core.compare.frames import (
     FrameAgreement,
     compare_frame,
     compare_frames,
 )
-from napari_microus.core.compare.hard_region import hard_region
-from napari_microus.core.compare.masks import UNDECIDED, as_mask, foreground_value
-from napari_microus.core.compare.pairing import pair
 from napari_microus.core.compare.place import disagreement_by_place
 from napari_microus.core.compare.regions import (
     DisputedRegion,
@@ -20,9 +16,13 @@ from napari_microus.core.compare.regions import (
 )
 from napari_microus.core.compare.totals import CaseAgreement, summarise
 from napari_microus.core.compare.weights import loss_weights
+from napari_microus.core.disagreement import disagreement_map
+from napari_microus.core.hard_region import hard_region
+from napari_microus.core.io.pairing import pair
+from napari_microus.core.mask import IGNORE_VALUE, as_mask, foreground_value
 
 __all__ = [
-    "UNDECIDED",
+    "IGNORE_VALUE",
     "Adjudication",
     "CaseAgreement",
     "Consensus",

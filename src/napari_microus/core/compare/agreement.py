@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_microus.core.compare.masks import UNDECIDED, check_same_shape
 from napari_microus.core.errors import InputError
+from napari_microus.core.mask import IGNORE_VALUE, check_same_shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from napari_microus.core.compare.disagreement import Counts
+    from napari_microus.core.disagreement import Counts
 
 
 def cohen_kappa(counts: Counts) -> float:
@@ -69,7 +69,7 @@ def fleiss_kappa(masks: Sequence[NDArray[np.uint8]]) -> float:
         valid = np.ones(frames[0].shape, bool)
         for frame in frames:
             votes += frame == 1
-            valid &= frame != UNDECIDED
+            valid &= frame != IGNORE_VALUE
         histogram += np.bincount(votes[valid], minlength=raters + 1)
     total = int(histogram.sum())
     if total == 0:

@@ -10,19 +10,19 @@ import numpy as np
 from napari_microus.core.colors import EXPERT, NONEXPERT
 from napari_microus.core.compare.agreement import fleiss_kappa
 from napari_microus.core.compare.consensus import Consensus, consensus, why_not
-from napari_microus.core.compare.disagreement import (
+from napari_microus.core.compare.frames import FrameAgreement, compare_frames
+from napari_microus.core.compare.place import PlaceShare, disagreement_by_place
+from napari_microus.core.compare.totals import CaseAgreement, summarise
+from napari_microus.core.disagreement import (
     count_codes,
     counts,
     disagreement_map,
 )
-from napari_microus.core.compare.frames import FrameAgreement, compare_frames
-from napari_microus.core.compare.hard_region import dilate
-from napari_microus.core.compare.masks import decided
-from napari_microus.core.compare.pairing import pair
-from napari_microus.core.compare.place import PlaceShare, disagreement_by_place
-from napari_microus.core.compare.totals import CaseAgreement, summarise
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Event, Notice, Progress
+from napari_microus.core.hard_region import dilate
+from napari_microus.core.io.pairing import pair
+from napari_microus.core.mask import decided
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence

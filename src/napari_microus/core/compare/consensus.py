@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage as ndi
 
-from napari_microus.core.compare.masks import UNDECIDED, check_same_shape
 from napari_microus.core.compare.surfaces import crop_to
 from napari_microus.core.consensus_rules import Consensus, why_not
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Event, Progress
+from napari_microus.core.mask import IGNORE_VALUE, check_same_shape
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -91,7 +91,7 @@ def consensus(
             fused[number] = _mean_distance(frames, spacing_mm[1:])
         elif truth is not None:
             fused[number] = truth[_patterns(frames)] > 0.5
-            fused[number][_votes(frames)[1] == 0] = UNDECIDED
+            fused[number][_votes(frames)[1] == 0] = IGNORE_VALUE
         else:
             fused[number] = _counted(frames, method)
         yield Progress(number + 1, len(fused), message="Building the consensus")
@@ -199,7 +199,7 @@ def _share(
 
 def _vote(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     vote = (mask == 1).view(np.uint8)
-    vote[mask == UNDECIDED] = _ABSENT
+    vote[mask == IGNORE_VALUE] = _ABSENT
     return vote
 
 
@@ -211,7 +211,7 @@ def _votes(
     cast = np.zeros(frames[0].shape, np.uint8)
     for frame in frames:
         yes += frame == 1
-        cast += frame != UNDECIDED
+        cast += frame != IGNORE_VALUE
     return yes, cast
 
 
@@ -225,7 +225,7 @@ def _counted(
         fused = yes == cast
     else:
         fused = 2 * yes > cast
-    return np.where(cast == 0, UNDECIDED, fused).astype(np.uint8)
+    return np.where(cast == 0, IGNORE_VALUE, fused).astype(np.uint8)
 
 
 def _mean_distance(
@@ -242,7 +242,7 @@ def _mean_distance(
         for mask in drawn:
             total += _to_boundary_mm(mask[box], spacing_mm)
         fused[box] = total < 0
-    fused[_votes(frames)[1] == 0] = UNDECIDED
+    fused[_votes(frames)[1] == 0] = IGNORE_VALUE
     return fused
 
 

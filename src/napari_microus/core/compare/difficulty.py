@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_microus.core.compare.disagreement import disputed
-from napari_microus.core.compare.masks import check_same_shape
+from napari_microus.core.disagreement import disputed
 from napari_microus.core.events import Event, Progress
+from napari_microus.core.mask import check_same_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

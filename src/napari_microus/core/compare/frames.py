@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_microus.core.compare.masks import (
+from napari_microus.core.compare.surfaces import crop_to, signed_mean_mm
+from napari_microus.core.events import Event, Progress
+from napari_microus.core.mask import (
     as_mask,
     check_same_shape,
     decided,
     settle,
 )
-from napari_microus.core.compare.surfaces import crop_to, signed_mean_mm
-from napari_microus.core.events import Event, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -119,7 +119,7 @@ def compare_frames(
     InputError
         If the shapes differ or a mask holds several labels and no value is given.
     """
-    from napari_microus.core.compare.masks import foreground_value
+    from napari_microus.core.mask import foreground_value
 
     check_same_shape(expert, nonexpert)
     if expert_value is None:

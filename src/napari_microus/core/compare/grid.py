@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage as ndi
 
-from napari_microus.core.compare.masks import as_mask
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Event, Progress
+from napari_microus.core.mask import as_mask
 
 if TYPE_CHECKING:
     from collections.abc import Generator

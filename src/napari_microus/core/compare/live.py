@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_microus.core.compare.disagreement import (
+from napari_microus.core.disagreement import (
     count_codes,
     disagreement_map,
     disputed,
 )
-from napari_microus.core.compare.hard_region import check_kernel_size, dilate
+from napari_microus.core.hard_region import check_kernel_size, dilate
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_microus.core.compare.disagreement import BOTH, EXPERT_ONLY, NONEXPERT_ONLY
+from napari_microus.core.disagreement import BOTH, EXPERT_ONLY, NONEXPERT_ONLY
 from napari_microus.core.events import Event, Progress
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage as ndi
 
-from napari_microus.core.compare.disagreement import (
+from napari_microus.core.compare.surfaces import crop_to, signed_distance_mm
+from napari_microus.core.disagreement import (
     EXPERT_ONLY,
     NONEXPERT_ONLY,
     disputed,
 )
-from napari_microus.core.compare.surfaces import crop_to, signed_distance_mm
 from napari_microus.core.events import Event, Progress
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.compare.frames import FrameAgreement
-from napari_microus.core.files import written_whole
+from napari_microus.core.files import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,7 +62,7 @@ def _write(
     named: bool,
 ) -> None:
     with (
-        written_whole(path, overwrite=overwrite) as part,
+        atomic_write(path, overwrite=overwrite) as part,
         part.open("w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.writer(file)
@@ -75,7 +75,7 @@ def _write(
 
 def write_json(content: Any, path: str | Path, *, overwrite: bool = False) -> None:
     """Write dataclasses, lists and dicts as strict JSON; NaN becomes null."""
-    with written_whole(path, overwrite=overwrite) as part:
+    with atomic_write(path, overwrite=overwrite) as part:
         part.write_text(
             json.dumps(plain(content), indent=2, allow_nan=False), encoding="utf-8"
         )

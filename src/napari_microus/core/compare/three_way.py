@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage as ndi
 
-from napari_microus.core.compare.masks import check_same_shape, decided, settle
 from napari_microus.core.compare.surfaces import crop_to, signed_distance_mm
 from napari_microus.core.events import Event, Progress
+from napari_microus.core.mask import check_same_shape, decided, settle
 from napari_microus.core.metrics.surface_distance import surface
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from napari_microus.core.compare.agreement import cohen_kappa
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from napari_microus.core.compare.disagreement import Counts
     from napari_microus.core.compare.frames import FrameAgreement
+    from napari_microus.core.disagreement import Counts
 
 
 @dataclass(frozen=True)

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_microus.core.compare.disagreement import (
+from napari_microus.core.compare.frames import FrameAgreement, compare_frames
+from napari_microus.core.compare.grid import grid_problem
+from napari_microus.core.compare.totals import CaseAgreement, summarise
+from napari_microus.core.disagreement import (
     count_codes,
     counts,
     disagreement_map,
 )
-from napari_microus.core.compare.frames import FrameAgreement, compare_frames
-from napari_microus.core.compare.grid import grid_problem
-from napari_microus.core.compare.masks import as_mask
-from napari_microus.core.compare.pairing import pair
-from napari_microus.core.compare.totals import CaseAgreement, summarise
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Event, Notice, Progress
+from napari_microus.core.io.pairing import pair
+from napari_microus.core.mask import as_mask
 
 if TYPE_CHECKING:
     from collections.abc import Generator

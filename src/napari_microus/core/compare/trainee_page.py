@@ -16,7 +16,7 @@ from napari_microus.core.compare.trainee import (
     bias_mm,
     trend_mm_per_month,
 )
-from napari_microus.core.files import written_whole
+from napari_microus.core.files import atomic_write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +94,7 @@ draws larger. Distances are means over the frames in which both drew; volume is 
 difference to the reference. For teaching; not for clinical use.</p>
 </body></html>
 """
-    with written_whole(path, overwrite=overwrite) as part:
+    with atomic_write(path, overwrite=overwrite) as part:
         part.write_text(page, encoding="utf-8")
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_microus.core.compare.hard_region import hard_region
-from napari_microus.core.compare.masks import UNDECIDED, check_same_shape
+from napari_microus.core.hard_region import hard_region
+from napari_microus.core.mask import IGNORE_VALUE, check_same_shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,7 @@ def loss_weights(
         hard = hard_region(first, second, kernel_size)
         easy = np.float32(1 / (1 + hard_weight))
         weight = np.where(hard, np.float32(hard_weight) * easy, easy)
-        weight[(first == UNDECIDED) | (second == UNDECIDED)] = 0
+        weight[(first == IGNORE_VALUE) | (second == IGNORE_VALUE)] = 0
         scales.append(ScaleWeights(0.5**power, kernel_size, weight))
     return tuple(scales)
 
@@ -122,10 +122,10 @@ def _to_network(mask: NDArray[np.uint8], size: int | None) -> NDArray[np.uint8]:
     for number, frame in enumerate(mask):
         small = mask_to_network(torch.from_numpy(frame == 1)[None, None], size)
         resized[number] = small[0, 0].numpy()
-        if (frame == UNDECIDED).any():
-            unknown = torch.from_numpy(frame == UNDECIDED)[None, None]
+        if (frame == IGNORE_VALUE).any():
+            unknown = torch.from_numpy(frame == IGNORE_VALUE)[None, None]
             left_open = mask_to_network(unknown, size)[0, 0].numpy()
-            resized[number][left_open == 1] = UNDECIDED
+            resized[number][left_open == 1] = IGNORE_VALUE
     return resized
 
 

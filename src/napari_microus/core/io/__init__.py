@@ -1,7 +1,6 @@
 """Read scans and masks, and write results, in the formats of the clinic."""
 
 from napari_microus.core.io.masks import (
-    UNDECIDED,
     as_mask,
     distinct_values,
     placed_on,
@@ -25,7 +24,6 @@ from napari_microus.core.io.writing import (
 
 __all__ = [
     "READABLE",
-    "UNDECIDED",
     "WRITABLE",
     "as_mask",
     "distinct_values",

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_microus.core.errors import InputError
 from napari_microus.core.io.colour import to_grey
-from napari_microus.core.io.trouble import damaged
+from napari_microus.core.io.read_errors import damaged
 from napari_microus.core.volume import Volume
 
 if TYPE_CHECKING:

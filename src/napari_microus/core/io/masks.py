@@ -11,12 +11,12 @@ import numpy as np
 from napari_microus.core.errors import InputError
 from napari_microus.core.io.frames import PICTURE_SUFFIXES, read_picture
 from napari_microus.core.io.reading import read_volume, suffix_of
+from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.core.volume import Volume
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-UNDECIDED = 255
 MASK_DESCRIPTION = "napari-microus mask"
 
 # A mask has few values; a scan saved in its place has more than this.
@@ -113,7 +113,7 @@ def as_mask(volume: Volume, *, label: int | None = None, name: str = "") -> Volu
                 f"{_listed(objects)}. Choose one of those."
             )
         mask = (array == label).astype(np.uint8)
-    elif objects <= {1, UNDECIDED} and (ours or 1 in objects):
+    elif objects <= {1, IGNORE_VALUE} and (ours or 1 in objects):
         mask = array.astype(np.uint8)
     elif len(objects) > 1:
         named = volume.metadata.get("labels", {})

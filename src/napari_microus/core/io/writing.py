@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_microus.core.errors import InputError, OutputError
-from napari_microus.core.files import written_whole
+from napari_microus.core.files import atomic_write
 from napari_microus.core.io.itk import write_itk
 from napari_microus.core.io.masks import MASK_DESCRIPTION, distinct_values
 from napari_microus.core.io.nifti import SUFFIXES as NIFTI_SUFFIXES
@@ -145,10 +145,10 @@ def _write(
         )
     with ExitStack() as files:
         # The mask comes last into place, so that it never lacks its provenance.
-        beside = files.enter_context(written_whole(path, overwrite=overwrite))
+        beside = files.enter_context(atomic_write(path, overwrite=overwrite))
         if provenance is not None:
             text = _json({**_GENERATOR, **provenance})
-            told = files.enter_context(written_whole(sidecar, overwrite=overwrite))
+            told = files.enter_context(atomic_write(sidecar, overwrite=overwrite))
             told.write_text(text, encoding="utf-8")
         if suffix in NIFTI_SUFFIXES:
             write_nifti(volume, beside, description)

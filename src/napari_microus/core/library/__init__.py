@@ -6,15 +6,7 @@ and ``metrics.json``. The folder's name is the model's name. The user's library
 is the platform's data folder, or ``NAPARI_MICROUS_MODELS`` where that is set.
 """
 
-from napari_microus.core.library.folder import (
-    LoadedModel,
-    ModelInfo,
-    copy_model,
-    read_info,
-    read_model,
-    save_model,
-)
-from napari_microus.core.library.shelf import (
+from napari_microus.core.library.catalog import (
     BUNDLED_FOLDER,
     DEFAULT_MODEL,
     find_model,
@@ -24,6 +16,14 @@ from napari_microus.core.library.shelf import (
     list_models,
     load_model,
     remove_model,
+)
+from napari_microus.core.library.store import (
+    LoadedModel,
+    ModelInfo,
+    copy_model,
+    read_info,
+    read_model,
+    save_model,
 )
 
 __all__ = [

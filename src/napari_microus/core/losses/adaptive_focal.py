@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from napari_microus.core.compare.hard_region import check_kernel_size
 from napari_microus.core.errors import ConfigError
+from napari_microus.core.hard_region import check_kernel_size
 from napari_microus.core.losses.annotation import (
     Annotation,
     region_weight,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from napari_microus.core.compare.hard_region import IGNORE_LABEL, dilate
 from napari_microus.core.errors import InputError
+from napari_microus.core.hard_region import dilate
+from napari_microus.core.mask import IGNORE_VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,11 +81,11 @@ def read_annotation(
                 f"The {name} mask must have shape {tuple(expected)} to fit the "
                 f"logits; got {tuple(mask.shape)}. Resize or reshape it first."
             )
-    counted = ~_holds(expert, IGNORE_LABEL)
+    counted = ~_holds(expert, IGNORE_VALUE)
     foreground = _holds(expert, 1)
     if nonexpert is None:
         return Annotation(foreground, foreground, counted)
-    counted &= ~_holds(nonexpert, IGNORE_LABEL)
+    counted &= ~_holds(nonexpert, IGNORE_VALUE)
     return Annotation(foreground & counted, _holds(nonexpert, 1) & counted, counted)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_microus.core.compare.hard_region import check_kernel_size
 from napari_microus.core.errors import ConfigError
+from napari_microus.core.hard_region import check_kernel_size
 from napari_microus.core.losses.annotation import (
     Annotation,
     region_weight,

@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_microus.core.compare.hard_region import IGNORE_LABEL, check_kernel_size
 from napari_microus.core.errors import ConfigError, InputError
+from napari_microus.core.hard_region import check_kernel_size
+from napari_microus.core.mask import IGNORE_VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,15 +160,15 @@ def downsample_mask(
         )
     if method == "area" and tuple(mask.shape[2:]) == size:
         return mask
-    ignored = mask == IGNORE_LABEL
+    ignored = mask == IGNORE_VALUE
     if method == "area":
         counted = _by_area((~ignored).float(), size)
         foreground = _by_area((mask == 1).float(), size)
         coarse = (2 * foreground >= counted).float()
-        return coarse.masked_fill_(counted < 0.5, IGNORE_LABEL)
+        return coarse.masked_fill_(counted < 0.5, IGNORE_VALUE)
     grey = _bilinear(mask.float().masked_fill(ignored, 0), size)
     touched = _bilinear(ignored.float(), size) > _ROUND_OFF
-    return (grey + _ROUND_OFF).floor_().masked_fill_(touched, IGNORE_LABEL)
+    return (grey + _ROUND_OFF).floor_().masked_fill_(touched, IGNORE_VALUE)
 
 
 def _by_area(mask: Tensor, size: Sequence[int]) -> Tensor:

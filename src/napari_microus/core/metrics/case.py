@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_microus.core.compare.masks import UNDECIDED, settle
 from napari_microus.core.errors import InputError
+from napari_microus.core.mask import IGNORE_VALUE, settle
 from napari_microus.core.metrics.masks import check_grids, read_spacing
 from napari_microus.core.metrics.overlap import count_overlap
 from napari_microus.core.metrics.surface_distance import surface_distances
@@ -194,7 +194,7 @@ def _decide(
     prediction: NDArray[Any], reference: NDArray[Any]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_] | None]:
     """Return both masks as bool and the voxels that count nowhere, if any."""
-    ignored = (prediction == UNDECIDED) | (reference == UNDECIDED)
+    ignored = (prediction == IGNORE_VALUE) | (reference == IGNORE_VALUE)
     if not ignored.any():
         return prediction.astype(np.bool_), reference.astype(np.bool_), None
     return *settle(prediction, reference), ignored
@@ -203,7 +203,7 @@ def _decide(
 def _check_values(mask: NDArray[Any], name: str) -> None:
     if mask.dtype == np.bool_:
         return
-    strange = (mask != 0) & (mask != 1) & (mask != UNDECIDED)
+    strange = (mask != 0) & (mask != 1) & (mask != IGNORE_VALUE)
     if strange.any():
         raise InputError(
             f"The {name} must hold 0, 1 and 255 (left out) alone; got "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.errors import InputError, OutputError
 from napari_microus.core.events import Event, Finished, Notice, Progress
-from napari_microus.core.files import written_whole
+from napari_microus.core.files import atomic_write
 from napari_microus.core.metrics.case import (
     CaseScores,
     Scores,
@@ -91,7 +91,7 @@ def evaluate_files(
         If nothing pairs, a file cannot be read or holds no mask, or two masks do
         not share a grid.
     """
-    from napari_microus.core.compare.pairing import pair
+    from napari_microus.core.io.pairing import pair
 
     pairing = pair(prediction, reference)
     if not pairing.cases:
@@ -160,7 +160,7 @@ def write_table(
     """
     path = Path(path)
     check_table(path, overwrite=overwrite)
-    with written_whole(path, overwrite=overwrite) as whole:
+    with atomic_write(path, overwrite=overwrite) as whole:
         if path.suffix.lower() == ".json":
             text = json.dumps(evaluation.to_dict(), indent=2, allow_nan=False)
             whole.write_text(text + "\n", encoding="utf-8")

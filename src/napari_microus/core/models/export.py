@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_microus.core.errors import InputError
-from napari_microus.core.files import written_whole
+from napari_microus.core.files import atomic_write
 from napari_microus.core.models.factory import logits_of
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def export_model(
     OutputError
         If the file exists and ``overwrite`` is False, or cannot be written.
     """
-    with written_whole(path, overwrite=overwrite) as temporary:
+    with atomic_write(path, overwrite=overwrite) as temporary:
         if temporary.suffix not in (".onnx", ".pt"):
             raise InputError(
                 f"A model is exported to .onnx or .pt; got '{temporary.name}'. "

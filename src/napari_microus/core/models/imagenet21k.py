@@ -37,7 +37,7 @@ IMAGENET21K = RemoteFile(
 def load_imagenet21k(model: TransUNet, npz_mapping: Mapping[str, Any]) -> None:
     """Load ImageNet-21k's R50+ViT weights into the encoder, all of them or nothing.
 
-    Position embeddings of another grid are resized as published: without the class
+    TrainingState embeddings of another grid are resized as published: without the class
     token, by linear interpolation with `scipy.ndimage.zoom`.
 
     Parameters

@@ -103,7 +103,7 @@ class TextureBank:
                 frames.append(np.asarray(grey))
         return cls(frames)
 
-    def lend(
+    def transfer_texture(
         self,
         rng: Generator,
         frame: NDArray[np.uint8],

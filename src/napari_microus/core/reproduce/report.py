@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_microus.core.files import written_whole
+from napari_microus.core.files import atomic_write
 from napari_microus.core.provenance import package_version
 from napari_microus.core.reproduce.published import PUBLISHED
-from napari_microus.core.reproduce.statistics import by_patient, paired_difference
+from napari_microus.core.statistics import by_patient, paired_difference
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,17 +29,17 @@ def write_report(comparison: Comparison, folder: Path) -> Path:
     """
     from matplotlib.figure import Figure
 
-    with written_whole(folder / "table1.csv", overwrite=True) as path:
+    with atomic_write(folder / "table1.csv", overwrite=True) as path:
         _write_losses(path, comparison)
-    with written_whole(folder / "table2.csv", overwrite=True) as path:
+    with atomic_write(folder / "table2.csv", overwrite=True) as path:
         _write_rows(path, comparison)
     curves, boxes = Figure((8, 4.5), layout="constrained"), Figure((10, 4.5))
     _draw_losses(curves, comparison)
     _draw_scores(boxes, comparison)
     for figure, name in ((curves, "losses.png"), (boxes, "scores.png")):
-        with written_whole(folder / name, overwrite=True) as path:
+        with atomic_write(folder / name, overwrite=True) as path:
             figure.savefig(path, dpi=110)
-    with written_whole(folder / "report.md", overwrite=True) as path:
+    with atomic_write(folder / "report.md", overwrite=True) as path:
         path.write_text(_page(comparison), encoding="utf-8")
     return folder / "report.md"
 

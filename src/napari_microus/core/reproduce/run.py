@@ -115,8 +115,8 @@ def _open(source: Path, output: Path) -> Study:
 def _trained(
     preset: str, run: Path, study: Study, changes: dict[str, Any]
 ) -> Generator[Event, None, None]:
+    from napari_microus.core.runs.folder import read_status
     from napari_microus.core.train import TrainConfig, resume, train
-    from napari_microus.core.train.runs import read_status
 
     if (run / "config.yaml").exists():
         if read_status(run).state == "finished":

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from napari_microus.core.errors import InputError, OutputError
-from napari_microus.core.files import written_whole
+from napari_microus.core.files import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -129,7 +129,7 @@ class Study:
         annotators = list(dict.fromkeys(n for c in self.cases for n in c.annotators))
         columns = [*_BEFORE, *annotators, *_AFTER]
         with (
-            written_whole(self.folder / MANIFEST, overwrite=True) as temporary,
+            atomic_write(self.folder / MANIFEST, overwrite=True) as temporary,
             temporary.open("w", newline="", encoding="utf-8") as file,
         ):
             writer = csv.writer(file)

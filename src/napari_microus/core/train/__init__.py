@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_microus.core.train.config import (
+from napari_microus.core.config.train import (
     AugmentConfig,
     DataConfig,
     LossConfig,

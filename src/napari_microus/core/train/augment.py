@@ -18,14 +18,15 @@ from monai.networks.layers.spatial_transforms import AffineTransform
 from monai.transforms.utils import create_rotate, create_scale, create_translate
 from torch import Tensor
 
+from napari_microus.core.mask import IGNORE_VALUE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from napari_microus.core.train.config import AugmentConfig
+    from napari_microus.core.config.train import AugmentConfig
 
-IGNORED = 255
 _CONTROL_POINTS = 5
 
 
@@ -130,14 +131,14 @@ def _move(
     theta = torch.from_numpy(matrices).to(frames.device, torch.float32)
     size = frames.shape[-2:]
     smooth = AffineTransform(size, normalized=True, padding_mode="zeros")
-    ignored = masks == IGNORED
+    ignored = masks == IGNORE_VALUE
     images = torch.cat([frames.to(torch.float32), masks.where(~ignored, 0.0)], dim=1)
     moved = smooth(images, theta)
     frames, masks = moved[:, :1], (moved[:, 1:] >= 0.5).to(torch.float32)
     if ignored.any():
         nearest = AffineTransform(size, normalized=True, mode="nearest")
         lost = nearest(ignored.to(torch.float32), theta) > 0.5
-        masks = masks.masked_fill(lost, float(IGNORED))
+        masks = masks.masked_fill(lost, float(IGNORE_VALUE))
     return frames, masks
 
 

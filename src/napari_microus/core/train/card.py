@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_microus.core.train.config import TrainConfig
+    from napari_microus.core.config.train import TrainConfig
     from napari_microus.core.train.sources import TrainingData
 
 _PACKAGES = ("napari-microus", "torch", "monai", "numpy")

@@ -12,7 +12,7 @@ from zipfile import BadZipFile
 import torch
 
 from napari_microus.core.errors import CheckpointError, OutputError
-from napari_microus.core.files import written_whole
+from napari_microus.core.files import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ FORMAT = 1
 
 
 @dataclass
-class Position:
+class TrainingState:
     """Where a run is, and what it has seen so far.
 
     ``batch`` counts the steps made in ``epoch``; once it reaches the steps of an
@@ -52,7 +52,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     OutputError
         If the disk is full or the folder is gone; the former checkpoint stays.
     """
-    with written_whole(path, overwrite=True) as temporary:
+    with atomic_write(path, overwrite=True) as temporary:
         try:
             with _without_sums():
                 torch.save({"format": FORMAT, **state}, temporary)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lightning_fabric import Fabric
 
-    from napari_microus.core.train.runs import RunFolder
+    from napari_microus.core.runs.folder import RunFolder
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # A slow step looks for the flag file this often, in seconds.
@@ -36,7 +36,7 @@ class Control:
 
     Attributes
     ----------
-    held_s : float
+    paused_s : float
         Seconds spent in pauses so far.
     """
 
@@ -44,7 +44,7 @@ class Control:
         self._run = run
         self._fabric = fabric
         self._interrupted = False
-        self.held_s = 0.0
+        self.paused_s = 0.0
         self._looked_at = 0.0
         self._before: dict[int, Any] = {}
 
@@ -111,20 +111,20 @@ class Control:
             return self.wants_stop()
         return self.wants_stop() or self.wants_pause()
 
-    def hold(self) -> Generator[Event, None, None]:
+    def wait_while_paused(self) -> Generator[Event, None, None]:
         """Wait as long as somebody wants a pause."""
         began = time.monotonic()
         if self._run is not None:
             self._run.set_status(state="paused")
         yield StateChanged("paused")
-        while self.all_agree(self.wants_pause() and not self.wants_stop()):
+        while self.any_process(self.wants_pause() and not self.wants_stop()):
             time.sleep(_WAIT_S)
-        self.held_s += time.monotonic() - began
+        self.paused_s += time.monotonic() - began
         if self._run is not None:
             self._run.set_status(state="running")
         yield StateChanged("running")
 
-    def all_agree(self, wanted: bool) -> bool:
+    def any_process(self, wanted: bool) -> bool:
         """Tell whether any process wants something, so that all do the same."""
         if self._fabric.world_size == 1:
             return wanted

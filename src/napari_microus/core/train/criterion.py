@@ -17,7 +17,7 @@ from napari_microus.core.losses import (
 from napari_microus.core.train.processes import mean_over_processes
 
 if TYPE_CHECKING:
-    from napari_microus.core.train.config import LossConfig
+    from napari_microus.core.config.train import LossConfig
 
 
 class SharedAdaptiveFocalLoss(AdaptiveFocalLoss):

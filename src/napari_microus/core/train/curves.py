@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, Any
 
-from napari_microus.core.files import written_whole
+from napari_microus.core.files import atomic_write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ COLUMNS = (
 
 def write_table(path: Path, history: list[dict[str, Any]]) -> None:
     """Write one line per epoch; what was not measured stays empty."""
-    with written_whole(path, overwrite=True) as temporary:
+    with atomic_write(path, overwrite=True) as temporary:
         with temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
             writer.writeheader()
@@ -71,7 +71,7 @@ def draw(run: Path, human_dice: float | None) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(frameon=False)
-    with written_whole(run / "curves.png", overwrite=True) as temporary:
+    with atomic_write(run / "curves.png", overwrite=True) as temporary:
         figure.savefig(temporary, dpi=120)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from napari_microus.core.config.train import TrainConfig
 from napari_microus.core.errors import CheckpointError, ConfigError, OutputError
 from napari_microus.core.events import (
     BatchReport,
@@ -21,11 +22,18 @@ from napari_microus.core.events import (
     StateChanged,
 )
 from napari_microus.core.models import create_model
+from napari_microus.core.runs.folder import RunFolder, read_status
 from napari_microus.core.train import curves
-from napari_microus.core.train.checkpoint import Position, load_checkpoint
-from napari_microus.core.train.config import TrainConfig
+from napari_microus.core.train.checkpoint import TrainingState, load_checkpoint
 from napari_microus.core.train.control import Control, StepAbandoned
-from napari_microus.core.train.course import (
+from napari_microus.core.train.export import start_network
+from napari_microus.core.train.finish import TrainResult, finish
+from napari_microus.core.train.learner import create_learner
+from napari_microus.core.train.memory import memory_mib
+from napari_microus.core.train.model_comparison import write_scores
+from napari_microus.core.train.optimizer import learning_rate
+from napari_microus.core.train.processes import create_fabric, destroy_process_group
+from napari_microus.core.train.progress import (
     best_dice,
     close_epoch,
     fraction_done,
@@ -34,20 +42,12 @@ from napari_microus.core.train.course import (
     remaining_s,
     validates,
 )
-from napari_microus.core.train.export import start_network
-from napari_microus.core.train.finish import TrainResult, finish
-from napari_microus.core.train.guard import write_scores
-from napari_microus.core.train.learner import create_learner
-from napari_microus.core.train.memory import memory_mib
-from napari_microus.core.train.optimizer import learning_rate
-from napari_microus.core.train.processes import create_fabric, leave_processes
-from napari_microus.core.train.runs import RunFolder, read_status
 from napari_microus.core.train.sampler import Sampler
 from napari_microus.core.train.saving import (
     restore,
     save_best,
     save_last,
-    step_undoing,
+    snapshot_step,
 )
 from napari_microus.core.train.sources import TrainingData, prepare
 from napari_microus.core.train.step import make_step
@@ -126,7 +126,7 @@ def _reported(
         try:
             return (yield from work)
         finally:
-            leave_processes()
+            destroy_process_group()
     log: TensorBoardLog | None = None
     ceiling: float | None = None
     try:
@@ -158,7 +158,7 @@ def _reported(
         if log is not None:
             log.close()
         run.close()
-        leave_processes()
+        destroy_process_group()
     # Last: whoever stopped the run need not wait for a picture.
     with contextlib.suppress(OutputError):
         curves.draw(run.path, ceiling)
@@ -198,7 +198,7 @@ def _train(
             fabric.global_rank,
             fabric.world_size,
         )
-        position = Position()
+        position = TrainingState()
         if saved is not None:
             position = restore(learner, saved, Path(config.output))
         ceiling = human_dice(data.validation, config.data.val_frames_per_case)
@@ -239,7 +239,7 @@ def _train(
                 for group in learner.optimizer.param_groups:
                     group["lr"] = rate * group["scale"]
                 halved: list[int] = []
-                undo = step_undoing(learner)
+                undo = snapshot_step(learner)
                 indices, keys = sampler.share(order, position.epoch, position.batch)
                 try:
                     loss, gamma = make_step(
@@ -249,7 +249,7 @@ def _train(
                     undo()
                     if control.wants_pause():
                         save_last(run, learner, position)
-                        yield from control.hold()
+                        yield from control.wait_while_paused()
                     if control.wants_stop():
                         state = "stopped"
                         break
@@ -276,10 +276,10 @@ def _train(
                     gamma=gamma,
                     remaining_s=remaining_s(config, position, steps),
                 )
-                if control.all_agree(control.wants_pause()):
+                if control.any_process(control.wants_pause()):
                     save_last(run, learner, position)
-                    yield from control.hold()
-                if control.all_agree(control.wants_stop()):
+                    yield from control.wait_while_paused()
+                if control.any_process(control.wants_stop()):
                     state = "stopped"
                     break
                 due = time.monotonic() - saved_at > config.checkpoint_s
@@ -292,7 +292,7 @@ def _train(
                 break
 
             # --- validation, at full resolution
-            began, held = time.monotonic(), control.held_s
+            began, held = time.monotonic(), control.paused_s
             summary: dict[str, float] = {}
             scores = []
             if validates(config, position) and data.validation:
@@ -302,7 +302,7 @@ def _train(
                     break
                 scores = found
                 summary = summarise(scores)
-            position.seconds += time.monotonic() - began - (control.held_s - held)
+            position.seconds += time.monotonic() - began - (control.paused_s - held)
             report = close_epoch(config, position, summary)
             position.history.append(dataclasses.asdict(report))
             if report.is_best:

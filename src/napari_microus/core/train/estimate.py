@@ -15,7 +15,7 @@ from napari_microus.core.train.processes import create_fabric
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from napari_microus.core.train.config import TrainConfig
+    from napari_microus.core.config.train import TrainConfig
 
 # A CPU run longer than this deserves a word before it starts.
 _LONG_S = 2 * 3600

@@ -10,7 +10,7 @@ from napari_microus.core.config import ModelConfig
 from napari_microus.core.models import create_model
 from napari_microus.core.provenance import recommended_opening
 from napari_microus.core.train.card import write_card
-from napari_microus.core.train.guard import intervals
+from napari_microus.core.train.model_comparison import intervals
 from napari_microus.core.train.promote import earlier_copy, promote
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from napari_microus.core.train.checkpoint import Position
-    from napari_microus.core.train.config import TrainConfig
-    from napari_microus.core.train.guard import Comparison
+    from napari_microus.core.config.train import TrainConfig
+    from napari_microus.core.train.checkpoint import TrainingState
+    from napari_microus.core.train.model_comparison import Comparison
     from napari_microus.core.train.sources import TrainingData
     from napari_microus.core.train.validate import CaseScore
 
@@ -53,7 +53,7 @@ def start_network(config: TrainConfig) -> tuple[nn.Module, TrainConfig]:
 def export_model(
     config: TrainConfig,
     network: nn.Module,
-    position: Position,
+    position: TrainingState,
     data: TrainingData,
     human_dice: float | None,
     scores: Sequence[CaseScore],

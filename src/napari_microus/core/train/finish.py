@@ -7,22 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_microus.core.train.checkpoint import load_checkpoint, load_weights
-from napari_microus.core.train.course import best_dice
 from napari_microus.core.train.export import export_model
-from napari_microus.core.train.guard import (
+from napari_microus.core.train.model_comparison import (
     Comparison,
     compare_scores,
     read_scores,
     scores_from,
 )
+from napari_microus.core.train.progress import best_dice
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from napari_microus.core.train.checkpoint import Position
-    from napari_microus.core.train.config import TrainConfig
+    from napari_microus.core.config.train import TrainConfig
+    from napari_microus.core.runs.folder import RunFolder
+    from napari_microus.core.train.checkpoint import TrainingState
     from napari_microus.core.train.learner import Learner
-    from napari_microus.core.train.runs import RunFolder
     from napari_microus.core.train.sources import TrainingData
 
 
@@ -50,7 +50,7 @@ def finish(
     fabric: Fabric,
     run: RunFolder | None,
     learner: Learner,
-    position: Position,
+    position: TrainingState,
     data: TrainingData,
     state: str,
     ceiling: float | None,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch import Tensor
 
-    from napari_microus.core.train.config import TrainConfig
+    from napari_microus.core.config.train import TrainConfig
     from napari_microus.core.train.frames import FrameCache
     from napari_microus.core.train.sources import TrainingData
 

@@ -16,7 +16,7 @@ from napari_microus.core.errors import ConfigError
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from napari_microus.core.train.config import TrainConfig
+    from napari_microus.core.config.train import TrainConfig
 
 
 def create_fabric(config: TrainConfig) -> Fabric:
@@ -65,7 +65,7 @@ def create_fabric(config: TrainConfig) -> Fabric:
     return fabric
 
 
-def leave_processes() -> None:
+def destroy_process_group() -> None:
     """Take leave of the other processes, where there are any.
 
     A thread of theirs that asks for Python's lock after the interpreter's end aborts

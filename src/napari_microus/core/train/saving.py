@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from napari_microus.core.train.checkpoint import (
-    Position,
+    TrainingState,
     load_weights,
     restore_rng,
     rng_state,
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from napari_microus.core.runs.folder import RunFolder
     from napari_microus.core.train.learner import Learner
-    from napari_microus.core.train.runs import RunFolder
     from napari_microus.core.train.validate import CaseScore
 
 
-def save_last(run: RunFolder | None, learner: Learner, position: Position) -> None:
+def save_last(run: RunFolder | None, learner: Learner, position: TrainingState) -> None:
     """Write all on which the rest of the run depends."""
     if run is None:
         return
@@ -48,7 +48,7 @@ def save_last(run: RunFolder | None, learner: Learner, position: Position) -> No
 def save_best(
     run: RunFolder | None,
     learner: Learner,
-    position: Position,
+    position: TrainingState,
     scores: list[CaseScore],
 ) -> None:
     """Write the weights of the best epoch so far, and what they were worth."""
@@ -65,7 +65,7 @@ def save_best(
     )
 
 
-def restore(learner: Learner, saved: dict[str, Any], run: Path) -> Position:
+def restore(learner: Learner, saved: dict[str, Any], run: Path) -> TrainingState:
     """Put everything back as it was saved, and return where the run was."""
     path = run / "checkpoints" / "last.ckpt"
     load_weights(learner.network, saved["model"], path)
@@ -74,12 +74,12 @@ def restore(learner: Learner, saved: dict[str, Any], run: Path) -> Position:
     learner.optimizer.load_state_dict(saved["optimizer"])
     learner.fabric.strategy.precision.load_state_dict(saved["scaler"])
     restore_rng(saved["rng"])
-    position = Position(**saved["position"])
+    position = TrainingState(**saved["position"])
     learner.micro_batch = position.micro_batch
     return position
 
 
-def step_undoing(learner: Learner) -> Callable[[], None]:
+def snapshot_step(learner: Learner) -> Callable[[], None]:
     """Return what takes back the traces of a step that was left midway.
 
     Such a step has drawn random numbers and moved the statistics of batch

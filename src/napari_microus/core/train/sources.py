@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_microus.core.train.config import DataConfig
+    from napari_microus.core.config.train import DataConfig
     from napari_microus.core.volume import Volume
 
 _VALIDATION_SEED = 1_000_000
@@ -70,7 +70,7 @@ def prepare(config: DataConfig, size: int) -> Generator[Event, None, TrainingDat
     if config.study is None:
         data = yield from _prepare_phantoms(config, size)
     else:
-        from napari_microus.core.study.training import prepare_study
+        from napari_microus.core.train.study_frames import prepare_study
 
         data = yield from prepare_study(config, size)
     if config.unlabelled is None:

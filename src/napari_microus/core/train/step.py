@@ -50,7 +50,7 @@ def _lend_texture(
         draw = np.random.default_rng((*key, _TEXTURE))
         if draw.random() < chance:
             strength = draw.uniform(0.5, 1.0)
-            frame[:] = bank.lend(draw, frame, strength=strength)
+            frame[:] = bank.transfer_texture(draw, frame, strength=strength)
 
 
 def make_step(
@@ -187,15 +187,15 @@ def _not_finite(
     """Find the frames at fault by asking for the loss of each alone."""
     # Not in evaluation mode: the batch may have spoilt the running statistics.
     learner.criterion.eval()
-    guilty = []
+    faulty = []
     for i, index in enumerate(indices):
         with learner.fabric.autocast():
             outputs = learner.network(frames[i : i + 1])
         loss = learner.criterion(outputs, masks[i : i + 1, :1], masks[i : i + 1, 1:])
         if not math.isfinite(float(loss)):
-            guilty.append(index)
+            faulty.append(index)
     # Broken weights make every frame fail; then the batch as a whole is suspect.
-    names = learner.frames.names(np.asarray(guilty or indices, dtype=np.int64))
+    names = learner.frames.names(np.asarray(faulty or indices, dtype=np.int64))
     shown = ", ".join(names[:5]) + (" and others" if len(names) > 5 else "")
     return InputError(
         f"The loss must stay finite; got NaN or infinity on {shown}. Check these "

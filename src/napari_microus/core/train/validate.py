@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.core.preprocess import (
     intensity_window,
     mask_to_network,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from napari_microus.core.train.sources import ValidationCase
 
-_IGNORED = 255
 # How often a cancel is looked for while a scan is read, in seconds.
 _LOOK_EVERY_S = 0.1
 
@@ -120,7 +120,7 @@ def score_case(
         full = to_full_size(logits.float(), scan.shape[1:]).sigmoid()
         probability = full[:, 0].cpu().numpy()
         for index, frame in enumerate(part):
-            valid = expert.array[frame] != _IGNORED
+            valid = expert.array[frame] != IGNORE_VALUE
             pair = (probability[index] >= 0.5) & valid, expert.array[frame] == 1
             pairs.append(pair)
             if previews is not None and start + index == shown:
@@ -245,9 +245,11 @@ def _tensor(array: NDArray[Any], device: torch.device) -> Tensor:
 
 def _labels(mask: Tensor, size: int) -> Tensor:
     resized = mask_to_network(mask == 1, size)
-    ignored = mask == _IGNORED
+    ignored = mask == IGNORE_VALUE
     if ignored.any():
-        resized = resized.masked_fill(mask_to_network(ignored, size) > 0.5, _IGNORED)
+        resized = resized.masked_fill(
+            mask_to_network(ignored, size) > 0.5, IGNORE_VALUE
+        )
     return resized
 
 

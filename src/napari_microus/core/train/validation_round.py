@@ -8,15 +8,15 @@ import numpy as np
 import torch
 
 from napari_microus.core.events import Event, Preview
-from napari_microus.core.files import written_whole
+from napari_microus.core.files import atomic_write
 from napari_microus.core.train.control import Control, StepAbandoned
 from napari_microus.core.train.validate import CaseScore, FramePreview, score_case
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from napari_microus.core.runs.folder import RunFolder
     from napari_microus.core.train.learner import Learner
-    from napari_microus.core.train.runs import RunFolder
     from napari_microus.core.train.sources import TrainingData
 
 
@@ -64,7 +64,7 @@ def validate_all(
             score = _score(learner, case, control, shown, frame)
             if score is not None or control.wants_stop():
                 break
-            yield from control.hold()  # and measure the case anew
+            yield from control.wait_while_paused()  # and measure the case anew
         mine.append(score)
         if score is None:
             break
@@ -72,7 +72,7 @@ def validate_all(
             yield _write_preview(run, shown[0])
     learner.network.train()
     learner.criterion.train()
-    if control.all_agree(bool(mine) and mine[-1] is None):
+    if control.any_process(bool(mine) and mine[-1] is None):
         return None
     scores = [score for score in mine if score is not None]
     if fabric.world_size > 1:
@@ -84,7 +84,7 @@ def validate_all(
 
 def _write_preview(run: RunFolder, shown: FramePreview) -> Preview:
     path = run.path / "preview.npz"
-    with written_whole(path, overwrite=True) as temporary:
+    with atomic_write(path, overwrite=True) as temporary:
         np.savez_compressed(
             temporary,
             image=shown.image,

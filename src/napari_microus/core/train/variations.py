@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_microus.core.train.config import TrainConfig
+    from napari_microus.core.config.train import TrainConfig
     from napari_microus.core.volume import Volume
 
 

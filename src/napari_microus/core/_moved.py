@@ -1,0 +1,73 @@
+"""Old names of modules that moved; each works for one release, with a warning."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+_CORE = "napari_microus.core."
+
+MOVED = {
+    "compare.masks": "mask",
+    "compare.disagreement": "disagreement",
+    "compare.hard_region": "hard_region",
+    "compare.sidecar": "compare.adjudication.sidecar",
+    "compare.journal": "compare.adjudication.journal",
+    "compare.pairing": "io.pairing",
+    "reproduce.statistics": "statistics",
+    "study.training": "train.study_frames",
+    "study.next_case": "next_case",
+    "train.config": "config.train",
+    "train.runs": "runs.folder",
+    "train.event_log": "runs.event_log",
+    "train.guard": "train.model_comparison",
+    "library.shelf": "library.catalog",
+    "library.folder": "library.store",
+}
+"""Old module name under ``napari_microus.core`` to the new one."""
+
+
+class _Alias(Loader):
+    def __init__(self, old: str, new: str) -> None:
+        self._old, self._new = old, new
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        warnings.warn(
+            f"{self._old} is now {self._new}; the old name goes with the next release.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        module = importlib.import_module(self._new)
+        self._spec = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Give the module, which has run under its new name, its own spec back."""
+        module.__spec__ = self._spec
+
+
+class _Finder(MetaPathFinder):
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        new = MOVED.get(fullname.removeprefix(_CORE))
+        if new is None or not fullname.startswith(_CORE):
+            return None
+        return ModuleSpec(fullname, _Alias(fullname, _CORE + new))
+
+
+def install() -> None:
+    """Let the old names be imported."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.append(_Finder())

@@ -1,0 +1,177 @@
+"""Settings as frozen dataclasses that check themselves and travel as YAML.
+
+A setting is checked where the object is made; a key that no field has is an error
+which names the nearest known one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+
+from napari_microus.core.errors import ConfigError
+from napari_microus.core.files import atomic_write
+
+
+def require(claim: bool, what: str, value: object, advice: str) -> None:
+    """Raise a ConfigError ``<what>; got <value>. <advice>`` unless ``claim`` holds."""
+    if not claim:
+        raise ConfigError(f"{what}; got {value}. {advice}")
+
+
+class Config:
+    """Base of all settings: frozen dataclasses that read and write YAML.
+
+    Subclasses are frozen dataclasses and check their ranges in ``__post_init__``.
+    Fields may be bool, int, float, str, Path, Literal, tuple, dict, another Config,
+    or any of these or None.
+    """
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], *, section: str = "") -> Self:
+        """Return the settings in ``values``; what is left out keeps its default.
+
+        Raises
+        ------
+        ConfigError
+            If a key is unknown, or a value has the wrong type or is out of range.
+        """
+        where = section or cls.__name__
+        if not isinstance(values, dict):
+            raise ConfigError(
+                f"{where} must be a mapping of settings; got {values!r}. "
+                "Write one 'name: value' a line."
+            )
+        hints = typing.get_type_hints(cls)
+        fields = {f.name: hints[f.name] for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        for key in values:
+            if key not in fields:
+                near = difflib.get_close_matches(str(key), fields, n=1, cutoff=0)
+                raise ConfigError(
+                    f"{where} must hold known settings only; got '{key}'. "
+                    f"Did you mean '{near[0]}'?"
+                )
+        prefix = f"{section}." if section else ""
+        return cls(
+            **{key: _convert(v, fields[key], prefix + key) for key, v in values.items()}
+        )
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> Self:
+        """Return the settings in a YAML file.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be read, is no YAML, or holds a wrong setting.
+        """
+        try:
+            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(
+                f"The configuration must be a readable file; got {path} "
+                f"({error.strerror}). Check the path."
+            ) from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            reason = str(error).replace("\n", " ")
+            raise ConfigError(
+                f"The configuration must be valid YAML; got {path} ({reason}). "
+                "Mend the line."
+            ) from error
+        return cls.from_dict({} if values is None else values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain, YAML-ready data."""
+        return {
+            f.name: _plain(getattr(self, f.name))
+            for f in dataclasses.fields(self)  # type: ignore[arg-type]
+        }
+
+    def to_yaml(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write every setting to a YAML file, whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            If the file exists and ``overwrite`` is False, or cannot be written.
+        """
+        text = yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+        with atomic_write(path, overwrite=overwrite) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Config):
+        return value.to_dict()
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return str(value) if isinstance(value, Path) else value
+
+
+def _convert(value: Any, hint: Any, name: str) -> Any:
+    """Return a YAML value as the type of its field."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        kinds = [kind for kind in arguments if kind is not type(None)]
+        for kind in kinds[:-1]:
+            try:
+                return _convert(value, kind, name)
+            except ConfigError:
+                continue
+        return _convert(value, kinds[-1], name)
+    if origin is Literal:
+        choices = ", ".join(map(repr, arguments))
+        ok = any(value == a and type(value) is type(a) for a in arguments)
+        require(ok, f"{name} must be one of {choices}", repr(value), "Choose one.")
+        return value
+    if origin is tuple:
+        ok = isinstance(value, (list, tuple))
+        require(ok, f"{name} must be a list", repr(value), "Write [a, b, ...].")
+        if arguments[-1] is Ellipsis:
+            kinds = [arguments[0]] * len(value)
+        else:
+            kinds = list(arguments)
+            what = f"{name} must hold {len(kinds)} values"
+            require(len(value) == len(kinds), what, len(value), "Mend the list.")
+        return tuple(
+            _convert(item, kind, f"{name}[{index}]")
+            for index, (item, kind) in enumerate(zip(value, kinds, strict=True))
+        )
+    if origin is dict or hint is dict:
+        ok = isinstance(value, dict)
+        require(ok, f"{name} must be a mapping", repr(value), "Write key: value lines.")
+        return value
+    return _convert_plain(value, hint, name)
+
+
+def _convert_plain(value: Any, hint: Any, name: str) -> Any:
+    if isinstance(hint, type) and issubclass(hint, Config):
+        return value if isinstance(value, hint) else hint.from_dict(value, section=name)
+    if hint is Any:
+        return value
+    if hint is float and isinstance(value, str):
+        # YAML 1.1 reads 1e-4 as text: it wants a dot in the mantissa.
+        try:
+            value = float(value)
+        except ValueError:
+            pass
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if hint is Path and isinstance(value, str):
+        value = Path(value)
+    # A bool is an int to Python, and never what a number was meant to be.
+    ok = isinstance(value, hint) and not (hint is int and isinstance(value, bool))
+    kinds = {int: "a whole number", float: "a number", bool: "true or false"}
+    kinds |= {str: "text", Path: "a path"}
+    require(ok, f"{name} must be {kinds.get(hint, hint)}", repr(value), "Mend it.")
+    return value

@@ -1,0 +1,232 @@
+"""Which network to build, and how large."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from napari_microus.core.config.base import Config, require
+
+
+@dataclass(frozen=True)
+class TransUNetConfig(Config):
+    """Dimensions of a `TransUNet`; the defaults are the paper's R50-ViT-B/16.
+
+    Attributes
+    ----------
+    image_size : int
+        Edge of the square input in pixels, a multiple of 16.
+    hidden_size, mlp_dim, num_heads, num_layers : int
+        The vision transformer: width, width of its perceptron, heads, layers.
+    in_channels : int
+        Channels of the first convolution; a grey frame is repeated to fill them.
+    width : int
+        Channels after the first convolution; ResNet's stages have 4, 8, 16 times it.
+    bottleneck_expansion : int
+        Output channels of a residual unit over its inner ones.
+    block_units : tuple of int
+        Residual units in each of the three stages.
+    conv_more_channels : int
+        Channels with which the transformer's tokens enter the decoder.
+    decoder_channels : tuple of int
+        Channels of the decoder at 1/8, 1/4, 1/2 and full resolution.
+    num_skips : int
+        How many decoder stages, from the coarsest, see the encoder's features.
+    dropout, attention_dropout : float
+        Probabilities in the transformer, while training.
+    bottleneck_dilation : bool
+        Refine the bottleneck with dilated convolutions (Algorithm 1, step 3b).
+    skip_attention : bool
+        Weigh the skips by channel and spatial attention (Algorithm 1, step 4a).
+    """
+
+    image_size: int = 224
+    hidden_size: int = 768
+    mlp_dim: int = 3072
+    num_heads: int = 12
+    num_layers: int = 12
+    in_channels: int = 3
+    width: int = 64
+    bottleneck_expansion: int = 4
+    block_units: tuple[int, int, int] = (3, 4, 9)
+    conv_more_channels: int = 512
+    decoder_channels: tuple[int, int, int, int] = (256, 128, 64, 16)
+    num_skips: int = 3
+    dropout: float = 0.1
+    attention_dropout: float = 0.0
+    bottleneck_dilation: bool = False
+    skip_attention: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("block_units", "decoder_channels"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        counts = {
+            name: getattr(self, name)
+            for name in (
+                "hidden_size",
+                "mlp_dim",
+                "num_heads",
+                "num_layers",
+                "width",
+                "bottleneck_expansion",
+                "conv_more_channels",
+            )
+        }
+        counts |= {f"block_units[{i}]": n for i, n in enumerate(self.block_units)}
+        counts |= {
+            f"decoder_channels[{i}]": n for i, n in enumerate(self.decoder_channels)
+        }
+        for name, count in counts.items():
+            require(count >= 1, f"{name} must be at least 1", count, "Raise it.")
+        require(
+            self.image_size >= 32 and self.image_size % 16 == 0,
+            "image_size must be a multiple of 16 and at least 32",
+            self.image_size,
+            f"Choose {max(32, round(self.image_size / 16) * 16)}.",
+        )
+        require(
+            self.hidden_size % self.num_heads == 0,
+            "hidden_size must be a multiple of num_heads",
+            f"{self.hidden_size} and {self.num_heads}",
+            "Change either.",
+        )
+        require(
+            self.in_channels in (1, 3),
+            "in_channels must be 1 or 3",
+            self.in_channels,
+            "Use 3 to load published weights.",
+        )
+        require(
+            len(self.block_units) == 3,
+            "block_units must name three stages",
+            self.block_units,
+            "Write [a, b, c].",
+        )
+        require(
+            len(self.decoder_channels) == 4,
+            "decoder_channels must name four stages",
+            self.decoder_channels,
+            "Write [a, b, c, d].",
+        )
+        require(
+            0 <= self.num_skips <= 3,
+            "num_skips must be 0 to 3",
+            self.num_skips,
+            "The encoder has three features to hand over.",
+        )
+        for name in ("dropout", "attention_dropout"):
+            value = getattr(self, name)
+            ok = 0 <= value < 1
+            require(ok, f"{name} must be at least 0 and below 1", value, "Lower it.")
+
+    @classmethod
+    def base(cls, **changes: Any) -> Self:
+        """Return the paper's network, R50-ViT-B/16, with some fields changed."""
+        return cls(**changes)
+
+    @classmethod
+    def small(cls, **changes: Any) -> Self:
+        """Return a network that runs in real time on a CPU and trains on a laptop."""
+        values: dict[str, Any] = {
+            "hidden_size": 192,
+            "mlp_dim": 768,
+            "num_heads": 3,
+            "num_layers": 4,
+            "in_channels": 1,
+            "width": 24,
+            "bottleneck_expansion": 2,
+            "block_units": (2, 2, 3),
+            "conv_more_channels": 128,
+            "decoder_channels": (64, 32, 16, 8),
+            "dropout": 0.0,
+        }
+        return cls(**values | changes)
+
+
+ARCHITECTURES = (
+    "transunet",
+    "resnet50_unet",
+    "basic_unet",
+    "attention_unet",
+    "segresnet",
+    "swin_unetr",
+)
+
+
+@dataclass(frozen=True)
+class BaselineConfig(Config):
+    """Dimensions of the networks taken from MONAI.
+
+    Attributes
+    ----------
+    image_size : int
+        Edge of the square (or cubic) input in pixels, a multiple of 32.
+    spatial_dims : int
+        2 for frames (B, 1, H, W), 3 for volumes (B, 1, D, H, W).
+    """
+
+    image_size: int = 224
+    spatial_dims: int = 2
+
+    def __post_init__(self) -> None:
+        require(
+            self.image_size >= 32 and self.image_size % 32 == 0,
+            "image_size must be a multiple of 32",
+            self.image_size,
+            f"Choose {max(32, round(self.image_size / 32) * 32)}.",
+        )
+        require(
+            self.spatial_dims in (2, 3),
+            "spatial_dims must be 2 or 3",
+            self.spatial_dims,
+            "Frames have 2, volumes 3.",
+        )
+
+
+@dataclass(frozen=True)
+class ModelConfig(Config):
+    """Which network to build, and how large; see `create_model`.
+
+    Attributes
+    ----------
+    architecture : str
+        One of `ARCHITECTURES`.
+    transunet : TransUNetConfig
+        Used by "transunet".
+    baseline : BaselineConfig
+        Used by all others.
+    """
+
+    architecture: str = "transunet"
+    transunet: TransUNetConfig = field(default_factory=TransUNetConfig)
+    baseline: BaselineConfig = field(default_factory=BaselineConfig)
+
+    def __post_init__(self) -> None:
+        require(
+            self.architecture in ARCHITECTURES,
+            f"architecture must be one of {', '.join(ARCHITECTURES)}",
+            repr(self.architecture),
+            "Choose one.",
+        )
+
+    @property
+    def image_size(self) -> int:
+        """Edge of the square the network expects, in pixels."""
+        if self.architecture == "transunet":
+            return self.transunet.image_size
+        return self.baseline.image_size
+
+    @property
+    def spatial_dims(self) -> int:
+        """2 if the network sees single frames, 3 if it sees volumes."""
+        return 2 if self.architecture == "transunet" else self.baseline.spatial_dims
+
+    @classmethod
+    def base(cls, **changes: Any) -> Self:
+        """Return the paper's TransUNet, with fields of `TransUNetConfig` changed."""
+        return cls(transunet=TransUNetConfig.base(**changes))
+
+    @classmethod
+    def small(cls, **changes: Any) -> Self:
+        """Return the small TransUNet, with fields of `TransUNetConfig` changed."""
+        return cls(transunet=TransUNetConfig.small(**changes))

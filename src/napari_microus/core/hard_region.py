@@ -1,0 +1,126 @@
+"""Where two annotators disagree, widened by a rectangle: the hard region."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from napari_microus.core.errors import InputError
+from napari_microus.core.mask import IGNORE_VALUE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+
+@overload
+def hard_region(
+    expert: NDArray[Any], nonexpert: NDArray[Any], kernel_size: int
+) -> NDArray[np.bool_]: ...
+@overload
+def hard_region(expert: Tensor, nonexpert: Tensor, kernel_size: int) -> Tensor: ...
+def hard_region(expert: Any, nonexpert: Any, kernel_size: int) -> Any:
+    """Return where two masks differ, widened by a ``kernel_size`` square.
+
+    The square's anchor is ``kernel_size // 2``, as in OpenCV, so an even square
+    reaches one pixel further down and to the right. Frames do not touch each
+    other, and pixels outside a frame count as agreement.
+
+    Parameters
+    ----------
+    expert, nonexpert : ndarray or Tensor, shape (..., H, W)
+        Masks of 0 and 1 (or booleans) on one grid. Where either holds 255, the
+        annotation is unknown and counts as agreement. Arrays are checked for
+        other values; tensors are not (that would wait for the device), and
+        everything but 1 counts as background there.
+    kernel_size : int
+        Edge of the square in pixels; 1 leaves the disagreement as it is.
+
+    Returns
+    -------
+    ndarray or Tensor of bool, shape (..., H, W)
+        True in the hard region, of the kind (and on the device) of the input.
+
+    Raises
+    ------
+    InputError
+        If the shapes differ or have fewer than two dimensions, one mask is an
+        array and the other a tensor, an array holds other values, or
+        ``kernel_size`` is not a positive whole number.
+
+    References
+    ----------
+    .. [1] Jiang et al., "MicroSegNet", Comput. Med. Imaging Graph. 2024, 102326.
+    """
+    if isinstance(expert, np.ndarray) != isinstance(nonexpert, np.ndarray):
+        raise InputError(
+            "Two masks must be of one kind; got "
+            f"{type(expert).__name__} and {type(nonexpert).__name__}. "
+            "Convert both to arrays or both to tensors."
+        )
+    if expert.shape != nonexpert.shape:
+        raise InputError(
+            f"Two masks must share a grid; got {tuple(expert.shape)} and "
+            f"{tuple(nonexpert.shape)}. Resample one of them first."
+        )
+    if isinstance(expert, np.ndarray):
+        _check_values(expert)
+        _check_values(nonexpert)
+    known = (expert != IGNORE_VALUE) & (nonexpert != IGNORE_VALUE)
+    return dilate(((expert == 1) ^ (nonexpert == 1)) & known, kernel_size)
+
+
+@overload
+def dilate(mask: NDArray[np.bool_], kernel_size: int) -> NDArray[np.bool_]: ...
+@overload
+def dilate(mask: Tensor, kernel_size: int) -> Tensor: ...
+def dilate(mask: Any, kernel_size: int) -> Any:
+    """Widen a boolean mask (..., H, W) by a square; see `hard_region`.
+
+    Both axes in turn, by ORs of shifted copies that double their reach: some
+    thirty times faster than max pooling on a CPU.
+    """
+    check_kernel_size(kernel_size)
+    if mask.ndim < 2:
+        raise InputError(
+            "A mask must have rows and columns; got shape "
+            f"{tuple(mask.shape)}. Pass an array of shape (..., H, W)."
+        )
+    before = kernel_size // 2
+    after = kernel_size - 1 - before
+    if isinstance(mask, np.ndarray):
+        edges = [(0, 0)] * (mask.ndim - 2) + [(before, after)] * 2
+        mask = np.pad(mask, edges)
+    else:
+        from torch.nn.functional import pad
+
+        mask = pad(mask, (before, after, before, after))
+    reach = 1
+    while reach < kernel_size:
+        step = min(reach, kernel_size - reach)
+        mask = mask[..., step:] | mask[..., :-step]
+        mask = mask[..., step:, :] | mask[..., :-step, :]
+        reach += step
+    return mask
+
+
+def check_kernel_size(kernel_size: int) -> None:
+    """Raise InputError unless ``kernel_size`` is a positive whole number."""
+    is_whole = isinstance(kernel_size, (int, np.integer))
+    if not is_whole or isinstance(kernel_size, bool) or kernel_size < 1:
+        raise InputError(
+            "kernel_size must be a positive whole number of pixels; got "
+            f"{kernel_size!r}. Use 1 for the disagreement alone."
+        )
+
+
+def _check_values(mask: NDArray[Any]) -> None:
+    if mask.dtype == np.bool_:
+        return
+    strange = (mask != 0) & (mask != 1) & (mask != IGNORE_VALUE)
+    if strange.any():
+        raise InputError(
+            "A mask must hold 0, 1 or 255 (ignored); got "
+            f"{mask[strange].flat[0]}. Choose one label first."
+        )

@@ -1,0 +1,158 @@
+"""Read the many ways a mask is stored as one: 0, 1, and 255 for undecided."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_microus.core.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Value of a pixel that nobody decided: no loss and no metric counts it.
+IGNORE_VALUE = 255
+
+_MOST_COUNTED = 1 << 16
+
+
+def label_values(array: NDArray[Any]) -> list[int]:
+    """Return the values other than 0 that ``array`` holds, in ascending order.
+
+    Raises
+    ------
+    InputError
+        If the array holds fractions, NaN or infinity: a probability, no mask.
+    """
+    if array.dtype == np.bool_:
+        return [1] if array.any() else []
+    if array.dtype == np.uint8 and array.size and array.max() <= 1:
+        return [1] if array.any() else []
+    found: set[int] = set()
+    for frame in array if array.ndim > 2 else (array,):
+        values = _unique(frame)
+        if values.dtype.kind == "f" and not (
+            np.isfinite(values).all() and (values == np.round(values)).all()
+        ):
+            raise InputError(
+                "A mask must hold whole numbers; got "
+                f"{_first_odd(values):g}. Threshold probabilities first."
+            )
+        found.update(int(value) for value in values)
+    return sorted(found - {0})
+
+
+def foreground_value(array: NDArray[Any], *, name: str = "mask") -> int:
+    """Return the one value that means foreground in ``array``.
+
+    255 means foreground only where no other value does (a 0/255 mask); beside
+    another value it means undecided. An empty mask answers 1.
+
+    Raises
+    ------
+    InputError
+        If several labels could be meant.
+    """
+    values = label_values(array)
+    labels = [value for value in values if value != IGNORE_VALUE]
+    if len(labels) > 1:
+        listed = ", ".join(str(value) for value in labels[:8])
+        raise InputError(
+            f"One label of {name} must be chosen; got several ({listed}). "
+            "Choose the label value to compare."
+        )
+    if labels:
+        return labels[0]
+    return IGNORE_VALUE if values else 1
+
+
+def as_mask(
+    array: NDArray[Any], value: int | None = None, *, name: str = "mask"
+) -> NDArray[np.uint8]:
+    """Return ``array`` as uint8 of 0, 1 and 255 (undecided), of the same shape.
+
+    Parameters
+    ----------
+    array : ndarray
+        bool, integers, or floats that hold whole numbers.
+    value : int, optional
+        Label that means foreground; None finds it, see `foreground_value`.
+    name : str
+        What to call the mask in an error.
+
+    Raises
+    ------
+    InputError
+        If the array holds fractions, or several labels and no ``value`` is given.
+    """
+    array = np.asarray(array)
+    if value is None:
+        value = foreground_value(array, name=name)
+    mask = (array == value).view(np.uint8)
+    if value != IGNORE_VALUE and _may_hold_undecided(array):
+        mask[array == IGNORE_VALUE] = IGNORE_VALUE
+    return mask
+
+
+def decided(*masks: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return where every one of ``masks`` is decided (not 255)."""
+    valid = masks[0] != IGNORE_VALUE
+    for mask in masks[1:]:
+        valid &= mask != IGNORE_VALUE
+    return valid
+
+
+def settle(
+    first: NDArray[np.uint8], second: NDArray[np.uint8]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return both masks as bool, made to agree where one is undecided.
+
+    An undecided pixel takes the other mask's value, so that it adds no difference
+    to a distance; where both are undecided it is background.
+    """
+    one, two = first == 1, second == 1
+    open_one, open_two = first == IGNORE_VALUE, second == IGNORE_VALUE
+    settled_one = np.where(open_one, two, one)
+    settled_two = np.where(open_two, one, two)
+    return settled_one, settled_two
+
+
+def check_same_shape(*arrays: NDArray[Any]) -> None:
+    """Refuse masks of different shapes with a sentence.
+
+    Raises
+    ------
+    InputError
+        If the shapes differ.
+    """
+    shapes = {array.shape for array in arrays}
+    if len(shapes) > 1:
+        listed = " and ".join(str(array.shape) for array in arrays)
+        raise InputError(
+            f"Masks must share a grid; got {listed}. Resample one of them first."
+        )
+
+
+def _may_hold_undecided(array: NDArray[Any]) -> bool:
+    if array.dtype == np.bool_ or array.size == 0:
+        return False
+    return bool(array.max() >= IGNORE_VALUE)
+
+
+def _unique(frame: NDArray[Any]) -> NDArray[Any]:
+    if frame.size == 0:
+        return np.empty(0, np.int64)
+    low, high = frame.min(), frame.max()
+    if low == high:
+        return np.array([low])
+    # Counting is some fifty times faster than the sort of np.unique.
+    if frame.dtype.kind in "iu" and int(high) - int(low) < _MOST_COUNTED:
+        offset = (frame - low).ravel().astype(np.intp, copy=False)
+        return np.flatnonzero(np.bincount(offset)) + int(low)
+    return np.unique(frame)
+
+
+def _first_odd(values: NDArray[Any]) -> float:
+    odd = values[~np.isfinite(values) | (values != np.round(values))]
+    return float(odd[0])

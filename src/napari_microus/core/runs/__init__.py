@@ -1,0 +1,1 @@
+"""Run folders: written by a training, followed by docks, Slicer and the CLI."""

@@ -1,0 +1,1 @@
+"""What the three docks share: work in threads, layers, controls."""

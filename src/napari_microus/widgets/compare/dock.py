@@ -1,0 +1,224 @@
+"""Dock widget in which two annotators' masks are compared, settled and taught from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QCoreApplication, QEvent
+from qtpy.QtWidgets import (
+    QProgressBar,
+    QSizePolicy,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_microus.widgets._shared.controls import scrolled
+from napari_microus.widgets.compare.blind import BlindMode
+from napari_microus.widgets.compare.difference import DifferenceTab
+from napari_microus.widgets.compare.frames import FramesTab
+from napari_microus.widgets.compare.live import LiveComparison
+from napari_microus.widgets.compare.naming import OPEN, Naming
+from napari_microus.widgets.compare.picker import PairPicker
+from napari_microus.widgets.compare.regions import RegionsTab
+from napari_microus.widgets.compare.tools import ToolsTab
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import napari.viewer
+
+    from napari_microus.widgets.compare.pair import Pair
+
+
+class CompareWidget(QWidget):
+    """Compare two annotators' masks while they are edited, and settle them.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Viewer to read from and add to.
+    journal_folder : Path, optional
+        Where unsaved decisions are kept; None takes the user's state folder.
+    parent : QWidget, optional
+        Qt parent.
+
+    Attributes
+    ----------
+    comparison : LiveComparison or None
+        What is being compared.
+    """
+
+    def __init__(
+        self,
+        viewer: napari.viewer.Viewer,
+        *,
+        journal_folder: Path | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self.comparison: LiveComparison | None = None
+        self.blind: BlindMode | None = None
+        self.picker = PairPicker(viewer)
+        self.progress = QProgressBar()
+        self.progress.setVisible(False)
+        self.progress.setTextVisible(False)
+        self.progress.setMaximumHeight(6)
+        self.difference = DifferenceTab(viewer)
+        self.frames = FramesTab(viewer)
+        self.regions = RegionsTab(viewer, journal_folder)
+        self.tools = ToolsTab(viewer)
+        self.tabs = QTabWidget()
+        self.tabs.addTab(scrolled(self.difference), "Difference")
+        self.tabs.addTab(scrolled(self.frames), "Frames")
+        self.tabs.addTab(scrolled(self.regions), "Settle")
+        self.tabs.addTab(scrolled(self.tools), "Tools")
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.picker)
+        layout.addWidget(self.progress)
+        layout.addWidget(self.tabs, 1)
+        self.setMinimumWidth(320)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        self._connect()
+
+    def _connect(self) -> None:
+        self.picker.chosen.connect(self.compare)
+        self.regions.saved.connect(self.unblind)
+        self.regions.naming_loaded.connect(self._on_naming_loaded)
+        self.tools.blind_asked.connect(self.go_blind)
+        self.tools.submitted.connect(self.submit)
+        self.tools.unblinded.connect(self.unblind)
+        application = QCoreApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self.close_down)
+
+    def event(self, event: QEvent) -> bool:
+        """Let go of the viewer when napari takes the dock away."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.close_down()
+        return bool(super().event(event))
+
+    def compare(self, pair: Pair) -> None:
+        """Show where two masks differ, and keep it true while they are edited."""
+        self._end_comparison()
+        comparison = LiveComparison(self._viewer, pair)
+        self.comparison = comparison
+        comparison.progressed.connect(self._on_progress)
+        comparison.changed.connect(self._on_changed)
+        comparison.ended.connect(self._on_ended)
+        for tab in self._tabs():
+            tab.set_comparison(comparison)
+
+    def go_blind(self, hide: bool = False, naming: Naming | None = None) -> None:
+        """Shuffle names, colours and order; perhaps hide the expert's mask."""
+        comparison = self.comparison
+        if comparison is None or self.blind is not None:
+            return
+        pair = comparison.pair
+        self.blind = BlindMode(
+            self._viewer, pair, hide=pair.expert if hide else None, naming=naming
+        )
+        self.blind.ended.connect(self._on_unblinded)
+        self.picker.setVisible(False)
+        # What would give the hidden mask away.
+        comparison.layer.visible = not hide
+        for index in range(3):
+            self.tabs.setTabEnabled(index, not hide)
+        if hide:
+            self.tabs.setCurrentIndex(3)
+            self._viewer.layers.selection.active = pair.nonexpert
+        self._show_naming(self.blind.naming)
+        self.tools.show_blind(is_blind=True, is_hidden=hide)
+
+    def submit(self) -> None:
+        """Show the mask that was hidden."""
+        if self.blind is None:
+            return
+        self.blind.submit()
+        for index in range(3):
+            self.tabs.setTabEnabled(index, True)
+        if self.comparison is not None:
+            self.comparison.layer.visible = True
+        self.tools.show_blind(is_blind=True, is_hidden=False)
+
+    def unblind(self) -> None:
+        """Show who is who."""
+        if self.blind is not None:
+            self.submit()
+            self.blind.end()
+
+    def close_down(self) -> None:
+        """Let go of the viewer: the dock or the application is going away."""
+        self.unblind()
+        self.picker.close_down()
+        self.regions.close_down()
+        self.tools.close_down()
+        self._end_comparison()
+
+    def _on_unblinded(self) -> None:
+        self.blind = None
+        self.picker.setVisible(True)
+        self._show_naming(OPEN)
+        self.tools.show_blind(is_blind=False, is_hidden=False)
+
+    def _on_naming_loaded(self, naming: Naming) -> None:
+        self.go_blind(naming=naming)
+
+    def _show_naming(self, naming: Naming) -> None:
+        if self.comparison is None:
+            return
+        if self.comparison.layer in self._viewer.layers:
+            self.comparison.show_naming(naming)
+        else:
+            self.comparison.naming = naming
+        for tab in (self.difference, self.frames, self.regions):
+            tab.show_naming()
+
+    def _tabs(self) -> tuple[DifferenceTab, FramesTab, RegionsTab, ToolsTab]:
+        return self.difference, self.frames, self.regions, self.tools
+
+    def _on_progress(self, done: int, total: int) -> None:
+        self.progress.setRange(0, total)
+        self.progress.setValue(done)
+        self.progress.setVisible(done < total)
+
+    def _on_changed(self, frames: set[int]) -> None:
+        comparison = self.comparison
+        if comparison is not None and not comparison.is_busy:
+            self.progress.setVisible(False)
+
+    def _end_comparison(self) -> None:
+        comparison, self.comparison = self.comparison, None
+        if comparison is None:
+            return
+        self.unblind()
+        self.regions.stop()
+        comparison.widen(None)
+        comparison.close()
+        if comparison.layer in self._viewer.layers:
+            self._viewer.layers.remove(comparison.layer)
+        for tab in self._tabs():
+            tab.set_comparison(None)
+
+    def _on_ended(self, reason: str) -> None:
+        if self.comparison is None:  # the dock itself has ended it
+            return
+        self.unblind()
+        comparison, self.comparison = self.comparison, None
+        self.progress.setVisible(False)
+        for tab in self._tabs():
+            tab.set_comparison(None)
+        layer = comparison.layer
+        if layer in self._viewer.layers:
+            layer.name = f"{layer.name} (no longer live)"
+        self.picker.message.setText(reason)
+
+
+def open_settle(viewer: napari.viewer.Viewer) -> None:
+    """Open the dock on the tab in which regions are settled."""
+    _, widget = viewer.window.add_plugin_dock_widget(
+        "napari-microus", "Compare annotations"
+    )
+    assert isinstance(widget, CompareWidget)
+    widget.tabs.setCurrentIndex(2)

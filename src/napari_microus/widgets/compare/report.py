@@ -1,0 +1,129 @@
+"""Write a trainee's report over folders of cases."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QToolButton,
+    QWidget,
+)
+
+from napari_microus.widgets.compare.toolbox import ToolBox
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari.components import ViewerModel
+
+    from napari_microus.core.events import Event
+
+
+class ReportBox(ToolBox):
+    """Folders of masks and scans, and a button that writes one HTML file."""
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        super().__init__("Trainee report", viewer)
+        self._page = Path()
+        self.reference = FolderRow("Folder of the reference's masks.")
+        self.trainee = FolderRow("Folder of the masks of one annotator.")
+        self.scans = FolderRow("Folder of the scans, shown under the contours.")
+        self.scans.line.setPlaceholderText("optional")
+        self.report_button = QPushButton("Write report…")
+        self.report_button.setToolTip(
+            "One annotator against a reference over many cases: bias, worst frames, "
+            "trend. Files pair by the number that ends their names."
+        )
+        form = QFormLayout(self)
+        form.addRow("Reference", self.reference)
+        form.addRow("Trainee", self.trainee)
+        form.addRow("Scans", self.scans)
+        form.addRow(self.report_button)
+        form.addRow(self.message)
+        form.addRow(self.cancel_button)
+        self.report_button.clicked.connect(self._ask_for_report)
+
+    def report(self, page: Path) -> None:
+        """Write the report over the chosen folders, in a thread."""
+        reference, trainee = self.reference.path, self.trainee.path
+        if reference is None or trainee is None:
+            self.message.setText(
+                "A report needs the reference's folder and the trainee's; got "
+                f"{'neither' if reference is trainee else 'one'}. Choose them above."
+            )
+            return
+        self._page = page
+        self._run(
+            functools.partial(_report, reference, trainee, self.scans.path, page),
+            self._on_report,
+        )
+
+    def _on_report(self, notices: list[str]) -> None:
+        said = [f"Wrote {self._page}.", *notices[:5]]
+        if len(notices) > 5:
+            said.append(f"… and {len(notices) - 5} more files without a partner.")
+        self.message.setText("\n".join(said))
+
+    def _ask_for_report(self) -> None:
+        page, _ = QFileDialog.getSaveFileName(
+            self, "Save the report", "report.html", "Web page (*.html)"
+        )
+        if page:
+            self.report(Path(page))
+
+
+class FolderRow(QWidget):
+    """A folder to type or to browse for."""
+
+    def __init__(self, tip: str) -> None:
+        super().__init__()
+        self.line = QLineEdit()
+        self.setToolTip(tip)
+        button = QToolButton()
+        button.setText("…")
+        button.clicked.connect(self._browse)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.line, 1)
+        row.addWidget(button)
+
+    @property
+    def path(self) -> Path | None:
+        """The folder, None where none is chosen."""
+        text = self.line.text().strip()
+        return Path(text) if text else None
+
+    def _browse(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, self.toolTip())
+        if folder:
+            self.line.setText(folder)
+
+
+def _report(
+    reference: Path, trainee: Path, scans: Path | None, page: Path
+) -> Generator[Event, None, list[str]]:
+    from napari_microus.core.compare.trainee import compare_trainee
+    from napari_microus.core.compare.trainee_page import write_trainee_page
+    from napari_microus.core.events import Notice
+
+    work = compare_trainee(reference, trainee, scans)
+    notices = []
+    while True:
+        try:
+            event = next(work)
+        except StopIteration as stop:
+            cases = stop.value
+            break
+        if isinstance(event, Notice):
+            notices.append(event.message)
+        yield event
+    # The file dialog has asked before it named an existing file.
+    write_trainee_page(cases, page, trainee=trainee.name, overwrite=True)
+    return notices

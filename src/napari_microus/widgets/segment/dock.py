@@ -1,0 +1,334 @@
+"""Dock widget that draws the prostate capsule as an editable layer."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QFrame,
+    QGroupBox,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QShortcut,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_microus.core import library
+from napari_microus.core.errors import InputError, MicroUSError
+from napari_microus.core.events import Notice, Progress
+from napari_microus.widgets._shared.layers import geometry
+from napari_microus.widgets._shared.worker import start_worker
+from napari_microus.widgets.segment.form import SegmentForm
+from napari_microus.widgets.segment.layers import (
+    add_map,
+    check_image,
+    current_frame,
+    describe,
+    find_capsule,
+    mend_frames,
+    provenance,
+)
+from napari_microus.widgets.segment.partial_capsule import PartialCapsule
+from napari_microus.widgets.segment.readout import Readout
+from napari_microus.widgets.segment.work import (
+    PartialMask,
+    Request,
+    Segmenter,
+    load_lazily,
+    predict_lazily,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    import napari
+    from napari.layers import Image, Labels
+    from qtpy.QtGui import QShowEvent
+
+    from napari_microus.core.events import Event
+    from napari_microus.core.library import LoadedModel, ModelInfo
+    from napari_microus.widgets._shared.worker import Worker
+    from napari_microus.widgets.segment.work import Segmented
+
+_log = logging.getLogger(__name__)
+
+SHORTCUT = "Ctrl+Return"
+# Let the dock appear before work begins beside it.
+_WARM_UP_AFTER_MS = 300
+NOTE = "For research and teaching. Not for clinical use."
+
+
+class SegmentWidget(QWidget):
+    """Draw the capsule in the chosen image, as a layer to edit and to measure.
+
+    Parameters
+    ----------
+    viewer : Viewer or ViewerModel
+        Viewer to read from and add to.
+    predict : callable
+        `core.predict.predict`, imported when the first run begins.
+    load_model : callable
+        `core.library.load_model`, called when the dock has been opened.
+    list_models : callable
+        `core.library.list_models`.
+    parent : QWidget, optional
+        Qt parent.
+    """
+
+    def __init__(
+        self,
+        viewer: napari.viewer.Viewer,
+        *,
+        predict: Callable[..., Generator[Event, None, Any]] = predict_lazily,
+        load_model: Callable[..., LoadedModel] = load_lazily,
+        list_models: Callable[[], list[ModelInfo]] = library.list_models,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        # napari hands docks a proxy that makes new objects of the same layers at
+        # each access; to know a layer again takes the viewer itself.
+        viewer = getattr(viewer, "__wrapped__", viewer)
+        self._viewer = viewer
+        self._segmenter = Segmenter(load_model, predict)
+        self._worker: Worker | None = None
+        self._image: Image | None = None
+        self._request: Request | None = None
+        self._growing = PartialCapsule(viewer, self)
+        self._idle: QTimer | None = None
+
+        self.form = SegmentForm(viewer, list_models)
+        self.run_button = QPushButton("Segment")
+        self.run_button.setToolTip(f"Draw the capsule ({SHORTCUT}).")
+        self.progress = QProgressBar()
+        self.message = QLabel()
+        self.area = QLabel("–")
+        self.volume = QLabel("–")
+        self.readout = Readout(viewer, self)
+        self._lay_out()
+
+        self.run_button.clicked.connect(self._run_or_cancel)
+        shortcut = QShortcut(QKeySequence(SHORTCUT), self)
+        shortcut.activated.connect(self.run_button.click)
+        self.form.changed.connect(self._check_ready)
+        self.readout.changed.connect(self._show_size)
+        viewer.layers.selection.events.active.connect(self._follow_selection)
+        viewer.layers.events.removed.connect(self._forget_removed)
+        self._follow_selection()
+        self._check_ready()
+
+    def _lay_out(self) -> None:
+        self.progress.setVisible(False)
+        self.message.setVisible(False)
+        self.message.setWordWrap(True)
+        self.message.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse
+        )
+        self.run_button.setSizePolicy(
+            QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed
+        )
+        self.size_box = QGroupBox("Capsule")
+        sizes = QFormLayout(self.size_box)
+        sizes.addRow("Frame area", self.area)
+        sizes.addRow("Volume", self.volume)
+        for value in (self.area, self.volume):
+            value.setWordWrap(True)
+            value.setToolTip(
+                "Of everything drawn in the layer named above, also by hand. In "
+                "pixels where the image does not tell its size."
+            )
+        note = QLabel(NOTE)
+        note.setWordWrap(True)
+        note.setStyleSheet("font-size: 11px; font-style: italic")
+
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        for row in (
+            self.form,
+            self.run_button,
+            self.progress,
+            self.message,
+            self.size_box,
+            note,
+        ):
+            column.addWidget(row)
+        column.addStretch()
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidget(inside)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(scroll)
+        self.setMinimumWidth(260)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+
+    @property
+    def is_running(self) -> bool:
+        """True from the click on *Segment* until its end."""
+        return self._worker is not None
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Warm up for the first run, once; Qt's name."""
+        super().showEvent(event)
+        if self._idle is None:
+            self._idle = QTimer(self)
+            self._idle.setSingleShot(True)
+            self._idle.timeout.connect(self._warm_up)
+            self._idle.start(_WARM_UP_AFTER_MS)
+
+    def _warm_up(self) -> None:
+        model = self.form.model
+        if model is not None and not self.is_running:
+            warm_up = start_worker(self._segmenter.warm_up, model, self.form.device)
+            self.destroyed.connect(warm_up.forget)
+
+    def _check_ready(self) -> None:
+        """Allow a run when everything is chosen, else say what is missing."""
+        if self.is_running:
+            return
+        try:
+            check_image(self.form.image)
+            if self.form.model is None:
+                raise InputError(
+                    "There must be a model to segment with; got an empty library. "
+                    "Train one, or import one with 'napari-microus models import'."
+                )
+        except InputError as error:
+            self.run_button.setEnabled(False)
+            self._say(str(error))
+            return
+        if not self.run_button.isEnabled():
+            self.run_button.setEnabled(True)
+            self._say("")
+
+    def _run_or_cancel(self) -> None:
+        if self._worker is not None:
+            self._worker.quit()
+            self.run_button.setEnabled(False)
+            self.run_button.setText("Cancelling …")
+            return
+        image, model = check_image(self.form.image), self.form.model
+        assert model is not None  # the button is off without one
+        self._image = image
+        self._request = Request(
+            image.data,
+            {**geometry(image), "metadata": image.metadata, "rgb": image.rgb},
+            model,
+            self.form.device,
+            self.form.frames(),
+            self.form.settings(),
+            self.form.maps(),
+            current_frame(self._viewer, image),
+        )
+        self._say("")
+        self.form.setEnabled(False)
+        self.run_button.setText("Cancel")
+        self.progress.setRange(0, 0)
+        self.progress.setFormat("")
+        self.progress.setVisible(True)
+        self._worker = start_worker(
+            self._segmenter.run,
+            self._request,
+            yielded=self._on_event,
+            returned=self._on_result,
+            errored=self._on_error,
+            aborted=self._on_cancelled,
+            finished=self._on_finished,
+        )
+        self.destroyed.connect(self._worker.forget)
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self.progress.setRange(0, event.total)
+            self.progress.setValue(event.done)
+            counted = f"{event.done} of {event.total} {event.unit}"
+            self.progress.setFormat(counted if event.total else event.message)
+            if not event.total:
+                self._say(f"{event.message} …")
+            elif event.done == 0:
+                self._say("")
+            self._growing.look()
+        elif isinstance(event, PartialMask):
+            assert self._image is not None  # set by the click that began the run
+            self._growing.begin(self._image, event)
+        elif isinstance(event, Notice):
+            self._say(event.message)
+
+    def _on_result(self, result: Segmented) -> None:
+        assert self._image is not None  # set by the click that began the run
+        assert self._request is not None
+        image, frames = self._image, self._request.frames
+        made = describe(image, self._request, result)
+        old = None if frames is None else find_capsule(self._viewer, image)
+        if old is None or frames is None:
+            layer = self._growing.finish(image, result.mask, made)
+            said = f"Drew the capsule as '{layer.name}' in {result.seconds:.1f} s."
+        else:
+            layer = old
+            is_new = mend_frames(layer, result.mask, frames, made)
+            span = _span(frames)
+            said = (
+                f"Drew {span} of '{layer.name}' anew; Ctrl+Z undoes it."
+                if is_new
+                else f"{span.capitalize()} of '{layer.name}' stays as it was."
+            )
+        if result.is_empty:
+            said = f"The model found no capsule here. {said}"
+        for name, values in result.maps.items():
+            add_map(self._viewer, image, name, values)
+        self.readout.watch(layer)
+        self._say(" ".join([said, *result.notices]))
+
+    def _on_error(self, error: Exception) -> None:
+        self._growing.drop()
+        words = str(error) or type(error).__name__
+        if not isinstance(error, MicroUSError):
+            words = f"Segmenting failed: {words}"
+        _log.error(words, exc_info=error)
+        self._say(words)
+        show_error(words)
+
+    def _on_cancelled(self) -> None:
+        self._growing.drop()
+        self._say("Cancelled; nothing was changed.")
+
+    def _on_finished(self) -> None:
+        self._worker = None
+        self.form.setEnabled(True)
+        self.run_button.setText("Segment")
+        self.run_button.setEnabled(True)
+        self.progress.setVisible(False)
+
+    def _follow_selection(self) -> None:
+        active = self._viewer.layers.selection.active
+        if active is not None and provenance(active) is not None:
+            self.readout.watch(active)
+
+    def _forget_removed(self) -> None:
+        if self.readout.layer not in self._viewer.layers:
+            self.readout.watch(None)
+
+    def _show_size(self, area: str, volume: str) -> None:
+        layer: Labels | None = self.readout.layer
+        self.size_box.setTitle("Capsule" if layer is None else layer.name)
+        self.area.setText(area)
+        self.volume.setText(volume)
+
+    def _say(self, words: str) -> None:
+        self.message.setText(words)
+        self.message.setVisible(bool(words))
+
+
+def _span(frames: tuple[int, ...]) -> str:
+    if len(frames) == 1:
+        return f"frame {frames[0]}"
+    return f"frames {frames[0]} to {frames[-1]}"

@@ -1,0 +1,313 @@
+"""The choices of the *Segment capsule* dock."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QLabel,
+    QSizePolicy,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_microus.core.device import device_statuses
+from napari_microus.widgets._shared.fresh_combo import FreshComboBox
+from napari_microus.widgets.segment.layers import current_frame, frame_count
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.components import ViewerModel
+
+    from napari_microus.core.library import ModelInfo
+
+
+ALL, CURRENT, RANGE = "All frames", "Current frame", "Range of frames"
+
+
+class SegmentForm(QWidget):
+    """Image, model, device, frames and options; ``changed`` when any of them does.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Its list of layers fills the choice of images.
+    list_models : callable
+        Gives what the choice of models holds.
+    """
+
+    changed = Signal()
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        list_models: Callable[[], list[ModelInfo]],
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._list_models = list_models
+        self._models: list[ModelInfo] = []
+        self._make_boxes()
+        self._lay_out()
+        self.refresh_images()
+        self.refresh_models()
+        self._fill_devices()
+        self._on_frames()
+        self.image_box.currentIndexChanged.connect(self._on_image)
+        self.model_box.currentIndexChanged.connect(self._on_model)
+        self.model_box.opening.connect(self._read_library_again)
+        self.frames_box.currentIndexChanged.connect(self._on_frames)
+        layers = viewer.layers.events
+        for event in (layers.inserted, layers.removed, layers.reordered):
+            event.connect(self.refresh_images)
+        viewer.layers.selection.events.active.connect(self._follow_selection)
+
+    def _make_boxes(self) -> None:
+        self.image_box = _combo("The scan or frame to segment. Follows your selection.")
+        self.model_box = _combo(
+            "The trained network that draws the capsule. "
+            "Your own models appear here after training.",
+            FreshComboBox(),
+        )
+        self.device_box = _combo(
+            "What does the computing. Automatic takes a graphics card if there is one."
+        )
+        self.frames_box = _combo(
+            "All frames makes a new layer. The current frame or a range mends "
+            "the capsule layer of this image; Ctrl+Z undoes it."
+        )
+        self.frames_box.addItems([ALL, CURRENT, RANGE])
+        self.first_frame = _spin("First frame of the range, counted from 0.")
+        self.last_frame = _spin("Last frame of the range, included.")
+        self.model_note = QLabel()
+        self.model_note.setWordWrap(True)
+        self.model_note.setStyleSheet("font-size: 11px")
+        self.probability = _check(
+            "Probability layer",
+            "Also show how sure the model is that a pixel is gland.",
+        )
+        self.uncertainty = _check(
+            "Uncertainty layer",
+            "Also show where the model hesitates: bright where it is a coin flip.",
+        )
+        self.flip = _check(
+            "Ask twice (mirrored)",
+            "Average with the answer to the mirrored frame: steadier, half as fast.",
+            is_on=preferred("flip", False),
+        )
+        self.largest = _check(
+            "Largest piece only", "Drop smaller pieces in each frame.", is_on=True
+        )
+        self.holes = _check(
+            "Fill holes", "Fill what the capsule encloses in each frame.", is_on=True
+        )
+
+    def _lay_out(self) -> None:
+        self.range_row = QWidget()
+        ends = QFormLayout(self.range_row)
+        ends.setContentsMargins(0, 0, 0, 0)
+        ends.addRow("from", self.first_frame)
+        ends.addRow("to", self.last_frame)
+        rows = QFormLayout()
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        rows.addRow("Image", self.image_box)
+        rows.addRow("Model", self.model_box)
+        rows.addRow("", self.model_note)
+        rows.addRow("Device", self.device_box)
+        rows.addRow("Frames", self.frames_box)
+        rows.addRow("", self.range_row)
+        self.options = QCollapsible("More options")
+        self.options.layout().setContentsMargins(0, 0, 0, 0)
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(12, 0, 0, 0)
+        for box in (
+            self.probability,
+            self.uncertainty,
+            self.flip,
+            self.largest,
+            self.holes,
+        ):
+            column.addWidget(box)
+        self.options.addWidget(inner)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(rows)
+        layout.addWidget(self.options)
+
+    @property
+    def image(self) -> Image | None:
+        """The chosen image layer."""
+        layer = self.image_box.currentData()
+        return layer if layer in self._viewer.layers else None
+
+    @property
+    def model(self) -> ModelInfo | None:
+        """The chosen model."""
+        index = self.model_box.currentIndex()
+        return self._models[index] if 0 <= index < len(self._models) else None
+
+    @property
+    def device(self) -> str:
+        """The chosen device's name."""
+        return str(self.device_box.currentData())
+
+    def frames(self) -> tuple[int, ...] | None:
+        """Return the chosen frames, None for all."""
+        image = self.image
+        choice = self.frames_box.currentText()
+        if image is None or choice == ALL:
+            return None
+        if choice == CURRENT:
+            return (current_frame(self._viewer, image),)
+        ends = sorted((self.first_frame.value(), self.last_frame.value()))
+        return tuple(range(ends[0], ends[1] + 1))
+
+    def settings(self) -> dict[str, Any]:
+        """Return the options as arguments of ``predict``."""
+        return {
+            "largest_component": self.largest.isChecked(),
+            "fill_holes": self.holes.isChecked(),
+            "flip": self.flip.isChecked(),
+        }
+
+    def maps(self) -> tuple[str, ...]:
+        """Return the maps that are wanted beside the mask."""
+        wanted = {"probability": self.probability, "uncertainty": self.uncertainty}
+        return tuple(name for name, box in wanted.items() if box.isChecked())
+
+    def refresh_images(self) -> None:
+        """Bring the choice of images in line with the viewer's layers."""
+        chosen = self.image_box.currentData()
+        images = [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+        active = self._viewer.layers.selection.active
+        if chosen not in images:
+            chosen = active if active in images else (images[-1] if images else None)
+        self.image_box.blockSignals(True)
+        self.image_box.clear()
+        for layer in images:
+            self.image_box.addItem(layer.name, layer)
+            layer.events.name.disconnect(self._rename)
+            layer.events.name.connect(self._rename)
+        self.image_box.setCurrentIndex(images.index(chosen) if chosen else -1)
+        self.image_box.blockSignals(False)
+        self._on_image()
+
+    def refresh_models(self, select: str | None = None) -> None:
+        """Read the library again, keep the choice or choose ``select``."""
+        chosen = select or self.model_box.currentText()
+        self._models = self._list_models()
+        self.model_box.blockSignals(True)
+        self.model_box.clear()
+        for index, model in enumerate(self._models):
+            self.model_box.addItem(model.name)
+            if model.problem:
+                _disable(self.model_box, index, model.problem)
+        usable = [i for i, model in enumerate(self._models) if not model.problem]
+        named = [i for i in usable if self._models[i].name == chosen]
+        self.model_box.setCurrentIndex((named or usable or [-1])[0])
+        self.model_box.blockSignals(False)
+        self._on_model()
+
+    def _read_library_again(self) -> None:
+        self.refresh_models()
+
+    def _fill_devices(self) -> None:
+        for index, device in enumerate(device_statuses()):
+            self.device_box.addItem(device.label, device.name)
+            if not device.is_available:
+                _disable(self.device_box, index, f"Not here: {device.reason}.")
+            elif device.name == preferred("device", "auto"):
+                self.device_box.setCurrentIndex(index)
+
+    def _rename(self) -> None:
+        for index in range(self.image_box.count()):
+            self.image_box.setItemText(index, self.image_box.itemData(index).name)
+
+    def _follow_selection(self) -> None:
+        index = self.image_box.findData(self._viewer.layers.selection.active)
+        if index >= 0 and self.isEnabled():
+            self.image_box.setCurrentIndex(index)
+
+    def _on_image(self) -> None:
+        image = self.image
+        count = frame_count(image) if image is not None and image.ndim > 1 else 1
+        for box in (self.first_frame, self.last_frame):
+            box.setMaximum(count - 1)
+        if self.last_frame.value() == 0:
+            self.last_frame.setValue(count - 1)
+        self.changed.emit()
+
+    def _on_model(self) -> None:
+        model = self.model
+        self.model_note.setText("" if model is None else _summary(model))
+        # As rich text, which wraps; plain tooltips are as wide as their longest line.
+        card = "" if model is None else escape(model.card)
+        self.model_note.setToolTip(f"<div style='white-space: pre-wrap'>{card}</div>")
+        self.model_note.setVisible(bool(self.model_note.text()))
+        self.changed.emit()
+
+    def _on_frames(self) -> None:
+        self.range_row.setVisible(self.frames_box.currentText() == RANGE)
+        self.changed.emit()
+
+
+def preferred(name: str, default: Any) -> Any:
+    """Return a value of napari's *Preferences* for this dock, or ``default``.
+
+    Versions of napari without settings for plugins have none.
+    """
+    try:
+        from napari.settings import get_plugin_settings
+
+        return getattr(get_plugin_settings("napari-microus").segment, name)
+    except (ImportError, KeyError, AttributeError):
+        return default
+
+
+def _summary(model: ModelInfo) -> str:
+    """Return one line on where a model comes from and how good it was found."""
+    origin = "Comes with the plugin" if model.is_bundled else "From your library"
+    return f"{origin}; version {model.version}"
+
+
+def _combo(tip: str, box: QComboBox | None = None) -> QComboBox:
+    box = QComboBox() if box is None else box
+    box.setToolTip(tip)
+    # Long names must not widen the dock.
+    box.setSizeAdjustPolicy(
+        QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+    )
+    box.setMinimumContentsLength(8)
+    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    return box
+
+
+def _spin(tip: str) -> QSpinBox:
+    box = QSpinBox()
+    box.setToolTip(tip)
+    return box
+
+
+def _check(text: str, tip: str, *, is_on: bool = False) -> QCheckBox:
+    box = QCheckBox(text)
+    box.setToolTip(tip)
+    box.setChecked(is_on)
+    return box
+
+
+def _disable(box: QComboBox, index: int, reason: str) -> None:
+    item = box.model().item(index)
+    item.setEnabled(False)
+    box.setItemData(index, reason, Qt.ItemDataRole.ToolTipRole)

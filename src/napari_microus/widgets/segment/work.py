@@ -1,0 +1,202 @@
+"""What happens in the thread between *Run* and the new layer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_microus.core.events import Event, Notice, Progress
+from napari_microus.core.volume import Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+    from numpy.typing import NDArray
+
+    from napari_microus.core.library import LoadedModel, ModelInfo
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything the thread needs, read from the window beforehand.
+
+    ``data`` and ``attributes`` are those of the image layer; ``frames`` is None for
+    all. ``maps`` names what is wanted beside the mask. ``shown`` is the frame in
+    view, which is drawn first.
+    """
+
+    data: Any
+    attributes: Mapping[str, Any]
+    model: ModelInfo
+    device: str
+    frames: tuple[int, ...] | None
+    settings: Mapping[str, Any]
+    maps: tuple[str, ...] = ()
+    shown: int | None = None
+
+
+# A run that will take longer shows the capsule frame by frame. Making a layer holds up
+# the window for a moment, which a shorter run can spare its user.
+LONG_S = 0.8
+# A frame asked alone takes so many times as long as one of a batch, at most.
+_ALONE = 10
+_PATIENCE_S = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class PartialMask(Event):
+    """The first of all frames is drawn in ``mask`` (Z, Y, X); the others follow.
+
+    The thread waits a while for ``is_shown``: the window needs the processor.
+    """
+
+    mask: NDArray[np.uint8]
+    is_shown: threading.Event
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """The mask of a request, (Z, Y, X), with wanted maps and what made it."""
+
+    mask: NDArray[Any]
+    maps: Mapping[str, NDArray[Any]]
+    model: LoadedModel
+    seconds: float
+    notices: tuple[str, ...]
+    is_empty: bool
+
+
+class Segmenter:
+    """Loads a model once and predicts with it as often as asked.
+
+    Parameters
+    ----------
+    load_model, predict : callable
+        ``core.library.load_model`` and ``core.predict.predict``, or stand-ins.
+    """
+
+    def __init__(
+        self,
+        load_model: Callable[..., LoadedModel],
+        predict: Callable[..., Generator[Event, None, Any]],
+    ) -> None:
+        self._load_model = load_model
+        self._predict = predict
+        self._loaded: tuple[Any, LoadedModel] | None = None
+        self._loading = threading.Lock()
+        self._can_draw = False
+        self._was_asked = False
+
+    def warm_up(self, model: ModelInfo, device: str) -> Generator[None, None, None]:
+        """Do beforehand what the first run would have to wait for.
+
+        Imports PyTorch, loads the model, asks it once, and has napari compile what
+        draws a mask; a run that begins meanwhile waits for the step it needs.
+        """
+        loaded = self._model(model, device)
+        yield
+        if self._was_asked:  # the run does the rest itself, and needs the processor
+            return
+        noise = np.random.default_rng(0).integers(0, 255, (1, 64, 64), np.uint8)
+        for _ in self._predict(loaded, Volume(noise), device=device):
+            yield
+        self._prepare_drawing()
+
+    def run(self, request: Request) -> Generator[Event, None, Segmented]:
+        """Segment what the request holds; touches no layer."""
+        from napari_microus.widgets._shared.layers import volume_from_layer_data
+
+        started = time.perf_counter()
+        self._was_asked = True
+        yield Progress(0, 0, "frames", "Reading the image")
+        volume = volume_from_layer_data(request.data, request.attributes)
+        notices = list(volume.metadata.get("notices", ()))
+        yield Progress(0, 0, "frames", f"Loading {request.model.name}")
+        model = self._model(request.model, request.device)
+        mask = np.zeros(volume.shape, np.uint8)
+        work = self._predict(
+            model,
+            volume,
+            device=request.device,
+            frames=request.frames,
+            first=request.shown,
+            out=mask,
+            **request.settings,
+        )
+        is_growing = request.frames is not None
+        asked = time.perf_counter()
+        try:
+            while True:
+                try:
+                    event = next(work)
+                except StopIteration as stop:
+                    prediction = stop.value
+                    break
+                if isinstance(event, Notice):
+                    notices.append(event.message)
+                if isinstance(event, Progress) and event.done == 0:
+                    asked = time.perf_counter()
+                elif isinstance(event, Progress) and not is_growing:
+                    is_growing = _is_long(time.perf_counter() - asked, event)
+                    if is_growing:
+                        self._prepare_drawing()
+                        growing = PartialMask(mask, threading.Event())
+                        yield growing
+                        growing.is_shown.wait(_PATIENCE_S)
+                yield event
+        finally:
+            work.close()
+        maps = {name: getattr(prediction, name).array for name in request.maps}
+        drawn = prediction.mask.array
+        return Segmented(
+            drawn,
+            maps,
+            model,
+            time.perf_counter() - started,
+            tuple(notices),
+            is_empty=not any(frame.any() for frame in drawn),
+        )
+
+    def _model(self, info: ModelInfo, device: str) -> LoadedModel:
+        """Return the model, from memory while its file and the device are the same."""
+        weights = info.path / "model.safetensors"
+        stamp = weights.stat().st_mtime_ns if weights.exists() else 0
+        key = (info.path, device, stamp)
+        with self._loading:
+            if self._loaded is None or self._loaded[0] != key:
+                self._loaded = None  # give the old one's memory back first
+                self._loaded = (key, self._load_model(info.name, device=device))
+            return self._loaded[1]
+
+    def _prepare_drawing(self) -> None:
+        from napari_microus.widgets.segment.layers import warm_up
+
+        if not self._can_draw:
+            warm_up()
+        self._can_draw = True
+
+
+def _is_long(seconds: float, progress: Progress) -> bool:
+    """Tell whether the rest will take long, judged by what has been done."""
+    left = seconds / progress.done * (progress.total - progress.done)
+    return left > LONG_S * (_ALONE if progress.done == 1 else 1)
+
+
+def load_lazily(name: str, device: str) -> LoadedModel:
+    """`core.library.load_model`, importing PyTorch without holding up the window."""
+    from napari_microus.core.library import load_model
+    from napari_microus.core.preload import import_torch
+
+    import_torch()
+    return load_model(name, device=device)
+
+
+def predict_lazily(*args: Any, **settings: Any) -> Generator[Event, None, Any]:
+    """`core.predict.predict`, imported (with PyTorch) when the first run begins."""
+    from napari_microus.core.predict import predict
+
+    return (yield from predict(*args, **settings))

@@ -1,0 +1,386 @@
+"""Dock widget that trains and fine-tunes models without ever blocking the window."""
+
+from __future__ import annotations
+
+import gc
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QPushButton,
+    QSizePolicy,
+    QStackedWidget,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_microus.core import library
+from napari_microus.core.errors import ConfigError, MicroUSError
+from napari_microus.core.runs.process import TrainingProcess, command
+from napari_microus.core.runs.workspace import Workspace
+from napari_microus.widgets._shared.controls import scrolled, text
+from napari_microus.widgets.segment.form import SegmentForm
+from napari_microus.widgets.train.estimate import EstimateProcess, in_words
+from napari_microus.widgets.train.form import RunForm
+from napari_microus.widgets.train.panel import RunPanel
+from napari_microus.widgets.train.process_registry import (
+    ProcessRegistry,
+    process_registry,
+)
+from napari_microus.widgets.train.runs import RunsPage
+from napari_microus.widgets.train.study import StudyPage
+from napari_microus.widgets.train.variation import VariationPreview
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import napari
+    from qtpy.QtGui import QShowEvent
+
+    from napari_microus.core.library import ModelInfo
+    from napari_microus.core.train import TrainConfig
+
+TRAIN, STUDY, RUNS = 0, 1, 2
+
+
+class TrainWidget(QWidget):
+    """Collect cases, start a run, watch it, and use what it learnt.
+
+    Training is a child process; this widget reads what it reports.
+
+    Parameters
+    ----------
+    viewer : Viewer or ViewerModel
+        Viewer whose layers can be added as cases.
+    list_models : callable
+        `core.library.list_models`.
+    make_command : callable
+        Turns words after ``napari-microus`` into a command line.
+    workspace : Workspace, optional
+        Where studies and runs lie; None takes the user's folders.
+    registry : ProcessRegistry, optional
+        Holds the processes; None takes the application's.
+    parent : QWidget, optional
+        Qt parent.
+    """
+
+    def __init__(
+        self,
+        viewer: napari.viewer.Viewer,
+        *,
+        list_models: Callable[[], list[ModelInfo]] = library.list_models,
+        make_command: Callable[[Sequence[str]], list[str]] = command,
+        workspace: Workspace | None = None,
+        registry: ProcessRegistry | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        # napari hands docks a proxy; see `SegmentWidget`.
+        viewer = getattr(viewer, "__wrapped__", viewer)
+        self._viewer = viewer
+        self._was_shown = False
+        self._make_command = make_command
+        self._workspace = Workspace() if workspace is None else workspace
+        self._registry = process_registry() if registry is None else registry
+        self.form = RunForm(list_models, self._workspace)
+        self.variations = VariationPreview(viewer, self._preview_config)
+        self.form.advanced.add_below("Variation of frames", self.variations)
+        self.study_page = StudyPage(viewer, self._workspace, list_models)
+        self.runs_page = RunsPage(self._workspace)
+        self.panel = RunPanel(viewer)
+        self.start_button = QPushButton("Train")
+        self.start_button.setToolTip("Start the run in a process of its own.")
+        self.copy_button = QPushButton("Copy command")
+        self.copy_button.setToolTip(
+            "Copy the command line of this run, for a terminal or a cluster."
+        )
+        self.small_button = QPushButton("Use the small network")
+        self.small_button.setToolTip("Hours become minutes; a little less exact.")
+        self.anyway_button = QPushButton("Start anyway")
+        self.message = text()
+        self.estimate = EstimateProcess(self)
+        self.watch_button = QPushButton()
+        self._lay_out()
+        self._connect()
+        self._find_running()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Search for garbage while the dock opens; Qt's name.
+
+        Python's next search of everything would otherwise fall into the run, where
+        it holds up the window for longer than all that the dock does.
+        """
+        super().showEvent(event)
+        if not self._was_shown:
+            self._was_shown = True
+            gc.collect()
+
+    def _lay_out(self) -> None:
+        buttons = QHBoxLayout()
+        buttons.setContentsMargins(0, 0, 0, 0)
+        buttons.addWidget(self.start_button, 1)
+        buttons.addWidget(self.copy_button)
+        offers = QHBoxLayout()
+        offers.setContentsMargins(0, 0, 0, 0)
+        offers.addWidget(self.small_button)
+        offers.addWidget(self.anyway_button)
+        choices = QWidget()
+        column = QVBoxLayout(choices)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.form)
+        column.addLayout(buttons)
+        column.addWidget(self.message)
+        column.addLayout(offers)
+        column.addWidget(self.watch_button)
+        column.addStretch()
+        for button in (self.watch_button, self.small_button, self.anyway_button):
+            button.setVisible(False)
+        self.stack = QStackedWidget()
+        self.stack.addWidget(choices)
+        self.stack.addWidget(self.panel)
+        holder = QWidget()
+        inside = QVBoxLayout(holder)
+        inside.addWidget(self.stack)
+        self.tabs = QTabWidget()
+        self.tabs.addTab(scrolled(holder), "Train")
+        self.tabs.addTab(scrolled(self.study_page), "Study")
+        self.tabs.addTab(scrolled(self.runs_page), "Runs")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.tabs)
+        self.setMinimumSize(340, 320)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        self._show_choices(True)
+
+    def _connect(self) -> None:
+        self.start_button.clicked.connect(self.measure_or_cancel)
+        self.anyway_button.clicked.connect(self.start)
+        self.small_button.clicked.connect(self._on_small)
+        application = QApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self.estimate.cancel)
+        self.estimate.done.connect(self._on_estimate)
+        self.estimate.failed.connect(self._on_no_estimate)
+        self.estimate.said.connect(self._say)
+        self.copy_button.clicked.connect(self.copy_command)
+        self.watch_button.clicked.connect(self._on_watch)
+        self.form.changed.connect(self._on_choice)
+        self.study_page.chosen.connect(self._on_study)
+        self.runs_page.attach_wanted.connect(self.attach)
+        self.runs_page.resume_wanted.connect(self.resume)
+        self.panel.resume_wanted.connect(self.resume)
+        self.panel.left.connect(self.show_choices)
+        self.panel.model_ready.connect(self._offer_model)
+        self.panel.model_wanted.connect(self.use_model)
+        self.panel.model_removed.connect(self._forget_model)
+
+    # --- what it will take
+
+    def measure_or_cancel(self) -> None:
+        """Measure what the run will take, then start it; a second click cancels."""
+        if self.estimate.is_running:
+            self.estimate.cancel()
+            self._show_measuring(False)
+            self._say("Cancelled; nothing was started.")
+            return
+        run = self._new_run()
+        try:
+            self._check_alone()
+            self.form.config(run)
+            self._check_study()
+            words = self._make_command([*self.form.arguments(run), "--estimate"])
+        except MicroUSError as error:
+            self._say(str(error))
+            return
+        self._show_measuring(True)
+        self._say("Measuring how long a step takes …")
+        self.estimate.start(words)
+
+    def _on_estimate(self, figures: dict[str, Any]) -> None:
+        self._show_measuring(False)
+        words = in_words(figures)
+        if not figures.get("advice"):
+            self.start()
+            self.panel.say(words)
+            return
+        self._say(f"{words} {figures['advice']}")
+        self._offer(True)
+
+    def _on_no_estimate(self, words: str) -> None:
+        self._show_measuring(False)
+        self._say(words)
+
+    def _on_small(self) -> None:
+        self.form.choose_small()
+        self.measure_or_cancel()
+
+    def _show_measuring(self, is_on: bool) -> None:
+        self.start_button.setText("Cancel" if is_on else "Train")
+        self.form.setEnabled(not is_on)
+        self._offer(False)
+
+    def _offer(self, is_on: bool) -> None:
+        """Show what to do about a run that would take hours."""
+        self.small_button.setVisible(is_on)
+        self.anyway_button.setVisible(is_on)
+
+    def _preview_config(self) -> TrainConfig:
+        return self.form.config(self._new_run())
+
+    def _new_run(self) -> Path:
+        return self._workspace.new_run(self.form.study, self.form.model_name)
+
+    # --- runs
+
+    def start(self) -> None:
+        """Start a run with what is chosen."""
+        run = self._new_run()
+        try:
+            self._check_alone()
+            self.form.config(run)
+            self._check_study()
+            words = self._make_command(self.form.arguments(run))
+            process = TrainingProcess(words, run)
+        except MicroUSError as error:
+            self._say(str(error))
+            return
+        self._say("")
+        self._offer(False)
+        self._registry.add(process)
+        self.panel.watch(run, process, is_new=True)
+        self._show_choices(False)
+
+    def resume(self, run: Path) -> None:
+        """Go on with a run that was ended."""
+        try:
+            self._check_alone()
+            words = self._make_command(["resume", str(run)])
+            process = TrainingProcess(words, run)
+        except MicroUSError as error:
+            self._say(str(error))
+            self.panel.say(str(error))
+            self.runs_page.message.setText(str(error))
+            return
+        self._registry.add(process)
+        self.panel.watch(run, process)
+        self._show_choices(False)
+
+    def attach(self, run: Path) -> None:
+        """Watch a run, whoever started it."""
+        self.panel.watch(run, self._registry.find(run))
+        self._show_choices(False)
+
+    def _check_alone(self) -> None:
+        running = self._registry.running
+        if running:
+            raise ConfigError(
+                f"One run at a time is started here; got '{running[0].run.name}' that "
+                "goes on. Wait for its end or cancel it, or use Copy command and a "
+                "terminal."
+            )
+
+    def _check_study(self) -> None:
+        """Say at once what the run would say after a while."""
+        if self.form.study is None:
+            return
+        from napari_microus.core.study import Study
+        from napari_microus.core.study.split import training_cases
+
+        changes = self.form.changes()
+        training_cases(Study.open(self.form.study), changes.get("data.fold"))
+
+    def copy_command(self) -> None:
+        """Put the run's command line on the clipboard."""
+        run = self._new_run()
+        try:
+            words = ["napari-microus", *self.form.arguments(run)]
+        except MicroUSError as error:
+            self._say(str(error))
+            return
+        QApplication.clipboard().setText(shlex.join(words))
+        self._say("The command is on the clipboard.")
+
+    def _find_running(self) -> None:
+        """Show the run that was started here before, or offer one that goes on."""
+        if self._registry.running:
+            process = self._registry.running[0]
+            self.panel.watch(process.run, process)
+            self._show_choices(False)
+            return
+        alive = [status for status in self._workspace.runs() if status.is_alive]
+        self.watch_button.setVisible(bool(alive))
+        if alive:
+            name = Path(alive[0].path).name
+            self.watch_button.setText(f"A run goes on: attach to '{name}'")
+            self.watch_button.setProperty("run", alive[0].path)
+
+    def _on_watch(self) -> None:
+        self.watch_button.setVisible(False)
+        self.attach(Path(str(self.watch_button.property("run"))))
+
+    # --- the finished model
+
+    def _offer_model(self, name: str) -> None:
+        """Choose a new model wherever *Segment capsule* is open."""
+        self.form.refresh_models()
+        for form in self.window().findChildren(SegmentForm):
+            form.refresh_models(select=name)
+
+    def _forget_model(self) -> None:
+        """Drop a model that left the library wherever *Segment capsule* is open."""
+        self.form.refresh_models()
+        for form in self.window().findChildren(SegmentForm):
+            form.refresh_models()
+
+    def use_model(self, name: str) -> None:
+        """Open *Segment capsule* with a model chosen."""
+        window = getattr(self._viewer, "window", None)
+        if window is not None:
+            window.add_plugin_dock_widget(
+                "napari-microus", "Segment capsule", tabify=True
+            )
+        self._offer_model(name)
+
+    # --- showing
+
+    def show_choices(self) -> None:
+        """Go back to the choices; a run that is watched goes on."""
+        self.form.refresh_models()
+        self.form.refresh_studies()
+        self._find_alive_again()
+        self._show_choices(True)
+
+    def _find_alive_again(self) -> None:
+        run = self.panel.run
+        self.watch_button.setVisible(self.panel.is_active)
+        if run is not None:
+            self.watch_button.setText(f"Back to '{run.name}'")
+            self.watch_button.setProperty("run", str(run))
+
+    def _show_choices(self, is_on: bool) -> None:
+        self.stack.setCurrentIndex(0 if is_on else 1)
+        # A stack is as high as its highest page, seen or not.
+        for index in range(self.stack.count()):
+            seen = index == self.stack.currentIndex()
+            policy = (
+                QSizePolicy.Policy.Preferred if seen else QSizePolicy.Policy.Ignored
+            )
+            page = self.stack.widget(index)
+            page.setSizePolicy(QSizePolicy.Policy.Preferred, policy)
+            page.adjustSize()
+        self.tabs.setCurrentIndex(TRAIN)
+
+    def _on_study(self, folder: Path | None) -> None:
+        self.form.refresh_studies(folder)
+
+    def _on_choice(self, *_: Any) -> None:
+        self._say("")
+        self._offer(False)
+
+    def _say(self, words: str) -> None:
+        self.message.setText(words)
+        self.message.setVisible(bool(words))

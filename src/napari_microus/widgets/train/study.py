@@ -1,0 +1,359 @@
+"""The study's page: add open layers as cases, import a folder, check, split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QPushButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_microus.core.errors import MicroUSError
+from napari_microus.core.events import Event, Progress
+from napari_microus.core.study import Study, split_in_folds, split_study
+from napari_microus.widgets._shared.controls import text
+from napari_microus.widgets._shared.worker import start_worker
+from napari_microus.widgets.train.case_form import CaseForm
+from napari_microus.widgets.train.cases import (
+    LayerData,
+    add_layers,
+    check_cases,
+    import_cases,
+)
+from napari_microus.widgets.train.form import combo
+from napari_microus.widgets.train.next_case import NextCases
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.components import ViewerModel
+
+    from napari_microus.core.library import ModelInfo
+    from napari_microus.core.runs.workspace import Workspace
+    from napari_microus.widgets._shared.worker import Worker
+
+_SPLITS = {
+    "A fifth to validate on": None,
+    "3 folds": 3,
+    "5 folds": 5,
+    "10 folds": 10,
+}
+
+
+class StudyPage(QWidget):
+    """Collect cases in a study.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Its layers can be added as a case.
+    workspace : Workspace
+        Remembers the studies.
+    list_models : callable
+        `core.library.list_models`: one of them ranks the scans without annotation.
+    """
+
+    chosen = Signal(object)
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        workspace: Workspace,
+        list_models: Callable[[], list[ModelInfo]],
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._workspace = workspace
+        self._worker: Worker | None = None
+        self.study: Study | None = None
+        self.study_box = combo("The study to work on. Studies are remembered.")
+        self.new_button = _button("New…", "Make an empty study in a folder.")
+        self.open_button = _button("Open…", "Open a folder that holds a study.")
+        self.form = CaseForm(viewer)
+        self.import_button = _button(
+            "Import folder…",
+            "List scans and masks where they are: the public micro-ultrasound "
+            "dataset, nnU-Net's imagesTr and labelsTr, or images and masks.",
+        )
+        self.check_button = _button(
+            "Check", "Look for what would spoil a run: grids, empty masks, duplicates."
+        )
+        self.split_box = combo(
+            "A fifth of the patients to validate on, or folds: each is held out once, "
+            "by a run of its own (Advanced, Held-out fold)."
+        )
+        for label, folds in _SPLITS.items():
+            self.split_box.addItem(label, folds)
+        self.split_button = _button(
+            "Split",
+            "Share the patients as chosen. Never splits a patient; those in the test "
+            "set stay there.",
+        )
+        self.table = QTreeWidget()
+        self.message = text()
+        self.next = NextCases(viewer, list_models)
+        self._lay_out()
+        self._connect()
+        self.refresh_studies()
+
+    def _lay_out(self) -> None:
+        top = QHBoxLayout()
+        top.setContentsMargins(0, 0, 0, 0)
+        top.addWidget(self.study_box, 1)
+        top.addWidget(self.new_button)
+        top.addWidget(self.open_button)
+        tools = QHBoxLayout()
+        tools.setContentsMargins(0, 0, 0, 0)
+        for button in (self.import_button, self.check_button):
+            tools.addWidget(button)
+        split = QHBoxLayout()
+        split.setContentsMargins(0, 0, 0, 0)
+        split.addWidget(self.split_box, 1)
+        split.addWidget(self.split_button)
+        self.table.setHeaderLabels(["Case", "Patient", "Masks", "Split"])
+        self.table.setRootIsDecorated(False)
+        self.table.setMinimumHeight(140)
+        header = self.table.header()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        column = QVBoxLayout(self)
+        column.addLayout(top)
+        column.addWidget(self.form)
+        column.addLayout(tools)
+        column.addLayout(split)
+        column.addWidget(self.message)
+        column.addWidget(self.table, 1)
+        column.addWidget(self.next)
+
+    def _connect(self) -> None:
+        self.study_box.currentIndexChanged.connect(self._on_study)
+        self.new_button.clicked.connect(self._ask_new)
+        self.open_button.clicked.connect(self._ask_open)
+        self.form.add_wanted.connect(self.add_case)
+        self.import_button.clicked.connect(self._ask_import)
+        self.check_button.clicked.connect(self.check)
+        self.split_button.clicked.connect(self.split)
+        self.next.opened.connect(self.form.choose)
+
+    # --- the study
+
+    def refresh_studies(self, select: Path | None = None) -> None:
+        """List the studies known and open the chosen one."""
+        studies = self._workspace.studies
+        current = select or (self.study.folder if self.study else None)
+        self.study_box.blockSignals(True)
+        self.study_box.clear()
+        for study in studies:
+            self.study_box.addItem(study.name, study)
+        index = studies.index(current) if current in studies else 0
+        self.study_box.setCurrentIndex(index if studies else -1)
+        self.study_box.blockSignals(False)
+        self._on_study()
+
+    def open_study(self, folder: Path) -> None:
+        """Open a study and remember it."""
+        try:
+            Study.open(folder)
+            self._workspace.remember(folder)
+        except MicroUSError as error:
+            self.say(str(error))
+            return
+        self.refresh_studies(folder.absolute())
+
+    def create_study(self, folder: Path) -> None:
+        """Make a study in a folder, or open the one that is there."""
+        try:
+            if not (folder / "manifest.csv").exists():
+                Study.create(folder)
+        except MicroUSError as error:
+            self.say(str(error))
+            return
+        self.open_study(folder)
+
+    def _ask_new(self) -> None:
+        name = QFileDialog.getSaveFileName(
+            self, "New study: name a folder", "study", options=_folders_only()
+        )[0]
+        if name:
+            self.create_study(Path(name))
+
+    def _ask_open(self) -> None:
+        name = QFileDialog.getExistingDirectory(self, "Open a study's folder")
+        if name:
+            self.open_study(Path(name))
+
+    def _ask_import(self) -> None:
+        name = QFileDialog.getExistingDirectory(self, "Folder with images and masks")
+        if name:
+            self.import_from(Path(name))
+
+    def _on_study(self) -> None:
+        folder = self.study_box.currentData()
+        self.study = None
+        if isinstance(folder, Path):
+            try:
+                self.study = Study.open(folder)
+                self.say(_test_use_in_words(self.study))
+            except MicroUSError as error:
+                self.say(str(error))
+        else:
+            self.say("Make a study first: New… above. It is a folder of scans.")
+        self._show_cases()
+        self.chosen.emit(folder if self.study is not None else None)
+
+    def _show_cases(self) -> None:
+        self.table.clear()
+        study = self.study
+        for button in (self.import_button, self.check_button, self.split_button):
+            button.setEnabled(study is not None and self._worker is None)
+        self.form.show_study(study, is_ready=self._worker is None)
+        self.next.show_study(study)
+        if study is None:
+            return
+        for case in study.cases:
+            masks = [name for name in ("expert", "nonexpert") if getattr(case, name)]
+            masks += list(case.annotators)
+            split = "ignored" if case.ignore else case.split or "–"
+            words = [case.case, case.patient, ", ".join(masks) or "none", split]
+            self.table.addTopLevelItem(QTreeWidgetItem(words))
+
+    # --- open layers
+
+    def add_case(self) -> None:
+        """Write the chosen layers into the study."""
+        form, image = self.form, self.form.image
+        if self.study is None or image is None:
+            return
+        if form.nonexpert is not None and form.nonexpert is form.expert:
+            self.say(
+                "Expert and non-expert must be two layers; got the same twice. "
+                "Choose another one or none."
+            )
+            return
+        if form.expert is None and (form.nonexpert is not None or form.waiting):
+            self.say(
+                "A case must have an expert's annotation to learn from; got none. "
+                "Draw or open a Labels layer."
+            )
+            return
+        masks = [m for m in (form.expert, form.nonexpert) if m is not None]
+        self.say(f"Writing {form.case} …")
+        self._work(
+            add_layers,
+            self.study,
+            form.case,
+            form.patient,
+            [LayerData.of(layer) for layer in (image, *masks)],
+        )
+
+    def import_from(self, folder: Path, pattern: str | None = None) -> None:
+        """List the scans of a folder in the study."""
+        if self.study is not None:
+            self.say(f"Reading {folder.name} …")
+            self._work(import_cases, self.study, folder, pattern)
+
+    def check(self) -> None:
+        """Read every case and report what is wrong."""
+        if self.study is not None:
+            self._work(check_cases, self.study)
+
+    def split(self) -> None:
+        """Share the patients between training and validation, or among folds."""
+        if self.study is None:
+            return
+        folds = self.split_box.currentData()
+        try:
+            if folds is None:
+                split_study(self.study, val=0.2)
+            else:
+                split_in_folds(self.study, folds)
+        except MicroUSError as error:
+            self.say(str(error))
+            return
+        self._show_cases()
+        self.say(_split_in_words(self.study))
+        self.chosen.emit(self.study.folder)
+
+    # --- work in a thread
+
+    def _work(self, work: Any, *args: Any) -> None:
+        self._worker = start_worker(
+            work,
+            *args,
+            yielded=self._on_event,
+            returned=self._on_done,
+            errored=self._on_error,
+            finished=self._on_finished,
+        )
+        self.destroyed.connect(self._worker.forget)
+        self._show_cases()
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self.say(f"{event.message}: {event.done} of {event.total} {event.unit}")
+
+    def _on_done(self, words: str) -> None:
+        self.say(words)
+        # Each case is another scan of, as a rule, another patient.
+        self.form.patient_edit.clear()
+
+    def _on_error(self, error: Exception) -> None:
+        is_known = isinstance(error, (MicroUSError, OSError))
+        self.say(str(error) if is_known else f"This failed: {error}")
+
+    def _on_finished(self) -> None:
+        self._worker = None
+        self._show_cases()
+        self.form.suggest()
+        self.chosen.emit(self.study.folder if self.study else None)
+
+    def say(self, words: str) -> None:
+        """Show a sentence."""
+        self.message.setText(words)
+        self.message.setVisible(bool(words))
+
+
+def _test_use_in_words(study: Study) -> str:
+    uses = study.test_uses()
+    if not uses:
+        return ""
+    times = "once" if len(uses) == 1 else f"{len(uses)} times"
+    last = uses[-1]
+    return (
+        f"The test set was opened {times}, last on {str(last['time'])[:10]} for: "
+        f"{last['purpose']}."
+    )
+
+
+def _split_in_words(study: Study) -> str:
+    shared: dict[str, set[str]] = {}
+    for case in study.used:
+        shared.setdefault(case.split, set()).add(case.patient)
+    folds = sorted((name, len(who)) for name, who in shared.items() if "fold" in name)
+    if folds:
+        sizes = ", ".join(str(count) for _, count in folds)
+        return (
+            f"{len(folds)} folds of {sizes} patients. Under Train, Advanced, Held-out "
+            f"fold say which one a run validates on: 0 to {len(folds) - 1}."
+        )
+    held = len(shared.get("val", ()))
+    return f"{held} of {len(study.patients)} patients are held out to validate on."
+
+
+def _button(label: str, tip: str) -> QPushButton:
+    button = QPushButton(label)
+    button.setToolTip(tip)
+    return button
+
+
+def _folders_only() -> Any:
+    return QFileDialog.Option.ShowDirsOnly

@@ -1,0 +1,196 @@
+import json
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from napari_microus.core.compare.adjudication.journal import (
+    journal_path,
+    read_journal,
+    remove_journal,
+    write_journal,
+)
+from napari_microus.core.compare.adjudication.session import Adjudication
+from napari_microus.core.compare.adjudication.sidecar import (
+    Origin,
+    from_document,
+    provenance_of,
+    read_document,
+    save_adjudication,
+    to_document,
+    write_document,
+)
+from napari_microus.core.compare.regions import disputed_regions
+from napari_microus.core.disagreement import disagreement_map
+from napari_microus.core.errors import InputError, OutputError
+from napari_microus.core.io import read_volume
+from napari_microus.core.volume import Volume
+
+SCHEMA = json.loads(
+    (Path(__file__).parents[4] / "docs" / "adjudication-schema.json").read_text(
+        encoding="utf-8"
+    )
+)
+ORIGIN = Origin("expert.nii.gz", "student.nii.gz", (1.0, 0.5, 0.5), {"blind": False})
+
+
+def finish(work):
+    while True:
+        try:
+            next(work)
+        except StopIteration as stop:
+            return stop.value
+
+
+@pytest.fixture
+def masks():
+    rng = np.random.default_rng(1)
+    expert = np.zeros((3, 30, 30), np.uint8)
+    expert[:, 8:20, 8:20] = 1
+    nonexpert = expert.copy()
+    nonexpert[:2, 6:22, 10:14] = 1
+    nonexpert[2] = 0
+    nonexpert[0][rng.random((30, 30)) < 0.02] ^= 1
+    return expert, nonexpert
+
+
+@pytest.fixture
+def work(masks):
+    codes = disagreement_map(*masks)
+    work = Adjudication(codes, finish(disputed_regions(codes, (1, 1, 1))), who="AB")
+    for region, decision in zip(
+        work.regions, ("expert", "nonexpert", "undecided", "expert"), strict=False
+    ):
+        work.decide(region, decision)
+    work.undo()
+    work.mask[0, 1, 1:5] = 1
+    work.hand_drawn((slice(0, 1), slice(0, 3), slice(0, 6)))
+    return work
+
+
+def test_the_document_keeps_to_the_schema(work):
+    document = json.loads(json.dumps(to_document(work, ORIGIN), allow_nan=False))
+    jsonschema.validate(document, SCHEMA, jsonschema.Draft202012Validator)
+    assert document["regions"][0]["distance_mm"] is None  # only the expert drew there
+
+
+def test_saving_and_loading_resumes_where_one_stopped(work, masks, tmp_path):
+    path = tmp_path / "sidecar.json"
+    write_document(to_document(work, ORIGIN), path)
+
+    again, origin, changed = from_document(
+        read_document(path), disagreement_map(*masks)
+    )
+
+    assert changed is None
+    assert origin == ORIGIN
+    np.testing.assert_array_equal(again.mask, work.mask)
+    np.testing.assert_array_equal(again.provenance, work.provenance)
+    assert again.verdicts == work.verdicts
+    assert again.log == work.log
+    assert again.next_open().number == work.next_open().number
+    assert again.created == work.created
+
+
+def test_changed_masks_are_said_and_decisions_hold_where_still_disputed(work, masks):
+    expert, nonexpert = masks
+    document = to_document(work, ORIGIN)
+    expert[0, 25:28, 25:28] = 1
+
+    again, _, changed = from_document(document, disagreement_map(expert, nonexpert))
+
+    assert changed is not None
+    assert again.settled == work.settled
+    assert (again.mask[0, 25:28, 25:28] == 255).all()
+
+
+def test_a_newer_version_is_refused_with_what_to_do(work, masks):
+    document = to_document(work, ORIGIN) | {"version": 2}
+    with pytest.raises(InputError, match=r"version 1 or older; got 2\. Update"):
+        from_document(document, disagreement_map(*masks))
+
+
+def test_masks_of_another_size_are_refused(work, masks):
+    document = to_document(work, ORIGIN)
+    with pytest.raises(InputError, match="must fit the masks"):
+        from_document(document, disagreement_map(*masks)[:2])
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("{", "must be JSON"),
+        ("[]", "another kind of JSON"),
+        ('{"format": "napari-microus-adjudication"}', "carry a version; got None"),
+    ],
+)
+def test_other_files_are_refused(tmp_path, text, match):
+    path = tmp_path / "some.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=match):
+        read_document(path)
+    with pytest.raises(InputError, match="must be readable"):
+        read_document(tmp_path / "missing.json")
+
+
+@pytest.mark.parametrize("key", ["regions", "log", "hand_drawn", "who"])
+def test_a_damaged_document_is_refused(work, masks, key):
+    document = to_document(work, ORIGIN)
+    del document[key]
+    with pytest.raises(InputError, match=f"usable '{key}'"):
+        from_document(document, disagreement_map(*masks))
+
+
+@pytest.mark.parametrize("runs", [[1], [0, 0], [-1, 2], [2699, 5]])
+def test_runs_that_leave_the_mask_are_refused(work, masks, runs):
+    document = to_document(work, ORIGIN) | {"hand_drawn": {"1": runs}}
+    with pytest.raises(InputError, match="Runs must"):
+        from_document(document, disagreement_map(*masks))
+
+
+def test_the_three_files_lie_side_by_side_and_are_not_overwritten(
+    work, masks, tmp_path
+):
+    grid = Volume.from_spacing(masks[0], (1.0, 0.5, 0.5))
+    paths = save_adjudication(work, ORIGIN, grid, tmp_path / "p01.nii.gz")
+    assert [path.name for path in paths] == [
+        "p01.nii.gz",
+        "p01_provenance.nii.gz",
+        "p01.json",
+    ]
+    mask = read_volume(paths[0])
+    np.testing.assert_array_equal(mask.array, work.mask)
+    assert mask.shares_grid(grid)
+    np.testing.assert_array_equal(read_volume(paths[1]).array, work.provenance)
+    before = paths[0].stat().st_mtime_ns
+    with pytest.raises(OutputError, match="must not exist yet"):
+        save_adjudication(work, ORIGIN, grid, tmp_path / "p01.nii.gz")
+    assert paths[0].stat().st_mtime_ns == before
+    save_adjudication(work, ORIGIN, grid, tmp_path / "p01.nii.gz", overwrite=True)
+
+
+def test_names_of_the_companions():
+    assert provenance_of("a/b.c.nii.gz") == Path("a/b.c_provenance.nii.gz")
+    assert provenance_of("a/b.nii") == Path("a/b_provenance.nii")
+
+
+def test_a_journal_survives_and_is_removed(work, masks, tmp_path):
+    path = journal_path("expert", "student", (3, 30, 30), tmp_path / "new")
+    assert read_journal(path) is None
+    write_journal(to_document(work, ORIGIN), path)
+    write_journal(to_document(work, ORIGIN), path)
+    document = read_journal(path)
+    again, _, _ = from_document(document, disagreement_map(*masks))
+    np.testing.assert_array_equal(again.mask, work.mask)
+    assert [left.name for left in path.parent.iterdir()] == [path.name]
+    assert "student" not in path.name
+    remove_journal(path)
+    assert read_journal(path) is None
+
+
+def test_a_broken_journal_is_kept_aside(tmp_path):
+    path = tmp_path / "broken.json"
+    path.write_text("{")
+    assert read_journal(path) is None
+    assert [left.suffix for left in tmp_path.iterdir()] == [".unreadable"]
