@@ -29,6 +29,14 @@ def batch():
     return mask * 0.8 + 0.1, torch.cat([mask, mask], dim=1)
 
 
+def disc(radius):
+    """One frame with a disc of ones in its middle, and its two masks."""
+    along = torch.arange(64) - 31.5
+    inside = along[:, None] ** 2 + along**2 < radius**2
+    frame = inside.float()[None, None]
+    return frame, frame.repeat(1, 2, 1, 1)
+
+
 KEYS = [(0, 0, i) for i in range(4)]
 
 
@@ -111,3 +119,63 @@ def test_a_preview_begins_with_the_frame_itself():
     np.testing.assert_array_equal(frames[0], frame)
     np.testing.assert_array_equal(masks[0], mask)
     assert not np.array_equal(frames[1], frames[2])
+
+
+def test_a_squeeze_changes_width_over_height_and_not_the_area():
+    frames, masks = disc(12)
+    areas, ratios = [], []
+    for number in range(40):
+        _, moved = augment(frames, masks, [(number,)], AugmentConfig(aspect=0.3))
+        rows = moved[0, 0].any(1).sum()
+        columns = moved[0, 0].any(0).sum()
+        areas.append(float(moved[0, 0].sum()))
+        ratios.append(float(rows / columns))
+    assert np.mean(areas) == pytest.approx(float(masks[0, 0].sum()), rel=0.04)
+    assert 1.2 < max(ratios) <= 1.3 + 0.1
+    assert 1 / 1.4 < min(ratios) < 1 / 1.2
+
+
+def test_a_bend_moves_a_frame_and_its_mask_alike():
+    frames, masks = disc(16)
+    bent, moved = augment(frames, masks, [(5,)], AugmentConfig(elastic=0.05))
+    assert not torch.equal(moved, masks)
+    bright, drawn = bent[0, 0] > 0.5, moved[0, 0] == 1
+    assert 2 * (bright & drawn).sum() / (bright.sum() + drawn.sum()) > 0.97
+
+
+def test_a_capsule_ends_at_a_black_bar():
+    frames, masks = torch.ones(20, 1, 40, 40), torch.ones(20, 2, 40, 40)
+    keys = [(number,) for number in range(20)]
+    cut, moved = augment(frames, masks, keys, AugmentConfig(bars=0.5))
+    assert 0 < (cut == 0).float().mean() < 0.5
+    assert torch.equal(moved[:, :1] == 0, cut == 0)
+
+
+def test_a_shadow_darkens_below_and_leaves_the_masks():
+    frames, masks = torch.full((30, 1, 64, 64), 0.5), torch.ones(30, 2, 64, 64)
+    keys = [(number,) for number in range(30)]
+    dark, same = augment(frames, masks, keys, AugmentConfig(shadow=1.0))
+    assert torch.equal(same, masks)
+    assert dark.min() < 0.1
+    assert dark.max() > 0.7  # a calcification
+    assert dark[:, :, -8:].mean() < dark[:, :, :8].mean()
+
+
+def test_half_the_resolution_takes_a_checkerboard_away():
+    board = (torch.arange(16)[:, None] + torch.arange(16)) % 2
+    frames = board.float()[None, None]
+    coarse, _ = augment(
+        frames, torch.zeros(1, 2, 16, 16), [(1,)], AugmentConfig(resolution=1.0)
+    )
+    torch.testing.assert_close(coarse, torch.full_like(coarse, 0.5))
+
+
+def test_annotators_change_places_in_half_of_the_frames():
+    masks = torch.cat([torch.ones(400, 1, 2, 2), torch.zeros(400, 1, 2, 2)], dim=1)
+    keys = [(number,) for number in range(400)]
+    _, swapped = augment(
+        torch.zeros(400, 1, 2, 2), masks, keys, AugmentConfig(swap_annotators=0.5)
+    )
+    first = swapped[:, 0, 0, 0]
+    assert torch.equal(swapped[:, 1, 0, 0], 1 - first)
+    assert 0.4 < first.mean() < 0.6

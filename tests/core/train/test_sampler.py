@@ -35,3 +35,13 @@ def test_fewer_frames_than_a_batch_repeat(count):
     order = Sampler(count=count, batch_size=8, seed=0).order(0)
     assert len(order) == 8
     assert set(order) == set(range(count))
+
+
+def test_a_share_of_an_epoch_comes_from_the_extra_frames():
+    sampler = Sampler(count=400, batch_size=8, seed=0, extra=50, extra_share=0.25)
+    order = sampler.order(0)
+    extra = order[order >= 400]
+    assert len(order) == 400
+    assert 70 < len(extra) < 130
+    assert extra.max() < 450
+    np.testing.assert_array_equal(order, sampler.order(0))

@@ -560,7 +560,9 @@ def test_cancelling_takes_the_growing_capsule_away(
 def test_an_error_takes_the_growing_capsule_away(
     qtbot, viewer, widget, held, predictor, monkeypatch
 ):
-    monkeypatch.setattr("napari_microus.widgets.segment.dock.show_error", lambda words: None)
+    monkeypatch.setattr(
+        "napari_microus.widgets.segment.dock.show_error", lambda words: None
+    )
     predictor.error = DeviceError("The GPU must be present.")
     predictor.hold.set()
     qtbot.waitUntil(lambda: not widget.is_running)

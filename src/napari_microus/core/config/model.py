@@ -142,6 +142,25 @@ class TransUNetConfig(Config):
         }
         return cls(**values | changes)
 
+    @classmethod
+    def medium(cls, **changes: Any) -> Self:
+        """Return a network between `small` and `base`, for a workstation's CPU."""
+        values: dict[str, Any] = {
+            "image_size": 256,
+            "hidden_size": 256,
+            "mlp_dim": 1024,
+            "num_heads": 4,
+            "num_layers": 6,
+            "in_channels": 1,
+            "width": 32,
+            "bottleneck_expansion": 2,
+            "block_units": (3, 3, 4),
+            "conv_more_channels": 160,
+            "decoder_channels": (96, 48, 24, 16),
+            "dropout": 0.0,
+        }
+        return cls(**values | changes)
+
 
 ARCHITECTURES = (
     "transunet",
@@ -230,3 +249,8 @@ class ModelConfig(Config):
     def small(cls, **changes: Any) -> Self:
         """Return the small TransUNet, with fields of `TransUNetConfig` changed."""
         return cls(transunet=TransUNetConfig.small(**changes))
+
+    @classmethod
+    def medium(cls, **changes: Any) -> Self:
+        """Return the medium TransUNet, with fields of `TransUNetConfig` changed."""
+        return cls(transunet=TransUNetConfig.medium(**changes))

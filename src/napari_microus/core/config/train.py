@@ -38,6 +38,9 @@ class DataConfig(Config):
         a change of contrast; 0 uses the unlabelled frames for their texture alone.
     consistency_weight : float
         Weight of that agreement in the loss.
+    phantom_share : float
+        Of a run on a study: part of the frames of an epoch that are phantoms
+        instead, ``phantom_frames`` of which are made; 0 makes none.
     samples_per_epoch : int, optional
         Frames drawn in an epoch; None takes each frame once.
     val_frames_per_case : int, optional
@@ -56,6 +59,7 @@ class DataConfig(Config):
     unlabelled_skip: tuple[str, ...] = ()
     unlabelled_batch: int = 0
     consistency_weight: float = 0.1
+    phantom_share: float = 0.0
     samples_per_epoch: int | None = None
     val_frames_per_case: int | None = None
     cache: str | None = None
@@ -68,6 +72,9 @@ class DataConfig(Config):
             count = getattr(self, name)
             ok = count is None or count >= 1
             require(ok, f"{name} must be at least 1 or null", count, "Raise it.")
+        share = self.phantom_share
+        ok = 0 <= share < 1
+        require(ok, "phantom_share must be at least 0 and below 1", share, "Use 0.2.")
         for name in ("unlabelled_batch", "consistency_weight"):
             value = getattr(self, name)
             require(value >= 0, f"{name} must not be negative", value, "Use 0.")
@@ -206,6 +213,21 @@ class AugmentConfig(Config):
         Largest part of a blurred copy; the same part is also used to sharpen.
     texture : float
         Probability that a frame takes the texture of an unlabelled one.
+    aspect : float
+        Largest relative change of width over height.
+    elastic : float
+        Largest displacement by a smooth bend, as a fraction of the frame.
+    bars : float
+        Probability, for each side, that the frame ends in a black bar there; the
+        capsule then ends at the bar.
+    shadow : float
+        Probability of each of two acoustic shadows, half of them below a bright
+        calcification.
+    resolution : float
+        Probability that a frame loses half its resolution.
+    swap_annotators : float
+        Probability that expert and non-expert change places; 0.5 makes two equally
+        careful annotators symmetric.
     """
 
     rotation_deg: float = 0.0
@@ -220,14 +242,32 @@ class AugmentConfig(Config):
     gain_curve: float = 0.0
     blur: float = 0.0
     texture: float = 0.5
+    aspect: float = 0.0
+    elastic: float = 0.0
+    bars: float = 0.0
+    shadow: float = 0.0
+    resolution: float = 0.0
+    swap_annotators: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("flip_horizontal", "flip_vertical", "texture"):
+        for name in (
+            "flip_horizontal",
+            "flip_vertical",
+            "texture",
+            "bars",
+            "shadow",
+            "resolution",
+            "swap_annotators",
+        ):
             chance = getattr(self, name)
             ok = 0 <= chance <= 1
             require(ok, f"{name} must be a probability", chance, "Use 0 to 1.")
         ok = 0 <= self.scale < 1
         require(ok, "scale must be at least 0 and below 1", self.scale, "Try 0.2.")
+        for name in ("aspect", "elastic"):
+            value = getattr(self, name)
+            ok = 0 <= value < 1
+            require(ok, f"{name} must be at least 0 and below 1", value, "Use 0.")
 
 
 @dataclass(frozen=True)
@@ -382,7 +422,11 @@ def preset_names() -> list[str]:
 
 
 def _named_model(name: str) -> ModelConfig:
-    sizes = {"small": ModelConfig.small, "base": ModelConfig.base}
+    sizes = {
+        "small": ModelConfig.small,
+        "medium": ModelConfig.medium,
+        "base": ModelConfig.base,
+    }
     what = "model must be 'small', 'base' or a mapping of settings"
     require(name in sizes, what, repr(name), "Choose one.")
     return sizes[name]()

@@ -58,7 +58,17 @@ def augment(
     """
     draws = [np.random.default_rng(key) for key in keys]
     frames, masks = _move(frames, masks, draws, config)
-    return change_intensity(frames, draws, config), masks
+    if config.bars > 0:
+        frames, masks = cut_sides(frames, masks, draws, config.bars)
+    frames = change_intensity(frames, draws, config)
+    if config.shadow > 0:
+        frames = add_shadows(frames, draws, config.shadow)
+    if config.resolution > 0:
+        frames = _coarser(frames, draws, config.resolution)
+    if config.swap_annotators > 0:
+        swapped = _chance(draws, config.swap_annotators, masks)
+        masks = torch.where(swapped, masks.flip(1), masks)
+    return frames, masks
 
 
 def preview_augmentation(
@@ -126,6 +136,8 @@ def _move(
 ) -> tuple[Tensor, Tensor]:
     matrices = np.stack([_matrix(draw, config) for draw in draws])
     masks = masks.to(torch.float32)
+    if config.elastic > 0:
+        frames, masks = _bend(frames.to(torch.float32), masks, draws, config.elastic)
     if np.array_equal(matrices, np.broadcast_to(np.eye(3), matrices.shape)):
         return frames.to(torch.float32), masks
     theta = torch.from_numpy(matrices).to(frames.device, torch.float32)
@@ -147,10 +159,104 @@ def _matrix(draw: np.random.Generator, config: AugmentConfig) -> np.ndarray:
     angle, size, down, right = draw.uniform(-1, 1, 4)
     flips = draw.random(2) < (config.flip_vertical, config.flip_horizontal)
     factor = (1 + config.scale) ** size
-    scale = [factor * (-1 if flip else 1) for flip in flips]
+    squeeze = 1.0
+    if config.aspect > 0:
+        squeeze = (1 + config.aspect) ** (draw.uniform(-1, 1) / 2)
+    scale = [
+        factor * stretch * (-1 if flip else 1)
+        for stretch, flip in zip((squeeze, 1 / squeeze), flips, strict=True)
+    ]
     matrix = create_translate(2, (2 * config.shift * down, 2 * config.shift * right))
     matrix = matrix @ create_rotate(2, math.radians(config.rotation_deg * angle))
     return np.asarray(matrix @ create_scale(2, scale))
+
+
+def _bend(
+    frames: Tensor, masks: Tensor, draws: Sequence[np.random.Generator], reach: float
+) -> tuple[Tensor, Tensor]:
+    """Bend frames and masks by a smooth field that moves no pixel beyond ``reach``."""
+    size = frames.shape[-1]
+    knots = np.stack([draw.uniform(-1, 1, (2, 5, 5)) for draw in draws])
+    strength = np.array([draw.uniform(0, 2 * reach) for draw in draws])
+    field = torch.from_numpy(knots * strength[:, None, None, None])
+    field = field.to(frames.device, torch.float32)
+    field = F.interpolate(field, (size, size), mode="bicubic", align_corners=True)
+    along = torch.linspace(-1, 1, size, device=frames.device)
+    down, across = torch.meshgrid(along, along, indexing="ij")
+    grid = torch.stack([across, down], dim=-1) + field.permute(0, 2, 3, 1)
+    bent = F.grid_sample(frames, grid, align_corners=True)
+    # Nearest: a value between 1 and 255 would mean nothing.
+    return bent, F.grid_sample(masks, grid, mode="nearest", align_corners=True)
+
+
+def cut_sides(
+    frames: Tensor, masks: Tensor, draws: Sequence[np.random.Generator], chance: float
+) -> tuple[Tensor, Tensor]:
+    """Black out the sides of some frames, as a narrower field of view would.
+
+    What lies behind a bar cannot be seen: the masks end there too.
+    """
+    size = frames.shape[-1]
+    edges = np.zeros((len(draws), 4))
+    for row, draw in zip(edges, draws, strict=True):
+        chosen = draw.random(4) < chance
+        row[:] = chosen * draw.uniform(0.0, (0.08, 0.12, 0.25, 0.25))
+    top, bottom, left, right = (
+        torch.from_numpy(edge * size).to(frames.device).view(-1, 1, 1, 1)
+        for edge in edges.T
+    )
+    place = torch.arange(size, device=frames.device)
+    down, across = place.view(1, 1, -1, 1), place.view(1, 1, 1, -1)
+    seen = (down >= top) & (down < size - bottom)
+    seen = seen & (across >= left) & (across < size - right)
+    return frames.where(seen, 0.0), masks.where(seen, 0.0)
+
+
+def add_shadows(
+    frames: Tensor, draws: Sequence[np.random.Generator], chance: float
+) -> Tensor:
+    """Lay acoustic shadows on some frames, half of them below a calcification."""
+    size = frames.shape[-1]
+    names = ("column", "depth", "width", "slope", "strength", "echo")
+    values = np.zeros((len(draws), 2, len(names)))
+    for sample, draw in zip(values, draws, strict=True):
+        for shadow in sample:
+            is_there, is_calcified = draw.random(2) < (chance, 0.5)
+            low = (0.05, 0.0, 0.015, -0.3, 0.3, 0.3)
+            high = (0.95, 0.7, 0.08, 0.3, 0.95, 1.0)
+            shadow[:] = draw.uniform(low, high)
+            shadow[4] *= is_there
+            shadow[5] *= is_there and is_calcified
+    drawn = torch.from_numpy(values).to(frames.device, torch.float32)
+    along = torch.linspace(0, 1, size, device=frames.device)
+    down, across = along.view(1, -1, 1), along.view(1, 1, -1)
+    for index in range(drawn.shape[1]):
+        column, depth, width, slope, strength, echo = (
+            drawn[:, index, n].view(-1, 1, 1) for n in range(len(names))
+        )
+        below = down - depth
+        aside = (across - column - slope * below) / width
+        dark = torch.sigmoid(below / 0.02) * torch.exp(-aside.square())
+        spot = torch.exp(-aside.square() - (below / 0.012).square())
+        frames = frames * (1 - strength * dark).unsqueeze(1)
+        frames = frames + (echo * spot).unsqueeze(1) * (1 - frames)
+    return frames
+
+
+def _coarser(
+    frames: Tensor, draws: Sequence[np.random.Generator], chance: float
+) -> Tensor:
+    """Give some frames half their resolution."""
+    half = F.interpolate(frames, scale_factor=0.5, mode="area")
+    half = F.interpolate(half, frames.shape[-2:], mode="bilinear")
+    return torch.where(_chance(draws, chance, frames), half, frames)
+
+
+def _chance(
+    draws: Sequence[np.random.Generator], chance: float, like: Tensor
+) -> Tensor:
+    hits = [bool(draw.random() < chance) for draw in draws]
+    return torch.tensor(hits, device=like.device).view(-1, 1, 1, 1)
 
 
 def _column(draws: Sequence[np.random.Generator], reach: float, like: Tensor) -> Tensor:

@@ -197,6 +197,8 @@ def _train(
             config.data.samples_per_epoch,
             fabric.global_rank,
             fabric.world_size,
+            extra=0 if data.phantoms is None else len(data.phantoms),
+            extra_share=config.data.phantom_share,
         )
         position = TrainingState()
         if saved is not None:

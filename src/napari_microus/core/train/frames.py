@@ -61,6 +61,45 @@ class FrameCache:
         return list(dict.fromkeys(self.cases[self.case_index[i]] for i in indices))
 
 
+@dataclass(frozen=True, eq=False)
+class JoinedFrames:
+    """The frames of a study with phantoms behind them.
+
+    Attributes
+    ----------
+    study, phantoms : FrameCache
+        Both at one size.
+    """
+
+    study: FrameCache
+    phantoms: FrameCache
+
+    def __len__(self) -> int:
+        return len(self.study) + len(self.phantoms)
+
+    def batch(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Return frames (B, 1, S, S) and masks (B, 2, S, S), both uint8."""
+        import torch
+
+        count = len(self.study)
+        parts = [
+            cache.batch(np.asarray([index - start]))
+            for index in indices
+            for cache, start in [
+                (self.study, 0) if index < count else (self.phantoms, count)
+            ]
+        ]
+        frames, masks = zip(*parts, strict=True)
+        return torch.cat(frames), torch.cat(masks)
+
+    def names(self, indices: NDArray[np.int64]) -> list[str]:
+        """Return the cases that frames come from, each once."""
+        count = len(self.study)
+        found = self.study.names(np.asarray([i for i in indices if i < count], int))
+        behind = np.asarray([i - count for i in indices if i >= count], int)
+        return found + self.phantoms.names(behind)
+
+
 class FrameWriter:
     """Fill a cache frame by frame; it appears under its name when `finish`ed.
 

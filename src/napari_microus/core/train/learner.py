@@ -9,6 +9,7 @@ import torch
 
 from napari_microus.core.phantom.texture import TextureBank
 from napari_microus.core.train.criterion import create_criterion
+from napari_microus.core.train.frames import JoinedFrames
 from napari_microus.core.train.optimizer import WeightAverage, create_optimizer
 from napari_microus.core.train.processes import synchronise_batch_norm
 
@@ -35,7 +36,7 @@ class Learner:
     optimizer: torch.optim.Optimizer
     criterion: torch.nn.Module
     average: WeightAverage | None
-    frames: FrameCache
+    frames: FrameCache | JoinedFrames
     bank: TextureBank | None
     unlabelled: Tensor | None
     micro_batch: int
@@ -66,6 +67,9 @@ def create_learner(
         bank = TextureBank(data.textures) if config.augment.texture > 0 else None
         unlabelled = torch.from_numpy(data.textures).to(fabric.device).unsqueeze(1)
         unlabelled = unlabelled.to(torch.float32) / 255
+    frames: FrameCache | JoinedFrames = data.frames
+    if data.phantoms is not None:
+        frames = JoinedFrames(data.frames, data.phantoms)
     return Learner(
         config=config,
         fabric=fabric,
@@ -74,7 +78,7 @@ def create_learner(
         optimizer=wrapped,
         criterion=create_criterion(config.loss).to(fabric.device),
         average=average,
-        frames=data.frames,
+        frames=frames,
         bank=bank,
         unlabelled=unlabelled,
         micro_batch=config.micro_batch or config.batch_size,

@@ -17,6 +17,8 @@ class Sampler:
 
     An epoch passes through ``epoch_size`` frames (all, where None) in an order of
     its own; its last batch is filled up from the front, so that all have one size.
+    Where there are ``extra`` frames behind those, about ``extra_share`` of an epoch
+    is drawn from them instead.
     """
 
     count: int
@@ -25,6 +27,8 @@ class Sampler:
     epoch_size: int | None = None
     rank: int = 0
     world: int = 1
+    extra: int = 0
+    extra_share: float = 0.0
 
     @property
     def batches(self) -> int:
@@ -33,6 +37,14 @@ class Sampler:
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """Return the frames of an epoch, in the order in which they are seen."""
+        order = self._passes(epoch)
+        if self.extra:
+            draw = np.random.default_rng((self.seed, epoch, self.extra))
+            chosen = draw.random(len(order)) < self.extra_share
+            order[chosen] = self.count + draw.integers(self.extra, size=chosen.sum())
+        return order
+
+    def _passes(self, epoch: int) -> NDArray[np.int64]:
         wanted = self.batches * self.batch_size
         rounds = -(-wanted // self.count)
         if self.epoch_size is not None and self.epoch_size < self.count:

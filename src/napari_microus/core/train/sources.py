@@ -49,12 +49,14 @@ class TrainingData:
     """What a run learns from and is measured on.
 
     ``provenance`` goes into the model card: counts and splits, no identifiers.
+    ``phantoms`` are mixed into the frames of a study.
     """
 
     frames: FrameCache
     validation: list[ValidationCase]
     textures: NDArray[np.uint8] | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
+    phantoms: FrameCache | None = None
 
 
 def prepare(config: DataConfig, size: int) -> Generator[Event, None, TrainingData]:
@@ -73,12 +75,23 @@ def prepare(config: DataConfig, size: int) -> Generator[Event, None, TrainingDat
         from napari_microus.core.train.study_frames import prepare_study
 
         data = yield from prepare_study(config, size)
+        if config.phantom_share > 0:
+            phantoms = yield from _phantom_frames(config, size)
+            data = dataclasses.replace(
+                data,
+                phantoms=phantoms,
+                provenance=data.provenance
+                | {
+                    "phantom_frames": len(phantoms),
+                    "phantom_share": config.phantom_share,
+                },
+            )
     if config.unlabelled is None:
         return data
     textures = read_textures(Path(config.unlabelled), size, config.unlabelled_skip)
     yield Notice(f"Texture is taken from {len(textures)} unlabelled frames.")
     provenance = data.provenance | {"unlabelled_frames": len(textures)}
-    return TrainingData(data.frames, data.validation, textures, provenance)
+    return dataclasses.replace(data, textures=textures, provenance=provenance)
 
 
 def key_of(*parts: object) -> str:
@@ -155,13 +168,8 @@ def mask_to_bytes(mask: NDArray[Any], size: int) -> NDArray[np.uint8]:
 def _prepare_phantoms(
     config: DataConfig, size: int
 ) -> Generator[Event, None, TrainingData]:
+    frames = yield from _phantom_frames(config, size)
     count, seed = config.phantom_frames, config.phantom_seed
-    name = f"phantoms-{key_of(_phantom_version(), seed, count, size)}"
-    folder = cache_folder(config.cache) / name
-    if folder.exists():
-        frames = open_cache(folder)
-    else:
-        frames = yield from _make_phantoms(folder, seed, count, size)
     validation = [
         _phantom_case(_VALIDATION_SEED + seed * 1000 + i, config.phantom_val_frames)
         for i in range(config.phantom_val_cases)
@@ -173,6 +181,18 @@ def _prepare_phantoms(
         "phantom_seed": seed,
     }
     return TrainingData(frames, validation, provenance=provenance)
+
+
+def _phantom_frames(
+    config: DataConfig, size: int
+) -> Generator[Event, None, FrameCache]:
+    """Return phantom frames, made once and kept."""
+    count, seed = config.phantom_frames, config.phantom_seed
+    name = f"phantoms-{key_of(_phantom_version(), seed, count, size)}"
+    folder = cache_folder(config.cache) / name
+    if folder.exists():
+        return open_cache(folder)
+    return (yield from _make_phantoms(folder, seed, count, size))
 
 
 def _phantom_version() -> str:
