@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -130,3 +132,40 @@ def test_an_error_in_a_slot_does_not_hide_the_end(qtbot, log):
 def test_unknown_slot_is_refused(qapp):
     with pytest.raises(TypeError, match="result"):
         start_worker(lambda: iter(()), result=print)
+
+
+ENDING = """
+import sys, time
+import torch
+from qtpy.QtCore import QCoreApplication, QTimer
+from napari_microus.widgets._shared.worker import start_worker
+
+def work():
+    matrix = torch.rand(1500, 1500)
+    for _ in range(100):
+        for _ in range(3):
+            matrix = torch.nn.functional.normalize(matrix @ matrix)
+        yield
+
+application = QCoreApplication([])
+start_worker(work)
+if sys.argv[1] == "loop":
+    QTimer.singleShot(150, application.quit)
+    application.exec()
+else:
+    time.sleep(0.15)
+print("end")
+"""
+
+
+@pytest.mark.parametrize("way", ["loop", "script"])
+def test_a_process_that_ends_amid_work_in_pytorch_ends_well(way):
+    for _ in range(3):
+        ended = subprocess.run(
+            [sys.executable, "-c", ENDING, way],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (ended.returncode, ended.stdout) == (0, "end\n"), ended.stderr

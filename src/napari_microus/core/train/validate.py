@@ -151,7 +151,8 @@ def _unless(cancelled: Callable[[], bool], work: Callable[[], Any]) -> Any:
     """Return what ``work`` returns, or None as soon as somebody cancels.
 
     A large scan takes seconds to read, which nothing can interrupt: the thread is
-    then left to itself.
+    then left to itself. It is no daemon, since a process that ends while a thread is
+    inside a library aborts.
     """
     ended: list[Any] = []
     failed: list[BaseException] = []
@@ -162,7 +163,7 @@ def _unless(cancelled: Callable[[], bool], work: Callable[[], Any]) -> Any:
         except BaseException as error:  # noqa: BLE001  raised below
             failed.append(error)
 
-    thread = Thread(target=run, name="validation case", daemon=True)
+    thread = Thread(target=run, name="validation case")
     thread.start()
     while thread.is_alive():
         thread.join(_LOOK_EVERY_S)

@@ -4,6 +4,11 @@ superqt's and napari's workers take every ``RuntimeError`` (CUDA's out-of-memory
 one) for a deleted worker and emit nothing, report no return after a cancel, leave
 a cancelled generator open, and replace ``warnings.showwarning`` for the whole
 process. This one reports every end exactly once, always in the window's thread.
+
+A process must not end while a thread is inside PyTorch: the interpreter would unwind
+its C++ frames, which ends in SIGABRT. The threads are therefore no daemons: Python
+waits for each before it takes itself down, and each leaves at its next event once the
+window or the main thread has ended.
 """
 
 from __future__ import annotations
@@ -36,9 +41,7 @@ class Worker(QObject):
         self._quit = threading.Event()
         # Queued even from a thread that Qt did not make.
         self._sent.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
-        self._thread = threading.Thread(
-            target=self._run, name="napari-microus worker", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name="napari-microus worker")
 
     @property
     def is_running(self) -> bool:
@@ -64,7 +67,7 @@ class Worker(QObject):
         _running.add(self)
         application = QCoreApplication.instance()
         if application is not None:
-            application.aboutToQuit.connect(self._stop_with_the_application)
+            application.aboutToQuit.connect(self.forget)
         self._thread.start()
 
     def _run(self) -> None:
@@ -78,7 +81,7 @@ class Worker(QObject):
     def _drain(self) -> tuple[str, Any]:
         work = self._work()
         try:
-            while not self._quit.is_set():
+            while not self._quit.is_set() and threading.main_thread().is_alive():
                 self._send("yielded", next(work))
         except StopIteration as stop:
             return "returned", stop.value
@@ -109,10 +112,6 @@ class Worker(QObject):
             slot()
         else:
             slot(value)
-
-    def _stop_with_the_application(self) -> None:
-        self.forget()
-        self.wait(timeout_s=10)
 
 
 def start_worker(
