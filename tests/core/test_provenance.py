@@ -10,8 +10,9 @@ def made(settings, config):
 
 
 def test_what_the_model_recommends_is_written_down():
-    advice = {"predict": {"opening": 21}}
-    assert made({"flip": True}, advice) == {"flip": True, "opening": 21}
+    advice = {"predict": {"opening": 21, "outline": "smooth"}}
+    filled = {"opening": 21, "outline": "smooth"}
+    assert made({"flip": True}, advice) == {"flip": True} | filled
     assert made({"opening": None}, advice)["opening"] == 21
 
 
@@ -20,4 +21,4 @@ def test_what_was_asked_for_wins():
 
 
 def test_model_without_advice_cuts_nothing():
-    assert made({}, {})["opening"] == 0
+    assert made({}, {}) == {"opening": 0, "outline": "raw"}

@@ -65,6 +65,13 @@ def segment(
             "as the model recommends, if not given."
         ),
     ] = None,
+    outline: Annotated[
+        str | None,
+        typer.Option(
+            help="smooth: one closed, smooth outline; raw: every pixel above the "
+            "threshold. As the model recommends, if not given."
+        ),
+    ] = None,
     precision: Annotated[
         str, typer.Option(help="auto, float32, bfloat16 or float16.")
     ] = "auto",
@@ -97,6 +104,7 @@ def segment(
             largest_component=largest_component,
             fill_holes=fill_holes,
             opening=opening,
+            outline=outline,
             precision=precision,
         ),
         progress,

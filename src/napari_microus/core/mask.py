@@ -60,7 +60,7 @@ def foreground_value(array: NDArray[Any], *, name: str = "mask") -> int:
         listed = ", ".join(str(value) for value in labels[:8])
         raise InputError(
             f"One label of {name} must be chosen; got several ({listed}). "
-            "Choose the label value to compare."
+            "Choose its value, or keep one label."
         )
     if labels:
         return labels[0]

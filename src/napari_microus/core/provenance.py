@@ -27,6 +27,13 @@ def recommended_opening(model: Any) -> int:
     return advice.get("opening", 0)
 
 
+def recommended_outline(model: Any) -> str:
+    """Return the kind of outline that a model recommends, "raw" where it does not."""
+    config = getattr(model, "config", None)
+    advice = config.get("predict", {}) if isinstance(config, dict) else {}
+    return str(advice.get("outline", "raw"))
+
+
 def segmentation_provenance(
     models: Sequence[LoadedModel],
     *,
@@ -52,6 +59,8 @@ def segmentation_provenance(
     settings = dict(settings)
     if settings.get("opening") is None:
         settings["opening"] = recommended_opening(models[0]) if models else 0
+    if settings.get("outline") is None:
+        settings["outline"] = recommended_outline(models[0]) if models else "raw"
     return {
         "task": "segment",
         "image": image,

@@ -135,7 +135,10 @@ def test_fine_tuning_starts_from_the_weights_of_a_model(tiny, drain, tmp_path):
     config = tiny(output=str(tmp_path / "tuned"), start=str(first.model), epochs=1)
     slow = {"learning_rate": 1e-12, "ema": 0.0, "layer_decay": 0.8}
     _, tuned = drain(train(config.with_changes({"optimizer": slow})))
-    assert load_model(tuned.model).config["predict"] == {"opening": 7}
+    assert load_model(tuned.model).config["predict"] == {
+        "opening": 7,
+        "outline": "raw",
+    }
     old = load_model(first.model).network
     new = load_model(tuned.model).network
     for before, after in zip(old.parameters(), new.parameters(), strict=True):

@@ -186,6 +186,7 @@ def test_capsule_remembers_its_making(viewer, widget, run):
         "fill_holes": True,
         "flip": False,
         "opening": 0,  # the stand-in model recommends none
+        "outline": "raw",
     }
     assert made["use"] == "not for clinical use"
     assert "T" in made["date"]

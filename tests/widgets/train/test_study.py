@@ -289,3 +289,22 @@ def test_without_a_study_the_way_is_shown(qtbot, viewer, tmp_path):
 
     assert page.message.text().startswith("Make a study first")
     assert not page.form.add_button.isEnabled()
+
+
+def test_a_mask_of_0_and_255_is_capsule_as_in_compare(qtbot, page, viewer, tmp_path):
+    viewer.layers["expert"].data = box(255)
+    page.form.add_button.click()
+    wait(qtbot, page)
+    (case,) = Study.open(tmp_path / "study").cases
+    expert = read_mask(tmp_path / "study" / case.expert)
+    np.testing.assert_array_equal(expert.array, box() > 0)
+
+
+def test_several_labels_are_asked_about_and_not_merged(qtbot, page, viewer, tmp_path):
+    labels = box(1)
+    labels[0, 0, 0] = 7
+    viewer.layers["expert"].data = labels
+    page.form.add_button.click()
+    wait(qtbot, page)
+    assert page.message.text().startswith("One label of 'expert' must be chosen")
+    assert Study.open(tmp_path / "study").cases == []

@@ -315,6 +315,9 @@ class TrainConfig(Config):
         Recommended with the model: cut off parts of a capsule narrower than this
         many pixels at the network's size. Validation measures the network without.
         None: what the start model recommends, or nothing.
+    outline : str, optional
+        Recommended with the model: a "smooth" outline or the "raw" mask. None: what
+        the start model recommends, or raw.
     tensorboard : bool
         Write a TensorBoard log too.
     to_library : bool
@@ -346,6 +349,7 @@ class TrainConfig(Config):
     seed: int = 0
     deterministic: bool = False
     opening: int | None = None
+    outline: Literal["smooth", "raw"] | None = None
     tensorboard: bool = False
     to_library: bool = True
     promote: Literal["if_not_worse", "always"] = "if_not_worse"

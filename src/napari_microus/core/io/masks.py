@@ -12,6 +12,7 @@ from napari_microus.core.errors import InputError
 from napari_microus.core.io.frames import PICTURE_SUFFIXES, read_picture
 from napari_microus.core.io.reading import read_volume, suffix_of
 from napari_microus.core.mask import IGNORE_VALUE
+from napari_microus.core.mask import as_mask as mask_of
 from napari_microus.core.volume import Volume
 
 if TYPE_CHECKING:
@@ -112,10 +113,10 @@ def as_mask(volume: Volume, *, label: int | None = None, name: str = "") -> Volu
                 f"The label must be in the mask; got {label}, and {name} holds "
                 f"{_listed(objects)}. Choose one of those."
             )
-        mask = (array == label).astype(np.uint8)
-    elif objects <= {1, IGNORE_VALUE} and (ours or 1 in objects):
-        mask = array.astype(np.uint8)
-    elif len(objects) > 1:
+        mask = mask_of(array, label, name=name)
+    elif ours and objects == {IGNORE_VALUE}:
+        mask = array.astype(np.uint8)  # we write 1 for an object: all is undecided
+    elif len(objects - {IGNORE_VALUE}) > 1:
         named = volume.metadata.get("labels", {})
         told = [f"{v} ({named[v]})" if v in named else f"{v}" for v in sorted(objects)]
         raise InputError(
@@ -123,7 +124,7 @@ def as_mask(volume: Volume, *, label: int | None = None, name: str = "") -> Volu
             "Choose one of them as the label."
         )
     else:
-        mask = (array != 0).astype(np.uint8)
+        mask = mask_of(array, name=name)
     return replace(volume, array=mask)
 
 

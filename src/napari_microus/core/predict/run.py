@@ -16,9 +16,10 @@ from napari_microus.core.predict.components import fill_holes as fill
 from napari_microus.core.predict.components import keep_largest_component
 from napari_microus.core.predict.networks import Panel
 from napari_microus.core.predict.opening import cut_narrow_parts
+from napari_microus.core.predict.outline import smooth_mask
 from napari_microus.core.predict.result import Prediction
 from napari_microus.core.preprocess import intensity_window, to_full_size, to_network
-from napari_microus.core.provenance import recommended_opening
+from napari_microus.core.provenance import recommended_opening, recommended_outline
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     Model = nn.Module | LoadedModel
 
+OUTLINES = ("smooth", "raw")
 _DIRECT = ("uint8", "int8", "int16", "int32", "float16", "float32")
 
 
@@ -45,6 +47,7 @@ def predict(
     largest_component: bool = True,
     fill_holes: bool = True,
     opening: int | None = None,
+    outline: str | None = None,
     flip: bool = False,
     precision: str = "auto",
     first: int | None = None,
@@ -77,6 +80,11 @@ def predict(
         Cut off parts narrower than this many pixels at the network's size
         (`opening.cut_narrow_parts`) first; None does as the model recommends, 0
         cuts nothing.
+    outline : str, optional
+        ``"smooth"``: one closed, smooth outline through the probabilities
+        (`outline.smooth_mask`), where ``largest_component`` and ``fill_holes`` are
+        on; ``"raw"``: every pixel above the threshold. None does as the model
+        recommends.
     flip : bool
         Average with the answer to the mirrored frame (test-time augmentation).
     precision : str
@@ -118,6 +126,8 @@ def predict(
     window = intensity_window(volume.array)
     models: list[Any] = list(model) if isinstance(model, (list, tuple)) else [model]
     width = _opening(opening, models)
+    is_smooth = _outline(outline, models) == "smooth"
+    is_smooth = is_smooth and largest_component and fill_holes
     panel = Panel(
         models,
         choose_device(device),
@@ -149,15 +159,19 @@ def predict(
                 yield Notice(f"Memory is short: {batch_size} frames at once from here.")
                 continue
             answer = cut_narrow_parts(answer, width, cut)
+            logits[places] = answer.cpu()
             for frame, foreground in zip(
-                batch, _foreground(answer, volume.shape[1:], cut), strict=True
+                batch,
+                _smooth(logits[places], volume.shape[1:], cut)
+                if is_smooth
+                else _foreground(answer, volume.shape[1:], cut),
+                strict=True,
             ):
-                if largest_component:
+                if largest_component and not is_smooth:
                     keep_largest_component(foreground)
-                if fill_holes:
+                if fill_holes and not is_smooth:
                     fill(foreground)
                 mask[frame] = foreground
-            logits[places] = answer.cpu()
             done += len(batch)
             yield Progress(done, len(chosen), "frames", "Segmenting")
     return Prediction(volume.like(mask), chosen, logits)
@@ -183,6 +197,14 @@ def _foreground(
     """Bring one frame's logits at a time to full size, and cut them."""
     for logits in answer:
         yield (to_full_size(logits[None], shape)[0, 0] > cut).cpu().numpy()
+
+
+def _smooth(
+    logits: Tensor, shape: tuple[int, int], cut: float
+) -> Iterable[NDArray[np.bool_]]:
+    """Draw one frame's outline at a time."""
+    for frame in logits[:, 0].numpy():
+        yield smooth_mask(frame, shape, cut)
 
 
 def _tensor(frame: NDArray[Any]) -> Tensor:
@@ -220,6 +242,18 @@ def _opening(opening: int | None, models: Sequence[Any]) -> int:
             f"opening must be a whole number of pixels; got {opening}. Use 0 for none."
         )
     return opening
+
+
+def _outline(outline: str | None, models: Sequence[Any]) -> str:
+    """Return the kind of outline: as asked for, or as the first model recommends."""
+    if outline is None:
+        outline = recommended_outline(models[0]) if models else "raw"
+    if outline not in OUTLINES:
+        raise ConfigError(
+            f"outline must be one of {', '.join(OUTLINES)}; got '{outline}'. Choose "
+            "one."
+        )
+    return outline
 
 
 def _check_out(out: NDArray[Any] | None, shape: tuple[int, ...]) -> None:

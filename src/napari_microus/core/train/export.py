@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.config import ModelConfig
 from napari_microus.core.models import create_model
-from napari_microus.core.provenance import recommended_opening
+from napari_microus.core.provenance import recommended_opening, recommended_outline
 from napari_microus.core.train.card import write_card
 from napari_microus.core.train.model_comparison import intervals
 from napari_microus.core.train.promote import earlier_copy, promote
@@ -47,7 +47,10 @@ def start_network(config: TrainConfig) -> tuple[nn.Module, TrainConfig]:
     opening = config.opening
     if opening is None:
         opening = recommended_opening(loaded)
-    return network, dataclasses.replace(config, model=model, opening=opening)
+    outline: Any = config.outline or recommended_outline(loaded)
+    return network, dataclasses.replace(
+        config, model=model, opening=opening, outline=outline
+    )
 
 
 def export_model(
@@ -79,7 +82,10 @@ def export_model(
         "architecture": model.architecture,
         "options": options.to_dict(),
         "input": {"size": model.image_size},
-        "predict": {"opening": config.opening or 0},
+        "predict": {
+            "opening": config.opening or 0,
+            "outline": config.outline or "raw",
+        },
         "version": "1",
         "training": _shareable(config),
         "run": position.run_id,

@@ -111,6 +111,12 @@ class SegmentForm(QWidget):
         self.holes = _check(
             "Fill holes", "Fill what the capsule encloses in each frame.", is_on=True
         )
+        self.smooth = _check(
+            "Smooth outline",
+            "One closed, smooth outline, where the model recommends it; without the "
+            "tick, every pixel above the threshold.",
+            is_on=True,
+        )
 
     def _lay_out(self) -> None:
         self.range_row = QWidget()
@@ -138,6 +144,7 @@ class SegmentForm(QWidget):
             self.flip,
             self.largest,
             self.holes,
+            self.smooth,
         ):
             column.addWidget(box)
         self.options.addWidget(inner)
@@ -179,6 +186,7 @@ class SegmentForm(QWidget):
         return {
             "largest_component": self.largest.isChecked(),
             "fill_holes": self.holes.isChecked(),
+            "outline": None if self.smooth.isChecked() else "raw",
             "flip": self.flip.isChecked(),
         }
 

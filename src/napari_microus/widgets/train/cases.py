@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Event, Progress
+from napari_microus.core.mask import as_mask
 from napari_microus.core.study import check_study, import_folder
 from napari_microus.widgets._shared.layers import geometry, volume_from_layer_data
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from napari_microus.core.study import Finding, Study, StudyCase
     from napari_microus.core.volume import Volume
-
-_UNDECIDED = 255
 
 
 @dataclass(frozen=True)
@@ -45,12 +44,15 @@ class LayerData:
         return volume_from_layer_data(self.data, self.attributes)
 
     def mask(self) -> Volume:
-        """Return the annotation: every label is capsule, 255 stays undecided."""
+        """Return the annotation as 0, 1 and 255 by the rules of `as_mask`.
+
+        Raises
+        ------
+        InputError
+            If the layer holds several labels, or fractions.
+        """
         volume = self.volume()
-        values = np.asarray(volume.array)
-        mask = (values != 0).astype(np.uint8)
-        mask[values == _UNDECIDED] = _UNDECIDED
-        return volume.like(mask)
+        return volume.like(as_mask(volume.array, name=f"'{self.name}'"))
 
 
 def add_layers(

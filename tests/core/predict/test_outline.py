@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+from scipy import ndimage
+from skimage.draw import polygon2mask
+from skimage.measure import label, regionprops
+
+from napari_microus.core.predict.outline import ANGLES, fill_polygon, smooth_mask
+
+SIZE, SHAPE = 96, (240, 343)
+ROWS, COLUMNS = (np.arange(SIZE)[:, None] + 0.5) / SIZE, (np.arange(SIZE) + 0.5) / SIZE
+FULL_ROWS = (np.arange(SHAPE[0])[:, None] + 0.5) / SHAPE[0]
+FULL_COLUMNS = (np.arange(SHAPE[1]) + 0.5) / SHAPE[1]
+
+
+def disc(rows, columns, middle=(0.5, 0.5), radii=(0.3, 0.3)):
+    """Signed: above 0 inside, in radii."""
+    return 1 - np.hypot((rows - middle[0]) / radii[0], (columns - middle[1]) / radii[1])
+
+
+def dice(one, two):
+    return 2 * (one & two).sum() / (one.sum() + two.sum())
+
+
+def solidity(mask):
+    return regionprops(mask.astype(np.uint8))[0].solidity
+
+
+@pytest.mark.parametrize(
+    ("middle", "radii"), [((0.5, 0.5), (0.3, 0.3)), ((0.4, 0.55), (0.2, 0.35))]
+)
+def test_an_ellipse_is_met_to_a_percent(middle, radii):
+    logits = 30 * disc(ROWS, COLUMNS, middle, radii).astype(np.float32)
+    mask = smooth_mask(logits, SHAPE)
+    truth = disc(FULL_ROWS, FULL_COLUMNS, middle, radii) > 0
+    assert dice(mask, truth) > 0.99
+    assert mask.sum() == pytest.approx(truth.sum(), rel=0.01)
+
+
+def test_a_gland_cut_by_the_picture_follows_the_border():
+    middle, radii = (0.5, 0.1), (0.3, 0.35)
+    logits = 30 * disc(ROWS, COLUMNS, middle, radii).astype(np.float32)
+    mask = smooth_mask(logits, SHAPE)
+    truth = disc(FULL_ROWS, FULL_COLUMNS, middle, radii) > 0
+    assert dice(mask, truth) > 0.985
+    assert (mask[:, 0] == truth[:, 0]).mean() > 0.93  # the corners are cut a little
+
+
+def test_noise_notches_and_bumps_are_evened_out():
+    rng = np.random.default_rng(0)
+    noise = ndimage.gaussian_filter(rng.standard_normal((SIZE, SIZE)), 2)
+    logits = 12 * disc(ROWS, COLUMNS) + noise / noise.std()
+    logits[46:50, 68:] = -3  # a shadow across the border
+    logits = logits.astype(np.float32)
+    truth = disc(FULL_ROWS, FULL_COLUMNS) > 0
+    ragged = ndimage.zoom(logits > 0, (SHAPE[0] / SIZE, SHAPE[1] / SIZE), order=0)
+    mask = smooth_mask(logits, SHAPE)
+    assert dice(mask, truth) > 0.95 > dice(ragged, truth)
+    assert solidity(mask) > 0.975
+    assert label(mask).max() == 1
+
+
+def test_two_lobes_keep_their_shape():
+    lobes = np.maximum(
+        disc(ROWS, COLUMNS, (0.5, 0.28), (0.2, 0.2)),
+        disc(ROWS, COLUMNS, (0.5, 0.72), (0.2, 0.2)),
+    )
+    bridge = (np.abs(ROWS - 0.5) < 0.03) & (np.abs(COLUMNS - 0.5) < 0.3)
+    logits = np.where(bridge, 4.0, 20 * lobes).astype(np.float32)
+    mask = smooth_mask(logits, (SIZE, SIZE))
+    assert dice(mask, logits > 0) > 0.93
+    assert label(mask).max() == 1
+
+
+def test_a_bean_keeps_its_bend():
+    bean = disc(ROWS, COLUMNS, (0.55, 0.5), (0.25, 0.38)) - 1.5 * np.maximum(
+        disc(ROWS, COLUMNS, (0.25, 0.5), (0.18, 0.2)), 0
+    )
+    logits = (20 * bean).astype(np.float32)
+    mask = smooth_mask(logits, (SIZE, SIZE))
+    assert dice(mask, logits > 0) > 0.97
+    assert solidity(mask) < 0.985
+
+
+def test_nothing_stays_nothing_and_a_full_frame_full():
+    empty = smooth_mask(np.full((SIZE, SIZE), -5, np.float32), SHAPE)
+    full = smooth_mask(np.full((SIZE, SIZE), 5, np.float32), SHAPE)
+    assert not empty.any()
+    assert full.mean() > 0.98
+
+
+def test_another_piece_has_no_say():
+    logits = 30 * disc(ROWS, COLUMNS, (0.4, 0.4), (0.2, 0.2)).astype(np.float32)
+    alone = smooth_mask(logits, SHAPE)
+    logits[85:92, 85:92] = 5
+    np.testing.assert_array_equal(smooth_mask(logits, SHAPE), alone)
+
+
+def test_a_polygon_holds_the_pixels_whose_centres_it_encloses():
+    turns = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)
+    radius = 20 + 5 * np.sin(3 * turns)
+    points = np.stack([30.2 + radius * np.sin(turns), 35.7 + radius * np.cos(turns)], 1)
+    np.testing.assert_array_equal(
+        fill_polygon(points, (60, 70)), polygon2mask((60, 70), points)
+    )
