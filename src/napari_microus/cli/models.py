@@ -134,7 +134,7 @@ def export(
 
         export_model(model.network, output, overwrite=overwrite)
     else:
-        from napari_microus.core.models.bundle import export_bundle
+        from napari_microus.core.library.bundle import export_bundle
 
         export_bundle(model, output)
     print(output)

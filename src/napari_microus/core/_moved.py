@@ -25,6 +25,7 @@ MOVED = {
     "reproduce.statistics": "statistics",
     "study.training": "train.study_frames",
     "study.next_case": "next_case",
+    "models.bundle": "library.bundle",
     "train.config": "config.train",
     "train.runs": "runs.folder",
     "train.event_log": "runs.event_log",

@@ -8,8 +8,8 @@ from napari_microus.core.config import ModelConfig
 from napari_microus.core.errors import OutputError
 from napari_microus.core.io import read_mask, write_volume
 from napari_microus.core.library import LoadedModel
+from napari_microus.core.library.bundle import export_bundle
 from napari_microus.core.models import create_model
-from napari_microus.core.models.bundle import export_bundle
 from napari_microus.core.predict import predict
 from napari_microus.core.volume import Volume
 from tiny_network import TINY
