@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 EXTENSION = ROOT / "slicer_extension"
 MODULE = EXTENSION / "MicroUS"
-SOURCES = [MODULE / "MicroUS.py", *sorted((MODULE / "MicroUSLib").glob("*.py"))]
+SOURCES = [MODULE / "MicroUS.py", *sorted((MODULE / "MicroUSLib").rglob("*.py"))]
 SHIPPED = {"numpy", "scipy", "simpleitk", "pillow"}  # with 3D Slicer itself
 GUI = {"magicgui", "pyqtgraph", "qtpy", "superqt"}  # of the napari docks
 
@@ -83,12 +83,12 @@ def at_file_scope(module):
             yield node
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", SOURCES, ids=str)
 def test_loading_the_module_imports_nothing_heavy(path):
     assert imported(at_file_scope(tree(path))) <= LIGHT
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", SOURCES, ids=str)
 def test_no_algorithm_lives_outside_the_core(path):
     nodes = list(ast.walk(tree(path)))
     assert not imported(nodes) & ALGORITHMS
@@ -104,7 +104,7 @@ def test_no_algorithm_lives_outside_the_core(path):
         assert not filters or "Resample" in name or name.endswith("ImageMapper"), name
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", SOURCES, ids=str)
 def test_only_the_core_of_our_package_is_imported(path):
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
@@ -140,7 +140,7 @@ def files(*patterns):
 
 
 def test_cmake_lists_are_the_files():
-    assert cmake_list("MODULE_PYTHON_SCRIPTS") == files("*.py", "MicroUSLib/*.py")
+    assert cmake_list("MODULE_PYTHON_SCRIPTS") == files("*.py", "MicroUSLib/**/*.py")
     assert cmake_list("MODULE_PYTHON_RESOURCES") == files("Resources/**/*")
 
 
@@ -252,7 +252,9 @@ def test_requirements_are_the_cores_needs_less_what_slicer_ships():
     assert requirements(lines) == {
         name: version for name, version in needs.items() if name not in left_out
     }
-    install = (MODULE / "MicroUSLib" / "install.py").read_text(encoding="utf-8")
+    install = (MODULE / "MicroUSLib" / "packages" / "install.py").read_text(
+        encoding="utf-8"
+    )
     assert f'TORCH = ">={needs["torch"]}"' in install
 
 

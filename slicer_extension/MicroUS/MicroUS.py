@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import slicer
 from MicroUSLib import sample_data, self_test
-from MicroUSLib.compare_room import CompareRoom
-from MicroUSLib.logic import run_and_wait
-from MicroUSLib.packages_room import PackagesRoom
+from MicroUSLib.compare.panel import ComparePanel
+from MicroUSLib.packages.panel import PackagesPanel
 from MicroUSLib.parameters import MicroUSParameterNode
-from MicroUSLib.segment_room import SegmentRoom
-from MicroUSLib.train_room import TrainRoom
+from MicroUSLib.segment.panel import SegmentPanel
+from MicroUSLib.segment.script import run_and_wait
+from MicroUSLib.train.panel import TrainPanel
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -43,7 +43,7 @@ class MicroUS(ScriptedLoadableModule):
 
 
 class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """Loads the panel and hands its widgets to the rooms."""
+    """Loads the panel and hands its widgets to the panels."""
 
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)
@@ -60,10 +60,10 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(panel)
         panel.setMRMLScene(slicer.mrmlScene)
         self.logic = MicroUSLogic()
-        self.packages = PackagesRoom(self.ui)
-        self.segment = SegmentRoom(self.ui, self.packages.ensure)
-        self.compare = CompareRoom(self.ui, self.packages.ensure)
-        self.train = TrainRoom(self.ui, self.packages.ensure, self.compare.case)
+        self.packages = PackagesPanel(self.ui)
+        self.segment = SegmentPanel(self.ui, self.packages.ensure)
+        self.compare = ComparePanel(self.ui, self.packages.ensure)
+        self.train = TrainPanel(self.ui, self.packages.ensure, self.compare.case)
         self.train.tell(self.segment.choose_model)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
@@ -72,9 +72,9 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def cleanup(self):
         """Run when the application closes or the module is reloaded."""
-        self.segment.let_go()
-        self.compare.let_go()
-        self.train.let_go()
+        self.segment.release()
+        self.compare.release()
+        self.train.release()
         self.setParameterNode(None)
         self.removeObservers()
 
@@ -116,8 +116,8 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._parameterNode = node
         if node is not None:
             self._guiTag = node.connectGui(self.ui)
-        for room in (self.segment, self.compare, self.train):
-            room.use(node)
+        for panel in (self.segment, self.compare, self.train):
+            panel.use(node)
 
 
 class MicroUSLogic(ScriptedLoadableModuleLogic):
@@ -130,7 +130,7 @@ class MicroUSLogic(ScriptedLoadableModuleLogic):
     def segment(self, volume, segmentation=None, **choices):
         """Segment a volume in a child process and wait, with the window alive.
 
-        See `MicroUSLib.segmenting.Request` for ``choices`` (model, device, frames,
+        See `MicroUSLib.segment.job.Request` for ``choices`` (model, device, frames,
         options). Returns the segmentation node and the segment's ID.
         """
         return run_and_wait(volume, segmentation, **choices)

@@ -21,8 +21,10 @@ sys.path.insert(0, str(HERE.parent / "MicroUS" / "Testing" / "Python"))
 import conftest  # noqa: F401, E402  puts the stand-ins in place
 import slicer  # noqa: E402
 import standins  # noqa: E402
-from MicroUSLib import annotations, logic, nodes, sample_data, segments  # noqa: E402
-from MicroUSLib.runner import Runner  # noqa: E402
+from MicroUSLib import sample_data  # noqa: E402
+from MicroUSLib.process import Runner  # noqa: E402
+from MicroUSLib.scene import annotations, nodes, segments  # noqa: E402
+from MicroUSLib.segment import script  # noqa: E402
 from PIL import Image, ImageDraw  # noqa: E402
 from slice_view import SliceView  # noqa: E402
 
@@ -79,7 +81,7 @@ def main() -> None:
 
     widget = MicroUS.MicroUSWidget()
     widget.setup()
-    node, key = logic.run_and_wait(scan, device="cpu", make_runner=this_python)
+    node, key = script.run_and_wait(scan, device="cpu", make_runner=this_python)
     capsule = segments.segment_array(node, key, scan).astype(bool)
     expert = annotations.mask_from_node(masks[0], "1", scan, "expert").array.astype(
         bool
@@ -95,7 +97,7 @@ def main() -> None:
     nodes.jump_to_voxel(scan, FRAME, 119.5, 171)
     save(view.picture(), "hard_region.png")
 
-    widget.compare.settling.accept_expert()
+    widget.compare.adjudicating.accept_expert()
     widget.ui.segmentStatusLabel.setText("Not for clinical use.")
     for section in (widget.ui.segmentSection, widget.ui.compareSection):
         section.setTitle(section.property("text"))

@@ -30,7 +30,7 @@ Annotation = Union[  # noqa: UP007  the wrapper knows no other form
 
 @parameterNodeWrapper
 class MicroUSParameterNode:
-    """The choices of the three rooms; each names its widget in ``MicroUS.ui``."""
+    """The choices of the three panels; each names its widget in ``MicroUS.ui``."""
 
     volume: slicer.vtkMRMLScalarVolumeNode
     segmentation: slicer.vtkMRMLSegmentationNode

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import slicer
 
-from . import adjudicating, comparing
-from .annotations import parts_of
-from .comparing import Annotator
-from .nodes import frame_at_world, voxel_to_world
+from .compare import adjudication, comparison
 from .sample_data import FILES, SAMPLES
-from .segments import segment_array
+from .scene.annotations import Annotator, parts_of
+from .scene.nodes import frame_at_world, voxel_to_world
+from .scene.segments import segment_array
 
 
 def load_case() -> list[Any]:
@@ -45,7 +44,7 @@ def check_compare(logic: Any) -> None:
         Annotator(node, parts_of(node)[0][0], role)
         for node, role in zip(masks, ("expert", "non-expert"), strict=True)
     )
-    found = comparing.compare(
+    found = comparison.compare(
         scan,
         expert,
         nonexpert,
@@ -55,8 +54,8 @@ def check_compare(logic: Any) -> None:
         on_event=lambda _: slicer.app.processEvents(),
     )
     assert found.totals.dice > 0.8
-    comparing.show_differences(found, 4)
-    case = adjudicating.begin(found, "self test")
+    comparison.show_differences(found, 4)
+    case = adjudication.begin(found, "self test")
     case.decide(found.regions[0], "expert")
     assert case.work.settled == 1
 

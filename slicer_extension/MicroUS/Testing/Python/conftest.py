@@ -190,7 +190,7 @@ def wait():
 
 @pytest.fixture
 def nothing_missing(monkeypatch):
-    from MicroUSLib.install import Installer
+    from MicroUSLib.packages.install import Installer
 
     monkeypatch.setattr(Installer, "missing", lambda self: [])
 
@@ -213,7 +213,7 @@ def widget(library, nothing_missing, tmp_path, monkeypatch):
 @pytest.fixture
 def compared(widget, make_volume, mask):
     """The widget after Compare on two segments of one node, two regions apart."""
-    from MicroUSLib import segments
+    from MicroUSLib.scene import segments
     from panel import choose, press
 
     volume = make_volume()

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 import standins
-from MicroUSLib.runner import Outcome
+from MicroUSLib.process import Outcome
 
 
 class Child:

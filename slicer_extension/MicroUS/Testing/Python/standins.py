@@ -212,8 +212,9 @@ def install() -> None:
     sys.modules[wrapper.__name__] = wrapper
 
     sys.path.insert(0, str(MODULE))
-    for path in (MODULE / "MicroUSLib").glob("*.py"):
-        feature.set_selection(TRUE_PROPERTY, f"MicroUSLib.{path.stem}")
+    for path in (MODULE / "MicroUSLib").rglob("*.py"):
+        name = ".".join(path.relative_to(MODULE).with_suffix("").parts)
+        feature.set_selection(TRUE_PROPERTY, name)
     feature.set_selection(TRUE_PROPERTY, "MicroUS")
     # Named too, or they would see what the module before them saw.
     for path in Path(__file__).parent.glob("*.py"):

@@ -17,9 +17,10 @@ import time
 import conftest  # noqa: F401  puts the stand-ins in place
 import numpy as np
 import slicer
-from MicroUSLib import adjudicating, annotations, comparing, model_check
-from MicroUSLib import segments as segs
-from MicroUSLib.comparing import Annotator
+from MicroUSLib.compare import adjudication, comparison, model_check
+from MicroUSLib.scene import annotations
+from MicroUSLib.scene import segments as segs
+from MicroUSLib.scene.annotations import Annotator
 
 
 class Clock:
@@ -82,7 +83,7 @@ def main() -> None:
     )
     found = timed(
         "compare",
-        lambda clock: comparing.compare(
+        lambda clock: comparison.compare(
             scan,
             *pair,
             kernel_size=4,
@@ -91,9 +92,9 @@ def main() -> None:
             on_event=clock,
         ),
     )
-    timed("show the differences", lambda c: comparing.show_differences(found, 4, c))
+    timed("show the differences", lambda c: comparison.show_differences(found, 4, c))
     print(f"{len(found.regions)} disputed regions")
-    case = timed("begin to settle", lambda c: adjudicating.begin(found, "ab", c))
+    case = timed("begin to settle", lambda c: adjudication.begin(found, "ab", c))
     timed("a decision", lambda c: case.decide(found.regions[0], "expert", c))
     timed("its journal", lambda _: case.keep())
     adjudicated = annotations.parts_of(case.node)[0][0]
@@ -104,12 +105,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/settled.nii.gz"
         timed("save", lambda c: case.save(path, overwrite=False, on_event=c))
-        timed("resume", lambda c: adjudicating.resume(found, path, c))
+        timed("resume", lambda c: adjudication.resume(found, path, c))
     third = Annotator(case.node, adjudicated, "third")
     for method in ("union", "mean_distance", "staple"):
         timed(
             f"consensus, {method}",
-            lambda c, m=method: comparing.add_consensus(scan, [*pair, third], m, c),
+            lambda c, m=method: comparison.add_consensus(scan, [*pair, third], m, c),
         )
     timed("a third mask", lambda c: model_check.compare_model(found, third, c))
 

@@ -7,9 +7,9 @@ import pytest
 import slicer
 import vtk
 from conftest import AFFINES
-from MicroUSLib import segments
-from MicroUSLib.install import InstallError
-from MicroUSLib.runner import Outcome, Runner
+from MicroUSLib.packages.install import InstallError
+from MicroUSLib.process import Outcome, Runner
+from MicroUSLib.scene import segments
 from panel import Child, choose, press
 
 from napari_microus.core.errors import InputError
@@ -75,8 +75,8 @@ def empty(make_volume):
         (empty, "empty volume 'empty'"),
     ],
 )
-@pytest.mark.parametrize("room", ROOMS)
-def test_volume_that_cannot_be_used(make, words, room, widget, make_volume, shown):
+@pytest.mark.parametrize("panel", ROOMS)
+def test_volume_that_cannot_be_used(make, words, panel, widget, make_volume, shown):
     volume = make(make_volume)
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "drawn")
     for name in ("a", "b"):
@@ -84,7 +84,7 @@ def test_volume_that_cannot_be_used(make, words, room, widget, make_volume, show
     choose(widget, volume=volume, expert=node, nonexpert=node)
     before = scene_state()
 
-    press(getattr(widget.ui, room))
+    press(getattr(widget.ui, panel))
 
     assert words in shown[0]
     assert scene_state() == before
@@ -126,8 +126,8 @@ def test_annotation_under_a_transform_that_is_not_linear(
     assert scene_state() == before
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_segmentation_of_another_geometry(room, widget, make_volume, mask, shown):
+@pytest.mark.parametrize("panel", ROOMS)
+def test_segmentation_of_another_geometry(panel, widget, make_volume, mask, shown):
     drawn_on = make_volume(name="other", affine=AFFINES["oblique"])
     node = segments.new_segmentation(drawn_on, "drawn")
     for name in ("a", "b"):
@@ -136,7 +136,7 @@ def test_segmentation_of_another_geometry(room, widget, make_volume, mask, shown
     choose(widget, expert=node, nonexpert=node)
     before = scene_state()
 
-    press(getattr(widget.ui, room))
+    press(getattr(widget.ui, panel))
 
     assert "must share the grid of 'scan'" in shown[0]
     assert scene_state() == before
@@ -179,7 +179,7 @@ def test_missing_packages(button, widget, make_volume, shown, monkeypatch):
     def decline(self):
         raise InstallError("MicroUS needs 3 Python packages; it was declined.")
 
-    from MicroUSLib.install import Installer
+    from MicroUSLib.packages.install import Installer
 
     monkeypatch.setattr(Installer, "ensure", decline)
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "drawn")

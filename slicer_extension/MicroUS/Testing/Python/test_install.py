@@ -6,8 +6,8 @@ from subprocess import CalledProcessError
 
 import pytest
 import slicer
-from MicroUSLib import install
-from MicroUSLib.install import Installer, InstallError
+from MicroUSLib.packages import install
+from MicroUSLib.packages.install import Installer, InstallError
 
 
 class Pip:

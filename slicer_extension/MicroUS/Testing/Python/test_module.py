@@ -3,7 +3,7 @@ from pathlib import Path
 
 import MicroUS
 import slicer
-from MicroUSLib.install import Installer
+from MicroUSLib.packages.install import Installer
 from panel import Child, choose, press
 
 

@@ -4,7 +4,7 @@ import pytest
 import slicer
 import vtk
 from conftest import AFFINES
-from MicroUSLib import nodes
+from MicroUSLib.scene import nodes
 
 from napari_microus.core.errors import InputError
 

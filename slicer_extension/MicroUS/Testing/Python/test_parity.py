@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import slicer
 from conftest import AFFINES
-from MicroUSLib import adjudicating, annotations, comparing, segments
-from MicroUSLib.comparing import Annotator
-from MicroUSLib.turns import drained, ignore
+from MicroUSLib.compare import adjudication, comparison
+from MicroUSLib.event_pump import drain, ignore
+from MicroUSLib.scene import annotations, segments
+from MicroUSLib.scene.annotations import Annotator
 
 from napari_microus.core import compare as core
 from napari_microus.core.compare.adjudication.sidecar import (
@@ -76,7 +77,7 @@ def loaded(load_volume, parent):
 
 
 def compared(nodes):
-    return comparing.compare(
+    return comparison.compare(
         *nodes,
         kernel_size=4,
         rank_by="contour_distance",
@@ -113,8 +114,8 @@ def test_metrics_are_identical(case, files, loaded):
     nodes = loaded(paths)
     one, two = (read_volume(path) for path in paths[1:])
     codes = core.disagreement_map(one.array, two.array)
-    rows = drained(core.compare_frames(one.array, two.array, one.spacing_mm), ignore)
-    regions = drained(core.disputed_regions(codes, one.spacing_mm), ignore)
+    rows = drain(core.compare_frames(one.array, two.array, one.spacing_mm), ignore)
+    regions = drain(core.disputed_regions(codes, one.spacing_mm), ignore)
 
     found = compared(nodes)
 
@@ -139,7 +140,7 @@ def test_metrics_are_identical(case, files, loaded):
 def begun_in_napari(paths):
     one, two = (read_volume(path) for path in paths[1:])
     codes = core.disagreement_map(one.array, two.array)
-    regions = drained(core.disputed_regions(codes, one.spacing_mm), ignore)
+    regions = drain(core.disputed_regions(codes, one.spacing_mm), ignore)
     work = core.Adjudication(codes, regions, who="ab")
     return work, Origin("expert", "other", one.spacing_mm, SETTINGS), one
 
@@ -184,7 +185,7 @@ def test_case_begun_in_napari_is_finished_in_slicer(case, files, loaded, tmp_pat
     save_adjudication(work, origin, grid, tmp_path / "begun.nii.gz")
 
     found = compared(loaded(paths))
-    case, notice = adjudicating.resume(found, str(tmp_path / "begun.nii.gz"))
+    case, notice = adjudication.resume(found, str(tmp_path / "begun.nii.gz"))
     assert notice == ""
     assert case.work.settled == 1
     for region in found.regions[1:]:
@@ -202,7 +203,7 @@ def test_case_begun_in_slicer_is_finished_in_napari(case, files, loaded, tmp_pat
     paths = files(case)
     nodes = loaded(paths)
     found = compared(nodes)
-    case = adjudicating.begin(found, "ab")
+    case = adjudication.begin(found, "ab")
     case.decide(found.regions[0], "nonexpert")
     draw_in_segment(case, nodes[0])
     case.save(str(tmp_path / "begun.nii.gz"), overwrite=False)

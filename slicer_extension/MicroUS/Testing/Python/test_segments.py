@@ -5,7 +5,7 @@ import pytest
 import slicer
 import vtk
 from conftest import AFFINES
-from MicroUSLib import annotations, places, segments
+from MicroUSLib.scene import annotations, grids, segments
 
 from napari_microus.core.errors import InputError
 from napari_microus.core.volume import Volume
@@ -234,7 +234,7 @@ def test_seg_nrrd_round_trip(kind, make_volume, mask, tmp_path):
 
     assert [name for _, name in annotations.parts_of(again)] == ["Capsule", "Capsule 2"]
     key = annotations.parts_of(again)[0][0]
-    places.require_same_place(again, volume)
+    grids.require_same_place(again, volume)
     np.testing.assert_array_equal(segments.segment_array(again, key, volume), mask)
     assert segments.own_capsule(again) is not None
 

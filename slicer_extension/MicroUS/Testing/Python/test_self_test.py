@@ -5,8 +5,9 @@ import sys
 import MicroUS
 import pytest
 import slicer
-from MicroUSLib import logic, self_test
-from MicroUSLib.runner import Runner
+from MicroUSLib import self_test
+from MicroUSLib.process import Runner
+from MicroUSLib.segment import script
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def child(library, monkeypatch):
     def this_python(on_event, on_outcome):
         return Runner(on_event, on_outcome, sys.executable)
 
-    monkeypatch.setitem(logic.run_and_wait.__kwdefaults__, "make_runner", this_python)
+    monkeypatch.setitem(script.run_and_wait.__kwdefaults__, "make_runner", this_python)
 
 
 @pytest.mark.slow

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from conftest import AFFINES
-from MicroUSLib import adjudicating, comparing, nodes, segments
+from MicroUSLib.compare import adjudication, comparison
+from MicroUSLib.scene import nodes, segments
 from slice_view import SliceView
 
 
@@ -76,8 +77,8 @@ def test_hard_region_is_shown_beside_the_differences(dark, mask, make_volume, se
     second[2, 10:30, 50:58] = 1
     keys = [segments.add_segment(m, node, volume) for m in (mask, second)]
     node.GetDisplayNode().SetVisibility(False)
-    annotators = [comparing.Annotator(node, key, "expert") for key in keys]
-    found = comparing.compare(
+    annotators = [comparison.Annotator(node, key, "expert") for key in keys]
+    found = comparison.compare(
         volume,
         *annotators,
         kernel_size=4,
@@ -88,14 +89,14 @@ def test_hard_region_is_shown_beside_the_differences(dark, mask, make_volume, se
     view = see(volume, 640, 480)
     frame, row, column = found.regions[0].centre
     nodes.jump_to_voxel(volume, frame, row, column)
-    assert not is_color(view.picture(), comparing.PINK).any()
+    assert not is_color(view.picture(), comparison.PINK).any()
 
-    comparing.show_differences(found, 4)
+    comparison.show_differences(found, 4)
 
     picture = view.picture()
-    for color in (comparing.PINK, comparing.ORANGE, comparing.GREY):
+    for color in (comparison.PINK, comparison.ORANGE, comparison.GREY):
         assert is_color(picture, color).any()
-    assert not is_color(picture, comparing.BLUE).any()  # nothing the expert alone drew
+    assert not is_color(picture, comparison.BLUE).any()  # nothing the expert alone drew
 
     # Where the scan lies in the view is told by its bright square, rows and columns
     # 2 to 7. The student's bump is rows 10-29 and columns 50-57; an even square of 4
@@ -104,7 +105,7 @@ def test_hard_region_is_shown_beside_the_differences(dark, mask, make_volume, se
     picture = view.picture()
     square = np.argwhere(picture.mean(axis=-1) > 200)
     pixel = 640 / view.node.GetFieldOfView()[0] * 0.1
-    edge = np.argwhere(is_color(picture, comparing.PINK))
+    edge = np.argwhere(is_color(picture, comparison.PINK))
     size = (edge.max(axis=0) - edge.min(axis=0)) / pixel
     middle = (edge.max(axis=0) + edge.min(axis=0)) / 2 - square.mean(axis=0)
     assert sorted(size) == pytest.approx([11, 23], abs=0.25)
@@ -118,9 +119,9 @@ def test_decision_is_seen_at_once(dark, mask, make_volume, see):
     second[2, 10:30, 50:58] = 1
     keys = [segments.add_segment(m, node, volume) for m in (mask, second)]
     node.GetDisplayNode().SetVisibility(False)
-    found = comparing.compare(
+    found = comparison.compare(
         volume,
-        *[comparing.Annotator(node, key, "expert") for key in keys],
+        *[comparison.Annotator(node, key, "expert") for key in keys],
         kernel_size=4,
         rank_by="area",
         through_frames=False,
@@ -128,12 +129,12 @@ def test_decision_is_seen_at_once(dark, mask, make_volume, see):
     )
     view = see(volume, 640, 480)
     nodes.jump_to_voxel(volume, 2, 23.5, 31.5)
-    case = adjudicating.begin(found, "ab")
-    before = is_color(view.picture(), comparing.YELLOW).sum()
+    case = adjudication.begin(found, "ab")
+    before = is_color(view.picture(), comparison.YELLOW).sum()
 
     case.decide(found.regions[0], "nonexpert")
 
     assert before > 0
-    assert not is_color(view.picture(), comparing.YELLOW).any()
+    assert not is_color(view.picture(), comparison.YELLOW).any()
     case.undo()
-    assert is_color(view.picture(), comparing.YELLOW).sum() == before
+    assert is_color(view.picture(), comparison.YELLOW).sum() == before

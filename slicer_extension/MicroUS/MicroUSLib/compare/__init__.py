@@ -1,0 +1,1 @@
+"""The part *Compare*: where two annotators differ, and whose outline holds."""

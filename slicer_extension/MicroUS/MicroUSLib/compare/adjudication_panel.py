@@ -1,0 +1,260 @@
+"""The part of *Compare* that settles a disagreement region by region."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import qt
+import slicer
+
+from . import adjudication
+
+if TYPE_CHECKING:
+    from types import SimpleNamespace
+
+    from MicroUSLib.event_pump import EventPump
+    from napari_microus.core.compare import DisputedRegion
+
+    from .adjudication import Adjudicated
+    from .comparison import Comparison
+    from .work import Comparer, CompareWork
+
+_KEYS = {
+    "[": "previousButton",
+    "]": "nextButton",
+    "1": "expertButton",
+    "2": "nonexpertButton",
+    "3": "undecidedButton",
+    "U": "undoButton",
+}
+# Decisions follow one another quickly; writing them down takes up to half a second.
+_JOURNAL_PAUSE_MS = 1000
+_FILES = "Sidecar or mask (*.json *.nii.gz *.nii)"
+
+
+class AdjudicationPanel:
+    """Goes through the disputed regions, and keeps what was decided.
+
+    Parameters
+    ----------
+    ui : namespace
+        The widgets of ``MicroUS.ui`` by name.
+    work : CompareWork
+        Runs what takes long.
+    comparer : Comparer
+        Compares, and shows a frame.
+
+    Attributes
+    ----------
+    ask_save, ask_open : callable
+        Give a path, or "" when the user changes their mind.
+    """
+
+    def __init__(
+        self, ui: SimpleNamespace, work: CompareWork, comparer: Comparer
+    ) -> None:
+        self._ui, self._work, self._comparer = ui, work, comparer
+        self.ask_save, self.ask_open = _ask_save, _ask_open
+        self._case: Adjudicated | None = None
+        self._at = 0
+        for name, slot in (
+            ("previousButton", self.previous),
+            ("nextButton", self.next),
+            ("expertButton", self.accept_expert),
+            ("nonexpertButton", self.accept_nonexpert),
+            ("undecidedButton", self.leave_undecided),
+            ("undoButton", self.undo),
+            ("saveAdjudicationButton", self.save),
+            ("loadAdjudicationButton", self.resume),
+        ):
+            getattr(ui, name).clicked.connect(slot)
+        self._shortcuts = self._make_shortcuts()
+        self._is_kept = True
+        self._journal = qt.QTimer()
+        self._journal.interval = _JOURNAL_PAUSE_MS
+        self._journal.timeout.connect(self.keep)
+
+    def _make_shortcuts(self) -> list[qt.QShortcut]:
+        made = []
+        for key, name in _KEYS.items():
+            shortcut = qt.QShortcut(qt.QKeySequence(key), self._ui.compareSection)
+            shortcut.context = qt.Qt.WidgetWithChildrenShortcut
+            shortcut.activated.connect(getattr(self._ui, name).click)
+            made.append(shortcut)
+        return made
+
+    def begin_with(self, found: Comparison) -> None:
+        """Show the first region of a new comparison."""
+        self.keep()
+        self._case, self._at = None, 0
+        self._ui.regionLabel.text = ""
+        if found.regions:
+            self._go(0)
+
+    def forget(self) -> None:
+        """Forget the case; what was decided is in its journal."""
+        self.keep()
+        self._case = None
+        self._ui.regionLabel.text = ""
+
+    def refresh(self, is_free: bool) -> None:
+        """Enable what can be pressed now."""
+        ui = self._ui
+        has_regions = is_free and bool(self._regions())
+        for name in (
+            *("previousButton", "nextButton", "expertButton", "nonexpertButton"),
+            "undecidedButton",
+        ):
+            getattr(ui, name).enabled = has_regions
+        ui.loadAdjudicationButton.enabled = is_free
+        ui.undoButton.enabled = is_free and self._case is not None
+        ui.saveAdjudicationButton.enabled = is_free and self._case is not None
+
+    # --- going from region to region ---------------------------------------------
+    def previous(self, *_: object) -> None:
+        """Go to the disputed region before this one."""
+        self._go(self._at - 1)
+
+    def next(self, *_: object) -> None:
+        """Go to the next disputed region."""
+        self._go(self._at + 1)
+
+    def _regions(self) -> list[DisputedRegion]:
+        if self._case is not None:
+            return self._case.work.regions
+        return self._comparer.found.regions if self._comparer.found is not None else []
+
+    def _go(self, index: int) -> None:
+        regions = self._regions()
+        if not regions:
+            return
+        self._at = index % len(regions)
+        region = regions[self._at]
+        frame, row, column = region.centre
+        self._comparer.look(frame, (row, column))
+        verdicts = self._case.work.verdicts if self._case is not None else {}
+        verdict = verdicts.get(region.number)
+        distance = (
+            f"{region.distance_mm:.1f} mm apart"
+            if math.isfinite(region.distance_mm)
+            else "drawn by one only"
+        )
+        self._ui.regionLabel.text = (
+            f"Region {self._at + 1} of {len(regions)}, frame {region.frame}: "
+            f"{distance}, "
+            f"{region.area_mm2:.1f} mm², drawn by {region.drawn_by}; "
+            f"{verdict.decision if verdict else 'open'}. "
+            f"Settled {len(verdicts)} of {len(regions)}."
+        )
+
+    # --- deciding ----------------------------------------------------------------
+    def accept_expert(self, *_: object) -> None:
+        """Give the region to the expert."""
+        self._decide("expert")
+
+    def accept_nonexpert(self, *_: object) -> None:
+        """Give the region to the non-expert."""
+        self._decide("nonexpert")
+
+    def leave_undecided(self, *_: object) -> None:
+        """Leave the region open."""
+        self._decide("undecided")
+
+    def undo(self, *_: object) -> None:
+        """Take back the last decision and go to its region."""
+        with self._work.doing("The decision was not taken back.") as on_event:
+            region = self._case.undo(on_event) if self._case is not None else None
+            if region is not None:
+                self._keep_soon()
+                self._go(self._regions().index(region))
+
+    def _decide(self, decision: str) -> None:
+        with self._work.doing("The decision was not taken.") as on_event:
+            if self._case is None:
+                self._begin(on_event)
+            region = self._regions()[self._at % len(self._regions())]
+            self._case.work.who = self._ui.whoLineEdit.text
+            self._case.decide(region, decision, on_event)
+            self._keep_soon()
+            open_region = self._case.work.next_open(region.number)
+            if open_region is None:
+                self._go(self._at)
+            else:
+                self._go(self._regions().index(open_region))
+
+    def _begin(self, on_event: EventPump) -> None:
+        """Begin to settle, or go on where a crash cut it short."""
+        found = self._comparer.found
+        kept = adjudication.unsaved(found)
+        if kept is not None:
+            done = sum(1 for region in kept["regions"] if region["decision"])
+            if slicer.util.confirmYesNoDisplay(
+                f"There are unsaved decisions about these two annotations: {done} of "
+                f"{len(kept['regions'])} regions, {kept['modified']}. Go on with them?"
+            ):
+                self._case, notice = adjudication.continue_with(found, kept, on_event)
+                self._work.say(notice or "The unsaved decisions are back.")
+                return
+        self._case = adjudication.begin(found, self._ui.whoLineEdit.text, on_event)
+
+    def _keep_soon(self) -> None:
+        self._is_kept = False
+        self._journal.start()
+
+    def keep(self) -> None:
+        """Write the decisions down now, so that they survive a crash."""
+        self._journal.stop()
+        if self._case is None or self._is_kept:
+            return
+        from napari_microus.core.errors import MicroUSError
+
+        self._is_kept = True
+        try:
+            self._case.keep()
+        except MicroUSError as error:
+            self._work.say(f"The decisions were not written down: {error}")
+
+    # --- files -------------------------------------------------------------------
+    def save(self, *_: object) -> None:
+        """Save mask, provenance map and sidecar where the user says."""
+        path = self.ask_save()
+        if not path:
+            return
+        with self._work.doing("The adjudication was not saved.") as on_event:
+            # The file dialog has asked whether to overwrite.
+            paths = self._case.save(path, overwrite=True, on_event=on_event)
+            self._is_kept = True
+            self._work.say(f"Saved {', '.join(paths)}.")
+
+    def resume(self, *_: object) -> None:
+        """Go on with a saved adjudication of the two annotations above."""
+        path = self.ask_open()
+        if not path:
+            return
+        with self._work.doing("The adjudication was not resumed.") as on_event:
+            if self._comparer.found is None:
+                self._comparer.compare()
+            self._case, notice = adjudication.resume(
+                self._comparer.found, path, on_event
+            )
+            self._ui.whoLineEdit.text = self._case.work.who
+            open_region = self._case.work.next_open()
+            regions = self._regions()
+            self._go(regions.index(open_region) if open_region is not None else 0)
+            self._work.say(notice or "Resumed.")
+
+
+def _ask_save() -> str:
+    return qt.QFileDialog.getSaveFileName(
+        slicer.util.mainWindow(),
+        "Save the adjudication",
+        "adjudicated.nii.gz",
+        "NIfTI (*.nii.gz *.nii)",
+    )
+
+
+def _ask_open() -> str:
+    return qt.QFileDialog.getOpenFileName(
+        slicer.util.mainWindow(), "Resume an adjudication", "", _FILES
+    )

@@ -1,0 +1,242 @@
+"""The part *Compare*: see where two annotators differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import qt
+import slicer
+
+from MicroUSLib.parameters import RANKS
+from MicroUSLib.scene import resampling
+from MicroUSLib.scene.annotations import mask_from_node
+from MicroUSLib.scene.nodes import (
+    is_in_scene,
+    jump_to_voxel,
+    require_volume,
+    volume_from_node,
+)
+
+from . import comparison, tables
+from .adjudication_panel import AdjudicationPanel
+from .annotation_choice import AnnotationChoice
+from .tools_panel import ToolsPanel
+from .work import CompareWork
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import SimpleNamespace
+
+    from MicroUSLib.parameters import MicroUSParameterNode
+    from napari_microus.core.events import Event
+    from napari_microus.core.volume import Volume
+
+    from .comparison import Comparison
+
+_MASKS = "Masks (*.nii *.nii.gz *.nrrd *.mha *.mhd *.tif *.tiff *.png);;All files (*)"
+
+
+class ComparePanel:
+    """Ties the widgets of *Compare* to the core.
+
+    Parameters
+    ----------
+    ui : namespace
+        The widgets of ``MicroUS.ui`` by name.
+    ensure_packages : callable
+        Installs what is missing, or raises.
+
+    Attributes
+    ----------
+    adjudicating : AdjudicationPanel
+        The part below the tables.
+    tools : ToolsPanel
+        Consensus, and the check of a model.
+    ask_mask : callable
+        Gives the path of a mask to load, or "" when the user changes their mind.
+    """
+
+    def __init__(self, ui: SimpleNamespace, ensure_packages: Callable[[], Any]) -> None:
+        self._ui = ui
+        self.ensure_packages = ensure_packages
+        self.ask_mask = _ask_mask
+        self.found: Comparison | None = None
+        self.parameters: MicroUSParameterNode | None = None
+        self.work = CompareWork(ui, self.refresh)
+        self.adjudicating = AdjudicationPanel(ui, self.work, self)
+        self.tools = ToolsPanel(ui, self.work, self)
+        self.expert, self.nonexpert, self.model = (
+            AnnotationChoice(
+                getattr(ui, f"{name}Selector"),
+                getattr(ui, f"{name}PartComboBox"),
+                name,
+                role,
+                self._on_choice,
+            )
+            for name, role in (
+                ("expert", "expert"),
+                ("nonexpert", "non-expert"),
+                ("model", "model's"),
+            )
+        )
+        ui.nonexpertSelector.currentNodeChanged.connect(self._on_nonexpert)
+        ui.loadExpertButton.clicked.connect(self.load_expert)
+        ui.loadNonexpertButton.clicked.connect(self.load_nonexpert)
+        ui.resampleButton.clicked.connect(self.resample)
+        ui.compareButton.clicked.connect(self.compare)
+        ui.frameTable.cellClicked.connect(self._on_row)
+        self.refresh()
+
+    @property
+    def choices(self) -> tuple[AnnotationChoice, ...]:
+        """What is chosen as expert, as non-expert and as the model's."""
+        return self.expert, self.nonexpert, self.model
+
+    def use(self, parameters: MicroUSParameterNode | None) -> None:
+        """Work on these choices from now on; None while the module is not shown."""
+        self.parameters = parameters
+        for choice in self.choices:
+            choice.restore(parameters)
+        self._on_choice()
+
+    def close(self) -> None:
+        """Forget the case: its scene is going away."""
+        self.work.scene_closes()
+        self.found = None
+        self.adjudicating.forget()
+        self.tools.forget()
+        for table in (self._ui.frameTable, self._ui.placeTable):
+            table.rowCount = 0
+        self._ui.totalsLabel.text = ""
+        self.refresh()
+
+    def release(self) -> None:
+        """End what is at work: the module is going away."""
+        self.adjudicating.keep()
+        self.work.release()
+
+    # --- choosing ----------------------------------------------------------------
+    def _on_choice(self) -> None:
+        self.tools.list_annotators()
+        self.refresh()
+
+    def _on_nonexpert(self, *_: object) -> None:
+        node = self._ui.nonexpertSelector.currentNode()
+        if node is not None and node is self._ui.expertSelector.currentNode():
+            self.nonexpert.take_next()  # two segments of one node are the usual case
+
+    def load_expert(self, *_: object) -> None:
+        """Load a mask file as the expert's."""
+        self._load(self.expert)
+
+    def load_nonexpert(self, *_: object) -> None:
+        """Load a mask file as the other annotator's."""
+        self._load(self.nonexpert)
+
+    def _load(self, choice: AnnotationChoice) -> None:
+        path = self.ask_mask()
+        if not path:
+            return
+        with self.work.doing("The mask was not loaded.") as on_event:
+            self.ensure_packages()
+            node = resampling.load_mask(path, self.parameters.volume, on_event)
+            choice.choose(node, "")
+            self.work.say(f"Loaded '{node.GetName()}'.")
+
+    def resample(self, *_: object) -> None:
+        """Bring what lies on another grid or under another transform onto the scan."""
+        with self.work.doing("The annotation was not resampled.") as on_event:
+            self.ensure_packages()
+            volume, moved = self.parameters.volume, []
+            require_volume(volume)
+            for choice in self.choices:
+                if choice.is_made and resampling.lies_elsewhere(
+                    choice.annotator, volume
+                ):
+                    copy = resampling.resampled(choice.annotator, volume, on_event)
+                    choice.choose(*copy)
+                    moved.append(f"'{copy[0].GetName()}'")
+            self.work.say(
+                f"Resampled: {', '.join(moved)}."
+                if moved
+                else "All annotations lie on the scan; nothing was resampled."
+            )
+
+    def case(
+        self, on_event: Callable[[Event], None]
+    ) -> tuple[Volume, Volume, Volume | None]:
+        """Return scan, expert and non-expert (None if none is chosen) as volumes.
+
+        ``on_event`` is told between two steps.
+
+        Raises
+        ------
+        InputError
+            If the expert's annotation is missing, or one lies elsewhere.
+        """
+        expert, nonexpert = self.expert.annotator, self.nonexpert.annotator
+        scan = comparison.scan_of(self.parameters.volume, expert, nonexpert)
+        masks = [
+            mask_from_node(a.node, a.part, scan, a.role, on_event)
+            for a in (expert, nonexpert)
+            if a is expert or is_in_scene(a.node)
+        ]
+        return volume_from_node(scan), masks[0], (*masks, None)[1]
+
+    # --- comparing ---------------------------------------------------------------
+    def compare(self, *_: object) -> None:
+        """Compare the chosen annotations, and show what differs."""
+        with self.work.doing("The annotations were not compared.") as on_event:
+            self.ensure_packages()
+            choices = self.parameters
+            expert, nonexpert = self.expert.annotator, self.nonexpert.annotator
+            volume = comparison.scan_of(choices.volume, expert, nonexpert)
+            kernel_size = choices.kernelSize
+            found = comparison.compare(
+                volume,
+                expert,
+                nonexpert,
+                kernel_size=kernel_size,
+                rank_by=RANKS[choices.rankBy],
+                smallest_px=choices.smallestRegion,
+                through_frames=choices.throughFrames,
+                on_event=on_event,
+            )
+            require_volume(volume)  # the window lived meanwhile
+            comparison.show_differences(found, kernel_size, on_event)
+            comparison.show_table(found)
+            self.found = found
+            self._ui.totalsLabel.text = tables.totals(found)
+            tables.fill_frames(self._ui.frameTable, found.rows)
+            tables.fill_places(self._ui.placeTable, found.places)
+            self.work.say("Not for clinical use.")
+            self.adjudicating.begin_with(found)
+
+    def _on_row(self, line: int, *_: object) -> None:
+        self.look(tables.frame_at(self._ui.frameTable, line), None)
+
+    def look(self, frame: int, center: tuple[float, float] | None) -> None:
+        """Show a frame in all slice views, centred on row and column."""
+        volume = self.found.volume
+        if not is_in_scene(volume):
+            return
+        columns, rows, _ = volume.GetImageData().GetDimensions()
+        row, column = center or ((rows - 1) / 2, (columns - 1) / 2)
+        jump_to_voxel(volume, frame, row, column)
+
+    def refresh(self) -> None:
+        """Enable what can be pressed now."""
+        ui, is_free = self._ui, not self.work.is_busy
+        ui.compareProgressBar.visible = not is_free
+        ui.cancelCompareButton.enabled = not is_free
+        ui.compareButton.enabled = is_free
+        for button in (ui.loadExpertButton, ui.loadNonexpertButton, ui.resampleButton):
+            button.enabled = is_free
+        self.adjudicating.refresh(is_free)
+        self.tools.refresh(is_free)
+
+
+def _ask_mask() -> str:
+    return qt.QFileDialog.getOpenFileName(
+        slicer.util.mainWindow(), "Load a mask", "", _MASKS
+    )

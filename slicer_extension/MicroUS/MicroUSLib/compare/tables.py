@@ -1,0 +1,88 @@
+"""The tables and the totals of a comparison, as the panel shows them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import qt
+
+if TYPE_CHECKING:
+    from napari_microus.core.compare import FrameAgreement
+    from napari_microus.core.compare.place import PlaceShare
+
+    from .comparison import Comparison
+
+_FRAMES = {
+    "frame": "Frame",
+    "dice": "Dice",
+    "hd95_mm": "HD95 mm",
+    "assd_mm": "ASSD mm",
+    "expert_mm2": "Expert mm²",
+    "nonexpert_mm2": "Non-expert mm²",
+    "disagreement_mm2": "Disputed mm²",
+    "signed_mean_mm": "Larger (+) mm",
+}
+_PLACES = {
+    "place": "Where",
+    "share": "Of all disputed",
+    "disputed_of_drawn": "Disputed of drawn",
+    "expert_only_px": "Expert only px",
+    "nonexpert_only_px": "Non-expert only px",
+}
+
+
+def fill_frames(table: qt.QTableWidget, rows: list[FrameAgreement]) -> None:
+    """Show one row per frame; a click on a heading sorts by its numbers."""
+    _fill(table, rows, _FRAMES)
+
+
+def fill_places(table: qt.QTableWidget, rows: list[PlaceShare]) -> None:
+    """Show where in the patient and in the sweep the two differ."""
+    _fill(table, rows, _PLACES)
+
+
+def _fill(
+    table: qt.QTableWidget,
+    rows: list[FrameAgreement] | list[PlaceShare],
+    columns: dict[str, str],
+) -> None:
+    table.sortingEnabled = False  # rows would move while they are filled
+    table.columnCount = len(columns)
+    table.setHorizontalHeaderLabels(list(columns.values()))
+    table.rowCount = len(rows)
+    for line, row in enumerate(rows):
+        for column, key in enumerate(columns):
+            table.setItem(line, column, _cell(getattr(row, key)))
+    table.sortingEnabled = True
+    table.resizeColumnsToContents()
+
+
+def frame_at(table: qt.QTableWidget, line: int) -> int:
+    """Return the frame that a line shows."""
+    return int(table.item(line, 0).data(qt.Qt.DisplayRole))
+
+
+def totals(found: Comparison) -> str:
+    """Return the totals of a comparison in words."""
+    case = found.totals
+    return (
+        f"Dice {_number(case.dice, 3)}, HD95 {_number(case.mean_hd95_mm)} mm, "
+        f"kappa {_number(case.cohen_kappa, 3)}, non-expert less expert "
+        f"{_number(case.volume_difference_ml)} mL. "
+        f"{len(found.regions)} disputed regions in {case.frames} frames."
+    )
+
+
+def _cell(value: float | str) -> qt.QTableWidgetItem:
+    item = qt.QTableWidgetItem()
+    shown = value
+    if isinstance(value, float):
+        shown = round(value, 3) if math.isfinite(value) else "–"
+    item.setData(qt.Qt.DisplayRole, shown)
+    item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
+    return item
+
+
+def _number(value: float, digits: int = 2) -> str:
+    return f"{value:.{digits}f}" if math.isfinite(value) else "–"

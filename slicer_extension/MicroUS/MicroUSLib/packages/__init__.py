@@ -1,0 +1,1 @@
+"""Install what the module needs, and delete what was downloaded."""

@@ -1,0 +1,1 @@
+"""Carry scans and masks between MRML nodes and the core."""

@@ -1,0 +1,156 @@
+"""Bring annotations that lie elsewhere onto the scan: loaded or resampled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from MicroUSLib.event_pump import drain
+
+from .annotations import mask_from_node, require_segment
+from .grids import require_same_grid
+from .labelmaps import own_labelmap
+from .nodes import (
+    grid_from_node,
+    labelmap_from_volume,
+    require_linear_transform,
+    require_volume,
+    transform_to_world,
+)
+from .segments import add_segment, new_segmentation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import slicer
+
+    from napari_microus.core.events import Event
+    from napari_microus.core.volume import Volume
+
+    from .annotations import Annotator
+
+
+def lies_elsewhere(annotator: Annotator, volume: slicer.vtkMRMLVolumeNode) -> bool:
+    """Tell whether an annotation must be resampled before it can be compared."""
+    from napari_microus.core.errors import InputError
+
+    try:
+        require_linear_transform(annotator.node)
+        require_volume(volume)
+        require_same_grid(annotator.node, volume, annotator.role)
+    except InputError:
+        return True
+    return False
+
+
+def resampled(
+    annotator: Annotator,
+    volume: slicer.vtkMRMLVolumeNode,
+    on_event: Callable[[Event], None],
+) -> tuple[Any, str]:
+    """Add a copy of an annotation on the grid and under the transform of ``volume``.
+
+    A segment becomes a segment of a new segmentation, a loaded mask a label volume,
+    which keeps undecided pixels. Nearest neighbour, in world coordinates.
+
+    Returns
+    -------
+    tuple of node and str
+        The copy and its part.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to resample, it does not meet the scan, or a transform
+        is not linear; the scene is unchanged then.
+    """
+    from napari_microus.core.compare.grid import resample_frames
+
+    require_volume(volume)
+    require_linear_transform(annotator.node)
+    grid = grid_from_node(volume)
+    mask = _in_world(annotator)
+    # The array stays in the order of the scan's file; only its affine is the world's.
+    above = transform_to_world(volume)
+    place = type(grid)(grid.array, above @ grid.affine)
+    array = drain(resample_frames(mask, place), on_event).array
+    require_volume(volume)  # the window lived meanwhile
+    name = f"{annotator.name} on {volume.GetName()}"
+    if annotator.node.IsA("vtkMRMLSegmentationNode"):
+        node = new_segmentation(volume, name)
+        return node, add_segment(
+            array == 1,
+            node,
+            volume,
+            name=annotator.name,
+            terminology="",
+            provenance=None,
+        )
+    node = labelmap_from_volume(grid.like(array), name)
+    node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+    return node, "1"
+
+
+def load_mask(
+    path: str,
+    volume: slicer.vtkMRMLVolumeNode | None,
+    on_event: Callable[[Event], None],
+) -> slicer.vtkMRMLLabelMapVolumeNode:
+    """Add a mask file of any kind the core reads as a label volume.
+
+    One that tells no pixel size, such as a PNG, is laid over the scan.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or holds no mask, or it tells no size and there
+        is no scan to lay it over; the scene is unchanged then.
+    """
+    from napari_microus.core.compare import as_mask
+    from napari_microus.core.compare.grid import resample_frames
+    from napari_microus.core.io import read_volume
+    from napari_microus.core.io.reading import stem_of
+    from napari_microus.core.mask import label_values
+
+    mask = read_volume(path)
+    label_values(mask.array)  # refuses fractions
+    if mask.has_geometry:
+        return labelmap_from_volume(_small(mask), stem_of(path))
+    grid = grid_from_node(volume)
+    if mask.shape == grid.shape:
+        laid = grid.like(mask.array)
+    else:
+        as_mask(mask.array, name="the loaded mask")  # refuses several labels
+        laid = drain(resample_frames(mask, grid), on_event)
+        require_volume(volume)
+    node = labelmap_from_volume(_small(laid), stem_of(path))
+    node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+    return node
+
+
+def _in_world(annotator: Annotator) -> Volume:
+    """Return an annotation on its own grid, placed in the world."""
+    from napari_microus.core.errors import InputError
+    from napari_microus.core.volume import Volume
+
+    node, part = annotator.node, annotator.part
+    if not node.IsA("vtkMRMLSegmentationNode"):
+        require_volume(node, f"{annotator.role} mask")
+        mask = mask_from_node(node, part, node, annotator.role)
+        return Volume(mask.array, transform_to_world(node) @ mask.affine)
+    require_segment(node, part, annotator.role)
+    drawn = own_labelmap(node, part)
+    if drawn is None:
+        raise InputError(
+            f"The {annotator.role} segment must hold something to resample; got the "
+            f"empty '{annotator.name}'. Draw it first."
+        )
+    array, affine = drawn
+    return Volume(array, transform_to_world(node) @ affine)
+
+
+def _small(mask: Volume) -> Volume:
+    """Return a mask as whole numbers that a label volume can hold."""
+    array = mask.array
+    if array.dtype.kind == "b":
+        return mask.like(array.astype("uint8"))
+    return mask.like(array.astype("int16")) if array.dtype.itemsize > 2 else mask

@@ -1,0 +1,1 @@
+"""The part *Segment*: a volume goes in, a capsule comes out."""

@@ -1,0 +1,302 @@
+"""The part *Segment*: a volume goes in, an editable capsule comes out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import slicer
+
+from MicroUSLib.combo_boxes import chosen
+from MicroUSLib.event_pump import Cancelled, EventPump
+from MicroUSLib.parameters import ALL_FRAMES, RANGE, SEQUENCE, SHOWN_SLICE
+from MicroUSLib.process import Outcome, Runner
+from MicroUSLib.scene.nodes import grid_from_node, is_in_scene, shown_frame
+from MicroUSLib.scene.segments import segment_array
+
+from . import job, sequences
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import SimpleNamespace
+
+    from MicroUSLib.parameters import MicroUSParameterNode
+    from napari_microus.core.events import Event
+
+    RunnerMaker = Callable[[Callable[[Event], None], Callable[[Outcome], None]], Runner]
+
+_BEFORE_INSTALL = "microus-small (installed with the first Apply)"
+
+
+class SegmentPanel:
+    """Ties the widgets of *Segment* to the child process.
+
+    Parameters
+    ----------
+    ui : namespace
+        The widgets of ``MicroUS.ui`` by name.
+    ensure_packages : callable
+        Installs what is missing, or raises.
+    make_runner : callable
+        Makes the runner of one job.
+    """
+
+    def __init__(
+        self,
+        ui: SimpleNamespace,
+        ensure_packages: Callable[[], Any],
+        make_runner: RunnerMaker = Runner,
+    ) -> None:
+        self._ui = ui
+        self._ensure_packages = ensure_packages
+        self._make_runner = make_runner
+        self._runner: Runner | None = None
+        self._job: _Job | None = None
+        self._pump = EventPump(self._show_progress)
+        self.parameters: MicroUSParameterNode | None = None
+        ui.applyButton.clicked.connect(self.apply)
+        ui.cancelButton.clicked.connect(self.cancel)
+        ui.modelComboBox.currentIndexChanged.connect(self._on_model)
+        ui.scopeComboBox.currentIndexChanged.connect(self.refresh)
+        ui.volumeSelector.currentNodeChanged.connect(self.refresh)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a child is request."""
+        return self._runner is not None
+
+    def use(self, parameters: MicroUSParameterNode | None) -> None:
+        """Work on these choices from now on; None while the module is not shown."""
+        self.parameters = parameters
+        self.refresh_models()
+        self.refresh()
+
+    def refresh(self, *_: object) -> None:
+        """Enable what can be pressed now, and say why something cannot."""
+        has_volume = self._ui.volumeSelector.currentNode() is not None
+        self._ui.applyButton.enabled = has_volume and not self.is_running
+        self._ui.applyButton.toolTip = (
+            "Segment the scan. The first time, asks to install what is missing."
+            if has_volume
+            else "Load a scan and choose it above first."
+        )
+        self._ui.cancelButton.enabled = self.is_running
+        self._ui.segmentProgressBar.visible = self.is_running
+        is_range = self._ui.scopeComboBox.currentText == RANGE
+        self._ui.firstFrameSpinBox.enabled = is_range
+        self._ui.lastFrameSpinBox.enabled = is_range
+
+    def refresh_models(self) -> None:
+        """List the library's models, and keep the choice."""
+        box = self._ui.modelComboBox
+        box.blockSignals(True)
+        box.clear()
+        for name, note in _models():
+            box.addItem(note, name)
+        wanted = self.parameters.modelName if self.parameters is not None else ""
+        box.currentIndex = max(0, box.findData(wanted))
+        box.blockSignals(False)
+
+    def _on_model(self, *_: object) -> None:
+        if self.parameters is not None:
+            self.parameters.modelName = chosen(self._ui.modelComboBox)
+
+    def apply(self, *_: object) -> None:
+        """Install what is missing, check the request, and start the child."""
+        with slicer.util.tryWithErrorDisplay("The capsule was not segmented."):
+            self._say("Looking for what is needed …")
+            try:
+                self._ensure_packages()
+                self.refresh_models()
+                self._start()
+            except BaseException:
+                self._end()
+                self._say("Nothing was changed.")
+                raise
+
+    def _start(self) -> None:
+        job = self._make_job()
+        job.check()
+        runner = self._make_runner(self._on_event, self._on_outcome)
+        runner.start(job.arguments(runner.folder))
+        self._job, self._runner = job, runner
+        self._pump = EventPump(self._show_progress)
+        self._ui.segmentProgressBar.maximum = 0
+        self._say(f"Segmenting '{job.volume.GetName()}' …")
+        self.refresh()
+
+    def cancel(self, *_: object) -> None:
+        """Ask the child to stop."""
+        if self._runner is not None:
+            self._say("Stopping …")
+            self._runner.cancel()
+            self._pump.cancel()
+
+    def abandon(self, reason: str) -> None:
+        """Stop a run whose scene is going away, and say so."""
+        if self._runner is None:
+            return
+        self.release()
+        self._say(reason)
+        slicer.util.errorDisplay(reason)
+
+    def release(self) -> None:
+        """Stop a run without a word: the module is going away."""
+        if self._runner is not None:
+            self._runner.abandon()
+            self._pump.cancel()
+            self._end()
+
+    def choose_model(self, name: str) -> None:
+        """List the models anew and choose one, such as one just trained."""
+        self.refresh_models()
+        index = self._ui.modelComboBox.findData(name)
+        if index >= 0:
+            self._ui.modelComboBox.currentIndex = index
+
+    def _make_job(self) -> _Job:
+        choices = self.parameters
+        volume = choices.volume
+        if choices.scope == SEQUENCE:
+            return sequences.SequenceJob(
+                volume, choices.modelName, choices.device, self._options()
+            )
+        return _ScanJob(
+            job.Request(
+                volume,
+                choices.segmentation,
+                choices.modelName,
+                choices.device,
+                self._frames(volume),
+                self._options(),
+            )
+        )
+
+    def _options(self) -> dict[str, Any]:
+        choices = self.parameters
+        return {
+            "batch_size": choices.batchSize,
+            "largest_component": choices.largestComponent,
+            "fill_holes": choices.fillHoles,
+            "flip": choices.flip,
+        }
+
+    def _frames(self, volume: slicer.vtkMRMLVolumeNode) -> tuple[int, ...] | None:
+        scope = self.parameters.scope
+        if scope == ALL_FRAMES or volume is None or volume.GetImageData() is None:
+            return None
+        if scope == SHOWN_SLICE:
+            return (shown_frame(volume),)
+        ends = sorted((self.parameters.firstFrame, self.parameters.lastFrame))
+        return tuple(range(ends[0], ends[1] + 1))
+
+    def _show_progress(self, done: int, total: int, words: str) -> None:
+        self._ui.segmentProgressBar.maximum = total
+        self._ui.segmentProgressBar.value = done
+        self._say(words)
+
+    def _on_event(self, event: Event) -> None:
+        from napari_microus.core.events import Notice, Progress
+
+        if isinstance(event, Progress):
+            words = f"{event.done} of {event.total} {event.unit}"
+            self._show_progress(event.done, event.total, words)
+        elif isinstance(event, Notice):
+            self._say(event.message)
+        if not is_in_scene(self._job.volume):
+            self.abandon(
+                "The scan must stay in the scene until its segmentation is done; it "
+                "was removed, and the run was stopped. Nothing was changed."
+            )
+
+    def _on_outcome(self, outcome: Outcome) -> None:
+        if outcome.state == "done":
+            self._show()
+            return
+        self._end()
+        if outcome.state == "cancelled":
+            self._say("Cancelled; the scene is as it was.")
+        else:
+            self._say(outcome.message)
+            slicer.util.errorDisplay(outcome.message, detailedText=outcome.log)
+
+    def _show(self) -> None:
+        """Put what the child made into the scene."""
+        job, folder = self._job, self._runner.folder
+        with slicer.util.tryWithErrorDisplay("The capsule was not added."):
+            try:
+                segmentation, segment_id = job.collect(folder, self._pump)
+            except Cancelled:
+                self._end()
+                self._say("Cancelled; the scene is as it was.")
+                return
+            except BaseException:
+                self._end()
+                self._say("Nothing was changed.")
+                raise
+            self._end()
+            if self.parameters is not None:
+                self.parameters.segmentation = segmentation
+            self._ui.sizeLabel.text = describe_size(
+                job.volume, segmentation, segment_id
+            )
+            name = segmentation.GetSegmentation().GetSegment(segment_id).GetName()
+            self._say(
+                f"'{name}' is in '{segmentation.GetName()}'. Correct it in the Segment "
+                "Editor. Not for clinical use."
+            )
+
+    def _end(self) -> None:
+        self._job = self._runner = None
+        self.refresh()
+
+    def _say(self, words: str) -> None:
+        self._ui.segmentStatusLabel.text = words
+
+
+class _ScanJob:
+    """One volume, or some of its frames."""
+
+    def __init__(self, request: job.Request) -> None:
+        self._request = request
+        self.volume = request.volume
+
+    def check(self) -> None:
+        job.check(self._request)
+
+    def arguments(self, folder: Path) -> list[str]:
+        return job.arguments(self._request, folder)
+
+    def collect(
+        self, folder: Path, on_event: Callable[[Event], None]
+    ) -> tuple[slicer.vtkMRMLSegmentationNode, str]:
+        return job.collect(self._request, folder)
+
+
+_Job = _ScanJob | sequences.SequenceJob
+
+
+def describe_size(
+    volume: slicer.vtkMRMLVolumeNode,
+    segmentation: slicer.vtkMRMLSegmentationNode,
+    segment_id: str,
+) -> str:
+    """Return the size of a segment in words: mL, or mm² of a single frame."""
+    grid = grid_from_node(volume)
+    count = int(np.count_nonzero(segment_array(segmentation, segment_id, volume)))
+    if not grid.has_geometry:
+        return f"{count:,} pixels (the file tells no pixel size)"
+    z, y, x = grid.spacing_mm
+    if len(grid.array) == 1:
+        return f"Area {count * y * x:,.1f} mm²"
+    return f"Volume {count * z * y * x / 1000:.2f} mL"
+
+
+def _models() -> list[tuple[str, str]]:
+    """Return the usable models as (name, what the list shows)."""
+    try:
+        from napari_microus.core.library import list_models
+    except ImportError:
+        return [("", _BEFORE_INSTALL)]
+    return [(m.name, m.name) for m in list_models() if not m.problem]

@@ -1,0 +1,1 @@
+"""The part *Train*: a study goes in, a model comes out."""
