@@ -23,8 +23,9 @@ RANKS = {
     "extent through frames": "extent",
 }
 
+# With None: the wrapper writes it before anything was chosen, and raises otherwise.
 Annotation = Union[  # noqa: UP007  the wrapper knows no other form
-    slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLScalarVolumeNode
+    slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLScalarVolumeNode, None
 ]
 
 

@@ -25,6 +25,18 @@ def load_case() -> list[Any]:
     return [scan, *masks]
 
 
+def check_panel(logic: Any) -> None:
+    """the panel opens, and its choices are kept in the scene"""
+    scan = slicer.util.loadVolume(str(SAMPLES / FILES[0]))
+    widget = slicer.util.getModuleWidget("MicroUS")
+    widget.enter()
+    parameters = logic.getParameterNode()
+    parameters.volume = scan
+    assert widget.ui.volumeSelector.currentNode() is scan
+    parameters.expert = parameters.nonexpert = None
+    widget.exit()
+
+
 def check_segment(logic: Any) -> None:
     """a scan becomes a segment, and one undo takes a change back"""
     scan = slicer.util.loadVolume(str(SAMPLES / FILES[0]))
@@ -66,4 +78,4 @@ def check_places(logic: Any) -> None:
     assert frame_at_world(scan, voxel_to_world(scan, 3, 10, 10)) == 3
 
 
-CHECKS = (check_segment, check_compare, check_places)
+CHECKS = (check_panel, check_segment, check_compare, check_places)

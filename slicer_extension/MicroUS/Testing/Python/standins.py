@@ -18,7 +18,7 @@ from pathlib import Path
 import slicer
 from PySide6 import QtCore, QtWidgets
 from slicer import util
-from standin_parameters import Annotation, parameter_node_wrapper
+from standin_parameters import Choice, Default, WithinRange, parameter_node_wrapper
 from standin_widgets import (
     child_widget_variables,
     ctkCollapsibleButton,
@@ -194,7 +194,17 @@ def install() -> None:
     window = QtWidgets.QMainWindow()  # errors are shown only where there is one
     util.mainWindow = lambda: window
     editors: dict[str, SegmentEditor] = {}
-    util.getModuleWidget = lambda name: editors.setdefault(name, SegmentEditor())
+
+    def module_widget(name):
+        if name in editors:
+            return editors[name]
+        if name == "SegmentEditor":
+            return editors.setdefault(name, SegmentEditor())
+        editors[name] = getattr(importlib.import_module(name), f"{name}Widget")()
+        editors[name].setup()
+        return editors[name]
+
+    util.getModuleWidget = module_widget
     slicer.segment_editors = editors
 
     base = types.ModuleType("slicer.ScriptedLoadableModule")
@@ -208,7 +218,8 @@ def install() -> None:
     sys.modules[base.__name__] = base
     wrapper = types.ModuleType("slicer.parameterNodeWrapper")
     wrapper.parameterNodeWrapper = parameter_node_wrapper
-    wrapper.WithinRange = wrapper.Choice = wrapper.Default = Annotation
+    for kind in (Choice, Default, WithinRange):
+        setattr(wrapper, kind.__name__, kind)
     sys.modules[wrapper.__name__] = wrapper
 
     sys.path.insert(0, str(MODULE))

@@ -22,7 +22,7 @@ def test_every_parameter_has_its_widget(widget):
         for w in vars(widget.ui).values()
         if w.property("SlicerParameterName")
     }
-    kinds = set(MicroUS.MicroUSParameterNode.__mro__[1].__annotations__)
+    kinds = set(MicroUS.MicroUSParameterNode.__annotations__)
     assert kinds - named == {*("modelName", "expertPart", "nonexpertPart", "modelPart")}
 
 
