@@ -7,6 +7,8 @@ from MicroUSLib import sample_data, self_test
 from MicroUSLib.compare.panel import ComparePanel
 from MicroUSLib.packages.panel import PackagesPanel
 from MicroUSLib.parameters import MicroUSParameterNode
+from MicroUSLib.scene.editor import EditorPanel
+from MicroUSLib.scene.nodes import first_scan, keep_frame_order
 from MicroUSLib.segment.panel import SegmentPanel
 from MicroUSLib.segment.script import run_and_wait
 from MicroUSLib.train.panel import TrainPanel
@@ -61,13 +63,22 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         panel.setMRMLScene(slicer.mrmlScene)
         self.logic = MicroUSLogic()
         self.packages = PackagesPanel(self.ui)
+        self.editor = EditorPanel(self.ui)
         self.segment = SegmentPanel(self.ui, self.packages.ensure)
         self.compare = ComparePanel(self.ui, self.packages.ensure)
         self.train = TrainPanel(self.ui, self.packages.ensure, self.compare.case)
         self.train.tell(self.segment.choose_model)
+        self.segment.show_in_editor = self.editor.show
+        self.compare.adjudicating.show_in_editor = self.editor.show
+        self.observeScene()
+
+    def observeScene(self):
+        """Follow a scene that is closed, loaded into, or saved."""
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneChanged)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneChanged)
+        self.addObserver(scene, scene.StartSaveEvent, self.onSceneStartSave)
         self.initializeParameterNode()
 
     def cleanup(self):
@@ -75,15 +86,21 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.segment.release()
         self.compare.release()
         self.train.release()
+        self.editor.release()
         self.setParameterNode(None)
         self.removeObservers()
 
     def enter(self):
         """Run each time the user opens the module."""
+        keep_frame_order()
         self.initializeParameterNode()
+        self.editor.enter()
+        self.compare.adjudicating.install_keys()
 
     def exit(self):
         """Run each time the user leaves the module."""
+        self.compare.adjudicating.remove_keys()
+        self.editor.exit()
         self.setParameterNode(None)
 
     def onSceneStartClose(self, caller, event):
@@ -96,18 +113,21 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.compare.close()
         self.train.forget_curves()
 
-    def onSceneEndClose(self, caller, event):
-        """Begin again with an empty scene if the module is shown."""
+    def onSceneChanged(self, caller, event):
+        """Show what an emptied or a loaded scene holds, if the module is shown."""
         if self.parent.isEntered:
             self.initializeParameterNode()
+            self.editor.enter()
+
+    def onSceneStartSave(self, caller, event):
+        """Write down what a saved scene does not tell."""
+        keep_frame_order()
 
     def initializeParameterNode(self):
         """Use the scene's parameter node, with a scan chosen if there is one."""
         self.setParameterNode(self.logic.getParameterNode())
         if self._parameterNode.volume is None:
-            first = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
-            if first is not None:
-                self._parameterNode.volume = first
+            self._parameterNode.volume = first_scan()
 
     def setParameterNode(self, node):
         """Tie the widgets to ``node``, and untie them from the one before."""

@@ -7,12 +7,14 @@ PythonSlicer's launcher.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import logging
 import os
 import shutil
 import sys
 import tempfile
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
 # The child looks for this file between two steps of its work.
 CANCEL_VARIABLE = "NAPARI_MICROUS_CANCEL"
 
+_PREFIX = "MicroUS-"
+_CLOSE_S = 5.0  # a child sees its flag between two batches
+_POLL_S = 0.05
+_DAY_S = 86400.0
 _KEPT_LINES = 200
 _OUT_OF_MEMORY = (
     "out of memory",
@@ -99,7 +105,8 @@ class Runner:
     def folder(self) -> Path:
         """Folder for files between us and the child; gone when the child has ended."""
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="MicroUS-", dir=_temporary()))
+            prefix = f"{_PREFIX}{os.getpid()}-"
+            self._folder = Path(tempfile.mkdtemp(prefix=prefix, dir=_temporary()))
         return self._folder
 
     def start(
@@ -156,6 +163,25 @@ class Runner:
         self.cancel()
         self._on_event, self._on_outcome = _ignore, _ignore
 
+    def close(self) -> None:
+        """Stop the child now and leave no file: the application may be going away."""
+        self.abandon()
+        end = time.monotonic() + _CLOSE_S
+        while self._process is not None and time.monotonic() < end:
+            if self._process.poll() is not None:
+                break
+            self._delete_pixels()
+            time.sleep(_POLL_S)
+        if self._process is None or self._process.poll() is not None:
+            self._clean()  # else the flag stays until it is seen, see below
+
+    def _delete_pixels(self) -> None:
+        """Delete what lies in the folder, but not the flag that stops the child."""
+        for path in self.folder.iterdir():
+            if path != self._flag and path.is_file():
+                with contextlib.suppress(OSError):  # another system may hold it open
+                    path.unlink()
+
     @property
     def _flag(self) -> Path:
         return self.folder / "cancel"
@@ -187,6 +213,8 @@ class Runner:
             outcome = Outcome("failed", message, log=log)
         self._process.stdout.close()
         self._process = None
+        if self._folder is None:
+            return  # closed, and cleaned
         try:
             self._on_outcome(outcome)
         finally:
@@ -234,6 +262,36 @@ def sentence(status: int, failure: str, lines: list[str]) -> str:
         f"The job must end without a fault; it ended with status {status} ({last}). "
         "Its full output is in the Python console."
     )
+
+
+def delete_left_folders() -> list[str]:
+    """Delete folders of sessions that crashed: they hold patients' pixels.
+
+    Returns
+    -------
+    list of str
+        Their names.
+    """
+    deleted = []
+    for folder in Path(_temporary()).glob(f"{_PREFIX}*-*"):
+        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if folder.is_dir() and owner.isdigit() and _is_gone(int(owner), folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            deleted.append(folder.name)
+    return deleted
+
+
+def _is_gone(process_id: int, folder: Path) -> bool:
+    """Return whether a folder's application has ended; a day's silence on Windows."""
+    if os.name == "nt":  # signal 0 would end it there
+        return time.time() - folder.stat().st_mtime > _DAY_S
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _launch(

@@ -9,6 +9,7 @@ import numpy as np
 from MicroUSLib.event_pump import drain, ignore
 from MicroUSLib.scene.labelmaps import changed_when
 from MicroUSLib.scene.nodes import is_in_scene
+from MicroUSLib.scene.results import hide_older
 from MicroUSLib.scene.segments import (
     add_segment,
     change_frames,
@@ -60,6 +61,7 @@ class Adjudicated:
         self.found = found
         self.work = work
         self.origin = origin
+        self.reopened: list[DisputedRegion] = []
         self._ids: dict[int, str] = {}
         self.node = new_segmentation(
             found.volume, f"{found.volume.GetName()} adjudicated"
@@ -87,6 +89,7 @@ class Adjudicated:
             remove_segmentation(self.node)
             raise
         self._seen = self._stamps()
+        hide_older(self.node, "adjudication")
 
     def decide(
         self,
@@ -108,8 +111,9 @@ class Adjudicated:
         return region
 
     def take_drawing(self, on_event: Callable[[Event], None] = ignore) -> None:
-        """Account for what was drawn into the segments by hand.
+        """Account for what was drawn into the segments by hand, or undone in an editor.
 
+        ``reopened`` then lists the regions whose decision an editor's undo took back.
         Ended between two frames, it goes on with the others the next time.
 
         Raises
@@ -129,6 +133,7 @@ class Adjudicated:
                 "adjudication is saved; one was removed. Press Compare to begin again, "
                 "or Resume with the last saved sidecar."
             )
+        self.reopened = []
         if self._stamps() == self._seen:
             return
         seen, drawn_in = self._stamps(), []
@@ -138,6 +143,7 @@ class Adjudicated:
             )
             on_event(Progress(len(drawn_in), 2, "segments", "Reading the segments"))
         adjudicated, undecided = drawn_in
+        changed: list[int] = []
         for frame, before in enumerate(self.work.mask):
             on_event(Progress(frame, len(undecided), message="Looking at the drawing"))
             drawn = undecided[frame] * np.uint8(255)
@@ -145,8 +151,12 @@ class Adjudicated:
             if (drawn == before).all():
                 continue
             self.work.mask[frame] = drawn
+            changed.append(frame)
+        if changed:
+            # At once: a region may go through several frames.
             everywhere = slice(None)
-            self.work.hand_drawn((slice(frame, frame + 1), everywhere, everywhere))
+            frames = slice(changed[0], changed[-1] + 1)
+            self.reopened = self.work.follow_drawing((frames, everywhere, everywhere))
         self._seen = seen
 
     def _stamps(self) -> list[tuple[str, int]]:
@@ -200,13 +210,13 @@ def unsaved(found: Comparison) -> dict[str, Any] | None:
     """Return what the journal kept of these two masks, None if nothing."""
     from napari_microus.core.compare.adjudication.journal import read_journal
 
-    return read_journal(_journal(found))
+    return read_journal(_journal(found), found.masks_sha256)
 
 
 def _journal(found: Comparison) -> Path:
     from napari_microus.core.compare.adjudication.journal import journal_path
 
-    return journal_path(*found.names, found.codes.shape)
+    return journal_path(found.masks_sha256, found.codes.shape, found.grid.spacing_mm)
 
 
 def resume(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import qt
 import slicer
@@ -11,6 +11,7 @@ import slicer
 from . import adjudication
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import SimpleNamespace
 
     from MicroUSLib.event_pump import EventPump
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
     from .comparison import Comparison
     from .work import Comparer, CompareWork
 
+# Slicer's slice views keep [ and ] for the background volume.
 _KEYS = {
-    "[": "previousButton",
-    "]": "nextButton",
+    ",": "previousButton",
+    ".": "nextButton",
     "1": "expertButton",
     "2": "nonexpertButton",
     "3": "undecidedButton",
@@ -56,6 +58,7 @@ class AdjudicationPanel:
     ) -> None:
         self._ui, self._work, self._comparer = ui, work, comparer
         self.ask_save, self.ask_open = _ask_save, _ask_open
+        self.show_in_editor: Callable[[Any, Any], None] = _show_nothing
         self._case: Adjudicated | None = None
         self._at = 0
         for name, slot in (
@@ -69,20 +72,27 @@ class AdjudicationPanel:
             ("loadAdjudicationButton", self.resume),
         ):
             getattr(ui, name).clicked.connect(slot)
-        self._shortcuts = self._make_shortcuts()
+        self._shortcuts: list[qt.QShortcut] = []
         self._is_kept = True
         self._journal = qt.QTimer()
         self._journal.interval = _JOURNAL_PAUSE_MS
         self._journal.timeout.connect(self.keep)
 
-    def _make_shortcuts(self) -> list[qt.QShortcut]:
-        made = []
+    def install_keys(self) -> None:
+        """Let keys work wherever the focus is, as long as the module is shown."""
+        self.remove_keys()
         for key, name in _KEYS.items():
-            shortcut = qt.QShortcut(qt.QKeySequence(key), self._ui.compareSection)
-            shortcut.context = qt.Qt.WidgetWithChildrenShortcut
+            shortcut = qt.QShortcut(qt.QKeySequence(key), slicer.util.mainWindow())
             shortcut.activated.connect(getattr(self._ui, name).click)
-            made.append(shortcut)
-        return made
+            self._shortcuts.append(shortcut)
+
+    def remove_keys(self) -> None:
+        """Give the keys back: another module is shown."""
+        for shortcut in self._shortcuts:
+            shortcut.activated.disconnect()
+            shortcut.setParent(None)
+            shortcut.deleteLater()
+        self._shortcuts = []
 
     def begin_with(self, found: Comparison) -> None:
         """Show the first region of a new comparison."""
@@ -176,6 +186,11 @@ class AdjudicationPanel:
             region = self._regions()[self._at % len(self._regions())]
             self._case.work.who = self._ui.whoLineEdit.text
             self._case.decide(region, decision, on_event)
+            if self._case.reopened:
+                self._work.say(
+                    f"{len(self._case.reopened)} decisions were taken back by the "
+                    "editor's Undo; these regions are open again."
+                )
             self._keep_soon()
             open_region = self._case.work.next_open(region.number)
             if open_region is None:
@@ -197,6 +212,7 @@ class AdjudicationPanel:
                 self._work.say(notice or "The unsaved decisions are back.")
                 return
         self._case = adjudication.begin(found, self._ui.whoLineEdit.text, on_event)
+        self.show_in_editor(self._case.node, found.volume)
 
     def _keep_soon(self) -> None:
         self._is_kept = False
@@ -239,10 +255,15 @@ class AdjudicationPanel:
                 self._comparer.found, path, on_event
             )
             self._ui.whoLineEdit.text = self._case.work.who
+            self.show_in_editor(self._case.node, self._comparer.found.volume)
             open_region = self._case.work.next_open()
             regions = self._regions()
             self._go(regions.index(open_region) if open_region is not None else 0)
             self._work.say(notice or "Resumed.")
+
+
+def _show_nothing(*_: object) -> None:
+    """Take a segmentation and its scan where no editor is open."""
 
 
 def _ask_save() -> str:

@@ -62,9 +62,21 @@ class AnnotationChoice:
         """Whether a node in the scene is chosen."""
         return self.parameters is not None and is_in_scene(self.annotator.node)
 
-    def choose(self, node: Any, part: str) -> None:
-        """Choose another annotation, such as one just loaded."""
-        setattr(self.parameters, self._name, node)
+    def choose(
+        self, node: Any, part: str, parameters: MicroUSParameterNode | None = None
+    ) -> None:
+        """Choose another annotation, such as one just loaded.
+
+        ``parameters`` are those of the moment when the work began: the module may
+        have been left since, and shows the choice when it is opened again.
+        """
+        keeps = self.parameters or parameters
+        if keeps is not None:
+            setattr(keeps, self._name, node)
+        if self.parameters is None:
+            if keeps is not None:
+                setattr(keeps, f"{self._name}Part", part)
+            return
         self.selector.setCurrentNode(node)
         self._fill(node, part)
         self._on_part()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import slicer
 from MicroUSLib.event_pump import drain, ignore
 from MicroUSLib.scene.annotations import Annotator, mask_from_node
 from MicroUSLib.scene.nodes import is_in_scene, require_volume
+from MicroUSLib.scene.results import RESULT, replace_older
 from MicroUSLib.scene.segments import (
     add_labels,
     add_segment,
@@ -72,6 +74,13 @@ class Comparison:
     totals: CaseAgreement
     regions: list[DisputedRegion]
     settings: dict[str, Any]
+
+    @cached_property
+    def masks_sha256(self) -> str:
+        """Fingerprint of the two masks; a journal is found by it."""
+        from napari_microus.core.compare.adjudication.session import masks_digest
+
+        return masks_digest(self.codes)
 
 
 def scan_of(
@@ -193,6 +202,7 @@ def show_differences(
 
     name = f"{found.volume.GetName()} differences"
     node = new_segmentation(found.volume, name, is_derived=True)
+    node.SetAttribute(RESULT, "differences")
     codes = found.codes
     if any((frame == IGNORED).any() for frame in codes):
         codes = codes.copy()
@@ -210,6 +220,7 @@ def show_differences(
     except BaseException:
         remove_segmentation(node)
         raise
+    replace_older(node, found.volume)
     return node
 
 
@@ -220,6 +231,8 @@ def show_table(found: Comparison) -> slicer.vtkMRMLTableNode:
     rows = [asdict(row) for row in found.rows]
     columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
     slicer.util.updateTableFromArray(node, tuple(columns.values()), list(columns))
+    node.SetAttribute(RESULT, "frames")
+    replace_older(node, found.volume)
     return node
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from MicroUSLib.event_pump import drain
 from MicroUSLib.scene.annotations import mask_from_node
 from MicroUSLib.scene.nodes import require_volume
+from MicroUSLib.scene.results import RESULT, replace_older
 from MicroUSLib.scene.segments import add_labels, new_segmentation
 
 from .comparison import BLUE, ORANGE, PINK, YELLOW
@@ -68,6 +69,8 @@ def show(found: Comparison, check: ThreeWay) -> slicer.vtkMRMLSegmentationNode:
     node = new_segmentation(found.volume, name, is_derived=True)
     parts = [(v, THREE_WAY_NAMES[v], color) for v, color in colors.items()]
     add_labels(check.codes, parts, node, found.volume)
+    node.SetAttribute(RESULT, "third mask")
+    replace_older(node, found.volume)
     return node
 
 

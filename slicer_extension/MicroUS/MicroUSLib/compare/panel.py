@@ -112,6 +112,7 @@ class ComparePanel:
 
     def release(self) -> None:
         """End what is at work: the module is going away."""
+        self.adjudicating.remove_keys()
         self.adjudicating.keep()
         self.work.release()
 
@@ -139,22 +140,24 @@ class ComparePanel:
             return
         with self.work.doing("The mask was not loaded.") as on_event:
             self.ensure_packages()
-            node = resampling.load_mask(path, self.parameters.volume, on_event)
-            choice.choose(node, "")
+            parameters = self.parameters
+            node = resampling.load_mask(path, parameters.volume, on_event)
+            choice.choose(node, "", parameters)
             self.work.say(f"Loaded '{node.GetName()}'.")
 
     def resample(self, *_: object) -> None:
         """Bring what lies on another grid or under another transform onto the scan."""
         with self.work.doing("The annotation was not resampled.") as on_event:
             self.ensure_packages()
-            volume, moved = self.parameters.volume, []
+            parameters = self.parameters
+            volume, moved = parameters.volume, []
             require_volume(volume)
             for choice in self.choices:
                 if choice.is_made and resampling.lies_elsewhere(
                     choice.annotator, volume
                 ):
                     copy = resampling.resampled(choice.annotator, volume, on_event)
-                    choice.choose(*copy)
+                    choice.choose(*copy, parameters)
                     moved.append(f"'{copy[0].GetName()}'")
             self.work.say(
                 f"Resampled: {', '.join(moved)}."

@@ -10,6 +10,9 @@ import vtk
 
 from .nodes import ijk_to_ras, is_in_scene, require_linear_transform, require_volume
 
+# A loaded mask's reference to the scan it was laid over.
+SCAN_ROLE = "MicroUS.Scan"
+
 if TYPE_CHECKING:
     from napari_microus.core.volume import Volume
 
@@ -50,6 +53,36 @@ def require_same_place(
             f"'{volume.GetName()}'; got {grid.shape} and {own.shape} voxels or another "
             "place. Choose the volume it was drawn on, or another segmentation."
         )
+    require_same_scan(segmentation, volume)
+
+
+def require_same_scan(
+    node: slicer.vtkMRMLNode, volume: slicer.vtkMRMLVolumeNode
+) -> None:
+    """Raise a sentence where an annotation was drawn on another scan in the scene.
+
+    Two patients' scans often share a grid. An annotation from a file tells no scan
+    and is taken.
+    """
+    from napari_microus.core.errors import InputError
+
+    scan = scan_of_annotation(node)
+    if scan is not None and scan is not volume:
+        raise InputError(
+            f"'{node.GetName()}' must belong to '{volume.GetName()}'; it was drawn on "
+            f"'{scan.GetName()}'. Choose that scan, or another annotation."
+        )
+
+
+def scan_of_annotation(
+    node: slicer.vtkMRMLNode | None,
+) -> slicer.vtkMRMLVolumeNode | None:
+    """Return the scan an annotation was drawn on or laid over, None if none told."""
+    if not is_in_scene(node):
+        return None
+    if node.IsA("vtkMRMLSegmentationNode"):
+        return node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
+    return node.GetNodeReference(SCAN_ROLE)
 
 
 def require_same_grid(
@@ -75,10 +108,11 @@ def require_same_grid(
             f"{_transform_name(node)} and {_transform_name(volume)}. "
             "Put both under one, or press Resample."
         )
+    require_same_scan(node, volume)
 
 
 def drawn_grid(segmentation: slicer.vtkMRMLSegmentationNode) -> Volume | None:
-    """Return the grid a segmentation was drawn on, or None where it tells none."""
+    """Return the grid a segmentation was drawn on, or None where none told."""
     converter = slicer.vtkSegmentationConverter
     text = segmentation.GetSegmentation().GetConversionParameter(
         converter.GetReferenceImageGeometryParameterName()

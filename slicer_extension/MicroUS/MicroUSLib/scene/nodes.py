@@ -23,23 +23,26 @@ import vtk
 if TYPE_CHECKING:
     from napari_microus.core.volume import Volume
 
+_COLOURS = (3, 4)  # RGB and RGBA, as an ultrasound cine often has
+# Attribute that keeps the order of frames of the file a node was first read from.
+_REVERSED = "MicroUS.FramesReversed"
 # Files that tell no pixel size; Slicer then says 1 mm.
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 
 def is_in_scene(node: vtk.vtkObject | None) -> bool:
-    """Tell whether ``node`` is set and still part of the scene."""
+    """Return whether ``node`` is set and still part of the scene."""
     return node is not None and bool(slicer.mrmlScene.IsNodePresent(node))
 
 
 def require_volume(node: slicer.vtkMRMLVolumeNode | None, role: str = "scan") -> None:
-    """Raise a sentence for the user unless ``node`` is a grey 3D volume in the scene.
+    """Raise a sentence unless ``node`` is a grey or colour 3D volume in the scene.
 
     Raises
     ------
     InputError
-        If there is no volume, it holds no pixels or several values a pixel (colour,
-        a 4D series), or lies under a transform that is not linear.
+        If there is no volume, it holds no pixels or several values a pixel that are
+        no colour (a 4D series), or lies under a transform that is not linear.
     """
     from napari_microus.core.errors import InputError
 
@@ -55,11 +58,12 @@ def require_volume(node: slicer.vtkMRMLVolumeNode | None, role: str = "scan") ->
             "Load the file again."
         )
     components = image.GetNumberOfScalarComponents()
-    if components != 1:
+    is_colour = node.IsA("vtkMRMLVectorVolumeNode") and components in _COLOURS
+    if components != 1 and not is_colour:
         raise InputError(
-            f"The {role} must have one grey value per pixel; got {components} in "
-            f"'{node.GetName()}' (colour, or a 4D series). Convert it with the module "
-            "Vector to Scalar Volume, or load the series as a sequence."
+            f"The {role} must have one grey value or a colour per pixel; got "
+            f"{components} values in '{node.GetName()}'. Load a 4D series as a "
+            "sequence."
         )
     require_linear_transform(node)
 
@@ -121,11 +125,17 @@ def grid_from_node(node: slicer.vtkMRMLVolumeNode | None, role: str = "scan") ->
 def volume_from_node(
     node: slicer.vtkMRMLVolumeNode | None, role: str = "scan"
 ) -> Volume:
-    """Return a copy of a volume node's voxels, where `grid_from_node` says."""
+    """Return a copy of a volume node's voxels, where `grid_from_node` says.
+
+    Colour becomes grey as in the core's own readers.
+    """
+    from napari_microus.core.io.colour import to_grey
+
     grid = grid_from_node(node, role)
+    array = frames_as_stored(slicer.util.arrayFromVolume(node), node)
     # arrayFromVolume looks into the node: the core must get its own.
-    array = frames_as_stored(slicer.util.arrayFromVolume(node), node).copy()
-    return replace(grid, array=array)
+    grey = to_grey(array)[0] if array.ndim == 4 else array.copy()
+    return replace(grid, array=grey)
 
 
 def labelmap_from_volume(volume: Volume, name: str) -> slicer.vtkMRMLLabelMapVolumeNode:
@@ -159,15 +169,39 @@ def frame_as_stored(frame: int, node: slicer.vtkMRMLVolumeNode) -> int:
 
 
 def is_reversed(node: slicer.vtkMRMLVolumeNode) -> bool:
-    """Tell whether Slicer turned the frames round when it read the node's file."""
+    """Return whether Slicer turned the frames round when it read the node's file.
+
+    The answer is kept with the node: a scene that is saved writes the turned frames
+    into a file of its own, whose header tells nothing of the first one.
+    """
+    kept = node.GetAttribute(_REVERSED)
+    if kept is not None:
+        return bool(kept == "1")
     storage = node.GetStorageNode()
     name = storage.GetFileName() if storage is not None else None
+    if not name:
+        return False
     forces = getattr(storage, "GetForceRightHandedIJKCoordinateSystem", lambda: False)
-    return bool(name) and bool(forces()) and _is_left_handed(name)
+    is_turned = bool(forces()) and _is_left_handed(name)
+    node.SetAttribute(_REVERSED, "1" if is_turned else "0")
+    return is_turned
+
+
+def first_scan() -> slicer.vtkMRMLScalarVolumeNode | None:
+    """Return the scene's first volume that is no mask, None if there is none."""
+    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    masks = "vtkMRMLLabelMapVolumeNode"
+    return next((node for node in volumes if not node.IsA(masks)), None)
+
+
+def keep_frame_order() -> None:
+    """Write down the order of frames of every volume, before a scene is saved."""
+    for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
+        is_reversed(node)
 
 
 def is_left_handed(node: slicer.vtkMRMLVolumeNode) -> bool:
-    """Tell whether the node's own axes are left-handed; Slicer reads none so."""
+    """Return whether the node's own axes are left-handed; Slicer reads none so."""
     return bool(np.linalg.det(ijk_to_ras(node)[:3, :3]) < 0)
 
 

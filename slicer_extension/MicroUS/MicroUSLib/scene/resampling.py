@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 from MicroUSLib.event_pump import drain
 
 from .annotations import mask_from_node, require_segment
-from .grids import require_same_grid
+from .grids import (
+    SCAN_ROLE,
+    grid_of,
+    require_same_grid,
+    require_same_scan,
+    scan_of_annotation,
+)
 from .labelmaps import own_labelmap
 from .nodes import (
     grid_from_node,
@@ -30,9 +36,17 @@ if TYPE_CHECKING:
 
 
 def lies_elsewhere(annotator: Annotator, volume: slicer.vtkMRMLVolumeNode) -> bool:
-    """Tell whether an annotation must be resampled before it can be compared."""
+    """Return whether an annotation must be resampled before it can be compared.
+
+    Raises
+    ------
+    InputError
+        If it lies on the same grid and was drawn on another scan: it needs no
+        resampling, it is another patient's.
+    """
     from napari_microus.core.errors import InputError
 
+    _require_no_twin(annotator, volume)
     try:
         require_linear_transform(annotator.node)
         require_volume(volume)
@@ -40,6 +54,18 @@ def lies_elsewhere(annotator: Annotator, volume: slicer.vtkMRMLVolumeNode) -> bo
     except InputError:
         return True
     return False
+
+
+def _require_no_twin(annotator: Annotator, volume: slicer.vtkMRMLVolumeNode) -> None:
+    """Raise a sentence for another scan's annotation on the very grid of this one."""
+    scan = scan_of_annotation(annotator.node)
+    if scan is None or scan is volume or volume is None:
+        return
+    if (
+        grid_of(scan).shares_grid(grid_of(volume))
+        and scan.GetTransformNodeID() == volume.GetTransformNodeID()
+    ):
+        require_same_scan(annotator.node, volume)
 
 
 def resampled(
@@ -87,6 +113,7 @@ def resampled(
         )
     node = labelmap_from_volume(grid.like(array), name)
     node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+    node.SetNodeReferenceID(SCAN_ROLE, volume.GetID())
     return node, "1"
 
 
@@ -114,7 +141,10 @@ def load_mask(
     mask = read_volume(path)
     label_values(mask.array)  # refuses fractions
     if mask.has_geometry:
-        return labelmap_from_volume(_small(mask), stem_of(path))
+        node = labelmap_from_volume(_small(mask), stem_of(path))
+        if volume is not None and grid_of(node).shares_grid(grid_of(volume)):
+            node.SetNodeReferenceID(SCAN_ROLE, volume.GetID())
+        return node
     grid = grid_from_node(volume)
     if mask.shape == grid.shape:
         laid = grid.like(mask.array)
@@ -124,6 +154,7 @@ def load_mask(
         require_volume(volume)
     node = labelmap_from_volume(_small(laid), stem_of(path))
     node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+    node.SetNodeReferenceID(SCAN_ROLE, volume.GetID())
     return node
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from napari_microus.core.volume import Volume
 
     SaveState = Callable[
-        [slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLVolumeNode], None
+        [slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLVolumeNode], bool
     ]
 
 CAPSULE = "Capsule"
@@ -61,7 +61,21 @@ def new_segmentation(
     if is_derived:
         node.SetAttribute(_DERIVED, "1")
     _lie_over(node, volume)
+    _put_beside(node, volume)
     return node
+
+
+def _put_beside(node: slicer.vtkMRMLNode, volume: slicer.vtkMRMLVolumeNode) -> None:
+    """Put a node into the study or folder of the scan, in the subject hierarchy."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(
+        slicer.mrmlScene
+    )
+    if hierarchy is None:
+        return
+    scan, item = hierarchy.GetItemByDataNode(volume), hierarchy.GetItemByDataNode(node)
+    none = hierarchy.GetInvalidItemID()
+    if none not in (scan, item):
+        hierarchy.SetItemParent(item, hierarchy.GetItemParent(scan))
 
 
 def is_derived(node: slicer.vtkMRMLNode) -> bool:

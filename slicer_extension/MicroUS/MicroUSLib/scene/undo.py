@@ -2,22 +2,55 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import slicer
+
+from .nodes import is_in_scene
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The panel's own editor, where the panel is open; see `use_editor`.
+_own: list[Any] = []
+
+
+def use_editor(editor: Any | None) -> None:
+    """Keep the history in the panel's own editor too; None when the panel goes."""
+    _own[:] = [] if editor is None else [editor]
 
 
 def save_state_for_undo(
     segmentation: slicer.vtkMRMLSegmentationNode, volume: slicer.vtkMRMLVolumeNode
-) -> None:
+) -> bool:
     """Make the present state of ``segmentation`` the one that Undo returns to.
 
-    The Segment Editor keeps the history of the segmentation it shows, so it is told
-    to show this one. Call once per action of the user, before the first change.
+    An editor keeps the history of the segmentation it shows alone. One that shows
+    another is left as it is: its history is of what somebody edits there. Call once
+    per action of the user, before the first change.
+
+    Returns
+    -------
+    bool
+        Whether an editor can take the change back.
     """
+    editors = list(_editors())
+    showing = [e for e in editors if e.segmentationNode() is segmentation]
+    if not showing:
+        free = [e for e in editors if not is_in_scene(e.segmentationNode())]
+        showing = free[:1]
+        for editor in showing:
+            editor.setSegmentationNode(segmentation)
+            editor.setSourceVolumeNode(volume)
+    for editor in showing:
+        editor.saveStateForUndo()
+    return bool(showing)
+
+
+def _editors() -> Iterator[Any]:
+    """Yield the panel's editor, then the one of the module Segment Editor."""
+    yield from _own
     module = slicer.util.getModuleWidget("SegmentEditor")
     if module.parameterSetNode is None:  # the editor has not been opened yet
         module.selectParameterNode()
-    editor = module.editor
-    if editor.segmentationNode() is not segmentation:
-        editor.setSegmentationNode(segmentation)
-        editor.setSourceVolumeNode(volume)
-    editor.saveStateForUndo()
+    yield module.editor

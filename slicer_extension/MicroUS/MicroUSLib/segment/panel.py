@@ -10,8 +10,9 @@ import slicer
 from MicroUSLib.combo_boxes import chosen
 from MicroUSLib.event_pump import Cancelled, EventPump
 from MicroUSLib.parameters import ALL_FRAMES, RANGE, SEQUENCE, SHOWN_SLICE
-from MicroUSLib.process import Outcome, Runner
-from MicroUSLib.scene.nodes import grid_from_node, is_in_scene, shown_frame
+from MicroUSLib.process import Outcome, Runner, delete_left_folders
+from MicroUSLib.scene.grids import scan_of_annotation
+from MicroUSLib.scene.nodes import grid_from_node, is_in_scene, is_reversed, shown_frame
 from MicroUSLib.scene.segments import segment_array
 
 from . import job, sequences
@@ -48,18 +49,21 @@ class SegmentPanel:
         ensure_packages: Callable[[], Any],
         make_runner: RunnerMaker = Runner,
     ) -> None:
+        delete_left_folders()
         self._ui = ui
         self._ensure_packages = ensure_packages
         self._make_runner = make_runner
         self._runner: Runner | None = None
         self._job: _Job | None = None
         self._pump = EventPump(self._show_progress)
+        self._output: slicer.vtkMRMLSegmentationNode | None = None
+        self.show_in_editor: Callable[[Any, Any], None] = _show_nothing
         self.parameters: MicroUSParameterNode | None = None
         ui.applyButton.clicked.connect(self.apply)
         ui.cancelButton.clicked.connect(self.cancel)
         ui.modelComboBox.currentIndexChanged.connect(self._on_model)
         ui.scopeComboBox.currentIndexChanged.connect(self.refresh)
-        ui.volumeSelector.currentNodeChanged.connect(self.refresh)
+        ui.volumeSelector.currentNodeChanged.connect(self._on_volume)
 
     @property
     def is_running(self) -> bool:
@@ -69,6 +73,9 @@ class SegmentPanel:
     def use(self, parameters: MicroUSParameterNode | None) -> None:
         """Work on these choices from now on; None while the module is not shown."""
         self.parameters = parameters
+        if parameters is not None and is_in_scene(self._output):
+            parameters.segmentation = self._output  # made while the module was left
+            self._output = None
         self.refresh_models()
         self.refresh()
 
@@ -86,6 +93,18 @@ class SegmentPanel:
         is_range = self._ui.scopeComboBox.currentText == RANGE
         self._ui.firstFrameSpinBox.enabled = is_range
         self._ui.lastFrameSpinBox.enabled = is_range
+
+    def _on_volume(self, *_: object) -> None:
+        """Choose no longer another scan's segmentation as the output."""
+        volume = self._ui.volumeSelector.currentNode()
+        if volume is not None:
+            is_reversed(volume)  # kept with the node, before a scene is saved
+        if self.parameters is not None and volume is not None:
+            scan = scan_of_annotation(self.parameters.segmentation)
+            if scan is not None and scan is not volume:
+                self.parameters.segmentation = None
+                self._ui.sizeLabel.text = ""
+        self.refresh()
 
     def refresh_models(self) -> None:
         """List the library's models, and keep the choice."""
@@ -137,15 +156,17 @@ class SegmentPanel:
         """Stop a run whose scene is going away, and say so."""
         if self._runner is None:
             return
-        self.release()
+        self._runner.abandon()
+        self._pump.cancel()
+        self._end()
         self._say(reason)
         slicer.util.errorDisplay(reason)
 
     def release(self) -> None:
         """Stop a run without a word: the module is going away."""
         if self._runner is not None:
-            self._runner.abandon()
             self._pump.cancel()
+            self._runner.close()
             self._end()
 
     def choose_model(self, name: str) -> None:
@@ -236,8 +257,11 @@ class SegmentPanel:
                 self._say("Nothing was changed.")
                 raise
             self._end()
-            if self.parameters is not None:
+            if self.parameters is None:
+                self._output = segmentation
+            elif self.parameters.volume is job.volume:
                 self.parameters.segmentation = segmentation
+            self.show_in_editor(segmentation, job.volume)
             self._ui.sizeLabel.text = describe_size(
                 job.volume, segmentation, segment_id
             )
@@ -275,6 +299,10 @@ class _ScanJob:
 
 
 _Job = _ScanJob | sequences.SequenceJob
+
+
+def _show_nothing(*_: object) -> None:
+    """Take a segmentation and its scan where no editor is open."""
 
 
 def describe_size(

@@ -116,7 +116,11 @@ class SequenceJob:
                 slicer.mrmlScene.RemoveNode(sequence)
             raise
         logic = slicer.modules.sequences.logic()
-        logic.AddSynchronizedNode(sequence, shown, browser)
+        with slicer.util.NodeModify(browser):
+            # In one step: in between, the logic would make a proxy of its own for a
+            # sequence that is filled already.
+            browser.AddSynchronizedSequenceNode(sequence)
+            browser.AddProxyNode(shown, sequence, False)
         browser.SetSaveChanges(sequence, True)  # corrections stay with their item
         logic.UpdateProxyNodesFromSequences(browser)
         proxy = browser.GetProxyNode(sequence)

@@ -124,6 +124,11 @@ class TrainPanel:
         path = self._ui.studyPathLineEdit.currentPath
         self._ui.studyLabel.text = studies.describe(path) if path else ""
         self._runs.fill(path)
+        if self._runs.alive and not self.is_running:
+            self._say(
+                f"'{self._runs.alive}' is being trained. Choose it in the list and "
+                "press Watch to see its curves."
+            )
         self._refresh_buttons()
 
     def _refresh_buttons(self) -> None:
@@ -253,7 +258,14 @@ class TrainPanel:
         self._curves = None
 
     def release(self) -> None:
-        """Leave the run to itself: the module is going away, the child stays."""
+        """Ask whether the run goes on: the module is going away, the child may stay."""
+        if self._runner is not None and not slicer.util.confirmYesNoDisplay(
+            f"'{self._run.name}' is still being trained. Let it go on without Slicer? "
+            "It is found again in the list of runs; No stops it and keeps its best "
+            "model.",
+            "MicroUS: training",
+        ):
+            self.stop()
         self._runner = None
         if self._adding is not None:
             self._adding.abandon()

@@ -37,6 +37,11 @@ class RunsList:
         row = self._table.currentRow()
         return self._runs[row] if 0 <= row < len(self._runs) else None
 
+    @property
+    def alive(self) -> str:
+        """The name of a run that is being trained, "" if there is none."""
+        return next((Path(run.path).name for run in self._runs if run.is_alive), "")
+
     def fill(self, study: str) -> None:
         """Read the runs of a study anew, and keep the choice."""
         try:

@@ -203,6 +203,7 @@ def widget(library, nothing_missing, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     widget = MicroUS.MicroUSWidget()
     widget.setup()
+    widget.enter()
     Child.home, Child.made = tmp_path, None
     widget.segment._make_runner = widget.train._make_runner = Child
     yield widget

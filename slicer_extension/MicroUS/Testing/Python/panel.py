@@ -27,6 +27,9 @@ class Child:
     def abandon(self):
         self.is_abandoned = True
 
+    def close(self):
+        self.is_abandoned = True
+
     def run_here(self):
         """Do what a child would, in this process: its start takes seconds."""
         from napari_microus.cli import app, commands  # noqa: F401

@@ -107,6 +107,39 @@ class SegmentEditor:
         self.logic.Undo()
 
 
+class qMRMLSegmentEditorWidget(SegmentEditor, QtWidgets.QWidget):
+    """The editor as a widget: its calls, over the same real editing logic."""
+
+    def __init__(self, parent=None):
+        QtWidgets.QWidget.__init__(self, parent)
+        SegmentEditor.__init__(self)
+        self.logic = slicer.vtkSlicerSegmentEditorLogic()
+        self.is_observing = False
+
+    def setMaximumNumberOfUndoStates(self, number):
+        self.logic.SetMaximumNumberOfUndoStates(number)
+
+    def setMRMLScene(self, scene):
+        self.logic.SetMRMLScene(scene)
+
+    def setMRMLSegmentEditorNode(self, node):
+        self.parameterSetNode = node
+        self.logic.SetSegmentEditorNode(node)
+
+    def segmentationNode(self):
+        node = self.parameterSetNode
+        return node.GetSegmentationNode() if node is not None else None
+
+    def setActiveEffect(self, effect):
+        assert effect is None
+
+    def setupViewObservations(self):
+        self.is_observing = True
+
+    def removeViewObservations(self):
+        self.is_observing = False
+
+
 # --- ScriptedLoadableModule ----------------------------------------------------
 class ScriptedLoadableModule:
     def __init__(self, parent):
@@ -188,6 +221,7 @@ def install() -> None:
     slicer.util = util
     slicer.app = Application()
     slicer.qMRMLWidget = qMRMLWidget
+    slicer.qMRMLSegmentEditorWidget = qMRMLSegmentEditorWidget
     slicer.qMRMLNodeComboBox = qMRMLNodeComboBox
     util.loadUI = load_ui
     util.childWidgetVariables = child_widget_variables

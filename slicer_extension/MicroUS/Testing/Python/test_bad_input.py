@@ -34,11 +34,6 @@ def scene_state():
     return state
 
 
-def vector(make_volume):
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "colour")
-    return filled(node, 3)
-
-
 def series(make_volume):
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMultiVolumeNode", "4D")
     if node is None:  # a module of its own in some builds
@@ -69,8 +64,7 @@ def empty(make_volume):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (vector, "one grey value per pixel; got 3"),
-        (series, "one grey value per pixel; got 12"),
+        (series, "one grey value or a colour per pixel; got 12"),
         (warped, "must be linear; got 'warp'"),
         (empty, "empty volume 'empty'"),
     ],

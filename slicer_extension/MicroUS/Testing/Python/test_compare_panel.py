@@ -298,6 +298,7 @@ def test_cancel_while_the_differences_are_shown_takes_them_back(
     for node in slicer.util.getNodesByClass("vtkMRMLNode"):
         if node.GetID() not in before and not node.IsA("vtkMRMLScriptedModuleNode"):
             slicer.mrmlScene.RemoveNode(node)
+    before = nodes_of_scene()  # the older differences were replaced
     at_turn(last, ui.cancelCompareButton.click)
     press(ui.compareButton)
     assert nodes_of_scene() == before

@@ -63,15 +63,27 @@ def test_volume_without_pixels_is_refused():
         nodes.volume_from_node(node)
 
 
-@pytest.mark.parametrize("components", [3, 12])
-def test_colour_and_series_are_refused(components):
+def test_series_of_values_per_pixel_is_refused():
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "many")
     image = vtk.vtkImageData()
     image.SetDimensions(4, 3, 2)
-    image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, components)
+    image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 12)
     node.SetAndObserveImageData(image)
-    with pytest.raises(InputError, match=f"one grey value per pixel; got {components}"):
+    with pytest.raises(InputError, match="a colour per pixel; got 12 values"):
         nodes.volume_from_node(node)
+
+
+@pytest.mark.parametrize("components", [3, 4])
+def test_colour_becomes_grey_as_in_the_cores_readers(components):
+    """0.299 R + 0.587 G + 0.114 B, rounded; alpha is dropped."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "colour")
+    pixels = np.zeros((2, 3, 4, components), np.uint8)
+    pixels[1, 2, 3, :3] = 100, 50, 200
+    slicer.util.updateVolumeFromArray(node, pixels)
+    array = nodes.volume_from_node(node).array
+    assert array.shape == (2, 3, 4)
+    assert array[1, 2, 3] == round(0.299 * 100 + 0.587 * 50 + 0.114 * 200)
+    assert np.count_nonzero(array) == 1
 
 
 def test_transform_that_is_not_linear_is_refused(make_volume):

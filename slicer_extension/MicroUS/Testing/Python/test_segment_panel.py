@@ -223,8 +223,8 @@ def test_sequence_is_asked_for(widget, make_volume, shown):
 
 # --- what becomes of the user's own work -----------------------------------------
 @pytest.fixture
-def editor():
-    return slicer.util.getModuleWidget("SegmentEditor")
+def editor(widget):
+    return widget.editor.widget
 
 
 def surface_of(node, key):

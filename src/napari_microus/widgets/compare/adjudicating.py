@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_microus.core import colors
 from napari_microus.core.compare.adjudication.journal import (
+    journal_path,
     read_journal,
     remove_journal,
     write_journal,
@@ -344,7 +345,7 @@ def begin(
     codes: NDArray[np.uint8],
     spacing_mm: tuple[float, float, float],
     choice: RegionChoice,
-    journal: Path,
+    journals: Path | None,
 ) -> Generator[Event, None, Begun]:
     """Find the regions and prepare an adjudication; run it in a thread."""
     codes = codes.copy() if codes.ndim == 3 else codes[None].copy()
@@ -358,7 +359,8 @@ def begin(
     work = Adjudication(codes, regions, who=choice.who)
     # Both are cached; computed here they cost the window nothing.
     _ = work.digest, work.region_runs
-    return Begun(work, read_journal(journal))
+    path = journal_path(work.digest, codes.shape, spacing_mm, journals)
+    return Begun(work, read_journal(path, work.digest))
 
 
 def resume(

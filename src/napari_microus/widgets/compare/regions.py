@@ -168,7 +168,7 @@ class RegionsTab(QWidget):
             comparison.live.codes,
             comparison.grid.spacing_mm,
             self.start_panel.choice(),
-            self._journal(comparison),
+            self._journal_folder,
             returned=self._on_begun,
         )
 
@@ -239,7 +239,9 @@ class RegionsTab(QWidget):
         if comparison is None:
             return
         self._let_go()
-        self.settling = Settling(comparison, work, self._journal(comparison), settings)
+        self.settling = Settling(
+            comparison, work, self._journal(comparison, work), settings
+        )
         self.settling.changed.connect(self._refresh)
         self.settling.said.connect(self.message.setText)
         self.settling.ended.connect(self._on_ended)
@@ -367,15 +369,13 @@ class RegionsTab(QWidget):
 
     # --- inside
 
-    def _journal(self, comparison: LiveComparison) -> Path:
-        sources = []
-        layers = (comparison.pair.expert, comparison.pair.nonexpert)
-        for name, layer in zip(comparison.names, layers, strict=True):
-            own = layer.metadata.get("napari_microus", {})
-            sources.append(str(own.get("source") or "") + "\n" + name)
-        first, second = sources
-        shape = comparison.live.codes.shape
-        return journal_path(first, second, shape, self._journal_folder)
+    def _journal(self, comparison: LiveComparison, work: Adjudication) -> Path:
+        return journal_path(
+            work.digest,
+            work.codes.shape,
+            comparison.grid.spacing_mm,
+            self._journal_folder,
+        )
 
     def _let_go(self) -> None:
         if self.settling is not None:

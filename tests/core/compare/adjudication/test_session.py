@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from napari_microus.core.compare.adjudication.session import (
+    HAND_DRAWN,
     Adjudication,
     Decision,
     first_masks,
@@ -164,3 +165,37 @@ def test_masks_prepared_beforehand_are_the_same(work):
     np.testing.assert_array_equal(prepared.mask, plain.mask)
     np.testing.assert_array_equal(prepared.provenance, plain.provenance)
     assert plain.mask[1, 9, 9] == plain.provenance[1, 9, 9] == 255
+
+
+def test_an_editors_undo_takes_back_what_was_decided_since(work):
+    everywhere = (slice(None), slice(None), slice(None))
+    first = region_of(work, "expert", 0)
+    second = region_of(work, "nonexpert", 0)
+    before = work.mask.copy()
+    work.decide(first, "expert")
+    once = work.mask.copy()
+    work.decide(second, "nonexpert")
+    work.decide(first, "nonexpert")
+
+    work.mask[:] = once  # as an editor puts it back
+    changed = work.follow_drawing(everywhere)
+    assert {region.number for region in changed} == {first.number, second.number}
+    assert work.verdicts[first.number].decision == "expert"
+    assert list(work.verdicts) == [first.number]
+    assert not work.drawn_by_hand()
+
+    work.mask[:] = before
+    assert work.follow_drawing(everywhere) == [first]
+    assert work.verdicts == {}
+    assert not (work.provenance == HAND_DRAWN).any()
+
+
+def test_a_stroke_through_a_decided_region_is_drawn_by_hand(work):
+    region = region_of(work, "expert", 0)
+    work.decide(region, "expert")
+    row, column = np.argwhere(region.mask[0])[0]
+    pixel = (0, region.box[1].start + row, region.box[2].start + column)
+    work.mask[pixel] = 0
+    assert work.follow_drawing((slice(0, 1), slice(None), slice(None))) == []
+    assert work.provenance[pixel] == HAND_DRAWN
+    assert work.settled == 1

@@ -176,7 +176,7 @@ def test_names_of_the_companions():
 
 
 def test_a_journal_survives_and_is_removed(work, masks, tmp_path):
-    path = journal_path("expert", "student", (3, 30, 30), tmp_path / "new")
+    path = journal_path("ab" * 32, (3, 30, 30), (1, 0.1, 0.1), tmp_path / "new")
     assert read_journal(path) is None
     write_journal(to_document(work, ORIGIN), path)
     write_journal(to_document(work, ORIGIN), path)
@@ -194,3 +194,27 @@ def test_a_broken_journal_is_kept_aside(tmp_path):
     path.write_text("{")
     assert read_journal(path) is None
     assert [left.suffix for left in tmp_path.iterdir()] == [".unreadable"]
+
+
+def test_a_journal_is_found_by_voxels_and_grid_alone(work, tmp_path):
+    grid = (3, 30, 30), (1.0, 0.5, 0.5)
+    path = journal_path(work.digest, *grid, tmp_path)
+    assert path == journal_path(work.digest, grid[0], (1.0, 0.50001, 0.5), tmp_path)
+    assert path != journal_path("0" * 64, *grid, tmp_path)
+    assert path != journal_path(work.digest, grid[0], (1.0, 0.5, 0.501), tmp_path)
+    assert path != journal_path(work.digest, (1, 30, 90), grid[1], tmp_path)
+
+
+def test_an_older_journal_is_taken_where_it_alone_is_about_the_masks(work, tmp_path):
+    path = journal_path(work.digest, (3, 30, 30), (1.0, 0.5, 0.5), tmp_path)
+    document = to_document(work, ORIGIN)
+    (tmp_path / "note.json").write_text("[1]")
+    write_document(document, tmp_path / "named-after-layers.json", overwrite=True)
+    other = document | {"masks_sha256": "0" * 64}
+    write_document(other, tmp_path / "another-patient.json", overwrite=True)
+    assert read_journal(path, "f" * 64) is None
+    assert read_journal(path, work.digest) == document
+    assert path.exists()
+    path.rename(tmp_path / "one.json")
+    write_document(document, tmp_path / "two.json", overwrite=True)
+    assert read_journal(path, work.digest) is None  # which of the two?

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.compare.adjudication.sidecar import (
@@ -24,20 +25,30 @@ def journal_folder() -> Path:
 
 
 def journal_path(
-    expert: str, nonexpert: str, shape: Sequence[int], folder: Path | None = None
+    masks_sha256: str,
+    shape: Sequence[int],
+    spacing_mm: Sequence[float],
+    folder: Path | None = None,
 ) -> Path:
-    """Return the journal of one pair of masks, named without their names.
+    """Return the journal of one pair of masks on one grid.
+
+    The voxels are the key, not names: two patients' masks are often called alike,
+    and one program names a file's layer otherwise than the next.
 
     Parameters
     ----------
-    expert, nonexpert : str
-        What tells the masks from others: their files, or the layers' names.
+    masks_sha256 : str
+        `masks_digest` of the two masks.
     shape : sequence of int
-        Their shape.
+        Their shape (Z, Y, X).
+    spacing_mm : sequence of float
+        Their voxel size; a thousandth of a millimetre counts.
     folder : Path, optional
         Where journals lie; None takes `journal_folder`.
     """
-    key = "\n".join([expert, nonexpert, *(str(size) for size in shape)])
+    sizes = [str(size) for size in shape]
+    spacing = [f"{size:.3f}" for size in spacing_mm]
+    key = "\n".join([masks_sha256, *sizes, *spacing])
     name = hashlib.sha256(key.encode()).hexdigest()[:20]
     return (folder or journal_folder()) / f"{name}.json"
 
@@ -47,18 +58,36 @@ def write_journal(document: dict[str, Any], path: Path) -> None:
     write_document(document, path, overwrite=True)
 
 
-def read_journal(path: Path) -> dict[str, Any] | None:
+def read_journal(path: Path, masks_sha256: str = "") -> dict[str, Any] | None:
     """Return the document in a journal, or None if there is none to resume.
 
-    A journal that cannot be read is kept aside under another name.
+    A journal that cannot be read is kept aside under another name. Journals of older
+    versions were named after layers, not voxels: one is taken where it alone in the
+    folder is about masks with the fingerprint ``masks_sha256``.
     """
     if not path.exists():
-        return None
+        older = _older_journals(path.parent, masks_sha256) if masks_sha256 else []
+        if len(older) != 1:
+            return None
+        older[0].replace(path)
     try:
         return read_document(path)
     except InputError:
         path.replace(path.with_suffix(".unreadable"))
         return None
+
+
+def _older_journals(folder: Path, masks_sha256: str) -> list[Path]:
+    """Return the journals in ``folder`` about these masks, whatever they are called."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(document, dict) and document.get("masks_sha256") == masks_sha256:
+            found.append(path)
+    return found
 
 
 def remove_journal(path: Path) -> None:

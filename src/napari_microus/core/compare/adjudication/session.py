@@ -99,6 +99,11 @@ class _Step:
     mask: NDArray[np.uint8]
 
 
+def masks_digest(codes: NDArray[np.uint8]) -> str:
+    """Return a fingerprint of two masks from their `disagreement_map`."""
+    return hashlib.sha256(np.ascontiguousarray(codes).data).hexdigest()
+
+
 class Adjudication:
     """The mask that grows out of two others while their regions are settled.
 
@@ -202,6 +207,51 @@ class Adjudication:
         self._remember_frames(region.box, set(frames.tolist()))
         return region
 
+    def follow_drawing(self, box: Box) -> list[DisputedRegion]:
+        """Account for a change in ``mask`` that may have taken decisions back.
+
+        An editor's undo puts back what it showed before, decisions since then
+        included. Where a decided region in ``box`` holds again exactly what it would
+        hold open, or by another decision, its verdict becomes that one. The rest is
+        hand drawing, see `hand_drawn`.
+
+        Returns
+        -------
+        list of DisputedRegion
+            The regions whose verdict changed.
+        """
+        changed = []
+        frames = set(range(*box[0].indices(len(self.mask))))
+        for region in self.regions:
+            verdict = self.verdicts.get(region.number)
+            if verdict is None or frames.isdisjoint(
+                range(region.box[0].start, region.box[0].stop)
+            ):
+                continue
+            shown = self.mask[region.box][region.mask]
+            codes = self.codes[region.box][region.mask]
+            is_open = disputed(codes)
+            for decision in (verdict.decision, *Decision):
+                word = np.where(is_open, _PROVENANCE[decision], IGNORE_VALUE)
+                if np.array_equal(shown[is_open], _implied(codes, word)[is_open]):
+                    break
+            else:
+                continue  # drawn by hand
+            if decision == verdict.decision:
+                continue
+            self._steps = [s for s in self._steps if s.region is not region]
+            if decision == Decision.undecided:
+                self._base[region.box][region.mask] = np.where(
+                    is_open, IGNORE_VALUE, self._base[region.box][region.mask]
+                )
+                del self.verdicts[region.number]
+                self.log.append(LogEntry(now(), self.who, region.number, None))
+            else:
+                self.decide(region, decision)
+            changed.append(region)
+        self.hand_drawn(box)
+        return changed
+
     def hand_drawn(self, box: Box, *, margin_px: int | None = None) -> bool:
         """Account for drawing in ``mask`` inside ``box``.
 
@@ -294,7 +344,7 @@ class Adjudication:
     @cached_property
     def digest(self) -> str:
         """Fingerprint of the two masks that are being settled."""
-        return hashlib.sha256(np.ascontiguousarray(self.codes).data).hexdigest()
+        return masks_digest(self.codes)
 
     @cached_property
     def region_runs(self) -> list[list[int]]:
