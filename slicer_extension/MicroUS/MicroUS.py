@@ -5,6 +5,7 @@ from __future__ import annotations
 import slicer
 from MicroUSLib import sample_data, self_test
 from MicroUSLib.compare.panel import ComparePanel
+from MicroUSLib.packages.install import Installer
 from MicroUSLib.packages.panel import PackagesPanel
 from MicroUSLib.parameters import MicroUSParameterNode
 from MicroUSLib.scene.editor import EditorPanel
@@ -12,6 +13,8 @@ from MicroUSLib.scene.nodes import first_scan, keep_frame_order
 from MicroUSLib.segment.panel import SegmentPanel
 from MicroUSLib.segment.script import run_and_wait
 from MicroUSLib.train.panel import TrainPanel
+from slicer.i18n import tr as _
+from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -26,17 +29,20 @@ class MicroUS(ScriptedLoadableModule):
 
     def __init__(self, parent):
         super().__init__(parent)
-        parent.title = "MicroUS"
-        parent.categories = ["Segmentation", "Ultrasound"]
+        parent.title = _("MicroUS")
+        parent.categories = [
+            translate("qSlicerAbstractCoreModule", "Segmentation"),
+            translate("qSlicerAbstractCoreModule", "Ultrasound"),
+        ]
         parent.dependencies = ["Segmentations", "SegmentEditor", "Plots", "Sequences"]
         parent.contributors = ["napari-microus contributors"]
-        parent.helpText = (
+        parent.helpText = _(
             "Segment the prostate capsule in micro-ultrasound, see and settle where "
             "two annotators differ, and train the network on the result. For research; "
             "not for clinical use. See the "
             '<a href="https://github.com/napari-microus/SlicerMicroUS">documentation</a>.'
         )
-        parent.acknowledgementText = (
+        parent.acknowledgementText = _(
             "The network and losses follow Fatema et al. (arXiv 2509.15595), Jiang et "
             "al. (MicroSegNet, 2024), Islam et al. (arXiv 2407.09828) and Chen et al. "
             "(TransUNet, arXiv 2102.04306)."
@@ -164,7 +170,10 @@ class MicroUSTest(ScriptedLoadableModuleTest):
         slicer.mrmlScene.Clear()
 
     def runTest(self):
-        """Run every check."""
+        """Run every check; skip where the packages were not installed yet."""
+        missing = Installer().missing()
+        if missing:
+            self.skipTest(f"MicroUS: not installed yet: {', '.join(missing)}.")
         for check in self_test.CHECKS:
             self.setUp()
             self.delayDisplay(f"MicroUS: {check.__doc__}")

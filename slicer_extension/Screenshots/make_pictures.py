@@ -92,7 +92,7 @@ def main() -> None:
 
     choices = widget._parameterNode
     choices.volume, choices.expert, choices.nonexpert = scan, *masks
-    widget.compare._ensure_packages = lambda: None
+    widget.compare.ensure_packages = lambda: None
     widget.compare.compare()
     nodes.jump_to_voxel(scan, FRAME, 119.5, 171)
     save(view.picture(), "hard_region.png")
@@ -101,7 +101,11 @@ def main() -> None:
     widget.ui.segmentStatusLabel.setText("Not for clinical use.")
     for section in (widget.ui.segmentSection, widget.ui.compareSection):
         section.setTitle(section.property("text"))
-    for section in (widget.ui.trainSection, widget.ui.packagesSection):
+    for section in (
+        widget.ui.editorSection,
+        widget.ui.trainSection,
+        widget.ui.packagesSection,
+    ):
         section.hide()
     widget.parent.resize(520, 1480)
     widget.parent.show()

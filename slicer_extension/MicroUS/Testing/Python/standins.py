@@ -250,6 +250,10 @@ def install() -> None:
     ):
         setattr(base, kind.__name__, kind)
     sys.modules[base.__name__] = base
+    i18n = types.ModuleType("slicer.i18n")
+    i18n.tr = lambda text: text
+    i18n.translate = lambda context, text: text
+    sys.modules[i18n.__name__] = i18n
     wrapper = types.ModuleType("slicer.parameterNodeWrapper")
     wrapper.parameterNodeWrapper = parameter_node_wrapper
     for kind in (Choice, Default, WithinRange):

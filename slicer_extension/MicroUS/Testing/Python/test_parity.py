@@ -14,11 +14,16 @@ from MicroUSLib.scene import annotations, segments
 from MicroUSLib.scene.annotations import Annotator
 
 from napari_microus.core import compare as core
+from napari_microus.core.compare.adjudication.journal import (
+    journal_path,
+    write_journal,
+)
 from napari_microus.core.compare.adjudication.sidecar import (
     Origin,
     from_document,
     read_document,
     save_adjudication,
+    to_document,
 )
 from napari_microus.core.io import read_volume
 from napari_microus.core.metrics import evaluate_case
@@ -221,3 +226,18 @@ def test_case_begun_in_slicer_is_finished_in_napari(case, files, loaded, tmp_pat
         case.decide(region, "expert")
     case.save(str(tmp_path / "slicer.nii.gz"), overwrite=False)
     assert_same_files(tmp_path / "slicer", tmp_path / "napari")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_journal_begun_in_napari_is_found_in_slicer(
+    case, files, loaded, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    paths = files(case)
+    work, origin, grid = begun_in_napari(paths)
+    work.decide(work.regions[0], "nonexpert")
+    path = journal_path(work.digest, work.codes.shape, grid.spacing_mm)
+    write_journal(to_document(work, origin), path)
+
+    kept = adjudication.unsaved(compared(loaded(paths)))
+    assert [r["decision"] for r in kept["regions"]].count("nonexpert") == 1

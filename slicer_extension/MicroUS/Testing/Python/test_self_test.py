@@ -1,11 +1,13 @@
 """The checks that `MicroUSTest` makes in the application, on slicer-core."""
 
 import sys
+import unittest
 
 import MicroUS
 import pytest
 import slicer
 from MicroUSLib import self_test
+from MicroUSLib.packages.install import Installer
 from MicroUSLib.process import Runner
 from MicroUSLib.segment import script
 
@@ -38,6 +40,12 @@ def child(library, monkeypatch):
 def test_self_test_passes(loaders, child):
     test = MicroUS.MicroUSTest()
     test.runTest()
+
+
+def test_self_test_is_skipped_with_a_reason_where_packages_are_missing(monkeypatch):
+    monkeypatch.setattr(Installer, "missing", lambda self: ["torch>=2.4"])
+    with pytest.raises(unittest.SkipTest, match="not installed yet: torch>=2.4"):
+        MicroUS.MicroUSTest().runTest()
 
 
 @pytest.mark.parametrize("check", self_test.CHECKS)
