@@ -302,3 +302,26 @@ def test_every_control_explains_itself(ui):
         and not any(p.get("name") == "toolTip" for p in widget.findall("property"))
     ]
     assert silent == []
+
+
+SAID = {"_say", "say", "doing", "errorDisplay", "tryWithErrorDisplay", "abandon"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_what_the_panel_says_can_be_translated(path):
+    """A text goes through Slicer's ``_``, as a template: an f-string cannot."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            said = node.args if node.func.attr in SAID else []
+        elif isinstance(node, ast.Assign) and isinstance(
+            node.targets[0], ast.Attribute
+        ):
+            is_text = node.targets[0].attr in {"text", "toolTip"}
+            said = [node.value] if is_text else []
+        else:
+            continue
+        for text in said:
+            is_bare = isinstance(text, ast.JoinedStr) or (
+                isinstance(text, ast.Constant) and bool(text.value)
+            )
+            assert not is_bare, f"{path.name}: {ast.unparse(text)}"

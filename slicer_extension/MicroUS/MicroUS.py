@@ -113,8 +113,10 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Stop what works on the scene that goes away."""
         self.setParameterNode(None)
         self.segment.abandon(
-            "The scene must stay open until the segmentation is done; it was closed, "
-            "and the run was stopped."
+            _(
+                "The scene must stay open until the segmentation is done; it was "
+                "closed, and the run was stopped."
+            )
         )
         self.compare.close()
         self.train.forget_curves()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import qt
 import slicer
+from slicer.i18n import tr as _
 
 from . import adjudication
 
@@ -122,11 +123,11 @@ class AdjudicationPanel:
         ui.saveAdjudicationButton.enabled = is_free and self._case is not None
 
     # --- going from region to region ---------------------------------------------
-    def previous(self, *_: object) -> None:
+    def previous(self, *args: object) -> None:
         """Go to the disputed region before this one."""
         self._go(self._at - 1)
 
-    def next(self, *_: object) -> None:
+    def next(self, *args: object) -> None:
         """Go to the next disputed region."""
         self._go(self._at + 1)
 
@@ -146,41 +147,48 @@ class AdjudicationPanel:
         verdicts = self._case.work.verdicts if self._case is not None else {}
         verdict = verdicts.get(region.number)
         distance = (
-            f"{region.distance_mm:.1f} mm apart"
+            _("{0:.1f} mm apart").format(region.distance_mm)
             if math.isfinite(region.distance_mm)
-            else "drawn by one only"
+            else _("drawn by one only")
         )
-        self._ui.regionLabel.text = (
-            f"Region {self._at + 1} of {len(regions)}, frame {region.frame}: "
-            f"{distance}, "
-            f"{region.area_mm2:.1f} mm², drawn by {region.drawn_by}; "
-            f"{verdict.decision if verdict else 'open'}. "
-            f"Settled {len(verdicts)} of {len(regions)}."
+        self._ui.regionLabel.text = _(
+            "Region {0} of {1}, frame {2}: {3}, {4:.1f} mm², drawn by "
+            "{5}; {6}. Settled {7} of {8}."
+        ).format(
+            self._at + 1,
+            len(regions),
+            region.frame,
+            distance,
+            region.area_mm2,
+            region.drawn_by,
+            verdict.decision if verdict else "open",
+            len(verdicts),
+            len(regions),
         )
 
     # --- deciding ----------------------------------------------------------------
-    def accept_expert(self, *_: object) -> None:
+    def accept_expert(self, *args: object) -> None:
         """Give the region to the expert."""
         self._decide("expert")
 
-    def accept_nonexpert(self, *_: object) -> None:
+    def accept_nonexpert(self, *args: object) -> None:
         """Give the region to the non-expert."""
         self._decide("nonexpert")
 
-    def leave_undecided(self, *_: object) -> None:
+    def leave_undecided(self, *args: object) -> None:
         """Leave the region open."""
         self._decide("undecided")
 
-    def undo(self, *_: object) -> None:
+    def undo(self, *args: object) -> None:
         """Take back the last decision and go to its region."""
-        with self._work.doing("The decision was not taken back.") as on_event:
+        with self._work.doing(_("The decision was not taken back.")) as on_event:
             region = self._case.undo(on_event) if self._case is not None else None
             if region is not None:
                 self._keep_soon()
                 self._go(self._regions().index(region))
 
     def _decide(self, decision: str) -> None:
-        with self._work.doing("The decision was not taken.") as on_event:
+        with self._work.doing(_("The decision was not taken.")) as on_event:
             if self._case is None:
                 self._begin(on_event)
             region = self._regions()[self._at % len(self._regions())]
@@ -188,8 +196,10 @@ class AdjudicationPanel:
             self._case.decide(region, decision, on_event)
             if self._case.reopened:
                 self._work.say(
-                    f"{len(self._case.reopened)} decisions were taken back by the "
-                    "editor's Undo; these regions are open again."
+                    _(
+                        "{0} decisions were taken back by the editor's Undo; these "
+                        "regions are open again."
+                    ).format(len(self._case.reopened))
                 )
             self._keep_soon()
             open_region = self._case.work.next_open(region.number)
@@ -205,8 +215,10 @@ class AdjudicationPanel:
         if kept is not None:
             done = sum(1 for region in kept["regions"] if region["decision"])
             if slicer.util.confirmYesNoDisplay(
-                f"There are unsaved decisions about these two annotations: {done} of "
-                f"{len(kept['regions'])} regions, {kept['modified']}. Go on with them?"
+                _(
+                    "There are unsaved decisions about these two annotations: "
+                    "{0} of {1} regions, {2}. Go on with them?"
+                ).format(done, len(kept["regions"]), kept["modified"])
             ):
                 self._case, notice = adjudication.continue_with(found, kept, on_event)
                 self._work.say(notice or "The unsaved decisions are back.")
@@ -229,26 +241,26 @@ class AdjudicationPanel:
         try:
             self._case.keep()
         except MicroUSError as error:
-            self._work.say(f"The decisions were not written down: {error}")
+            self._work.say(_("The decisions were not written down: {0}").format(error))
 
     # --- files -------------------------------------------------------------------
-    def save(self, *_: object) -> None:
+    def save(self, *args: object) -> None:
         """Save mask, provenance map and sidecar where the user says."""
         path = self.ask_save()
         if not path:
             return
-        with self._work.doing("The adjudication was not saved.") as on_event:
+        with self._work.doing(_("The adjudication was not saved.")) as on_event:
             # The file dialog has asked whether to overwrite.
             paths = self._case.save(path, overwrite=True, on_event=on_event)
             self._is_kept = True
-            self._work.say(f"Saved {', '.join(paths)}.")
+            self._work.say(_("Saved {0}.").format(", ".join(paths)))
 
-    def resume(self, *_: object) -> None:
+    def resume(self, *args: object) -> None:
         """Go on with a saved adjudication of the two annotations above."""
         path = self.ask_open()
         if not path:
             return
-        with self._work.doing("The adjudication was not resumed.") as on_event:
+        with self._work.doing(_("The adjudication was not resumed.")) as on_event:
             if self._comparer.found is None:
                 self._comparer.compare()
             self._case, notice = adjudication.resume(
@@ -262,7 +274,7 @@ class AdjudicationPanel:
             self._work.say(notice or "Resumed.")
 
 
-def _show_nothing(*_: object) -> None:
+def _show_nothing(*args: object) -> None:
     """Take a segmentation and its scan where no editor is open."""
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import qt
 import slicer
+from slicer.i18n import tr as _
 
 from MicroUSLib.parameters import RANKS
 from MicroUSLib.scene import resampling
@@ -121,16 +122,16 @@ class ComparePanel:
         self.tools.list_annotators()
         self.refresh()
 
-    def _on_nonexpert(self, *_: object) -> None:
+    def _on_nonexpert(self, *args: object) -> None:
         node = self._ui.nonexpertSelector.currentNode()
         if node is not None and node is self._ui.expertSelector.currentNode():
             self.nonexpert.take_next()  # two segments of one node are the usual case
 
-    def load_expert(self, *_: object) -> None:
+    def load_expert(self, *args: object) -> None:
         """Load a mask file as the expert's."""
         self._load(self.expert)
 
-    def load_nonexpert(self, *_: object) -> None:
+    def load_nonexpert(self, *args: object) -> None:
         """Load a mask file as the other annotator's."""
         self._load(self.nonexpert)
 
@@ -138,16 +139,16 @@ class ComparePanel:
         path = self.ask_mask()
         if not path:
             return
-        with self.work.doing("The mask was not loaded.") as on_event:
+        with self.work.doing(_("The mask was not loaded.")) as on_event:
             self.ensure_packages()
             parameters = self.parameters
             node = resampling.load_mask(path, parameters.volume, on_event)
             choice.choose(node, "", parameters)
-            self.work.say(f"Loaded '{node.GetName()}'.")
+            self.work.say(_("Loaded '{0}'.").format(node.GetName()))
 
-    def resample(self, *_: object) -> None:
+    def resample(self, *args: object) -> None:
         """Bring what lies on another grid or under another transform onto the scan."""
-        with self.work.doing("The annotation was not resampled.") as on_event:
+        with self.work.doing(_("The annotation was not resampled.")) as on_event:
             self.ensure_packages()
             parameters = self.parameters
             volume, moved = parameters.volume, []
@@ -160,9 +161,9 @@ class ComparePanel:
                     choice.choose(*copy, parameters)
                     moved.append(f"'{copy[0].GetName()}'")
             self.work.say(
-                f"Resampled: {', '.join(moved)}."
+                _("Resampled: {0}.").format(", ".join(moved))
                 if moved
-                else "All annotations lie on the scan; nothing was resampled."
+                else _("All annotations lie on the scan; nothing was resampled.")
             )
 
     def case(
@@ -187,9 +188,9 @@ class ComparePanel:
         return volume_from_node(scan), masks[0], (*masks, None)[1]
 
     # --- comparing ---------------------------------------------------------------
-    def compare(self, *_: object) -> None:
+    def compare(self, *args: object) -> None:
         """Compare the chosen annotations, and show what differs."""
-        with self.work.doing("The annotations were not compared.") as on_event:
+        with self.work.doing(_("The annotations were not compared.")) as on_event:
             self.ensure_packages()
             choices = self.parameters
             expert, nonexpert = self.expert.annotator, self.nonexpert.annotator
@@ -212,10 +213,10 @@ class ComparePanel:
             self._ui.totalsLabel.text = tables.totals(found)
             tables.fill_frames(self._ui.frameTable, found.rows)
             tables.fill_places(self._ui.placeTable, found.places)
-            self.work.say("Not for clinical use.")
+            self.work.say(_("Not for clinical use."))
             self.adjudicating.begin_with(found)
 
-    def _on_row(self, line: int, *_: object) -> None:
+    def _on_row(self, line: int, *args: object) -> None:
         self.look(tables.frame_at(self._ui.frameTable, line), None)
 
     def look(self, frame: int, center: tuple[float, float] | None) -> None:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import qt
+from slicer.i18n import tr as _
 
 if TYPE_CHECKING:
     from napari_microus.core.compare import FrameAgreement
@@ -14,21 +15,21 @@ if TYPE_CHECKING:
     from .comparison import Comparison
 
 _FRAMES = {
-    "frame": "Frame",
-    "dice": "Dice",
-    "hd95_mm": "HD95 mm",
-    "assd_mm": "ASSD mm",
-    "expert_mm2": "Expert mm²",
-    "nonexpert_mm2": "Non-expert mm²",
-    "disagreement_mm2": "Disputed mm²",
-    "signed_mean_mm": "Larger (+) mm",
+    "frame": _("Frame"),
+    "dice": _("Dice"),
+    "hd95_mm": _("HD95 mm"),
+    "assd_mm": _("ASSD mm"),
+    "expert_mm2": _("Expert mm²"),
+    "nonexpert_mm2": _("Non-expert mm²"),
+    "disagreement_mm2": _("Disputed mm²"),
+    "signed_mean_mm": _("Larger (+) mm"),
 }
 _PLACES = {
-    "place": "Where",
-    "share": "Of all disputed",
-    "disputed_of_drawn": "Disputed of drawn",
-    "expert_only_px": "Expert only px",
-    "nonexpert_only_px": "Non-expert only px",
+    "place": _("Where"),
+    "share": _("Of all disputed"),
+    "disputed_of_drawn": _("Disputed of drawn"),
+    "expert_only_px": _("Expert only px"),
+    "nonexpert_only_px": _("Non-expert only px"),
 }
 
 
@@ -66,11 +67,16 @@ def frame_at(table: qt.QTableWidget, line: int) -> int:
 def totals(found: Comparison) -> str:
     """Return the totals of a comparison in words."""
     case = found.totals
-    return (
-        f"Dice {_number(case.dice, 3)}, HD95 {_number(case.mean_hd95_mm)} mm, "
-        f"kappa {_number(case.cohen_kappa, 3)}, non-expert less expert "
-        f"{_number(case.volume_difference_ml)} mL. "
-        f"{len(found.regions)} disputed regions in {case.frames} frames."
+    return _(
+        "Dice {0}, HD95 {1} mm, kappa {2}, non-expert less expert {3} mL. "
+        "{4} disputed regions in {5} frames."
+    ).format(
+        _number(case.dice, 3),
+        _number(case.mean_hd95_mm),
+        _number(case.cohen_kappa, 3),
+        _number(case.volume_difference_ml),
+        len(found.regions),
+        case.frames,
     )
 
 

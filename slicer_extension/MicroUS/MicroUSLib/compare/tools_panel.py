@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import qt
 import slicer
+from slicer.i18n import tr as _
 
 from MicroUSLib.combo_boxes import chosen
 from MicroUSLib.scene.annotations import Annotator, parts_of
@@ -58,7 +59,7 @@ class ToolsPanel:
         self._ui.annotatorList.clear()
         self._ui.modelLabel.text = ""
 
-    def list_annotators(self, *_: object) -> None:
+    def list_annotators(self, *args: object) -> None:
         """List everything drawn in the scene, with the chosen two ticked."""
         ticked = self._ticked()
         self._listed = []
@@ -82,28 +83,31 @@ class ToolsPanel:
             if self._ui.annotatorList.item(line).checkState() == qt.Qt.Checked
         ]
 
-    def make_consensus(self, *_: object) -> None:
+    def make_consensus(self, *args: object) -> None:
         """Fuse the ticked annotations into a new segment."""
-        with self._work.doing("No consensus was made.") as on_event:
+        with self._work.doing(_("No consensus was made.")) as on_event:
             self._comparer.ensure_packages()
             ticked = [
                 Annotator(node, key, "annotator's") for node, key in self._ticked()
             ]
             volume = comparison.scan_of(self._comparer.parameters.volume, *ticked)
-            node, _ = comparison.add_consensus(
+            node, segment_id = comparison.add_consensus(
                 volume, ticked, chosen(self._ui.consensusComboBox), on_event
             )
-            self._work.say(f"The consensus is in '{node.GetName()}'.")
+            name = node.GetSegmentation().GetSegment(segment_id).GetName()
+            self._work.say(_("'{0}' is in '{1}'.").format(name, node.GetName()))
 
-    def check_model(self, *_: object) -> None:
+    def check_model(self, *args: object) -> None:
         """Show with whom a third mask, such as a model's, sides."""
-        with self._work.doing("The model was not compared.") as on_event:
+        with self._work.doing(_("The model was not compared.")) as on_event:
             found = model_check.compare_model(
                 self._comparer.found, self._comparer.model.annotator, on_event
             )
             node = model_check.show(self._comparer.found, found)
             self._ui.modelLabel.text = model_check.in_words(found)
-            self._work.say(f"'{node.GetName()}' shows where. Not for clinical use.")
+            self._work.say(
+                _("'{0}' shows where. Not for clinical use.").format(node.GetName())
+            )
 
 
 def _drawn(*chosen_nodes: Any) -> Iterator[Any]:

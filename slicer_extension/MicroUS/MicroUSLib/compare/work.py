@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import slicer
+from slicer.i18n import tr as _
 
 from MicroUSLib.event_pump import Cancelled, EventPump
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from .annotation_choice import AnnotationChoice
     from .comparison import Comparison
 
-_CLOSED = (
+_CLOSED = _(
     "The scene must stay open while annotations are compared; it was closed. "
     "Load the case again."
 )
@@ -82,7 +83,7 @@ class CompareWork:
                 try:
                     yield self._pump
                 except Cancelled:
-                    self.say("Cancelled; the scene is as it was.")
+                    self.say(_("Cancelled; the scene is as it was."))
         finally:
             self._pump = None
             if not self._is_gone:
@@ -90,10 +91,10 @@ class CompareWork:
                 if not self._has_said:  # what stands there tells of a step
                     self._ui.compareStatusLabel.text = ""
 
-    def cancel(self, *_: object) -> None:
+    def cancel(self, *args: object) -> None:
         """End the work at its next step."""
         if self._pump is not None:
-            self.say("Stopping …")
+            self.say(_("Stopping …"))
             self._pump.cancel()
 
     def scene_closes(self) -> None:

@@ -16,6 +16,7 @@ from subprocess import CalledProcessError
 from typing import TYPE_CHECKING
 
 import slicer
+from slicer.i18n import tr as _
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -198,4 +199,6 @@ def _packaging() -> object | None:
 
 
 def _ask(text: str) -> bool:
-    return bool(slicer.util.confirmOkCancelDisplay(text, "MicroUS: install packages"))
+    return bool(
+        slicer.util.confirmOkCancelDisplay(text, _("MicroUS: install packages"))
+    )

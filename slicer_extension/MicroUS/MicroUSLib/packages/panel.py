@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import slicer
+from slicer.i18n import tr as _
 
 from .install import Installer
 
@@ -47,30 +48,36 @@ class PackagesPanel:
             self.refresh()
         return is_new
 
-    def refresh(self, *_: object) -> None:
+    def refresh(self, *args: object) -> None:
         """Say what is missing and what was downloaded."""
         missing = self._make_installer("").missing()
         self._say(
-            f"Missing: {', '.join(missing)}." if missing else "All packages are there."
+            _("Missing: {0}.").format(", ".join(missing))
+            if missing
+            else _("All packages are there.")
         )
         found = [] if missing else downloads()
         size = sum(_size(path) for path in found) / 1e6
-        self._ui.weightsLabel.text = f"{len(found)} downloads, {size:,.0f} MB."
+        self._ui.weightsLabel.text = _("{0} downloads, {1:,.0f} MB.").format(
+            len(found), size
+        )
         self._ui.deleteWeightsButton.enabled = bool(found)
 
-    def _on_install(self, *_: object) -> None:
-        with slicer.util.tryWithErrorDisplay("The packages were not installed."):
+    def _on_install(self, *args: object) -> None:
+        with slicer.util.tryWithErrorDisplay(_("The packages were not installed.")):
             if not self.ensure():
-                self._say("All packages are there.")
+                self._say(_("All packages are there."))
 
-    def delete_weights(self, *_: object) -> None:
+    def delete_weights(self, *args: object) -> None:
         """Delete downloaded weights and imported models, after asking."""
-        with slicer.util.tryWithErrorDisplay("The downloads were not deleted."):
+        with slicer.util.tryWithErrorDisplay(_("The downloads were not deleted.")):
             found = downloads()
             listed = "\n".join(f"- {p} ({_size(p) / 1e6:,.0f} MB)" for p in found)
             if found and slicer.util.confirmOkCancelDisplay(
-                f"Delete these downloads?\n\n{listed}\n\nModels that you trained stay.",
-                "MicroUS: delete downloaded weights",
+                _(
+                    "Delete these downloads?\n\n{0}\n\nModels that you trained stay."
+                ).format(listed),
+                _("MicroUS: delete downloaded weights"),
             ):
                 for path in found:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import slicer
+from slicer.i18n import tr as _
 
 from MicroUSLib.combo_boxes import chosen
 from MicroUSLib.event_pump import Cancelled, EventPump
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     RunnerMaker = Callable[[Callable[[Event], None], Callable[[Outcome], None]], Runner]
 
-_BEFORE_INSTALL = "microus-small (installed with the first Apply)"
+_BEFORE_INSTALL = _("microus-small (installed with the first Apply)")
 
 
 class SegmentPanel:
@@ -79,14 +80,14 @@ class SegmentPanel:
         self.refresh_models()
         self.refresh()
 
-    def refresh(self, *_: object) -> None:
+    def refresh(self, *args: object) -> None:
         """Enable what can be pressed now, and say why something cannot."""
         has_volume = self._ui.volumeSelector.currentNode() is not None
         self._ui.applyButton.enabled = has_volume and not self.is_running
         self._ui.applyButton.toolTip = (
-            "Segment the scan. The first time, asks to install what is missing."
+            _("Segment the scan. The first time, asks to install what is missing.")
             if has_volume
-            else "Load a scan and choose it above first."
+            else _("Load a scan and choose it above first.")
         )
         self._ui.cancelButton.enabled = self.is_running
         self._ui.segmentProgressBar.visible = self.is_running
@@ -94,7 +95,7 @@ class SegmentPanel:
         self._ui.firstFrameSpinBox.enabled = is_range
         self._ui.lastFrameSpinBox.enabled = is_range
 
-    def _on_volume(self, *_: object) -> None:
+    def _on_volume(self, *args: object) -> None:
         """Choose no longer another scan's segmentation as the output."""
         volume = self._ui.volumeSelector.currentNode()
         if volume is not None:
@@ -117,21 +118,21 @@ class SegmentPanel:
         box.currentIndex = max(0, box.findData(wanted))
         box.blockSignals(False)
 
-    def _on_model(self, *_: object) -> None:
+    def _on_model(self, *args: object) -> None:
         if self.parameters is not None:
             self.parameters.modelName = chosen(self._ui.modelComboBox)
 
-    def apply(self, *_: object) -> None:
+    def apply(self, *args: object) -> None:
         """Install what is missing, check the request, and start the child."""
-        with slicer.util.tryWithErrorDisplay("The capsule was not segmented."):
-            self._say("Looking for what is needed …")
+        with slicer.util.tryWithErrorDisplay(_("The capsule was not segmented.")):
+            self._say(_("Looking for what is needed …"))
             try:
                 self._ensure_packages()
                 self.refresh_models()
                 self._start()
             except BaseException:
                 self._end()
-                self._say("Nothing was changed.")
+                self._say(_("Nothing was changed."))
                 raise
 
     def _start(self) -> None:
@@ -142,13 +143,13 @@ class SegmentPanel:
         self._job, self._runner = job, runner
         self._pump = EventPump(self._show_progress)
         self._ui.segmentProgressBar.maximum = 0
-        self._say(f"Segmenting '{job.volume.GetName()}' …")
+        self._say(_("Segmenting '{0}' …").format(job.volume.GetName()))
         self.refresh()
 
-    def cancel(self, *_: object) -> None:
+    def cancel(self, *args: object) -> None:
         """Ask the child to stop."""
         if self._runner is not None:
-            self._say("Stopping …")
+            self._say(_("Stopping …"))
             self._runner.cancel()
             self._pump.cancel()
 
@@ -221,14 +222,16 @@ class SegmentPanel:
         from napari_microus.core.events import Notice, Progress
 
         if isinstance(event, Progress):
-            words = f"{event.done} of {event.total} {event.unit}"
+            words = _("{0} of {1} {2}").format(event.done, event.total, event.unit)
             self._show_progress(event.done, event.total, words)
         elif isinstance(event, Notice):
             self._say(event.message)
         if not is_in_scene(self._job.volume):
             self.abandon(
-                "The scan must stay in the scene until its segmentation is done; it "
-                "was removed, and the run was stopped. Nothing was changed."
+                _(
+                    "The scan must stay in the scene until its segmentation is done; "
+                    "it was removed, and the run was stopped. Nothing was changed."
+                )
             )
 
     def _on_outcome(self, outcome: Outcome) -> None:
@@ -237,7 +240,7 @@ class SegmentPanel:
             return
         self._end()
         if outcome.state == "cancelled":
-            self._say("Cancelled; the scene is as it was.")
+            self._say(_("Cancelled; the scene is as it was."))
         else:
             self._say(outcome.message)
             slicer.util.errorDisplay(outcome.message, detailedText=outcome.log)
@@ -245,16 +248,16 @@ class SegmentPanel:
     def _show(self) -> None:
         """Put what the child made into the scene."""
         job, folder = self._job, self._runner.folder
-        with slicer.util.tryWithErrorDisplay("The capsule was not added."):
+        with slicer.util.tryWithErrorDisplay(_("The capsule was not added.")):
             try:
                 segmentation, segment_id = job.collect(folder, self._pump)
             except Cancelled:
                 self._end()
-                self._say("Cancelled; the scene is as it was.")
+                self._say(_("Cancelled; the scene is as it was."))
                 return
             except BaseException:
                 self._end()
-                self._say("Nothing was changed.")
+                self._say(_("Nothing was changed."))
                 raise
             self._end()
             if self.parameters is None:
@@ -267,8 +270,10 @@ class SegmentPanel:
             )
             name = segmentation.GetSegmentation().GetSegment(segment_id).GetName()
             self._say(
-                f"'{name}' is in '{segmentation.GetName()}'. Correct it in the Segment "
-                "Editor. Not for clinical use."
+                _(
+                    "'{0}' is in '{1}'. Correct it in the Segment Editor. Not "
+                    "for clinical use."
+                ).format(name, segmentation.GetName())
             )
 
     def _end(self) -> None:
@@ -301,7 +306,7 @@ class _ScanJob:
 _Job = _ScanJob | sequences.SequenceJob
 
 
-def _show_nothing(*_: object) -> None:
+def _show_nothing(*args: object) -> None:
     """Take a segmentation and its scan where no editor is open."""
 
 
@@ -314,11 +319,11 @@ def describe_size(
     grid = grid_from_node(volume)
     count = int(np.count_nonzero(segment_array(segmentation, segment_id, volume)))
     if not grid.has_geometry:
-        return f"{count:,} pixels (the file tells no pixel size)"
+        return _("{0:,} pixels (the file tells no pixel size)").format(count)
     z, y, x = grid.spacing_mm
     if len(grid.array) == 1:
-        return f"Area {count * y * x:,.1f} mm²"
-    return f"Volume {count * z * y * x / 1000:.2f} mL"
+        return _("Area {0:,.1f} mm²").format(count * y * x)
+    return _("Volume {0:.2f} mL").format(count * z * y * x / 1000)
 
 
 def _models() -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import slicer
+from slicer.i18n import tr as _
 
 from MicroUSLib.combo_boxes import chosen
 from MicroUSLib.event_pump import EventPump, ignore
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 
 # Beside the library's models; the keys go to `command.arguments`.
 _FRESH = {
-    "": "random weights, the preset's network",
-    f"{command.NETWORK}small": "random weights, small network",
-    f"{command.NETWORK}base": "random weights, base network",
+    "": _("random weights, the preset's network"),
+    f"{command.NETWORK}small": _("random weights, small network"),
+    f"{command.NETWORK}base": _("random weights, base network"),
 }
 _PRESET = "best"
 
@@ -99,7 +100,7 @@ class TrainPanel:
         self._fill()
         self.refresh()
 
-    def _fill(self, *_: object) -> None:
+    def _fill(self, *args: object) -> None:
         """List presets and models, once the packages are there."""
         try:
             from napari_microus.core.config.train import preset_names
@@ -119,15 +120,17 @@ class TrainPanel:
                 starts.addItem(model.name, model.name)
         starts.currentIndex = max(0, starts.findText(chosen))
 
-    def refresh(self, *_: object) -> None:
+    def refresh(self, *args: object) -> None:
         """Say what is in the study, list its runs, and enable what can be pressed."""
         path = self._ui.studyPathLineEdit.currentPath
         self._ui.studyLabel.text = studies.describe(path) if path else ""
         self._runs.fill(path)
         if self._runs.alive and not self.is_running:
             self._say(
-                f"'{self._runs.alive}' is being trained. Choose it in the list and "
-                "press Watch to see its curves."
+                _(
+                    "'{0}' is being trained. Choose it in the list and press "
+                    "Watch to see its curves."
+                ).format(self._runs.alive)
             )
         self._refresh_buttons()
 
@@ -137,16 +140,16 @@ class TrainPanel:
         ui.addCaseButton.enabled = self._adding is None
         ui.stopButton.enabled = not is_free
         ui.pauseButton.enabled = not is_free
-        ui.pauseButton.text = "Go on" if self._is_pausing else "Pause"
+        ui.pauseButton.text = _("Go on") if self._is_pausing else _("Pause")
         ui.trainProgressBar.visible = not is_free
         ui.watchRunButton.enabled = is_free and run is not None
         ui.resumeRunButton.enabled = (
             is_free and run is not None and not run.is_alive and run.state != "finished"
         )
 
-    def add_case(self, *_: object) -> None:
+    def add_case(self, *args: object) -> None:
         """Copy the scan and the chosen annotations into the study."""
-        with slicer.util.tryWithErrorDisplay("The case was not added."):
+        with slicer.util.tryWithErrorDisplay(_("The case was not added.")):
             self._ensure_packages()
             study = self._study()
             turns = EventPump(lambda *_: None)
@@ -165,20 +168,20 @@ class TrainPanel:
                 self._adding = None
                 self._refresh_buttons()
                 raise
-            self._say(f"Adding '{self._added}' …")
+            self._say(_("Adding '{0}' …").format(self._added))
 
     def _on_added(self, outcome: Outcome) -> None:
         self._adding = None
         self.refresh()
         if outcome.state == "done":
-            self._say(f"Added '{self._added}'.")
+            self._say(_("Added '{0}'.").format(self._added))
         else:
             self._say(outcome.message)
             slicer.util.errorDisplay(outcome.message, detailedText=outcome.log)
 
-    def start(self, *_: object) -> None:
+    def start(self, *args: object) -> None:
         """Check the choices and start the child."""
-        with slicer.util.tryWithErrorDisplay("The training was not started."):
+        with slicer.util.tryWithErrorDisplay(_("The training was not started.")):
             self._ensure_packages()
             self._fill()
             study = self._study()
@@ -200,22 +203,22 @@ class TrainPanel:
                 )
             )
             self._follow(runner, run)
-            self._say("Preparing the frames …")
+            self._say(_("Preparing the frames …"))
 
-    def resume(self, *_: object) -> None:
+    def resume(self, *args: object) -> None:
         """Go on with the chosen run, exactly where it ended."""
-        with slicer.util.tryWithErrorDisplay("The run was not resumed."):
+        with slicer.util.tryWithErrorDisplay(_("The run was not resumed.")):
             self._ensure_packages()
             run = Path(self._runs.chosen.path)
             runner = self._make_runner(self._on_event, self._on_outcome)
             runner.start(["resume", str(run), "--progress", "json"])
             self._follow(runner, run)
             self._draw(epochs_of(run))
-            self._say(f"Going on with '{run.name}' …")
+            self._say(_("Going on with '{0}' …").format(run.name))
 
-    def watch(self, *_: object) -> None:
+    def watch(self, *args: object) -> None:
         """Show the chosen run's curves, and follow it where it goes on."""
-        with slicer.util.tryWithErrorDisplay("The run cannot be shown."):
+        with slicer.util.tryWithErrorDisplay(_("The run cannot be shown.")):
             self._ensure_packages()
             run = Path(self._runs.chosen.path)
             watch = RunWatch(run, self._on_event, self._on_end)
@@ -230,7 +233,7 @@ class TrainPanel:
         self._ui.trainProgressBar.maximum = 0
         self.refresh()
 
-    def pause_or_go_on(self, *_: object) -> None:
+    def pause_or_go_on(self, *args: object) -> None:
         """Ask the run to wait after the step under way, or to go on."""
         if not self.is_running or not self._run.is_dir():
             return
@@ -238,17 +241,17 @@ class TrainPanel:
 
         self._is_pausing = not self._is_pausing
         request(self._run, "pause", on=self._is_pausing)
-        self._say("Pausing …" if self._is_pausing else "Going on …")
+        self._say(_("Pausing …") if self._is_pausing else _("Going on …"))
         self._refresh_buttons()
 
-    def stop(self, *_: object) -> None:
+    def stop(self, *args: object) -> None:
         """Ask the run to stop; the best model so far is kept."""
         if not self.is_running:
             return
         from napari_microus.core.runs.folder import request
 
         if self._run.is_dir():
-            self._say("Stopping; the best model so far is kept …")
+            self._say(_("Stopping; the best model so far is kept …"))
             request(self._run, "stop")
         elif self._runner is not None:  # nothing was trained yet
             self._runner.cancel()
@@ -260,10 +263,12 @@ class TrainPanel:
     def release(self) -> None:
         """Ask whether the run goes on: the module is going away, the child may stay."""
         if self._runner is not None and not slicer.util.confirmYesNoDisplay(
-            f"'{self._run.name}' is still being trained. Let it go on without Slicer? "
-            "It is found again in the list of runs; No stops it and keeps its best "
-            "model.",
-            "MicroUS: training",
+            _(
+                "'{0}' is still being trained. Let it go on without Slicer? "
+                "It is found again in the list of runs; No stops it and "
+                "keeps its best model."
+            ).format(self._run.name),
+            _("MicroUS: training"),
         ):
             self.stop()
         self._runner = None
@@ -292,7 +297,9 @@ class TrainPanel:
         if isinstance(event, (events.RunStarted, events.EpochReport)):
             self._draw([event])
         if isinstance(event, events.RunStarted):
-            self._say(f"Training on {event.device}, {event.epochs} epochs.")
+            self._say(
+                _("Training on {0}, {1} epochs.").format(event.device, event.epochs)
+            )
         elif isinstance(event, events.BatchReport):
             bar.maximum, bar.value = event.batches, event.batch
             self._say(_batch_words(event))
@@ -301,10 +308,13 @@ class TrainPanel:
             self._runs.fill(self._ui.studyPathLineEdit.currentPath)
         elif isinstance(event, events.Progress):
             bar.maximum, bar.value = event.total, event.done
-            self._say(event.message or f"{event.done} of {event.total} {event.unit}")
+            self._say(
+                event.message
+                or _("{0} of {1} {2}").format(event.done, event.total, event.unit)
+            )
         elif isinstance(event, events.StateChanged):
             self._is_pausing = event.state == "paused"
-            self._say(event.message or f"The run is {event.state}.")
+            self._say(event.message or _("The run is {0}.").format(event.state))
             self._refresh_buttons()
         elif isinstance(event, events.Notice):
             self._say(event.message)
@@ -325,8 +335,12 @@ class TrainPanel:
         """Tell how a run ended that was watched."""
         self._watch = None
         self.refresh()
-        dice = "" if status.best_dice is None else f", best DSC {status.best_dice:.3f}"
-        self._say(status.message or f"The run is {status.state}{dice}.")
+        dice = (
+            ""
+            if status.best_dice is None
+            else _(", best DSC {0:.3f}").format(status.best_dice)
+        )
+        self._say(status.message or _("The run is {0}{1}.").format(status.state, dice))
         if status.state == "finished":
             self._fill()
             self._model_trained(status.name)
@@ -338,7 +352,7 @@ class TrainPanel:
             self._say(outcome.message)
             slicer.util.errorDisplay(outcome.message, detailedText=outcome.log)
         elif outcome.state == "cancelled":
-            self._say("Stopped before anything was trained.")
+            self._say(_("Stopped before anything was trained."))
         else:
             self._fill()
             self._on_model(outcome.result, run)
@@ -346,36 +360,45 @@ class TrainPanel:
     def _on_model(self, result: dict[str, Any], run: Path) -> None:
         model = result.get("model")
         if not model:
-            self._say(f"Stopped without a model; the run is in {run}.")
+            self._say(_("Stopped without a model; the run is in {0}.").format(run))
             return
         name = Path(model).name
         dice = result.get("dice")
         self._model_trained(name)
-        quality = "" if dice is None else f" (DSC {dice:.3f} on its validation set)"
-        self._say(f"'{name}' can be chosen in Segment{quality}. The run is in {run}.")
+        quality = (
+            ""
+            if dice is None
+            else _(" (DSC {0:.3f} on its validation set)").format(dice)
+        )
+        self._say(
+            _("'{0}' can be chosen in Segment{1}. The run is in {2}.").format(
+                name, quality, run
+            )
+        )
 
     def _say(self, words: str) -> None:
         self._ui.trainStatusLabel.text = words
 
 
 def _batch_words(event: Any) -> str:
-    words = (
-        f"Epoch {event.epoch + 1}, batch {event.batch} of {event.batches}: "
-        f"loss {event.loss:.4f}"
+    words = _("Epoch {0}, batch {1} of {2}: loss {3:.4f}").format(
+        event.epoch + 1, event.batch, event.batches, event.loss
     )
     if event.remaining_s is not None:
-        words += f", {event.remaining_s / 60:.0f} min left"
+        words += _(", {0:.0f} min left").format(event.remaining_s / 60)
     if event.gamma is not None:
-        words += f", gamma {event.gamma:.2f}"
+        words += _(", gamma {0:.2f}").format(event.gamma)
     return words
 
 
 def _epoch_words(event: Any) -> str:
-    words = f"Epoch {event.epoch + 1} of {event.epochs}: loss {event.train_loss:.4f}"
+    words = _("Epoch {0} of {1}: loss {2:.4f}").format(
+        event.epoch + 1, event.epochs, event.train_loss
+    )
     if event.val_dice is not None:
-        words += f", DSC {event.val_dice:.3f}"
+        words += _(", DSC {0:.3f}").format(event.val_dice)
     if event.val_hd95_mm is not None:
-        words += f", HD95 {event.val_hd95_mm:.1f} mm"
+        words += _(", HD95 {0:.1f} mm").format(event.val_hd95_mm)
     return words + (", the best so far" if event.is_best else "")
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import qt
+from slicer.i18n import tr as _
 
 if TYPE_CHECKING:
     from napari_microus.core.runs.folder import RunStatus
 
-_HEADINGS = ("Run", "State", "Epochs", "DSC", "Begun")
+_HEADINGS = (_("Run"), _("State"), _("Epochs"), _("DSC"), _("Begun"))
 
 
 class RunsList:

@@ -44,7 +44,7 @@ def test_self_test_passes(loaders, child):
 
 def test_self_test_is_skipped_with_a_reason_where_packages_are_missing(monkeypatch):
     monkeypatch.setattr(Installer, "missing", lambda self: ["torch>=2.4"])
-    with pytest.raises(unittest.SkipTest, match="not installed yet: torch>=2.4"):
+    with pytest.raises(unittest.SkipTest, match="not installed yet: torch"):
         MicroUS.MicroUSTest().runTest()
 
 
