@@ -12,7 +12,7 @@ from MicroUSLib.combo_boxes import chosen
 from MicroUSLib.scene.annotations import Annotator, parts_of
 from MicroUSLib.scene.segments import is_derived
 
-from . import comparison, model_check
+from . import comparison, model_check, trainee_report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,15 +42,18 @@ class ToolsPanel:
     ) -> None:
         self._ui, self._work, self._comparer = ui, work, comparer
         self._listed: list[tuple[Any, str]] = []
+        self.ask_folders = trainee_report.ask_folders
         for method in _METHODS:
             ui.consensusComboBox.addItem(method.replace("_", " "), method)
         ui.consensusButton.clicked.connect(self.make_consensus)
         ui.checkModelButton.clicked.connect(self.check_model)
+        ui.reportButton.clicked.connect(self.write_report)
         ui.compareSection.contentsCollapsed.connect(self.list_annotators)
 
     def refresh(self, is_free: bool) -> None:
         """Enable what can be pressed now."""
         self._ui.consensusButton.enabled = is_free
+        self._ui.reportButton.enabled = is_free
         self._ui.checkModelButton.enabled = is_free and self._comparer.found is not None
 
     def forget(self) -> None:
@@ -108,6 +111,17 @@ class ToolsPanel:
             self._work.say(
                 _("'{0}' shows where. Not for clinical use.").format(node.GetName())
             )
+
+    def write_report(self, *args: object) -> None:
+        """Compare a trainee's folder of masks with a reference's, and write a page."""
+        asked = self.ask_folders()
+        if asked is None:
+            return
+        with self._work.doing(_("The report was not written.")) as on_event:
+            self._comparer.ensure_packages()
+            left_out = trainee_report.write_report(*asked, on_event)
+            said = _("Wrote {0}.").format(asked[2])
+            self._work.say("\n".join([said, *left_out]))
 
 
 def _drawn(*chosen_nodes: Any) -> Iterator[Any]:

@@ -201,6 +201,27 @@ def test_third_mask_must_be_a_third_one(compared, shown):
     assert "must be a third one; got 'expert'" in shown[0]
 
 
+def test_report_of_a_trainee_is_a_page(widget, mask, nifti, tmp_path, shown):
+    folders = []
+    for name, grown in (("reference", 0), ("trainee", 2)):
+        folders.append(tmp_path / name)
+        folders[-1].mkdir()
+        wide = mask.copy()
+        wide[1:4, 10:30, 50 : 50 + grown] = 1
+        for case in (1, 2):
+            path = nifti(wide, np.diag([0.1, 0.1, 0.5, 1]), f"{name}_{case}.nii.gz")
+            path.rename(folders[-1] / path.name)
+    page = tmp_path / "report.html"
+    widget.compare.tools.ask_folders = lambda: (*map(str, folders), str(page))
+    press(widget.ui.reportButton)
+    assert shown == []
+    assert "Wrote" in widget.ui.compareStatusLabel.text()
+    assert "trainee" in page.read_text()
+    widget.compare.tools.ask_folders = lambda: None
+    press(widget.ui.reportButton)
+    assert shown == []
+
+
 def test_mask_is_loaded_and_compared(compared, mask, nifti, shown, make_volume):
     from conftest import AFFINES
 
