@@ -55,6 +55,7 @@ class MicroUSParameterNode:
     rankBy: Annotated[str, Choice([*RANKS])] = "distance between contours"
     smallestRegion: Annotated[int, WithinRange(1, 9999)] = 1
     throughFrames: bool = False
+    blind: bool = False
 
     trainDevice: Annotated[str, Choice(DEVICES)] = "auto"
     epochs: Annotated[int, WithinRange(0, 10000)] = 0

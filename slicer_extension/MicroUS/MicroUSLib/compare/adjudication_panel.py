@@ -160,20 +160,48 @@ class AdjudicationPanel:
             region.frame,
             distance,
             region.area_mm2,
-            region.drawn_by,
-            verdict.decision if verdict else "open",
+            self._shown_as(region.drawn_by),
+            self._shown_as(verdict.decision) if verdict else _("open"),
             len(verdicts),
             len(regions),
         )
 
+    def show_naming(self) -> None:
+        """Call the annotators on the buttons as the comparison does."""
+        naming = self._comparer.found.naming
+        for button, name, key in (
+            (self._ui.expertButton, naming.first, "1"),
+            (self._ui.nonexpertButton, naming.second, "2"),
+        ):
+            button.text = f"{name[0].upper()}{name[1:]}  {key}"
+            button.toolTip = _("{0} is right here.").format(name)
+        if self._case is not None:
+            self._go(self._at)
+
+    def _shown_as(self, who: str) -> str:
+        """Return what the panel calls "expert" and "nonexpert"; others stay."""
+        naming = self._comparer.found.naming
+        return {"expert": naming.expert, "nonexpert": naming.nonexpert}.get(who, who)
+
+    def _take_naming(self) -> None:
+        """Go on blind where the decisions were begun so."""
+        from napari_microus.core.compare.naming import naming_from_json
+
+        naming = naming_from_json(self._case.origin.settings.get("blind", {}))
+        if naming.is_blind:
+            self._ui.blindCheckBox.checked = True
+            self._comparer.use_naming(naming)
+
     # --- deciding ----------------------------------------------------------------
     def accept_expert(self, *args: object) -> None:
-        """Give the region to the expert."""
-        self._decide("expert")
+        """Give the region to the first annotator: the expert, unless blind."""
+        is_swapped = self._comparer.found.naming.is_swapped
+        self._decide("nonexpert" if is_swapped else "expert")
 
     def accept_nonexpert(self, *args: object) -> None:
-        """Give the region to the non-expert."""
-        self._decide("nonexpert")
+        """Give the region to the second annotator: the non-expert, unless blind."""
+        is_swapped = self._comparer.found.naming.is_swapped
+        self._decide("expert" if is_swapped else "nonexpert")
 
     def leave_undecided(self, *args: object) -> None:
         """Leave the region open."""
@@ -221,7 +249,8 @@ class AdjudicationPanel:
                 ).format(done, len(kept["regions"]), kept["modified"])
             ):
                 self._case, notice = adjudication.continue_with(found, kept, on_event)
-                self._work.say(notice or "The unsaved decisions are back.")
+                self._take_naming()
+                self._work.say(notice or _("The unsaved decisions are back."))
                 return
         self._case = adjudication.begin(found, self._ui.whoLineEdit.text, on_event)
         self.show_in_editor(self._case.node, found.volume)
@@ -267,11 +296,12 @@ class AdjudicationPanel:
                 self._comparer.found, path, on_event
             )
             self._ui.whoLineEdit.text = self._case.work.who
+            self._take_naming()
             self.show_in_editor(self._case.node, self._comparer.found.volume)
             open_region = self._case.work.next_open()
             regions = self._regions()
             self._go(regions.index(open_region) if open_region is not None else 0)
-            self._work.say(notice or "Resumed.")
+            self._work.say(notice or _("Resumed."))
 
 
 def _show_nothing(*args: object) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         DisputedRegion,
         FrameAgreement,
     )
+    from napari_microus.core.compare.naming import Naming
     from napari_microus.core.compare.place import PlaceShare
     from napari_microus.core.events import Event
     from napari_microus.core.volume import Volume
@@ -57,6 +58,10 @@ class Comparison:
         Expert and non-expert, uint8 0, 1 and 255.
     codes, hard : ndarray of uint8
         `disagreement_map`, and 1 in the hard region.
+    settings
+        How it was compared, as a sidecar keeps it.
+    naming : Naming
+        What the panel calls the two, openly or blind; ``names`` are the real ones.
     rows, places, totals, regions
         Frame table, where in the patient they differ, totals, ranked disputed
         regions.
@@ -74,6 +79,7 @@ class Comparison:
     totals: CaseAgreement
     regions: list[DisputedRegion]
     settings: dict[str, Any]
+    naming: Naming
 
     @cached_property
     def masks_sha256(self) -> str:
@@ -115,6 +121,7 @@ def compare(
     rank_by: str,
     through_frames: bool,
     smallest_px: int = 1,
+    is_blind: bool = False,
     on_event: Callable[[Event], None],
 ) -> Comparison:
     """Compare two annotations of ``volume``; the scene stays as it is.
@@ -126,10 +133,12 @@ def compare(
     """
     from napari_microus.core import compare as core
     from napari_microus.core.compare.live import LiveDisagreement
+    from napari_microus.core.compare.naming import OPEN, blind_naming
     from napari_microus.core.compare.place import places_of_disagreement
     from napari_microus.core.disagreement import counts
     from napari_microus.core.errors import InputError
 
+    naming = blind_naming() if is_blind else OPEN
     is_same = expert.node is nonexpert.node and expert.part == nonexpert.part
     if expert.node is not None and is_same:
         raise InputError(
@@ -178,8 +187,9 @@ def compare(
             "rank_by": rank_by,
             "through_frames": through_frames,
             "smallest_px": smallest_px,
-            "blind": {"is_blind": False},
+            "blind": naming.as_json(),
         },
+        naming=naming,
     )
 
 
@@ -209,8 +219,8 @@ def show_differences(
         codes[codes == IGNORED] = 0
     parts = (
         (BOTH, "Both", GREY),
-        (EXPERT_ONLY, "Expert only", BLUE),
-        (NONEXPERT_ONLY, "Non-expert only", ORANGE),
+        (EXPERT_ONLY, *_only(found.naming.expert, found.naming.expert_color)),
+        (NONEXPERT_ONLY, *_only(found.naming.nonexpert, found.naming.nonexpert_color)),
     )
     hard = (1, f"Hard region ({kernel_size} px)", PINK)
     try:
@@ -222,6 +232,25 @@ def show_differences(
         raise
     replace_older(node, found.volume)
     return node
+
+
+def rename_differences(node: slicer.vtkMRMLSegmentationNode, naming: Naming) -> None:
+    """Call the parts of `show_differences` by other names, in their colours."""
+    inside = node.GetSegmentation()
+    for number, name, color in (
+        (1, naming.expert, naming.expert_color),
+        (2, naming.nonexpert, naming.nonexpert_color),
+    ):
+        segment = inside.GetSegment(inside.GetNthSegmentID(number))
+        shown, rgb = _only(name, color)
+        segment.SetName(shown)
+        segment.SetColor(*rgb)
+
+
+def _only(name: str, color: str) -> tuple[str, tuple[float, float, float]]:
+    """Return what the pixels of one annotator alone are called, and their colour."""
+    red, green, blue = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    return f"{name[0].upper()}{name[1:]} only", (red, green, blue)
 
 
 def show_table(found: Comparison) -> slicer.vtkMRMLTableNode:

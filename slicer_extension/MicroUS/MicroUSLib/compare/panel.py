@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import qt
@@ -21,6 +22,7 @@ from MicroUSLib.scene.nodes import (
 from . import comparison, tables
 from .adjudication_panel import AdjudicationPanel
 from .annotation_choice import AnnotationChoice
+from .blind import BlindDisplay
 from .tools_panel import ToolsPanel
 from .work import CompareWork
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from types import SimpleNamespace
 
     from MicroUSLib.parameters import MicroUSParameterNode
+    from napari_microus.core.compare.naming import Naming
     from napari_microus.core.events import Event
     from napari_microus.core.volume import Volume
 
@@ -62,6 +65,8 @@ class ComparePanel:
         self.ensure_packages = ensure_packages
         self.ask_mask = _ask_mask
         self.found: Comparison | None = None
+        self._differences: slicer.vtkMRMLSegmentationNode | None = None
+        self._display = BlindDisplay(ui)
         self.parameters: MicroUSParameterNode | None = None
         self.work = CompareWork(ui, self.refresh)
         self.adjudicating = AdjudicationPanel(ui, self.work, self)
@@ -85,6 +90,7 @@ class ComparePanel:
         ui.loadNonexpertButton.clicked.connect(self.load_nonexpert)
         ui.resampleButton.clicked.connect(self.resample)
         ui.compareButton.clicked.connect(self.compare)
+        ui.blindCheckBox.toggled.connect(self._on_blind)
         ui.frameTable.cellClicked.connect(self._on_row)
         self.refresh()
 
@@ -103,7 +109,8 @@ class ComparePanel:
     def close(self) -> None:
         """Forget the case: its scene is going away."""
         self.work.scene_closes()
-        self.found = None
+        self.found = self._differences = None
+        self._display.reveal()
         self.adjudicating.forget()
         self.tools.forget()
         for table in (self._ui.frameTable, self._ui.placeTable):
@@ -204,17 +211,40 @@ class ComparePanel:
                 rank_by=RANKS[choices.rankBy],
                 smallest_px=choices.smallestRegion,
                 through_frames=choices.throughFrames,
+                is_blind=choices.blind,
                 on_event=on_event,
             )
             require_volume(volume)  # the window lived meanwhile
-            comparison.show_differences(found, kernel_size, on_event)
+            self._differences = comparison.show_differences(
+                found, kernel_size, on_event
+            )
             comparison.show_table(found)
             self.found = found
-            self._ui.totalsLabel.text = tables.totals(found)
-            tables.fill_frames(self._ui.frameTable, found.rows)
-            tables.fill_places(self._ui.placeTable, found.places)
+            self.use_naming(found.naming)
             self.work.say(_("Not for clinical use."))
-            self.adjudicating.begin_with(found)
+            self.adjudicating.begin_with(self.found)
+
+    def use_naming(self, naming: Naming) -> None:
+        """Call and colour the two annotators so, everywhere in the panel."""
+        found = self.found = replace(self.found, naming=naming)
+        self._display.reveal()
+        if naming.is_blind:
+            self._display.hide(node for node, _part in found.parts)
+        if is_in_scene(self._differences):
+            comparison.rename_differences(self._differences, naming)
+        self._ui.totalsLabel.text = tables.totals(found)
+        tables.fill_frames(self._ui.frameTable, found)
+        tables.fill_places(self._ui.placeTable, found)
+        self.adjudicating.show_naming()
+
+    def _on_blind(self, *args: object) -> None:
+        """Tell who is who when the box is unticked."""
+        if self._ui.blindCheckBox.checked or self.found is None:
+            return
+        from napari_microus.core.compare.naming import OPEN
+
+        if self.found.naming.is_blind:
+            self.use_naming(OPEN)
 
     def _on_row(self, line: int, *args: object) -> None:
         self.look(tables.frame_at(self._ui.frameTable, line), None)

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 if TYPE_CHECKING:
     from napari_microus.core.compare import FrameAgreement
+    from napari_microus.core.compare.naming import Naming
     from napari_microus.core.compare.place import PlaceShare
 
     from .comparison import Comparison
@@ -33,14 +34,26 @@ _PLACES = {
 }
 
 
-def fill_frames(table: qt.QTableWidget, rows: list[FrameAgreement]) -> None:
+def fill_frames(table: qt.QTableWidget, found: Comparison) -> None:
     """Show one row per frame; a click on a heading sorts by its numbers."""
-    _fill(table, rows, _FRAMES)
+    _fill(table, found.rows, _named(_FRAMES, found.naming, "mm²"))
 
 
-def fill_places(table: qt.QTableWidget, rows: list[PlaceShare]) -> None:
+def fill_places(table: qt.QTableWidget, found: Comparison) -> None:
     """Show where in the patient and in the sweep the two differ."""
-    _fill(table, rows, _PLACES)
+    _fill(table, found.places, _named(_PLACES, found.naming, "only px"))
+
+
+def _named(columns: dict[str, str], naming: Naming, unit: str) -> dict[str, str]:
+    """Return headings in which blind annotators have their made-up names."""
+    if not naming.is_blind:
+        return columns
+    names = {"expert": naming.expert, "nonexpert": naming.nonexpert}
+    return columns | {
+        key: f"{names[key.partition('_')[0]]} {unit}"
+        for key in columns
+        if key.partition("_")[0] in names
+    }
 
 
 def _fill(
@@ -68,7 +81,7 @@ def totals(found: Comparison) -> str:
     """Return the totals of a comparison in words."""
     case = found.totals
     return _(
-        "Dice {0}, HD95 {1} mm, kappa {2}, non-expert less expert {3} mL. "
+        "Dice {0}, HD95 {1} mm, kappa {2}, {6} less {7} {3} mL. "
         "{4} disputed regions in {5} frames."
     ).format(
         _number(case.dice, 3),
@@ -77,6 +90,8 @@ def totals(found: Comparison) -> str:
         _number(case.volume_difference_ml),
         len(found.regions),
         case.frames,
+        found.naming.nonexpert,
+        found.naming.expert,
     )
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from types import SimpleNamespace
 
     from MicroUSLib.parameters import MicroUSParameterNode
+    from napari_microus.core.compare.naming import Naming
 
     from .annotation_choice import AnnotationChoice
     from .comparison import Comparison
@@ -37,6 +38,9 @@ class Comparer(Protocol):
 
     def compare(self) -> None:
         """Compare the chosen annotations, and show what differs."""
+
+    def use_naming(self, naming: Naming) -> None:
+        """Call and colour the two annotators so, everywhere in the panel."""
 
     def look(self, frame: int, center: tuple[float, float] | None) -> None:
         """Show a frame in all slice views, centred on row and column."""

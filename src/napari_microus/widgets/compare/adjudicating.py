@@ -30,16 +30,16 @@ from napari_microus.core.compare.adjudication.sidecar import (
     save_adjudication,
     to_document,
 )
+from napari_microus.core.compare.naming import (
+    AGREED_COLOR,
+    HAND_DRAWN_COLOR,
+    Naming,
+)
 from napari_microus.core.compare.regions import RankBy, disputed_regions
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.layers import derived_metadata, geometry
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.compare.edits import EditWatcher
-from napari_microus.widgets.compare.naming import (
-    AGREED_COLOR,
-    HAND_DRAWN_COLOR,
-    Naming,
-)
 from napari_microus.widgets.compare.pair import ROLE
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_microus.widgets.compare.naming import Naming, blind_naming
+from napari_microus.core.compare.naming import Naming, blind_naming
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.core import colors
+from napari_microus.core.compare.naming import AGREED_COLOR, OPEN
 from napari_microus.core.disagreement import (
     BOTH,
     EXPERT_ONLY,
@@ -30,7 +31,6 @@ from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.controls import swatch, text
 from napari_microus.widgets._shared.layers import derived_metadata, geometry
 from napari_microus.widgets._shared.worker import start_worker
-from napari_microus.widgets.compare.naming import AGREED_COLOR, OPEN
 from napari_microus.widgets.compare.pair import ROLE, candidate_masks
 from napari_microus.widgets.compare.weights import WeightFrames, load_network_code
 

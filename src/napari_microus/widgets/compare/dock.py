@@ -13,12 +13,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_microus.core.compare.naming import OPEN, Naming
 from napari_microus.widgets._shared.controls import scrolled
 from napari_microus.widgets.compare.blind import BlindMode
 from napari_microus.widgets.compare.difference import DifferenceTab
 from napari_microus.widgets.compare.frames import FramesTab
 from napari_microus.widgets.compare.live import LiveComparison
-from napari_microus.widgets.compare.naming import OPEN, Naming
 from napari_microus.widgets.compare.picker import PairPicker
 from napari_microus.widgets.compare.regions import RegionsTab
 from napari_microus.widgets.compare.tools import ToolsTab

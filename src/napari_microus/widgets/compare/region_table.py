@@ -14,8 +14,8 @@ from napari_microus.widgets._shared.controls import number
 
 if TYPE_CHECKING:
     from napari_microus.core.compare.adjudication.session import Adjudication
+    from napari_microus.core.compare.naming import Naming
     from napari_microus.core.compare.regions import DisputedRegion
-    from napari_microus.widgets.compare.naming import Naming
 
 
 class RegionTable(QTableView):

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_microus.core.compare.adjudication.journal import journal_path
 from napari_microus.core.compare.adjudication.session import Decision
+from napari_microus.core.compare.naming import OPEN, Naming, naming_from_json
 from napari_microus.core.io.writing import sidecar_of
 from napari_microus.widgets._shared.controls import length_unit, text
 from napari_microus.widgets._shared.worker import start_worker
@@ -26,7 +27,6 @@ from napari_microus.widgets.compare.adjudicating import (
     begin,
     resume,
 )
-from napari_microus.widgets.compare.naming import OPEN, Naming, naming_from_json
 from napari_microus.widgets.compare.region_table import described
 from napari_microus.widgets.compare.start import StartPanel
 from napari_microus.widgets.compare.work_panel import KEYS, WorkPanel

@@ -20,7 +20,7 @@ from napari_microus.widgets._shared.controls import swatch, text
 from napari_microus.widgets.compare.region_table import RegionTable
 
 if TYPE_CHECKING:
-    from napari_microus.widgets.compare.naming import Naming
+    from napari_microus.core.compare.naming import Naming
 
 #: Keys by act; they work while the picture has the focus.
 KEYS = {
