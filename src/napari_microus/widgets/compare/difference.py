@@ -115,8 +115,8 @@ class DifferenceTab(QWidget):
         self.hard_box = QGroupBox("Hard region")
         self.hard_check = QCheckBox("Show where training pays more attention")
         self.hard_check.setToolTip(
-            "The disputed pixels, widened by a square, as the losses use it. "
-            "Everything else is the easy region."
+            "The disputed pixels, widened by a square of this scan's pixels. A loss "
+            "widens on the network's smaller grid: see Loss weights for that."
         )
         self.hard_check.setIcon(swatch(colors.HARD_REGION))
         self.kernel = QDoubleSpinBox()
