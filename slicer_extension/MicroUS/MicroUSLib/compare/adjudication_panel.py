@@ -173,7 +173,7 @@ class AdjudicationPanel:
             (self._ui.expertButton, naming.first, "1"),
             (self._ui.nonexpertButton, naming.second, "2"),
         ):
-            button.text = f"{name[0].upper()}{name[1:]}  {key}"
+            button.text = _("{0}  {1}").format(name[:1].upper() + name[1:], key)
             button.toolTip = _("{0} is right here.").format(name)
         if self._case is not None:
             self._go(self._at)
