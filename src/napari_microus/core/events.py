@@ -12,7 +12,12 @@ import dataclasses
 import json
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,32 @@ class Failed(Event):
 
     message: str
     kind: str = "MicroUSError"
+
+
+def drain(
+    work: Generator[Event, None, Result],
+    on_event: Callable[[Event], object] | None = None,
+) -> Result:
+    """Run long work to its end and return its result.
+
+    Parameters
+    ----------
+    work : generator
+        Yields events, returns its result.
+    on_event : callable, optional
+        Told of every event; an exception in it closes ``work`` and is raised.
+    """
+    try:
+        while True:
+            try:
+                event = next(work)
+            except StopIteration as stop:
+                result: Result = stop.value
+                return result
+            if on_event is not None:
+                on_event(event)
+    finally:
+        work.close()
 
 
 _KINDS = {kind.__name__: kind for kind in Event.__subclasses__()}
