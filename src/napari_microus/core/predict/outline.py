@@ -154,28 +154,28 @@ def _to_border(
 def _closed_path(score: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return the step of each ray on the best closed path."""
     rays, steps = score.shape
-    order = np.arange(2 * rays) % rays  # twice round: in the middle it is closed
+    # Half a turn before and behind: the turn in the middle is closed.
+    order = np.arange(-(rays // 2), rays + rays // 2) % rays
     shifts = np.arange(-_REACH, _REACH + 1)
-    price = _STIFFNESS * shifts.astype(np.float64) ** 2
+    price = (_STIFFNESS * shifts.astype(np.float64) ** 2)[:, None]
     padded = np.full(steps + 2 * _REACH, -np.inf)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, len(shifts))
-    came = np.empty((2 * rays, steps), dtype=np.intp)
-    best = score[0].copy()
-    columns = np.arange(steps)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, steps)
+    came = np.empty((len(order), steps), dtype=np.intp)
+    offers = np.empty((len(shifts), steps))
+    middle = padded[_REACH:-_REACH]
+    middle[:] = score[order[0]]
     for number, ray in enumerate(order[1:], start=1):
-        padded[_REACH:-_REACH] = best
-        offers = windows - price
-        chosen = offers.argmax(axis=1)
-        came[number] = columns + shifts[chosen]
-        best = offers[columns, chosen] + score[ray]
-    place = int(best.argmax())
-    path = np.empty(2 * rays, dtype=np.intp)
-    for number in range(2 * rays - 1, -1, -1):
+        np.subtract(windows, price, out=offers)
+        offers.argmax(axis=0, out=came[number])
+        np.add(offers.max(axis=0), score[ray], out=middle)
+    place = int(middle.argmax())
+    path = np.empty(len(order), dtype=np.intp)
+    moves = (came - _REACH).tolist()
+    for number in range(len(order) - 1, 0, -1):
         path[number] = place
-        if number:
-            place = min(max(int(came[number, place]), 0), steps - 1)
-    half = rays // 2
-    return np.roll(path[half : half + rays], half)
+        place = min(max(place + moves[number][place], 0), steps - 1)
+    path[0] = place
+    return path[rays // 2 : rays // 2 + rays]
 
 
 def _between(
