@@ -16,3 +16,10 @@ def test_an_old_module_name_gives_the_module_and_a_warning(old, new):
         assert importlib.import_module(old) is module
 
     assert module.__spec__.name == new
+
+
+def test_an_old_module_name_hides_nothing_that_a_package_offers():
+    for old in MOVED:
+        package, _, name = f"napari_microus.core.{old}".rpartition(".")
+        offered = getattr(importlib.import_module(package), "__all__", ())
+        assert name not in offered

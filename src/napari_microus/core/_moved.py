@@ -18,7 +18,6 @@ _CORE = "napari_microus.core."
 MOVED = {
     "compare.masks": "mask",
     "compare.disagreement": "disagreement",
-    "compare.hard_region": "hard_region",
     "compare.sidecar": "compare.adjudication.sidecar",
     "compare.journal": "compare.adjudication.journal",
     "compare.pairing": "io.pairing",
