@@ -6,11 +6,13 @@ import platform
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from napari_microus.core.provenance import package_version
+
 if TYPE_CHECKING:
     from napari_microus.core.config.train import TrainConfig
     from napari_microus.core.train.sources import TrainingData
 
-_PACKAGES = ("napari-microus", "torch", "monai", "numpy")
+_PACKAGES = ("torch", "monai", "numpy")
 
 
 def write_card(config: TrainConfig, data: TrainingData, metrics: dict[str, Any]) -> str:
@@ -85,4 +87,5 @@ def _interval(ends: tuple[float, float] | None, digits: int) -> str:
 
 def _versions() -> str:
     named = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
-    return f"{named}, Python {platform.python_version()}"
+    ours = f"napari-microus {package_version()}"
+    return f"{ours}, {named}, Python {platform.python_version()}"
