@@ -82,22 +82,20 @@ class JoinedFrames:
         import torch
 
         count = len(self.study)
+        is_phantom = indices >= count
         parts = [
-            cache.batch(np.asarray([index - start]))
-            for index in indices
-            for cache, start in [
-                (self.study, 0) if index < count else (self.phantoms, count)
-            ]
+            self.study.batch(indices[~is_phantom]),
+            self.phantoms.batch(indices[is_phantom] - count),
         ]
-        frames, masks = zip(*parts, strict=True)
-        return torch.cat(frames), torch.cat(masks)
+        order = np.argsort(np.argsort(is_phantom, kind="stable"))
+        frames, masks = (torch.cat(pair)[order] for pair in zip(*parts, strict=True))
+        return frames, masks
 
     def names(self, indices: NDArray[np.int64]) -> list[str]:
         """Return the cases that frames come from, each once."""
         count = len(self.study)
-        found = self.study.names(np.asarray([i for i in indices if i < count], int))
-        behind = np.asarray([i - count for i in indices if i >= count], int)
-        return found + self.phantoms.names(behind)
+        found = self.study.names(indices[indices < count])
+        return found + self.phantoms.names(indices[indices >= count] - count)
 
 
 class FrameWriter:
