@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from napari_microus.core import events
 from napari_microus.core.errors import MicroUSError
 from napari_microus.core.events import (
     BatchReport,
@@ -55,7 +56,7 @@ def drain(work: Generator[Event, Any, Result], style: ProgressStyle) -> Result:
     if style is ProgressStyle.json:
         return _drain_as_json(work)
     if style is ProgressStyle.none:
-        return _drain_silently(work)
+        return events.drain(work)
     return _drain_with_bar(work)
 
 
@@ -74,24 +75,12 @@ def _until_cancelled(
         yield event
 
 
-def _drain_silently(work: Generator[Event, Any, Result]) -> Result:
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            return stop.value
-
-
 def _drain_as_json(work: Generator[Event, Any, Result]) -> Result:
-    while True:
-        try:
-            event = next(work)
-        except StopIteration as stop:
-            return stop.value
-        except MicroUSError as error:
-            print(to_json(Failed(str(error), type(error).__name__)), flush=True)
-            raise
-        print(to_json(event), flush=True)
+    try:
+        return events.drain(work, lambda event: print(to_json(event), flush=True))
+    except MicroUSError as error:
+        print(to_json(Failed(str(error), type(error).__name__)), flush=True)
+        raise
 
 
 def _drain_with_bar(work: Generator[Event, Any, Result]) -> Result:
@@ -110,11 +99,8 @@ def _drain_with_bar(work: Generator[Event, Any, Result]) -> Result:
     piped = not console.is_terminal
     with Bar(*columns, console=console, transient=True, disable=piped) as bar:
         task = bar.add_task("", total=None, unit="", visible=False)
-        while True:
-            try:
-                event = next(work)
-            except StopIteration as stop:
-                return stop.value
+
+        def show(event: Event) -> None:
             if isinstance(event, Progress):
                 bar.update(
                     task,
@@ -137,6 +123,8 @@ def _drain_with_bar(work: Generator[Event, Any, Result]) -> Result:
                 bar.console.print(_epoch_line(event), markup=False)
             elif isinstance(event, Notice):
                 bar.console.print(event.message, markup=False)
+
+        return events.drain(work, show)
 
 
 def _epoch_line(report: EpochReport) -> str:

@@ -68,7 +68,7 @@ class SegmentPanel:
 
     @property
     def is_running(self) -> bool:
-        """Whether a child is request."""
+        """Whether a child is running."""
         return self._runner is not None
 
     def use(self, parameters: MicroUSParameterNode | None) -> None:
