@@ -81,6 +81,7 @@ def main() -> None:
 
     widget = MicroUS.MicroUSWidget()
     widget.setup()
+    widget.enter()
     node, key = script.run_and_wait(scan, device="cpu", make_runner=this_python)
     capsule = segments.segment_array(node, key, scan).astype(bool)
     expert = annotations.mask_from_node(masks[0], "1", scan, "expert").array.astype(
