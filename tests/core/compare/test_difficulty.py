@@ -7,6 +7,8 @@ from scipy.stats import spearmanr
 from napari_microus.core.compare.difficulty import (
     difficulty,
     entropy_bits,
+    frame_difficulty,
+    hardest_first,
     rank_correlation,
 )
 from napari_microus.core.events import Progress
@@ -63,3 +65,16 @@ def test_no_disagreement_has_no_correlation():
         np.random.default_rng(0).random((3, 4, 4)), np.zeros((3, 4, 4), np.uint8)
     )
     assert np.isnan([found.per_pixel, found.per_frame]).all()
+
+
+def test_regions_of_the_hardest_frame_come_first_and_keep_their_order():
+    class Region:
+        def __init__(self, number, frame):
+            self.number, self.frame = number, frame
+
+    regions = [Region(1, 0), Region(2, 2), Region(3, 0), Region(4, 1)]
+    entropy = np.zeros((3, 2, 2), np.float32)
+    entropy[1], entropy[2, 0, 0] = 0.1, 0.8
+    per_frame = frame_difficulty(entropy)
+    assert per_frame == pytest.approx([0, 0.1, 0.2])
+    assert [r.number for r in hardest_first(regions, per_frame)] == [2, 4, 1, 3]

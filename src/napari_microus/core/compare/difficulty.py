@@ -13,10 +13,11 @@ from napari_microus.core.events import Event, Progress
 from napari_microus.core.mask import check_same_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
 
     from numpy.typing import NDArray
 
+    from napari_microus.core.compare.regions import DisputedRegion
     from napari_microus.core.volume import Volume
 
     Predictor = Callable[[Volume], Generator[Event, None, Any]]
@@ -76,6 +77,26 @@ def entropy_bits(probability: NDArray[np.float32]) -> NDArray[np.float32]:
     p = np.clip(probability, 1e-7, 1 - 1e-7)
     bits = -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
     return np.asarray(bits, np.float32)
+
+
+def frame_difficulty(entropy: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the mean entropy of each frame in bits, shape (Z,)."""
+    return np.asarray(entropy.mean(axis=(1, 2), dtype=np.float64))
+
+
+def hardest_first(
+    regions: Sequence[DisputedRegion], per_frame: Sequence[float]
+) -> list[DisputedRegion]:
+    """Return regions by the difficulty of their frame; within a frame as they were.
+
+    Parameters
+    ----------
+    regions : sequence of DisputedRegion
+        In any order.
+    per_frame : sequence of float
+        From `frame_difficulty`.
+    """
+    return sorted(regions, key=lambda region: -per_frame[region.frame])
 
 
 def rank_correlation(
