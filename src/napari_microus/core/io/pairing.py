@@ -81,18 +81,14 @@ def _pair_folders(folders: Sequence[Path]) -> Pairing:
     mispairs: list[str] = []
     tables = []
     for folder in folders:
-        files = sorted(path for path in folder.iterdir() if _is_mask(path))
-        if not files:
+        tables.append(files_by_case(folder))
+        if not tables[-1]:
             raise InputError(
                 f"A folder of masks must hold image files; got none in {folder}. "
                 "Choose another folder."
             )
-        table: dict[str, list[Path]] = {}
-        for path in files:
-            table.setdefault(trailing_number(path) or stem_of(path), []).append(path)
-        tables.append(table)
     cases = []
-    for key in sorted(set().union(*tables), key=_natural):
+    for key in sorted(set().union(*tables), key=natural_order):
         found = [table.get(key, []) for table in tables]
         if all(len(files) == 1 for files in found):
             cases.append((key, tuple(files[0] for files in found)))
@@ -107,11 +103,20 @@ def _pair_folders(folders: Sequence[Path]) -> Pairing:
     return Pairing(tuple(cases), tuple(mispairs))
 
 
+def files_by_case(folder: Path) -> dict[str, list[Path]]:
+    """Return a folder's readable files by the case that their names tell."""
+    table: dict[str, list[Path]] = {}
+    for path in sorted(path for path in folder.iterdir() if _is_mask(path)):
+        table.setdefault(trailing_number(path) or stem_of(path), []).append(path)
+    return table
+
+
 def _is_mask(path: Path) -> bool:
     return path.is_file() and not path.name.startswith(".") and is_readable(path)
 
 
-def _natural(key: str) -> list[tuple[int, str]]:
+def natural_order(key: str) -> list[tuple[int, str]]:
+    """Return a sort key by which case 9 comes before case 10."""
     return [
         (int(part), "") if part.isdigit() else (-1, part)
         for part in re.split(r"(\d+)", key)

@@ -1,0 +1,218 @@
+"""The cases of a study or a folder, and which of them still wait to be adjudicated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_microus.core.compare.adjudication.sidecar import read_document
+from napari_microus.core.errors import InputError
+from napari_microus.core.io.pairing import files_by_case, natural_order
+from napari_microus.core.io.writing import sidecar_of
+from napari_microus.core.study.manifest import MANIFEST, Study
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: Subfolder that takes the adjudicated masks and their sidecars.
+ADJUDICATED = "adjudicated"
+_SCANS = frozenset({"scan", "scans", "image", "images", "imagestr"})
+# What comes first is compared as the expert's.
+_FIRST = ("expert", "reference", "nonexpert", "non-expert", "trainee")
+
+
+class CaseState(StrEnum):
+    """How far a case is.
+
+    ``WAITING`` cases have fewer than two annotations; the sidecar of a ``DAMAGED``
+    one cannot be read.
+    """
+
+    WAITING = "waiting"
+    OPEN = "open"
+    STARTED = "started"
+    DONE = "done"
+    DAMAGED = "damaged"
+
+
+@dataclass(frozen=True)
+class ListedCase:
+    """One line of a work list.
+
+    Attributes
+    ----------
+    case : str
+    scan : Path or None
+        None where the folder holds masks alone.
+    masks : dict of str to Path
+        Each annotator's file; annotators who have not drawn the case are missing.
+    result : Path
+        Where its adjudicated mask lies or belongs.
+    decided, regions : int
+        Regions with a decision, and all; 0 where no sidecar was saved.
+    problem : str
+        Why the sidecar cannot be read, else "".
+    """
+
+    case: str
+    scan: Path | None
+    masks: dict[str, Path]
+    result: Path
+    decided: int = 0
+    regions: int = 0
+    problem: str = ""
+
+    @property
+    def state(self) -> CaseState:
+        """How far the case is."""
+        if self.problem:
+            return CaseState.DAMAGED
+        if len(self.masks) < 2:
+            return CaseState.WAITING
+        if not self.regions:
+            return CaseState.OPEN
+        is_done = self.decided >= self.regions
+        return CaseState.DONE if is_done else CaseState.STARTED
+
+
+def work_list(folder: str | Path) -> list[ListedCase]:
+    """List the cases of a study, or of a folder with a subfolder for each annotator.
+
+    In a folder the subfolder ``scans`` or ``images`` holds the scans, and files
+    belong together when their names end in the same number, as for `pairing.pair`.
+
+    Parameters
+    ----------
+    folder : path
+        A study's, or one of subfolders.
+
+    Returns
+    -------
+    list of ListedCase
+        In the study's order, or that of the numbers.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, it holds neither a study nor two annotators'
+        subfolders, the manifest makes no sense, or one annotator has two files of
+        a case.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        raise InputError(
+            f"A work list must be a folder; got {path}, which is none. Choose a "
+            "study, or a folder with a subfolder for each annotator."
+        )
+    if (path / MANIFEST).exists():
+        return _of_study(Study.open(path))
+    return _of_folder(path)
+
+
+def annotators(cases: Sequence[ListedCase]) -> list[str]:
+    """Return every annotator of the cases, the expert first."""
+    names = {name for case in cases for name in case.masks}
+    return sorted(names, key=_expert_first)
+
+
+def next_open(
+    cases: Sequence[ListedCase], after: str | None = None
+) -> ListedCase | None:
+    """Return the next case that can be decided, from the top after the last.
+
+    Parameters
+    ----------
+    cases : sequence of ListedCase
+        In the order of the list.
+    after : str, optional
+        Name of the present case; it comes last.
+    """
+    names = [case.case for case in cases]
+    start = names.index(after) + 1 if after in names else 0
+    for case in (*cases[start:], *cases[:start]):
+        if case.state in (CaseState.OPEN, CaseState.STARTED):
+            return case
+    return None
+
+
+def _of_study(study: Study) -> list[ListedCase]:
+    return [
+        _listed(
+            case.case,
+            study.path(case.image),
+            {
+                name: study.path(file)
+                for name, file in {
+                    "expert": case.expert,
+                    "nonexpert": case.nonexpert,
+                    **case.annotators,
+                }.items()
+                if file
+            },
+            study.folder,
+        )
+        for case in study.used
+    ]
+
+
+def _of_folder(folder: Path) -> list[ListedCase]:
+    tables = {}
+    for part in sorted(folder.iterdir()):
+        is_hidden = part.name.startswith(".") or part.name == ADJUDICATED
+        if part.is_dir() and not is_hidden and (found := files_by_case(part)):
+            tables[part.name] = found
+    scans = next((name for name in tables if name.lower() in _SCANS), None)
+    of_scans = tables.pop(scans) if scans is not None else {}
+    if len(tables) < 2:
+        raise InputError(
+            "A work list must be a study, or a folder with a subfolder of masks for "
+            f"each of two annotators; got {sorted(tables) or 'none'} in {folder}. "
+            "Choose another folder."
+        )
+    keys = set(of_scans).union(*tables.values())
+    return [
+        _listed(
+            key,
+            _single(of_scans, key, "scans"),
+            {
+                name: file
+                for name in sorted(tables, key=_expert_first)
+                if (file := _single(tables[name], key, name)) is not None
+            },
+            folder,
+        )
+        for key in sorted(keys, key=natural_order)
+    ]
+
+
+def _single(table: Mapping[str, list[Path]], key: str, name: str) -> Path | None:
+    files = table.get(key, [])
+    if len(files) > 1:
+        several = ", ".join(path.name for path in files)
+        raise InputError(
+            f"'{name}' must hold one file of case {key}; got {several}. Move the "
+            "others away, or name them for another case."
+        )
+    return files[0] if files else None
+
+
+def _listed(
+    name: str, scan: Path | None, masks: dict[str, Path], folder: Path
+) -> ListedCase:
+    result = folder / ADJUDICATED / f"{name}.nii.gz"
+    sidecar = sidecar_of(result)
+    if not sidecar.exists():
+        return ListedCase(name, scan, masks, result)
+    try:
+        regions = read_document(sidecar)["regions"]
+        decided = sum(bool(region["decision"]) for region in regions)
+    except (InputError, KeyError, TypeError) as error:
+        return ListedCase(name, scan, masks, result, problem=str(error))
+    return ListedCase(name, scan, masks, result, decided, len(regions))
+
+
+def _expert_first(name: str) -> tuple[int, str]:
+    lower = name.lower()
+    return (_FIRST.index(lower) if lower in _FIRST else len(_FIRST), lower)
