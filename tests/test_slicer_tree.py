@@ -39,8 +39,18 @@ CATALOG_SCHEMA = {
 
 # What may be imported when Slicer loads the module at start-up.
 LIGHT = {
-    *("__future__", "collections", "contextlib", "dataclasses", "datetime"),
-    *("functools", "importlib", "inspect", "json", "logging", "math", "os", "pathlib"),
+    *("__future__", "collections", "contextlib", "csv", "dataclasses"),
+    *(
+        "datetime",
+        "functools",
+        "importlib",
+        "inspect",
+        "json",
+        "logging",
+        "math",
+        "os",
+        "pathlib",
+    ),
     *("shutil", "subprocess", "sys", "tempfile", "time", "typing"),
     *("numpy", "qt", "slicer", "vtk", "MicroUSLib", ""),
 }

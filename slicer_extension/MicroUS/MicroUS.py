@@ -37,9 +37,9 @@ class MicroUS(ScriptedLoadableModule):
         parent.dependencies = ["Segmentations", "SegmentEditor", "Plots", "Sequences"]
         parent.contributors = ["napari-microus contributors"]
         parent.helpText = _(
-            "Segment the prostate capsule in micro-ultrasound, see and settle where "
-            "two annotators differ, and train the network on the result. For research; "
-            "not for clinical use. See the "
+            "Segment the prostate capsule in micro-ultrasound, see and adjudicate "
+            "where two annotators differ, and train the network on the result. For "
+            "research; not for clinical use. See the "
             '<a href="https://github.com/napari-microus/SlicerMicroUS">documentation</a>.'
         )
         parent.acknowledgementText = _(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -67,6 +68,51 @@ def this_python(on_event, on_outcome) -> Runner:
     return Runner(on_event, on_outcome, sys.executable)
 
 
+def save_states(widget) -> None:
+    """Show the panel with one section open after the other."""
+    sections = {
+        name: getattr(widget.ui, f"{name}Section")
+        for name in ("segment", "workList", "compare", "editor", "train", "packages")
+    }
+    for section in sections.values():
+        section.setTitle(section.property("text"))
+    with tempfile.TemporaryDirectory() as folder:
+        widget.ui.workListPathLineEdit.currentPath = str(make_list(Path(folder)))
+        widget.ui.workListTable.selectRow(0)
+        for name in ("segment", "workList", "train", "packages"):
+            for other, section in sections.items():
+                section.setVisible(other == name)
+            widget.parent.resize(520, 100)
+            widget.parent.show()
+            standins.Application().processEvents()
+            widget.parent.resize(520, widget.parent.sizeHint().height())
+            standins.Application().processEvents()
+            widget.parent.grab().save(str(HERE / f"panel_{name}.png"))
+            print(HERE / f"panel_{name}.png")
+        widget.ui.workListPathLineEdit.currentPath = ""
+    sections["segment"].show()
+    sections["compare"].show()
+    sections["workList"].hide()
+
+
+def make_list(folder: Path) -> Path:
+    """A work list of the sample case under three numbers, one of them half drawn."""
+    for number in (1, 2, 3):
+        for name, place in (("scan", "scans"), ("expert", "expert")):
+            (folder / place).mkdir(exist_ok=True)
+            shutil.copy(
+                sample_data.SAMPLES / f"{name}.nii.gz",
+                folder / place / f"{name}{number}.nii.gz",
+            )
+        (folder / "nonexpert").mkdir(exist_ok=True)
+        if number < 3:
+            shutil.copy(
+                sample_data.SAMPLES / "nonexpert.nii.gz",
+                folder / "nonexpert" / f"nonexpert{number}.nii.gz",
+            )
+    return folder
+
+
 def main() -> None:
     draw_icon()
     scan = load("scan", "vtkMRMLScalarVolumeNode")
@@ -98,6 +144,7 @@ def main() -> None:
     nodes.jump_to_voxel(scan, FRAME, 119.5, 171)
     save(view.picture(), "hard_region.png")
 
+    save_states(widget)
     widget.compare.adjudicating.accept_expert()
     widget.ui.segmentStatusLabel.setText("Not for clinical use.")
     for section in (widget.ui.segmentSection, widget.ui.compareSection):

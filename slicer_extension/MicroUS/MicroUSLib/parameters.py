@@ -44,6 +44,7 @@ class MicroUSParameterNode:
     largestComponent: bool = True
     fillHoles: bool = True
     flip: bool = False
+    smoothOutline: bool = True
 
     expert: Annotation
     nonexpert: Annotation

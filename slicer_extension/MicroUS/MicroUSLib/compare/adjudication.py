@@ -1,4 +1,4 @@
-"""Settle a comparison region by region, in two segments that can be drawn in."""
+"""Adjudicate a comparison region by region, in two segments that can be drawn in."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Adjudicated:
     Parameters
     ----------
     found : Comparison
-        What is being settled.
+        What is adjudicated.
     work : Adjudication
         The core's account of it.
     origin : Origin
@@ -195,7 +195,7 @@ class Adjudicated:
 def begin(
     found: Comparison, who: str, on_event: Callable[[Event], None] = ignore
 ) -> Adjudicated:
-    """Begin to settle a comparison."""
+    """Begin to adjudicate a comparison."""
     from napari_microus.core.compare import Adjudication
     from napari_microus.core.compare.adjudication.session import first_masks
     from napari_microus.core.compare.adjudication.sidecar import Origin

@@ -1,4 +1,4 @@
-"""The part of *Compare* that settles a disagreement region by region."""
+"""The part of *Compare* that adjudicates a disagreement region by region."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ class AdjudicationPanel:
         self.ask_save, self.ask_open = _ask_save, _ask_open
         self.show_in_editor: Callable[[Any, Any], None] = _show_nothing
         self._case: Adjudicated | None = None
+        self._path = ""  # where the case was saved or resumed from
         self._at = 0
         for name, slot in (
             ("previousButton", self.previous),
@@ -78,6 +79,11 @@ class AdjudicationPanel:
         self._journal = qt.QTimer()
         self._journal.interval = _JOURNAL_PAUSE_MS
         self._journal.timeout.connect(self.keep)
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a region was decided, or decisions were resumed."""
+        return self._case is not None
 
     def install_keys(self) -> None:
         """Let keys work wherever the focus is, as long as the module is shown."""
@@ -98,7 +104,7 @@ class AdjudicationPanel:
     def begin_with(self, found: Comparison) -> None:
         """Show the first region of a new comparison."""
         self.keep()
-        self._case, self._at = None, 0
+        self._case, self._path, self._at = None, "", 0
         self._ui.regionLabel.text = ""
         if found.regions:
             self._go(0)
@@ -153,7 +159,7 @@ class AdjudicationPanel:
         )
         self._ui.regionLabel.text = _(
             "Region {0} of {1}, frame {2}: {3}, {4:.1f} mm², drawn by "
-            "{5}; {6}. Settled {7} of {8}."
+            "{5}; {6}. Decided {7} of {8}."
         ).format(
             self._at + 1,
             len(regions),
@@ -217,6 +223,15 @@ class AdjudicationPanel:
 
     def _decide(self, decision: str) -> None:
         with self._work.doing(_("The decision was not taken.")) as on_event:
+            if self._case is None and self._comparer.is_behind:
+                self._comparer.compare()
+                self._work.say(
+                    _(
+                        "The annotations were painted in and are compared again; "
+                        "decide on the regions as they are now."
+                    )
+                )
+                return
             if self._case is None:
                 self._begin(on_event)
             region = self._regions()[self._at % len(self._regions())]
@@ -237,7 +252,7 @@ class AdjudicationPanel:
                 self._go(self._regions().index(open_region))
 
     def _begin(self, on_event: EventPump) -> None:
-        """Begin to settle, or go on where a crash cut it short."""
+        """Begin to adjudicate, or continue where a crash cut it short."""
         found = self._comparer.found
         kept = adjudication.unsaved(found)
         if kept is not None:
@@ -245,7 +260,7 @@ class AdjudicationPanel:
             if slicer.util.confirmYesNoDisplay(
                 _(
                     "There are unsaved decisions about these two annotations: "
-                    "{0} of {1} regions, {2}. Go on with them?"
+                    "{0} of {1} regions, {2}. Continue with them?"
                 ).format(done, len(kept["regions"]), kept["modified"])
             ):
                 self._case, notice = adjudication.continue_with(found, kept, on_event)
@@ -276,25 +291,40 @@ class AdjudicationPanel:
     def save(self, *args: object) -> None:
         """Save mask, provenance map and sidecar where the user says."""
         path = self.ask_save()
-        if not path:
-            return
+        if path:
+            self._path = path  # the file dialog has asked whether to overwrite
+            self.save_to(path)
+
+    def save_to(self, path: str) -> bool:
+        """Save there and return whether it was saved.
+
+        Files of another adjudication than the one at work are not replaced.
+        """
+        is_saved = False
         with self._work.doing(_("The adjudication was not saved.")) as on_event:
-            # The file dialog has asked whether to overwrite.
-            paths = self._case.save(path, overwrite=True, on_event=on_event)
-            self._is_kept = True
+            paths = self._case.save(
+                path, overwrite=path == self._path, on_event=on_event
+            )
+            self._is_kept = is_saved = True
+            self._path = path
             self._work.say(_("Saved {0}.").format(", ".join(paths)))
+        return is_saved
 
     def resume(self, *args: object) -> None:
         """Go on with a saved adjudication of the two annotations above."""
         path = self.ask_open()
-        if not path:
-            return
+        if path:
+            self.resume_from(path)
+
+    def resume_from(self, path: str) -> None:
+        """Go on with the adjudication saved there."""
         with self._work.doing(_("The adjudication was not resumed.")) as on_event:
             if self._comparer.found is None:
                 self._comparer.compare()
             self._case, notice = adjudication.resume(
                 self._comparer.found, path, on_event
             )
+            self._path = path
             self._ui.whoLineEdit.text = self._case.work.who
             self._take_naming()
             self.show_in_editor(self._case.node, self._comparer.found.volume)

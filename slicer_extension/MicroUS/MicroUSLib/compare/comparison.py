@@ -17,6 +17,7 @@ from MicroUSLib.scene.segments import (
     add_labels,
     add_segment,
     new_segmentation,
+    put_beside,
     remove_segmentation,
 )
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         DisputedRegion,
         FrameAgreement,
     )
+    from napari_microus.core.compare.live import LiveDisagreement
     from napari_microus.core.compare.naming import Naming
     from napari_microus.core.compare.place import PlaceShare
     from napari_microus.core.events import Event
@@ -65,6 +67,10 @@ class Comparison:
     rows, places, totals, regions
         Frame table, where in the patient they differ, totals, ranked disputed
         regions.
+    live : LiveDisagreement
+        Brings ``codes`` and ``hard`` up to date where ``masks`` were changed.
+    difficulty : list of float or None
+        Predicted for each frame, once it was asked for.
     """
 
     volume: slicer.vtkMRMLVolumeNode
@@ -80,6 +86,8 @@ class Comparison:
     regions: list[DisputedRegion]
     settings: dict[str, Any]
     naming: Naming
+    live: LiveDisagreement
+    difficulty: list[float] | None = None
 
     @cached_property
     def masks_sha256(self) -> str:
@@ -190,6 +198,7 @@ def compare(
             "blind": naming.as_json(),
         },
         naming=naming,
+        live=found,
     )
 
 
@@ -261,6 +270,7 @@ def show_table(found: Comparison) -> slicer.vtkMRMLTableNode:
     columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
     slicer.util.updateTableFromArray(node, tuple(columns.values()), list(columns))
     node.SetAttribute(RESULT, "frames")
+    put_beside(node, found.volume)
     replace_older(node, found.volume)
     return node
 

@@ -23,8 +23,11 @@ from . import comparison, tables
 from .adjudication_panel import AdjudicationPanel
 from .annotation_choice import AnnotationChoice
 from .blind import BlindDisplay
+from .difficulty_panel import DifficultyPanel
+from .live_update import LiveUpdate
 from .tools_panel import ToolsPanel
 from .work import CompareWork
+from .work_list_panel import WorkListPanel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +59,10 @@ class ComparePanel:
         The part below the tables.
     tools : ToolsPanel
         Consensus, and the check of a model.
+    difficulty : DifficultyPanel
+        The order of frames by predicted difficulty.
+    work_list : WorkListPanel
+        The cases of a study or folder.
     ask_mask : callable
         Gives the path of a mask to load, or "" when the user changes their mind.
     """
@@ -71,6 +78,9 @@ class ComparePanel:
         self.work = CompareWork(ui, self.refresh)
         self.adjudicating = AdjudicationPanel(ui, self.work, self)
         self.tools = ToolsPanel(ui, self.work, self)
+        self.difficulty = DifficultyPanel(ui, self.work, self)
+        self.work_list = WorkListPanel(ui, self.work, self)
+        self._live = LiveUpdate(ui, self)
         self.expert, self.nonexpert, self.model = (
             AnnotationChoice(
                 getattr(ui, f"{name}Selector"),
@@ -109,6 +119,9 @@ class ComparePanel:
     def close(self) -> None:
         """Forget the case: its scene is going away."""
         self.work.scene_closes()
+        self._live.leave()
+        self.difficulty.release()
+        self.work_list.forget()
         self.found = self._differences = None
         self._display.reveal()
         self.adjudicating.forget()
@@ -122,6 +135,8 @@ class ComparePanel:
         """End what is at work: the module is going away."""
         self.adjudicating.remove_keys()
         self.adjudicating.keep()
+        self._live.leave()
+        self.difficulty.release()
         self.work.release()
 
     # --- choosing ----------------------------------------------------------------
@@ -133,6 +148,20 @@ class ComparePanel:
         node = self._ui.nonexpertSelector.currentNode()
         if node is not None and node is self._ui.expertSelector.currentNode():
             self.nonexpert.take_next()  # two segments of one node are the usual case
+
+    def choose(
+        self,
+        scan: slicer.vtkMRMLScalarVolumeNode | None,
+        drawn: list[tuple[slicer.vtkMRMLNode, str]],
+    ) -> None:
+        """Choose a scan, and the first two of what was drawn on it."""
+        parameters = self.parameters
+        parameters.volume = scan
+        pairs = [*drawn[:2], (None, ""), (None, "")]
+        for choice, (node, part) in zip(
+            (self.expert, self.nonexpert), pairs, strict=False
+        ):
+            choice.choose(node, part, parameters)
 
     def load_expert(self, *args: object) -> None:
         """Load a mask file as the expert's."""
@@ -220,6 +249,7 @@ class ComparePanel:
             )
             comparison.show_table(found)
             self.found = found
+            self._live.follow(self._differences)
             self.use_naming(found.naming)
             self.work.say(_("Not for clinical use."))
             self.adjudicating.begin_with(self.found)
@@ -236,6 +266,31 @@ class ComparePanel:
         tables.fill_frames(self._ui.frameTable, found)
         tables.fill_places(self._ui.placeTable, found)
         self.adjudicating.show_naming()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether somebody painted in an annotation since it was compared."""
+        return self._live.is_behind
+
+    def order_by_difficulty(self, per_frame: list[float]) -> bool:
+        """Put frames and regions in order of predicted difficulty, the hardest first.
+
+        Returns
+        -------
+        bool
+            Whether deciding was begun: the regions then keep their order.
+        """
+        from napari_microus.core.compare.difficulty import hardest_first
+
+        found = replace(self.found, difficulty=per_frame)
+        is_begun = self.adjudicating.is_begun
+        if not is_begun:
+            found = replace(found, regions=hardest_first(found.regions, per_frame))
+        self.found = found
+        tables.fill_frames(self._ui.frameTable, found)
+        if not is_begun:
+            self.adjudicating.begin_with(found)
+        return is_begun
 
     def _on_blind(self, *args: object) -> None:
         """Tell who is who when the box is unticked."""
@@ -268,6 +323,8 @@ class ComparePanel:
             button.enabled = is_free
         self.adjudicating.refresh(is_free)
         self.tools.refresh(is_free)
+        self.difficulty.refresh(is_free)
+        self.work_list.refresh(is_free)
 
 
 def _ask_mask() -> str:

@@ -35,8 +35,22 @@ _PLACES = {
 
 
 def fill_frames(table: qt.QTableWidget, found: Comparison) -> None:
-    """Show one row per frame; a click on a heading sorts by its numbers."""
+    """Show one row per frame; a click on a heading sorts by its numbers.
+
+    Predicted difficulty, where it is known, has the last column and is the order.
+    """
     _fill(table, found.rows, _named(_FRAMES, found.naming, "mm²"))
+    if found.difficulty is None:
+        return
+    last = len(_FRAMES)
+    table.sortingEnabled = False
+    table.columnCount = last + 1
+    table.setHorizontalHeaderItem(last, qt.QTableWidgetItem(_("Difficulty (bits)")))
+    for line, row in enumerate(found.rows):
+        bits = float(found.difficulty[row.frame])
+        table.setItem(line, last, _cell(bits, digits=4))
+    table.sortingEnabled = True
+    table.sortItems(last, qt.Qt.DescendingOrder)
 
 
 def fill_places(table: qt.QTableWidget, found: Comparison) -> None:
@@ -95,11 +109,11 @@ def totals(found: Comparison) -> str:
     )
 
 
-def _cell(value: float | str) -> qt.QTableWidgetItem:
+def _cell(value: float | str, digits: int = 3) -> qt.QTableWidgetItem:
     item = qt.QTableWidgetItem()
     shown = value
     if isinstance(value, float):
-        shown = round(value, 3) if math.isfinite(value) else "–"
+        shown = round(value, digits) if math.isfinite(value) else "–"
     item.setData(qt.Qt.DisplayRole, shown)
     item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
     return item

@@ -42,6 +42,13 @@ class Comparer(Protocol):
     def use_naming(self, naming: Naming) -> None:
         """Call and colour the two annotators so, everywhere in the panel."""
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether somebody painted in an annotation since it was compared."""
+
+    def order_by_difficulty(self, per_frame: list[float]) -> bool:
+        """Put the hardest frames first; return whether deciding was begun."""
+
     def look(self, frame: int, center: tuple[float, float] | None) -> None:
         """Show a frame in all slice views, centred on row and column."""
 

@@ -58,6 +58,35 @@ def read_labelmap(
     return result
 
 
+def read_frame(
+    segmentation: slicer.vtkMRMLSegmentationNode,
+    segment_id: str,
+    volume: slicer.vtkMRMLVolumeNode,
+    frame: int,
+) -> np.ndarray:
+    """Return frame ``frame`` (k) of a segment as bool, shape (j, i); see above."""
+    columns, rows, _ = volume.GetImageData().GetDimensions()
+    segment = segmentation.GetSegmentation().GetSegment(segment_id)
+    image = segmentation.GetBinaryLabelmapInternalRepresentation(segment_id)
+    if image is not None and not image.IsEmpty() and not _is_on_lattice(image, volume):
+        return read_labelmap(segmentation, segment_id, volume)[frame]
+    result = np.zeros((rows, columns), bool)
+    if image is None or image.IsEmpty():
+        return result
+    i0, i1, j0, j1, k0, k1 = image.GetExtent()
+    if not k0 <= frame <= k1:
+        return result
+    values = vtk_to_numpy(image.GetPointData().GetScalars())
+    values = values.reshape(k1 - k0 + 1, j1 - j0 + 1, i1 - i0 + 1)[frame - k0]
+    j, i = (
+        slice(max(low, 0), min(high + 1, size))
+        for low, high, size in ((j0, j1, rows), (i0, i1, columns))
+    )
+    inside = values[j.start - j0 : j.stop - j0, i.start - i0 : i.stop - i0]
+    result[j, i] = inside == segment.GetLabelValue()
+    return result
+
+
 def write_labelmap(
     mask: np.ndarray,
     segmentation: slicer.vtkMRMLSegmentationNode,
@@ -146,16 +175,59 @@ def _whole_layer(
     """Return a segment's labelmap and its live voxels, None unless it is alone in it
     and covers the volume.
     """
+    segment = segmentation.GetSegmentation().GetSegment(segment_id)
+    if segment.GetLabelValue() != 1 or not _is_alone(segmentation, segment_id):
+        return None
+    return _layer_of(segmentation, segment_id, volume)
+
+
+def _layer_of(
+    segmentation: slicer.vtkMRMLSegmentationNode,
+    segment_id: str,
+    volume: slicer.vtkMRMLVolumeNode,
+) -> tuple[slicer.vtkOrientedImageData, np.ndarray] | None:
+    """Return the labelmap that holds a segment and its live voxels (k, j, i).
+
+    None where it does not cover the volume.
+    """
     image = segmentation.GetBinaryLabelmapInternalRepresentation(segment_id)
     columns, rows, frames = volume.GetImageData().GetDimensions()
     whole = (0, columns - 1, 0, rows - 1, 0, frames - 1)
     if image is None or image.GetExtent() != whole or not _is_on_lattice(image, volume):
         return None
-    segment = segmentation.GetSegmentation().GetSegment(segment_id)
-    if segment.GetLabelValue() != 1 or not _is_alone(segmentation, segment_id):
-        return None
     values = vtk_to_numpy(image.GetPointData().GetScalars())
     return image, values.reshape(frames, rows, columns)
+
+
+def write_layer_frame(
+    labels: np.ndarray,
+    frame: int,
+    segmentation: slicer.vtkMRMLSegmentationNode,
+    segment_ids: Sequence[str],
+    volume: slicer.vtkMRMLVolumeNode,
+) -> bool:
+    """Put ``labels`` (j, i; uint8) into one frame of the layer of some segments.
+
+    Returns
+    -------
+    bool
+        False, and nothing is changed, where the layer does not cover the volume or a
+        segment was removed.
+    """
+    inside = segmentation.GetSegmentation()
+    segments = [inside.GetSegment(segment_id) for segment_id in segment_ids]
+    if None in segments:
+        return False
+    layer = _layer_of(segmentation, segment_ids[0], volume)
+    if layer is None:
+        return False
+    image, values = layer
+    values[frame] = labels
+    image.GetPointData().GetScalars().Modified()
+    image.Modified()
+    for segment in segments:
+        segment.Modified()
+    return True
 
 
 def write_frames(

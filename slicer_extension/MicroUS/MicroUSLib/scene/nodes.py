@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _COLOURS = (3, 4)  # RGB and RGBA, as an ultrasound cine often has
 # Attribute that keeps the order of frames of the file a node was first read from.
 _REVERSED = "MicroUS.FramesReversed"
+# Attribute of a scan whose file told no pixel size.
+_NO_SIZE = "MicroUS.NoPixelSize"
 # Files that tell no pixel size; Slicer then says 1 mm.
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
@@ -140,13 +142,33 @@ def volume_from_node(
 
 def labelmap_from_volume(volume: Volume, name: str) -> slicer.vtkMRMLLabelMapVolumeNode:
     """Add a label volume node of a mask; its frames run as Slicer's own do."""
+    return _node_from_volume(volume, name, "vtkMRMLLabelMapVolumeNode")
+
+
+def scan_from_volume(volume: Volume, name: str) -> slicer.vtkMRMLScalarVolumeNode:
+    """Add a volume node of a scan that the core has read.
+
+    Frame numbers stay those of the file, see `frames_as_stored`, and a scan without
+    a known pixel size stays one.
+    """
+    node = _node_from_volume(volume, name, "vtkMRMLScalarVolumeNode")
+    is_turned = np.linalg.det(volume.affine[:3, :3]) < 0
+    node.SetAttribute(_REVERSED, "1" if is_turned else "0")
+    if not volume.has_geometry:
+        node.SetAttribute(_NO_SIZE, "1")
+    return node
+
+
+def _node_from_volume(
+    volume: Volume, name: str, kind: str
+) -> slicer.vtkMRMLScalarVolumeNode:
     array, affine = volume.array, np.array(volume.affine)
     if np.linalg.det(affine[:3, :3]) < 0:
         array = array[::-1]
         affine[:3, 3] += affine[:3, 2] * (len(array) - 1)
         affine[:3, 2] *= -1
     node = slicer.mrmlScene.AddNewNodeByClass(
-        "vtkMRMLLabelMapVolumeNode", slicer.mrmlScene.GenerateUniqueName(name)
+        kind, slicer.mrmlScene.GenerateUniqueName(name)
     )
     slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(array))
     node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(affine))
@@ -227,6 +249,8 @@ def _is_left_handed(name: str) -> bool:
 
 
 def _has_geometry(node: slicer.vtkMRMLVolumeNode) -> bool:
+    if node.GetAttribute(_NO_SIZE) and set(node.GetSpacing()) == {1.0}:
+        return False
     storage = node.GetStorageNode()
     name = (storage.GetFileName() or "").lower() if storage is not None else ""
     return not (name.endswith(_PICTURES) and set(node.GetSpacing()) == {1.0})

@@ -61,21 +61,25 @@ def new_segmentation(
     if is_derived:
         node.SetAttribute(_DERIVED, "1")
     _lie_over(node, volume)
-    _put_beside(node, volume)
+    put_beside(node, volume)
     return node
 
 
-def _put_beside(node: slicer.vtkMRMLNode, volume: slicer.vtkMRMLVolumeNode) -> None:
+def put_beside(node: slicer.vtkMRMLNode, volume: slicer.vtkMRMLVolumeNode) -> None:
     """Put a node into the study or folder of the scan, in the subject hierarchy."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(
         slicer.mrmlScene
     )
     if hierarchy is None:
         return
-    scan, item = hierarchy.GetItemByDataNode(volume), hierarchy.GetItemByDataNode(node)
-    none = hierarchy.GetInvalidItemID()
-    if none not in (scan, item):
-        hierarchy.SetItemParent(item, hierarchy.GetItemParent(scan))
+    scan, none = hierarchy.GetItemByDataNode(volume), hierarchy.GetInvalidItemID()
+    if scan == none:
+        return
+    study, item = hierarchy.GetItemParent(scan), hierarchy.GetItemByDataNode(node)
+    if item == none:  # no plugin has made one yet
+        hierarchy.CreateItem(study, node)
+    else:
+        hierarchy.SetItemParent(item, study)
 
 
 def is_derived(node: slicer.vtkMRMLNode) -> bool:

@@ -202,6 +202,7 @@ class SegmentPanel:
             "largest_component": choices.largestComponent,
             "fill_holes": choices.fillHoles,
             "flip": choices.flip,
+            "outline": False if choices.smoothOutline else "raw",
         }
 
     def _frames(self, volume: slicer.vtkMRMLVolumeNode) -> tuple[int, ...] | None:

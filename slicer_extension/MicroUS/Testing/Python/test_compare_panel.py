@@ -43,12 +43,12 @@ def test_decisions_move_on_and_undo_comes_back(compared):
     ui = compared.ui
     press(ui.expertButton)
     assert "Region 2 of 2" in ui.regionLabel.text()
-    assert "Settled 1 of 2" in ui.regionLabel.text()
+    assert "Decided 1 of 2" in ui.regionLabel.text()
     assert ui.compareStatusLabel.text() == ""  # no step is left standing there
     press(ui.nonexpertButton)
-    assert "Settled 2 of 2" in ui.regionLabel.text()
+    assert "Decided 2 of 2" in ui.regionLabel.text()
     press(ui.undoButton)
-    assert "Settled 1 of 2" in ui.regionLabel.text()
+    assert "Decided 1 of 2" in ui.regionLabel.text()
     assert "open" in ui.regionLabel.text()
 
 
@@ -79,7 +79,7 @@ def test_saved_case_is_resumed_after_the_scene_was_closed(
     press(ui.loadAdjudicationButton)
 
     assert shown == []
-    assert "Settled 1 of 2" in ui.regionLabel.text()
+    assert "Decided 1 of 2" in ui.regionLabel.text()
     assert "Region 2 of 2" in ui.regionLabel.text()
 
 
@@ -91,7 +91,7 @@ def test_unsaved_decisions_survive_a_crash(compared, shown):
     press(compared.ui.undecidedButton)
     standin_widgets.ctkMessageBox.answer = standin_widgets.QtWidgets.QMessageBox.Ok
     assert "unsaved decisions" in shown[0]
-    assert "Settled 2 of 2" in compared.ui.regionLabel.text()
+    assert "Decided 2 of 2" in compared.ui.regionLabel.text()
 
 
 def test_missing_annotation_is_told(widget, make_volume, shown):

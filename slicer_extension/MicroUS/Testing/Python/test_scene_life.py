@@ -120,10 +120,7 @@ def test_result_lies_in_the_study_of_its_scan(widget, make_volume, mask):
         hierarchy.CreateItem(study, volume)
     hierarchy.SetItemParent(hierarchy.GetItemByDataNode(volume), study)
     node = segments.new_segmentation(volume, "capsule")
-    item = hierarchy.GetItemByDataNode(node)
-    if not item:
-        pytest.skip("the application's plugins make the items; slicer-core has none")
-    assert hierarchy.GetItemParent(item) == study
+    assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == study
 
 
 def test_output_of_a_run_is_chosen_on_return(widget, make_volume, mask):
@@ -279,3 +276,35 @@ def test_quitting_during_training_asks(widget, tmp_path, monkeypatch, goes_on):
     widget.train.release()
     assert "'run' is still being trained" in asked[0]
     assert (run / "stop").exists() is not goes_on
+
+
+def test_colour_cine_as_dicom_ultrasound_is_loaded(widget, mask):
+    """A sequence of one-frame vector volumes: every item becomes its own scan."""
+    from test_segment_panel import leave_capsules
+
+    from napari_microus.core.io import read_volume
+
+    sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "cine")
+    rng = np.random.default_rng(3)
+    frames = rng.integers(0, 255, (3, 1, 48, 64, 3), dtype=np.uint8)
+    for number, frame in enumerate(frames):
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "item")
+        slicer.util.updateVolumeFromArray(node, frame)
+        node.SetSpacing(0.1, 0.1, 1)
+        sequence.SetDataNodeAtValue(node, str(number))
+        slicer.mrmlScene.RemoveNode(node)
+    browser = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode")
+    browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
+    slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
+    volume = browser.GetProxyNode(sequence)
+    assert volume.IsA("vtkMRMLVectorVolumeNode")
+    choose(widget, volume=volume, scope="Whole sequence")
+    press(widget.ui.applyButton)
+    weights = np.array([0.299, 0.587, 0.114])
+    for number, frame in enumerate(frames):
+        scan = read_volume(Child.made.folder / f"item{number:05d}.nii").array
+        np.testing.assert_allclose(scan, frame @ weights, atol=0.51)
+    leave_capsules(Child.made, mask)
+    Child.made.finish()
+    [shown] = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    assert browser.GetProxyNode(browser.GetSequenceNode(shown)) is shown

@@ -385,3 +385,12 @@ def test_sequence_is_all_or_nothing(act, widget, cine, mask, monkeypatch, shown)
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSequenceNode") == 1
     assert browser.GetNumberOfSynchronizedSequenceNodes(True) == 1
     assert not widget.segment.is_running
+
+
+@pytest.mark.parametrize(("smooth", "told"), [(True, False), (False, True)])
+def test_raw_mask_can_be_asked_for(widget, make_volume, smooth, told):
+    choose(widget, volume=make_volume(), smoothOutline=smooth)
+    press(widget.ui.applyButton)
+    line = Child.made.line
+    assert ("--outline" in line) is told
+    assert not told or line[line.index("--outline") + 1] == "raw"
