@@ -51,7 +51,7 @@ LIGHT = {
         "os",
         "pathlib",
     ),
-    *("shutil", "subprocess", "sys", "tempfile", "time", "typing"),
+    *("shutil", "subprocess", "sys", "tempfile", "threading", "time", "typing"),
     *("numpy", "qt", "slicer", "vtk", "MicroUSLib", ""),
 }
 # What computes on pixels, in packages that a module could reach.

@@ -223,3 +223,70 @@ def test_opens_and_saves_in_a_real_viewer(make_napari_viewer, tmp_path, image):
     )
     np.testing.assert_array_equal(nib.load(tmp_path / "copy.nii").affine, turned())
     np.testing.assert_array_equal(read_volume(tmp_path / "copy.nii").array, image.data)
+
+
+# --- to which scan a layer belongs -------------------------------------------------
+def scan_at(origin) -> Volume:
+    affine = np.diag([-0.05, -0.04, 0.5, 1.0])
+    affine[:3, 3] = origin
+    return Volume(np.arange(8000, dtype=np.uint16).reshape(4, 40, 50), affine)
+
+
+@pytest.fixture
+def two_scans(monkeypatch):
+    """A viewer with scans A and B that lie at one place of napari's world."""
+    from napari.components import ViewerModel
+
+    viewer = ViewerModel()
+    for name, origin in (("A", (10, 20, -5)), ("B", (50, 60, 70))):
+        volume = scan_at(origin)
+        viewer.add_image(volume.array, name=name, **layer_arguments(volume))
+    monkeypatch.setattr("napari.current_viewer", lambda: viewer)
+    return viewer
+
+
+@pytest.mark.parametrize(("name", "origin"), [("A", (10, 20, -5)), ("B", (50, 60, 70))])
+def test_new_labels_belong_to_the_scan_that_was_selected(
+    two_scans, tmp_path, name, origin
+):
+    from napari_microus.widgets._shared.belonging import remember_scans
+
+    remember_scans(two_scans)
+    two_scans.layers.selection.active = two_scans.layers[name]
+    two_scans._new_labels()
+    made = two_scans.layers[-1]
+    made.data[0, 5, 5] = 1
+    two_scans.layers.selection.active = two_scans.layers["A"]
+    save(made, tmp_path / "m.nii.gz")
+    np.testing.assert_allclose(nib.load(tmp_path / "m.nii.gz").affine[:3, 3], origin)
+
+
+def test_layer_that_could_belong_to_two_scans_is_saved_with_a_word(
+    two_scans, tmp_path, monkeypatch
+):
+    said = []
+    monkeypatch.setattr("napari.utils.notifications.show_warning", said.append)
+    two_scans._new_labels()
+    save(two_scans.layers[-1], tmp_path / "m.nii.gz")
+    assert "saved over 'B'" in said[0]
+    affine = nib.load(tmp_path / "m.nii.gz").affine
+    np.testing.assert_allclose(affine[:3, 3], (50, 60, 70))
+
+
+def test_mask_of_a_layer_keeps_the_forms_of_its_scans_file(tmp_path):
+    header_of = nib.Nifti1Image(np.zeros((30, 20, 3), np.uint8), None)
+    one, two = np.diag([-0.05, -0.04, 0.5, 1]), np.diag([0.05, -0.04, 0.5, 1])
+    header_of.header.set_qform(one, code=1)
+    header_of.header.set_sform(two, code=2)
+    header_of.header.set_xyzt_units("mm")
+    nib.save(header_of, tmp_path / "scan.nii.gz")
+    ((data, arguments, _),) = read_layers(str(tmp_path / "scan.nii.gz"))
+    scan = Image(data, **arguments)
+    mask = Labels(
+        np.ones(data.shape, np.uint8), metadata=derived_metadata(scan), **geometry(scan)
+    )
+    save(mask, tmp_path / "m.nii.gz")
+    header = nib.load(tmp_path / "m.nii.gz").header
+    assert (header["qform_code"], header["sform_code"]) == (1, 2)
+    np.testing.assert_allclose(header.get_qform(), one, atol=1e-6)
+    np.testing.assert_allclose(header.get_sform(), two, atol=1e-6)

@@ -24,10 +24,8 @@ from napari_microus.core.io import (
 )
 from napari_microus.core.io.frames import PICTURE_SUFFIXES
 from napari_microus.core.mask import IGNORE_VALUE
-from napari_microus.widgets._shared.layers import (
-    layer_arguments,
-    tint,
-)
+from napari_microus.widgets._shared.belonging import remember_scans
+from napari_microus.widgets._shared.layers import layer_arguments, tint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,6 +72,7 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
     InputError
         If the path holds anything but one scan; see `read_volume`.
     """
+    _remember_scans()
     try:
         volume = read_volume(path)
     except InputError as error:
@@ -97,6 +96,14 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
     if names := volume.metadata.get("labels"):
         arguments["features"] = {"index": list(names), "name": list(names.values())}
     return [(labels, {"name": name, **arguments}, "labels")]
+
+
+def _remember_scans() -> None:
+    from napari import current_viewer
+
+    viewer = current_viewer()
+    if viewer is not None:
+        remember_scans(viewer)
 
 
 def _labels(path: Path, volume: Volume) -> NDArray[Any] | None:

@@ -79,12 +79,16 @@ def _placed_by_neighbour(volume: Volume) -> Volume:
     """Place a layer that napari made itself as the scan it lies over.
 
     napari's *New labels* button copies the transform of a layer, not the metadata
-    that tells where the transform lies in the patient.
+    that tells where the transform lies in the patient. Where several scans lie
+    there, the one nearest below a visible Labels layer counts, and is named.
     """
     from napari import current_viewer
+    from napari.utils.notifications import show_warning
 
     viewer = current_viewer()
-    for layer in viewer.layers if viewer is not None else ():
+    found = {}
+    layers = list(viewer.layers) if viewer is not None else []
+    for layer in sorted(layers, key=lambda one: not one.visible):
         own = layer.metadata.get(METADATA_KEY, {})
         if "affine" not in own or layer.ndim not in (2, 3):
             continue
@@ -95,5 +99,15 @@ def _placed_by_neighbour(volume: Volume) -> Volume:
         if bare.shares_grid(volume) and bare.has_geometry == volume.has_geometry:
             there = {**here, "metadata": {METADATA_KEY: own}}
             placed = volume_from_layer_data(volume.array, there)
-            return replace(placed, metadata=volume.metadata)
-    return volume
+            found[layer.name] = replace(placed, metadata=volume.metadata)
+    if not found:
+        return volume
+    places = list(found.values())
+    visible = [layer.name for layer in reversed(layers) if layer.visible]
+    name = next((one for one in visible if one in found), next(iter(found)))
+    if any(not place.shares_grid(places[0]) for place in places[1:]):
+        show_warning(
+            f"Several scans lie where this layer lies; it was saved over '{name}'. "
+            "Select the scan before you make a layer over it."
+        )
+    return found[name]

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -55,3 +56,33 @@ def test_json_lines_end_in_the_result(paths):
     last = json.loads(lines[-1])
     assert last["event"] == "Finished"
     assert last["result"]["case_mean"]["dice"] == pytest.approx(0.8)
+
+
+CASES = Path(__file__).parents[1] / "data" / "cases"
+
+
+def test_missed_cases_count_as_zero_and_the_foot_says_over_what(tmp_path):
+    """Cases 0 and 1 are predicted empty; 0.8399 / 3 = 0.2800."""
+    folder, table = CASES / "11_missed_case", tmp_path / "t.json"
+    done = run(
+        *(str(folder / "pred"), str(folder / "ref"), "-o", str(table)),
+        *("--progress", "none"),
+    )
+    text = " ".join(done.stdout.split())
+    assert "0.2800" in text
+    assert "mean over 3 of 3 cases (2 missed); distances: over 1 of 3" in text
+    assert "Only one mask shows the object in 8 frames" in text
+    found = json.loads(table.read_text(encoding="utf-8"))
+    one = found["cases"]["2"]["case_mean"]["dice"]
+    assert found["case_mean"]["dice"] == pytest.approx(one / 3)
+    assert found["cases_in_mean"]["hd95_mm"] == 1
+    assert found["cases_in_mean"]["of"] == 3
+    assert "counts as Dice 0" in found["rule"]
+
+
+def test_wholly_undecided_mask_has_no_distance_and_is_told():
+    folder = CASES / "13_header_reuse"
+    done = run(str(folder / "ours_times_255.nii.gz"), str(folder / "ours.nii.gz"))
+    assert "0/4" in done.stdout
+    assert "0.000" not in done.stdout
+    assert "all of the object is undecided" in " ".join(done.output.split())

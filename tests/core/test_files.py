@@ -141,3 +141,29 @@ except OutputError as error:
     assert done.stdout.startswith("The file must be writable; got")
     assert "Check the free space" in done.stdout
     assert names(tmp_path) == []
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_writer(tmp_path):
+    """A child is killed while it writes; one that still works keeps its folder."""
+    code = (
+        "import os, signal, sys\n"
+        "from napari_microus.core.files import atomic_write\n"
+        "with atomic_write(sys.argv[1]) as temporary:\n"
+        "    temporary.write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    path = tmp_path / "last.ckpt"
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert [p.is_dir() for p in tmp_path.iterdir()] == [True]
+    with atomic_write(path) as one:
+        one.write_text("whole")
+        with atomic_write(tmp_path / "last.ckpt.json") as other:
+            other.write_text("also")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["last.ckpt", "last.ckpt.json"]
+
+
+def test_longest_name_that_a_file_may_have_is_written(tmp_path):
+    path = tmp_path / ("u" * 243 + ".nii.gz")
+    with atomic_write(path) as temporary:
+        temporary.write_text("whole")
+    assert path.read_text() == "whole"

@@ -73,3 +73,12 @@ def test_labels_of_every_integer_type_are_found(dtype):
     if np.issubdtype(dtype, np.signedinteger):
         labels[0, 0] = -1
         assert label_values(labels) == [-1, 7, 300]
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.int64, np.uint64, np.float32])
+def test_values_of_any_range_are_found(dtype):
+    """The range of an int16 does not fit into an int16."""
+    low = 0 if dtype is np.uint64 else -32768
+    array = np.zeros((1, 4, 4), dtype)
+    array[0, 0, 0], array[0, 1, 1] = low, 1000
+    assert label_values(array) == ([1000] if low == 0 else [low, 1000])

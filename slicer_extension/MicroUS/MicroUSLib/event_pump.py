@@ -7,6 +7,9 @@ needs torch runs as a child process instead, see `runner`.
 
 from __future__ import annotations
 
+import importlib
+import sys
+import threading
 import time
 from typing import TYPE_CHECKING, TypeVar
 
@@ -85,6 +88,35 @@ def drain(
             on_event(event)
     finally:
         work.close()
+
+
+def load_torch(on_event: Callable[[Event], None]) -> None:
+    """Import PyTorch in a thread, so that the window lives meanwhile: it takes seconds.
+
+    Raises
+    ------
+    ImportError
+        If it is not installed.
+    """
+    from napari_microus.core.events import Progress
+
+    if "torch" in sys.modules:
+        return
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            importlib.import_module("torch")
+        except BaseException as error:  # noqa: BLE001  raised again by the caller
+            failed.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while thread.is_alive():
+        thread.join(_WINDOW_EVERY_S)
+        on_event(Progress(0, 0, "", "Loading PyTorch"))
+    if failed:
+        raise failed[0]
 
 
 def ignore(event: Event) -> None:

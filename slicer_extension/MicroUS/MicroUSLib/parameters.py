@@ -16,6 +16,10 @@ RANGE = "Range of frames"
 SEQUENCE = "Whole sequence"
 SCOPES = [ALL_FRAMES, SHOWN_SLICE, RANGE, SEQUENCE]
 
+NETWORK_PX = "px of the network"
+SCAN_PX = "px of the scan"
+KERNEL_GRIDS = [NETWORK_PX, SCAN_PX]
+
 # What the user reads, and what the core calls it.
 RANKS = {
     "distance between contours": "contour_distance",
@@ -52,6 +56,7 @@ class MicroUSParameterNode:
     nonexpertPart: str = ""
     model: Annotation
     modelPart: str = ""
+    kernelGrid: Annotated[str, Choice(KERNEL_GRIDS)] = NETWORK_PX
     kernelSize: Annotated[int, WithinRange(1, 99)] = 4
     rankBy: Annotated[str, Choice([*RANKS])] = "distance between contours"
     smallestRegion: Annotated[int, WithinRange(1, 9999)] = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,13 @@ from napari_microus.core.consensus_rules import Consensus, why_not
 if TYPE_CHECKING:
     from napari_microus.core.compare.cases import CaseComparison, FolderComparison
     from napari_microus.core.volume import Volume
+
+
+class KernelGrid(StrEnum):
+    """Whose pixels a kernel size counts."""
+
+    network = "network"
+    scan = "scan"
 
 
 @app.command()
@@ -56,8 +64,15 @@ def compare(
     ] = None,
     kernel_size: Annotated[
         int,
-        typer.Option(min=1, help="Square that widens the hard region, in pixels."),
+        typer.Option(min=1, help="Edge of the square that widens the hard region."),
     ] = 4,
+    kernel_grid: Annotated[
+        KernelGrid,
+        typer.Option(
+            help="Whose pixels the square is counted in: the network's (224 px), as "
+            "the losses do, or the scan's."
+        ),
+    ] = KernelGrid.network,
     label: Annotated[
         int | None, typer.Option(help="Value of the capsule in files of several.")
     ] = None,
@@ -70,6 +85,7 @@ def compare(
     or more annotators.
     """
     from napari_microus.core.compare.cases import compare_files
+    from napari_microus.core.compare.network_grid import NETWORK_SIZE
     from napari_microus.core.compare.report import write_cases_csv, write_json
     from napari_microus.core.errors import ConfigError
 
@@ -84,7 +100,14 @@ def compare(
             "Name the method and where its mask goes."
         )
     outputs = _Outputs(
-        sources, panels, scan, consensus, consensus_out, hard_region, kernel_size
+        sources,
+        panels,
+        scan,
+        consensus,
+        consensus_out,
+        hard_region,
+        kernel_size,
+        NETWORK_SIZE if kernel_grid is KernelGrid.network else None,
     )
     outputs.check(csv, json, overwrite=overwrite)
     result = drain(compare_files(sources, label=label, each=outputs.write), progress)
@@ -113,7 +136,9 @@ class _Outputs:
         consensus_out: Path | None,
         hard_region: Path | None,
         kernel_size: int,
+        network_size: int | None,
     ) -> None:
+        self._network_size = network_size
         self._panels = panels
         self._scan = scan
         self._consensus = consensus
@@ -155,7 +180,9 @@ class _Outputs:
         if self._hard_region is not None:
             arrays = [mask.array for mask in masks]
             write_mask(
-                masks[0].like(hard_region_of(arrays, self._kernel_size)),
+                masks[0].like(
+                    hard_region_of(arrays, self._kernel_size, self._network_size)
+                ),
                 self._path(self._hard_region, f"hard_region_{name}"),
                 overwrite=self._overwrite,
             )
@@ -186,6 +213,7 @@ class _Outputs:
                 case,
                 part,
                 kernel_size=self._kernel_size,
+                network_size=self._network_size,
                 scan=read_volume(scan) if scan is not None else None,
             )
 

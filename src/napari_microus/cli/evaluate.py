@@ -88,8 +88,11 @@ def _show(evaluation: Evaluation) -> None:
         table.add_row(name, frames, *cells(case.mean, case.volume))
     if len(evaluation.cases) > 1:
         table.add_section()
-        table.add_row("mean", "", *cells(evaluation.mean, evaluation.volume_mean))
+        over = f"{evaluation.cases_in_mean['dice']}/{len(evaluation.cases)} cases"
+        table.add_row("mean", over, *cells(evaluation.mean, evaluation.volume_mean))
     console = Console()
     if not console.is_terminal:  # a pipe or a file has no width to fit
         console = Console(width=120)
     console.print(table)
+    for sentence in evaluation.foot:
+        console.print(sentence)

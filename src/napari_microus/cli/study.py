@@ -27,6 +27,7 @@ class Layout(StrEnum):
     micro_us = "micro-us"
     nnu_net = "nnu-net"
     folders = "folders"
+    cases = "cases"
 
 
 @study.command()

@@ -164,3 +164,5 @@ def _show(work: Any, progress: ProgressStyle) -> None:
         dice = "" if result.dice is None else f", DSC {result.dice:.4f}"
         where = result.model or result.run
         print(f"{result.state}: {where}{dice}")
+    if result.interrupt:  # a shell or a script should know that it did not run out
+        raise typer.Exit(128 + result.interrupt)

@@ -34,6 +34,10 @@ MOVED = {
 }
 """Old module name under ``napari_microus.core`` to the new one."""
 
+_ELSEWHERE = {
+    "napari_microus.widgets._layers": "napari_microus.widgets._shared.layers",
+}
+
 
 class _Alias(Loader):
     def __init__(self, old: str, new: str) -> None:
@@ -61,10 +65,11 @@ class _Finder(MetaPathFinder):
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        new = MOVED.get(fullname.removeprefix(_CORE))
-        if new is None or not fullname.startswith(_CORE):
-            return None
-        return ModuleSpec(fullname, _Alias(fullname, _CORE + new))
+        new = _ELSEWHERE.get(fullname)
+        moved = MOVED.get(fullname.removeprefix(_CORE))
+        if moved is not None and fullname.startswith(_CORE):
+            new = _CORE + moved
+        return None if new is None else ModuleSpec(fullname, _Alias(fullname, new))
 
 
 def install() -> None:

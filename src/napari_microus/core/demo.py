@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_microus.core import colors
-from napari_microus.core.compare import hard_region
 from napari_microus.core.events import Progress
 from napari_microus.core.files import atomic_write
 from napari_microus.core.io import write_mask
@@ -67,12 +66,13 @@ def run_demo(*, frames: int = 30) -> Generator[Event, None, DemoResult]:
         masks show the gland), ``seconds``, ``frames``, ``model``.
     """
     from napari_microus.core import library
+    from napari_microus.core.compare.network_grid import network_hard_region
     from napari_microus.core.predict import predict
     from napari_microus.core.provenance import segmentation_provenance
 
     yield Progress(0, 1, "scans", "Making a phantom scan")
     case = make_phantom(SEED, frames=frames)
-    hard = hard_region(case.expert.array, case.nonexpert.array, KERNEL_SIZE)
+    hard = network_hard_region(case.expert.array, case.nonexpert.array, KERNEL_SIZE)
 
     started = time.perf_counter()
     model = library.load_model(library.DEFAULT_MODEL)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import platform
+import shutil
+import time
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
@@ -14,13 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+# This machine: another one may write into the same shared folder.
+_HERE = f"{zlib.crc32(platform.node().encode()):08x}"
+_DAY_S = 86400.0
+
+
 @contextmanager
 def atomic_write(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Give a temporary path beside ``path`` that is renamed to it on success.
 
     The temporary path keeps the file's name (writers choose a format by suffix)
     and lies in a folder of its own. On any error that folder and the folders made
-    on the way to ``path`` are removed.
+    on the way to ``path`` are removed; what a process that was killed left behind is
+    removed by the next one that writes there.
 
     Raises
     ------
@@ -37,7 +48,10 @@ def atomic_write(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]
     made = [p for p in (path.parent, *path.parent.parents) if not p.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        # Cut: the folder's name must fit where the file's own just does.
+        prefix = f".{path.name[:40]}.{_HERE}-"
+        _remove_left(path.parent, prefix)
+        folder = Path(mkdtemp(prefix=f"{prefix}{os.getpid()}.", dir=path.parent))
     except OSError as error:
         _remove_empty(made)
         raise OutputError(
@@ -62,6 +76,26 @@ def atomic_write(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]
         folder.rmdir()
         if not is_written:
             _remove_empty(made)
+
+
+def _remove_left(parent: Path, prefix: str) -> None:
+    """Remove temporary folders of processes of this machine that ended without it."""
+    for folder in parent.glob(f"{glob.escape(prefix)}*.*"):
+        owner = folder.name.removeprefix(prefix).partition(".")[0]
+        if owner.isdecimal() and not _is_alive(int(owner), folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(process: int, folder: Path) -> bool:
+    if os.name == "nt":  # signal 0 would end it there; a day without a word is an end
+        return time.time() - folder.stat().st_mtime < _DAY_S
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _remove_empty(folders: list[Path]) -> None:

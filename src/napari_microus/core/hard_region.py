@@ -14,6 +14,22 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+#: Edge of the published square at full, half, quarter and eighth size, in pixels.
+KERNEL_SIZES = (4, 3, 2, 1)
+
+
+def kernel_sizes_of(kernel_size: int) -> tuple[int, int, int, int]:
+    """Return the squares at all four scales for one at full size.
+
+    They shrink as the published ones do: 4 gives (4, 3, 2, 1).
+    """
+    full, half, quarter, eighth = (
+        max(1, -(-kernel_size * published // KERNEL_SIZES[0]))
+        for published in KERNEL_SIZES
+    )
+    return full, half, quarter, eighth
+
+
 @overload
 def hard_region(
     expert: NDArray[Any], nonexpert: NDArray[Any], kernel_size: int

@@ -148,7 +148,8 @@ def _unique(frame: NDArray[Any]) -> NDArray[Any]:
         return np.array([low])
     # Counting is some fifty times faster than the sort of np.unique.
     if frame.dtype.kind in "iu" and int(high) - int(low) < _MOST_COUNTED:
-        offset = (frame - low).ravel().astype(np.intp, copy=False)
+        # In a wider type: the range of an int16 does not fit into an int16.
+        offset = frame.ravel().astype(np.intp) - int(low)
         return np.flatnonzero(np.bincount(offset)) + int(low)
     return np.unique(frame)
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_microus.core.errors import InputError
+from napari_microus.core.mask import IGNORE_VALUE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,6 +85,31 @@ def mask_to_network(mask: Tensor, size: int) -> Tensor:
         mask.to(torch.float32), (size, size), mode="bilinear", antialias=True
     )
     return (area >= 0.5).to(torch.float32)
+
+
+def labels_to_network(masks: Tensor, size: int) -> Tensor:
+    """Bring masks of 0, 1 and 255 (undecided) to the network's size by area.
+
+    Everything that trains, validates or shows a loss on masks comes through here.
+
+    Parameters
+    ----------
+    masks : Tensor, shape (B, 1, H, W)
+        Any type.
+    size : int
+        Edge of the network's square in pixels.
+
+    Returns
+    -------
+    Tensor of float32, shape (B, 1, size, size)
+        1 and 255 where at least half of the area is; 255 wins.
+    """
+    resized = mask_to_network(masks == 1, size)
+    ignored = masks == IGNORE_VALUE
+    if ignored.any():
+        undecided = mask_to_network(ignored, size) > 0.5
+        resized = resized.masked_fill(undecided, IGNORE_VALUE)
+    return resized
 
 
 def to_full_size(logits: Tensor, shape: tuple[int, int]) -> Tensor:

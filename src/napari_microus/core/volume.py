@@ -10,6 +10,8 @@ import numpy as np
 from napari_microus.core.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 # Two files of one scan may differ by this much after a trip through float32.
@@ -32,6 +34,9 @@ class Volume:
         in pixels.
     metadata : dict
         What is known beside the geometry, such as ``source`` and ``notices``.
+    place : mapping or None
+        The fields of the NIfTI header that gave the affine, which may tell a second
+        one; what is made over this volume keeps them, see `io.nifti`.
 
     Raises
     ------
@@ -44,6 +49,7 @@ class Volume:
     affine: NDArray[np.float64] = field(default_factory=lambda: np.eye(4))
     has_geometry: bool = True
     metadata: dict[str, Any] = field(default_factory=dict)
+    place: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         array = np.asarray(self.array)

@@ -10,6 +10,7 @@ from napari_microus.core.config import (
     ModelConfig,
     TransUNetConfig,
 )
+from napari_microus.core.config.train import TrainConfig
 from napari_microus.core.errors import ConfigError, OutputError
 
 
@@ -151,3 +152,57 @@ def test_image_size_is_that_of_the_network_in_use():
     assert ModelConfig("segresnet", baseline=baseline).spatial_dims == 3
     with pytest.raises(ConfigError, match="multiple of 32"):
         BaselineConfig(image_size=240)
+
+
+# --- bounds ----------------------------------------------------------------------
+def numeric_fields():
+    """Every number of every configuration, found by its type."""
+    import dataclasses
+    import typing
+
+    from napari_microus.core.config import model, train
+    from napari_microus.core.config.base import Config
+
+    for module in (model, train):
+        for kind in vars(module).values():
+            is_config = isinstance(kind, type) and issubclass(kind, Config)
+            if not is_config or kind is Config or kind.__module__ != module.__name__:
+                continue
+            hints = typing.get_type_hints(kind)
+            for one in dataclasses.fields(kind):
+                hint = hints[one.name]
+                options = typing.get_args(hint) or (hint,)
+                number = next((k for k in (int, float) if k in options), None)
+                if number is not None:
+                    count = len(options) if typing.get_origin(hint) is tuple else 0
+                    yield kind, one.name, number, count
+
+
+@pytest.mark.parametrize(("kind", "name", "number", "count"), [*numeric_fields()])
+@pytest.mark.parametrize("value", [-3, 10**13, float("nan"), float("inf")])
+def test_every_number_has_bounds(kind, name, number, count, value):
+    if name == "seed" and value == 10**13:
+        value = 2**64
+    if number is int and value not in (-3, 10**13, 2**64):
+        pytest.skip("a whole number is never NaN: from_dict refuses it by its type")
+    given = tuple([value] * count) if count else value
+    with pytest.raises(ConfigError, match=r"; got "):
+        kind(**{name: given})
+
+
+def test_default_of_every_number_is_within_its_bounds():
+    assert {kind() for kind, *_ in numeric_fields()}
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("lerning_rate", "Did you mean 'optimizer.learning_rate'"),
+        ("epoch", "Did you mean 'epochs'"),
+        ("dice_wieght", "Did you mean 'loss.dice_weight'"),
+        ("xyzzy", "Known are output, name"),
+    ],
+)
+def test_mistyped_key_is_told_the_setting_it_means(key, words):
+    with pytest.raises(ConfigError, match=words):
+        TrainConfig.from_dict({key: 1})

@@ -1,9 +1,13 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from napari_microus.core.study import check_study
+from napari_microus.core.events import drain
+from napari_microus.core.study import Study, check_study, import_folder
+
+CASES = Path(__file__).parents[2] / "data" / "cases"
 
 
 @pytest.fixture
@@ -50,7 +54,7 @@ def test_masks_of_another_size_or_place_are_told(study_of, case_of, findings_of)
     write_mask(moved, study.folder / "cases/case1/expert.nii.gz", overwrite=True)
     found = {f.case: f.message for f in findings_of(study)}
     assert "(4, 40, 48)" in found["case0"]
-    assert "lies elsewhere" in found["case1"]
+    assert "mm apart" in found["case1"]
 
 
 def test_a_patient_in_two_splits_is_an_error(study_of, case_of, findings_of):
@@ -72,3 +76,11 @@ def test_repeated_use_of_the_test_set_is_told(study_of, findings_of):
     study.open_test_set("a")
     study.open_test_set("b")
     assert "opened 2 times" in findings_of(study)[0].message
+
+
+def test_pixels_that_are_no_numbers_are_errors_before_training(tmp_path):
+    study = Study.create(tmp_path / "nan")
+    import_folder(study, CASES / "18_nan_study")
+    findings = drain(check_study(study))
+    assert [(f.level, f.case) for f in findings] == [("error", "p0"), ("error", "p1")]
+    assert "1 pixels that are NaN or infinite" in findings[0].message

@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from napari_microus.core.errors import InputError
+from napari_microus.core.events import drain
 from napari_microus.core.io import write_mask, write_volume
 from napari_microus.core.study import Study, import_folder
 
@@ -90,7 +93,7 @@ def test_plain_folders_follow_their_split_table(pictures, study):
 
 def test_plain_files_without_table_say_that_each_is_a_patient(pictures, study):
     notices = import_folder(study, pictures)
-    assert any("Every file counts as a patient" in text for text in notices)
+    assert any("3 files counts as a patient of its own" in text for text in notices)
     assert len(study.patients) == 3
 
 
@@ -109,3 +112,37 @@ def test_a_folder_of_no_known_layout_is_refused(tmp_path, study):
 def test_a_pattern_that_misses_a_file_is_refused(pictures, study):
     with pytest.raises(InputError, match="fit every file; got '000_HC'"):
         import_folder(study, pictures, patient_pattern=r"patient(\d+)")
+
+
+CASES = Path(__file__).parents[2] / "data" / "cases"
+
+
+def test_nnu_net_files_say_that_each_is_a_patient_and_how_to_tell_it(study):
+    notices = import_folder(study, CASES / "10_nnunet_patients")
+    assert any("6 files counts as a patient" in text for text in notices)
+    assert any("--patient-pattern" in text for text in notices)
+
+
+def test_nnu_net_patients_are_read_off_the_names(study):
+    pattern = r"(site_\d\d)\d\d"
+    notices = import_folder(
+        study, CASES / "10_nnunet_patients", patient_pattern=pattern
+    )
+    assert study.patients == ["site_08", "site_09", "site_10"]
+    assert not any("counts as a patient" in text for text in notices)
+
+
+def test_masks_of_another_pixel_size_are_refused_and_nothing_is_added(study):
+    with pytest.raises(InputError, match=r"3 masks do not lie .* 0\.08 × 0\.1 mm"):
+        import_folder(study, CASES / "09_study_doubled_spacing")
+    assert study.cases == []
+
+
+def test_folder_that_phantom_wrote_is_a_study(study, tmp_path):
+    from napari_microus.core.phantom.files import write_phantoms
+
+    drain(write_phantoms(tmp_path / "made", seed=3, frames=2, shape=(60, 80)))
+    import_folder(study, tmp_path / "made")
+    assert [c.case for c in study.cases] == ["phantom_0003"]
+    _, expert, nonexpert = study.read(study.cases[0])
+    assert expert.shape == nonexpert.shape == (2, 60, 80)

@@ -118,3 +118,21 @@ def start_model(folder, config):
     }
     network = create_model(config.model)
     return save_model(folder / "start", network, config=described, card="", metrics={})
+
+
+def test_distances_before_and_after_are_over_the_same_patients():
+    """Patient b was lost by the tuned model: its old distance must not count."""
+    nan = float("nan")
+    before = [
+        CaseScore("a", "pa", 0.9, 1.0, 0, 5),
+        CaseScore("b", "pb", 0.5, 9.0, 0, 5),
+    ]
+    after = [
+        CaseScore("a", "pa", 0.92, 1.2, 0, 5),
+        CaseScore("b", "pb", 0.0, nan, 0, 5),
+    ]
+    found = compare_scores(before, after)
+    assert (found.hd95_mm_before, found.hd95_mm_after) == (1.0, 1.2)
+    assert found.distance_patients == 1
+    assert "over the 1 patients with a contour both times" in found.sentence
+    assert found.dice_after == pytest.approx(0.46)

@@ -219,9 +219,30 @@ def test_counts_are_shown_and_follow_the_brush(qtbot, compared, viewer, pair):
     qtbot.waitUntil(lambda: tab.count_text(3) == "55 px\n13.8 mm²")
 
 
-def test_the_hard_region_is_that_of_the_losses(compared, viewer):
+def test_the_hard_region_is_that_of_the_losses(compared, viewer, qtbot):
+    from napari_microus.core.compare.network_grid import network_hard_region
+
+    compared.difference.hard_check.setChecked(True)
+    qtbot.waitUntil(lambda: "hard region" in viewer.layers, timeout=60_000)
+    compared.comparison.finish()
+    shown = viewer.layers["hard region"].data
+    np.testing.assert_array_equal(shown, network_hard_region(*masks(), 4))
+    said = compared.difference.hard_count.text
+    qtbot.waitUntil(lambda: "of the network (224 × 224)" in said())
+    # It follows the brush.
+    compared.comparison.pair.nonexpert.brush_size = 1
+    compared.comparison.pair.nonexpert.paint((0, 0, 0), 1)
+    compared.comparison.finish()
+    painted = masks()[1].copy()
+    painted[0, 0, 0] = 1
+    expected = network_hard_region(masks()[0], painted, 4)
+    np.testing.assert_array_equal(shown, expected)
+
+
+def test_the_hard_region_can_be_made_in_pixels_and_mm_of_the_scan(compared, viewer):
     from napari_microus.core.compare import hard_region
 
+    compared.difference.kernel_unit.setCurrentText("px of the scan")
     compared.difference.kernel.setValue(3)
     compared.difference.hard_check.setChecked(True)
     compared.comparison.finish()
@@ -238,7 +259,36 @@ def test_the_hard_region_is_that_of_the_losses(compared, viewer):
     assert "hard region" not in viewer.layers
 
 
+def test_kernel_is_carried_into_the_next_run(compared, tmp_path, monkeypatch):
+    from napari_microus.core import library
+    from napari_microus.core.runs.workspace import Workspace
+    from napari_microus.widgets.train.form import RunForm
+
+    monkeypatch.setattr(
+        "napari_microus.widgets.compare.difference.Workspace",
+        lambda: Workspace(tmp_path),
+    )
+    compared.difference.kernel.setValue(8)
+    compared.difference.train_button.click()
+    assert "8, 6, 4, 2" in compared.difference.hard_count.text()
+    form = RunForm(library.list_models, Workspace(tmp_path))
+    form.take_kernel()
+    config = form.config(tmp_path / "run")
+    assert config.loss.kernel_sizes == (8, 6, 4, 2)
+    assert "loss.kernel_sizes=[8, 6, 4, 2]" in form.arguments(tmp_path / "run")
+    assert "comes from Compare" in form.data_note.text()
+    assert Workspace(tmp_path).take_kernel_sizes() is None  # for one run
+
+
+def test_kernel_in_pixels_of_the_scan_is_none_of_a_loss(compared):
+    compared.difference.kernel_unit.setCurrentText("px of the scan")
+    assert not compared.difference.train_button.isEnabled()
+    compared.difference.kernel_unit.setCurrentText("px of the network")
+    assert compared.difference.train_button.isEnabled()
+
+
 def test_removing_the_hard_region_by_hand_unticks_it(compared, viewer):
+    compared.difference.kernel_unit.setCurrentText("px of the scan")
     compared.difference.hard_check.setChecked(True)
     compared.comparison.finish()
     viewer.layers.remove("hard region")

@@ -126,6 +126,7 @@ def compare(
     nonexpert: Annotator,
     *,
     kernel_size: int,
+    on_network: bool = False,
     rank_by: str,
     through_frames: bool,
     smallest_px: int = 1,
@@ -133,6 +134,9 @@ def compare(
     on_event: Callable[[Event], None],
 ) -> Comparison:
     """Compare two annotations of ``volume``; the scene stays as it is.
+
+    The hard region's square counts pixels of the scan, or ``on_network`` those of the
+    network, as the losses do.
 
     Raises
     ------
@@ -142,6 +146,7 @@ def compare(
     from napari_microus.core import compare as core
     from napari_microus.core.compare.live import LiveDisagreement
     from napari_microus.core.compare.naming import OPEN, blind_naming
+    from napari_microus.core.compare.network_grid import NETWORK_SIZE
     from napari_microus.core.compare.place import places_of_disagreement
     from napari_microus.core.disagreement import counts
     from napari_microus.core.errors import InputError
@@ -161,7 +166,7 @@ def compare(
     grid = volumes[0]
     found = LiveDisagreement(one, two)
     drain(found.update_all(), on_event)
-    drain(found.widen(kernel_size), on_event)
+    drain(found.widen(kernel_size, NETWORK_SIZE if on_network else None), on_event)
     codes = found.codes
     rows = drain(
         core.compare_frames(
@@ -231,7 +236,8 @@ def show_differences(
         (EXPERT_ONLY, *_only(found.naming.expert, found.naming.expert_color)),
         (NONEXPERT_ONLY, *_only(found.naming.nonexpert, found.naming.nonexpert_color)),
     )
-    hard = (1, f"Hard region ({kernel_size} px)", PINK)
+    whose = " of the network" if found.live.network_size is not None else ""
+    hard = (1, f"Hard region ({kernel_size} px{whose})", PINK)
     try:
         for labels, named in ((codes, parts), (found.hard, [hard])):
             on_event(Progress(0, 0, "layers", "Showing the differences"))

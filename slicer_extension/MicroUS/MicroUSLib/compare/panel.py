@@ -9,7 +9,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from MicroUSLib.parameters import RANKS
+from MicroUSLib.event_pump import load_torch
+from MicroUSLib.parameters import NETWORK_PX, RANKS
 from MicroUSLib.scene import resampling
 from MicroUSLib.scene.annotations import mask_from_node
 from MicroUSLib.scene.nodes import (
@@ -232,11 +233,15 @@ class ComparePanel:
             expert, nonexpert = self.expert.annotator, self.nonexpert.annotator
             volume = comparison.scan_of(choices.volume, expert, nonexpert)
             kernel_size = choices.kernelSize
+            on_network = choices.kernelGrid == NETWORK_PX
+            if on_network:
+                load_torch(on_event)
             found = comparison.compare(
                 volume,
                 expert,
                 nonexpert,
                 kernel_size=kernel_size,
+                on_network=on_network,
                 rank_by=RANKS[choices.rankBy],
                 smallest_px=choices.smallestRegion,
                 through_frames=choices.throughFrames,

@@ -23,7 +23,7 @@ def test_compare_shows_table_totals_and_region(compared, shown):
         "vtkMRMLSegmentationNode", "scan differences"
     )
     assert [name for _, name in annotations.parts_of(node)] == [
-        *("Both", "Expert only", "Non-expert only", "Hard region (4 px)")
+        *("Both", "Expert only", "Non-expert only", "Hard region (4 px of the network)")
     ]
 
 
@@ -402,3 +402,18 @@ def test_decisions_are_written_down_soon_and_when_the_scene_closes(
     [path] = journals()
     kept = read_journal(path)
     assert [r["decision"] for r in kept["regions"]] == ["expert", "expert"]
+
+
+def test_hard_region_can_be_made_in_pixels_of_the_scan(compared):
+    from napari_microus.core.compare import hard_region
+
+    choose(compared, kernelGrid="px of the scan", kernelSize=3)
+    press(compared.ui.compareButton)
+    node = slicer.util.getFirstNodeByClassByName(
+        "vtkMRMLSegmentationNode", "scan differences"
+    )
+    key, name = annotations.parts_of(node)[3]
+    assert name == "Hard region (3 px)"
+    found = compared.compare.found
+    shown = segments.segment_array(node, key, found.volume)
+    np.testing.assert_array_equal(shown, hard_region(*found.masks, 3))

@@ -4,7 +4,7 @@ from MicroUSLib.scene import segments
 from MicroUSLib.scene.labelmaps import _image
 from panel import press
 
-from napari_microus.core import hard_region
+from napari_microus.core.compare.network_grid import network_hard_region
 from napari_microus.core.disagreement import disagreement_map
 
 
@@ -51,13 +51,7 @@ def test_differences_and_numbers_follow_a_stroke(compared, wait):
     parts = shown_parts(compared)
     for code in (1, 2, 3):
         assert (parts[code - 1] == (codes == code)).all()
-    widened = np.stack(
-        [
-            hard_region.hard_region(e[None], s[None], 4)[0]
-            for e, s in zip(expert, student, strict=True)
-        ]
-    )
-    assert (parts[3] == widened).all()
+    assert (parts[3] == network_hard_region(expert, student, 4)).all()
     row = compared.compare.found.rows[2]
     both, total = (
         int((expert[2] & student[2]).sum()),

@@ -11,6 +11,7 @@ from napari_microus.core.colors import EXPERT, NONEXPERT
 from napari_microus.core.compare.agreement import fleiss_kappa
 from napari_microus.core.compare.consensus import Consensus, consensus, why_not
 from napari_microus.core.compare.frames import FrameAgreement, compare_frames
+from napari_microus.core.compare.network_grid import back_to_scan, on_network_grid
 from napari_microus.core.compare.place import PlaceShare, disagreement_by_place
 from napari_microus.core.compare.totals import CaseAgreement, summarise
 from napari_microus.core.disagreement import (
@@ -159,12 +160,20 @@ def compare_case(
 
 
 def hard_region_of(
-    masks: Sequence[NDArray[np.uint8]], kernel_size: int
+    masks: Sequence[NDArray[np.uint8]],
+    kernel_size: int,
+    network_size: int | None = None,
 ) -> NDArray[np.uint8]:
     """Return 1 where any two of the masks differ, widened by a square.
 
-    For two masks this is `hard_region`; undecided pixels count as agreement.
+    For two masks this is `hard_region`; undecided pixels count as agreement. With
+    ``network_size`` all is done on the network's grid, as in the losses, and shown
+    on the masks' own; see `network_grid`.
     """
+    if network_size is not None:
+        small = [on_network_grid(mask, network_size) for mask in masks]
+        hard = hard_region_of(small, kernel_size)
+        return back_to_scan(hard, masks[0].shape[1:])
     drawn = np.zeros(masks[0].shape, np.uint8)
     for mask in masks:
         drawn += mask == 1
@@ -192,6 +201,7 @@ def draw_panel(
     path: Path,
     *,
     kernel_size: int = 4,
+    network_size: int | None = None,
     scan: Volume | None = None,
 ) -> None:
     """Draw the frame in which the annotators differ most, as PNG at ``path``."""
@@ -207,7 +217,8 @@ def draw_panel(
         Contour(mask.array[frame] == 1, name, colors[number % len(colors)])
         for number, (mask, name) in enumerate(zip(masks, names, strict=True))
     ]
-    hard = hard_region_of([m.array[frame : frame + 1] for m in masks], kernel_size)
+    here = [mask.array[frame : frame + 1] for mask in masks]
+    hard = hard_region_of(here, kernel_size, network_size)
     if scan is None or scan.shape != masks[0].shape:
         scan = masks[0].like(np.zeros(masks[0].shape, np.uint8))
     draw_frame(

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_microus.core.compare.network_grid import network_hard_region
 from napari_microus.core.disagreement import (
     count_codes,
     disagreement_map,
     disputed,
 )
 from napari_microus.core.hard_region import check_kernel_size, dilate
+from napari_microus.core.mask import as_mask
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -40,6 +42,9 @@ class LiveDisagreement:
         Pixels of each code per frame, up to date.
     hard : ndarray of uint8 or None
         1 in the hard region, once `widen` was called.
+    network_size : int or None
+        Edge of the network's square on whose grid it was widened; None for the
+        masks' own grid.
     """
 
     def __init__(
@@ -57,6 +62,7 @@ class LiveDisagreement:
         self.per_frame[:, 0] = np.prod(expert.shape[-2:])
         self.hard: NDArray[np.uint8] | None = None
         self.kernel_size = 1
+        self.network_size: int | None = None
 
     @property
     def _frames(self) -> NDArray[np.uint8]:
@@ -109,17 +115,28 @@ class LiveDisagreement:
         self.codes[box] = new
         return box if self.hard is None else self._widen_in(box)
 
-    def widen(self, kernel_size: int) -> Generator[Event, None, None]:
-        """Keep the hard region for a ``kernel_size`` square from now on."""
+    def widen(
+        self, kernel_size: int, network_size: int | None = None
+    ) -> Generator[Event, None, None]:
+        """Keep the hard region for a ``kernel_size`` square from now on.
+
+        With ``network_size`` the square is one of the network's pixels, as in the
+        losses; else of the masks' own.
+        """
         from napari_microus.core.events import Progress
 
         check_kernel_size(kernel_size)
         # From here on `update` widens too, so edits in between are not lost.
         hard = self.hard if self.hard is not None else np.zeros_like(self.codes)
         self.hard, self.kernel_size = hard, kernel_size
+        self.network_size = network_size
         frames = hard if hard.ndim == 3 else hard[None]
         for number, codes in enumerate(self._frames):
-            frames[number] = dilate(disputed(codes), kernel_size)
+            frames[number] = (
+                dilate(disputed(codes), kernel_size)
+                if network_size is None
+                else self._network_frame(number)
+            )
             yield Progress(number + 1, len(frames), message="Widening")
 
     def stop_widening(self) -> None:
@@ -128,6 +145,8 @@ class LiveDisagreement:
 
     def _widen_in(self, box: tuple[slice, ...]) -> tuple[slice, ...]:
         assert self.hard is not None  # asked by the caller
+        if self.network_size is not None:
+            return self._widen_on_network(box)
         reach = self.kernel_size
         inner = self._grown(box, reach)
         outer = self._grown(inner, reach)
@@ -137,6 +156,27 @@ class LiveDisagreement:
         )
         self.hard[inner] = dilate(disputed(self.codes[outer]), reach)[local]
         return inner
+
+    def _widen_on_network(self, box: tuple[slice, ...]) -> tuple[slice, ...]:
+        """Make whole frames again: a pixel of the network spans many of theirs."""
+        assert self.hard is not None  # asked by the caller
+        if self.codes.ndim == 2:
+            self.hard[...] = self._network_frame(0)
+            return self._whole(())
+        for number in range(box[0].start, box[0].stop):
+            self.hard[number] = self._network_frame(number)
+        return self._whole(box[:1])
+
+    def _network_frame(self, number: int) -> NDArray[np.uint8]:
+        assert self.network_size is not None  # asked by the callers
+        one, two = (
+            as_mask(np.asarray(mask[number] if self.codes.ndim == 3 else mask), value)
+            for mask, value in zip(self._masks, self._values, strict=True)
+        )
+        hard = network_hard_region(
+            one[None], two[None], self.kernel_size, self.network_size
+        )
+        return hard[0]
 
     def _grown(self, box: tuple[slice, ...], by: int) -> tuple[slice, ...]:
         shape = self.codes.shape

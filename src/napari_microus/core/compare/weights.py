@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_microus.core.hard_region import hard_region
+from napari_microus.core.compare.network_grid import (
+    back_to_scan,
+    on_network_grid,
+)
+from napari_microus.core.hard_region import KERNEL_SIZES, hard_region
 from napari_microus.core.mask import IGNORE_VALUE, check_same_shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-#: Edge of the hard region's square at full, half, quarter and eighth size.
-KERNEL_SIZES = (4, 3, 2, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,10 +42,6 @@ class ScaleWeights:
     scale: float
     kernel_size: int
     weight: NDArray[np.float32]
-
-    def hard_pixels(self) -> int:
-        """Return how many pixels of this scale are hard."""
-        return int((self.weight > 0.5).sum()) if self.weight.size else 0
 
 
 def loss_weights(
@@ -78,7 +75,7 @@ def loss_weights(
     .. [1] Jiang et al., "MicroSegNet", Comput. Med. Imaging Graph. 2024, 102326.
     """
     check_same_shape(expert, nonexpert)
-    one, two = (_to_network(mask, network_size) for mask in (expert, nonexpert))
+    one, two = (on_network_grid(mask, network_size) for mask in (expert, nonexpert))
     height, width = one.shape[1:]
     scales = []
     for power, kernel_size in enumerate(kernel_sizes):
@@ -103,30 +100,9 @@ def weight_picture(
         How many easy pixels each pixel costs: 1 or the hard weight, 0 if ignored.
     """
     weight = weights.weight
-    rows = np.arange(shape[0]) * weight.shape[1] // shape[0]
-    columns = np.arange(shape[1]) * weight.shape[2] // shape[1]
     counted = weight[weight > 0]
     easy = counted.min() if counted.size else np.float32(1)
-    picture: NDArray[np.float32] = (weight / easy)[:, rows][:, :, columns]
-    return picture
-
-
-def _to_network(mask: NDArray[np.uint8], size: int | None) -> NDArray[np.uint8]:
-    if size is None or mask.shape[1:] == (size, size):
-        return mask
-    import torch
-
-    from napari_microus.core.preprocess import mask_to_network
-
-    resized = np.empty((len(mask), size, size), np.uint8)
-    for number, frame in enumerate(mask):
-        small = mask_to_network(torch.from_numpy(frame == 1)[None, None], size)
-        resized[number] = small[0, 0].numpy()
-        if (frame == IGNORE_VALUE).any():
-            unknown = torch.from_numpy(frame == IGNORE_VALUE)[None, None]
-            left_open = mask_to_network(unknown, size)[0, 0].numpy()
-            resized[number][left_open == 1] = IGNORE_VALUE
-    return resized
+    return back_to_scan(weight / easy, shape)
 
 
 def _downsampled(mask: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import yaml
 
 from napari_microus.core.errors import ConfigError
 from napari_microus.core.files import atomic_write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+# How alike a mistyped key and a setting must be for the one to be offered.
+_NEAR = 0.6
 
 
 def require(claim: bool, what: str, value: object, advice: str) -> None:
@@ -25,10 +33,52 @@ def require(claim: bool, what: str, value: object, advice: str) -> None:
         raise ConfigError(f"{what}; got {value}. {advice}")
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """What a number must lie between; the ends belong to it unless they are open.
+
+    A number must be finite whatever its bounds.
+    """
+
+    low: float
+    high: float = math.inf
+    is_low_open: bool = False
+    is_high_open: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        above = value > self.low if self.is_low_open else value >= self.low
+        below = value < self.high if self.is_high_open else value <= self.high
+        return math.isfinite(value) and above and below
+
+    def __str__(self) -> str:
+        low = f"{'above' if self.is_low_open else 'at least'} {self.low:g}"
+        if math.isinf(self.high):
+            return low
+        return f"{low} and {'below' if self.is_high_open else 'at most'} {self.high:g}"
+
+
+def check_bounds(config: Config, bounds: Mapping[str, Bounds]) -> None:
+    """Raise a sentence for the first number of ``config`` outside its bounds.
+
+    None passes, and each number of a tuple is looked at.
+
+    Raises
+    ------
+    ConfigError
+        With the field's name, its bounds and the number.
+    """
+    for name, allowed in bounds.items():
+        value = getattr(config, name)
+        for number in value if isinstance(value, tuple) else (value,):
+            ok = number is None or number in allowed
+            require(ok, f"{name} must be {allowed}", number, "Change it.")
+
+
 class Config:
     """Base of all settings: frozen dataclasses that read and write YAML.
 
-    Subclasses are frozen dataclasses and check their ranges in ``__post_init__``.
+    Subclasses are frozen dataclasses and check their ranges in ``__post_init__``,
+    every number by `check_bounds`.
     Fields may be bool, int, float, str, Path, Literal, tuple, dict, another Config,
     or any of these or None.
     """
@@ -52,10 +102,9 @@ class Config:
         fields = {f.name: hints[f.name] for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
         for key in values:
             if key not in fields:
-                near = difflib.get_close_matches(str(key), fields, n=1, cutoff=0)
                 raise ConfigError(
                     f"{where} must hold known settings only; got '{key}'. "
-                    f"Did you mean '{near[0]}'?"
+                    f"{_advice(str(key), fields, hints)}"
                 )
         prefix = f"{section}." if section else ""
         return cls(
@@ -104,6 +153,19 @@ class Config:
         text = yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
         with atomic_write(path, overwrite=overwrite) as temporary:
             temporary.write_text(text, encoding="utf-8")
+
+
+def _advice(key: str, fields: Iterable[str], hints: Mapping[str, Any]) -> str:
+    """Return which setting was meant, also one of a part; else which there are."""
+    names = {name: name for name in fields}
+    for part, hint in hints.items():
+        if isinstance(hint, type) and issubclass(hint, Config):
+            inner = dataclasses.fields(hint)  # type: ignore[arg-type]
+            names |= {f.name: f"{part}.{f.name}" for f in inner if f.name not in names}
+    near = difflib.get_close_matches(key, names, n=1, cutoff=_NEAR)
+    if near:
+        return f"Did you mean '{names[near[0]]}'?"
+    return f"Known are {', '.join(fields)}."
 
 
 def _plain(value: Any) -> Any:

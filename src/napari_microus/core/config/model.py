@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from napari_microus.core.config.base import Config, require
+from napari_microus.core.config.base import Bounds, Config, check_bounds, require
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,19 @@ class TransUNetConfig(Config):
             value = getattr(self, name)
             ok = 0 <= value < 1
             require(ok, f"{name} must be at least 0 and below 1", value, "Lower it.")
+        wide = ("hidden_size", "mlp_dim", "width", "conv_more_channels")
+        check_bounds(
+            self,
+            {
+                **dict.fromkeys((*wide, "decoder_channels"), Bounds(1, 65536)),
+                **dict.fromkeys(("num_heads", "num_layers"), Bounds(1, 256)),
+                **dict.fromkeys(("bottleneck_expansion", "block_units"), Bounds(1, 64)),
+                **dict.fromkeys(("dropout", "attention_dropout"), Bounds(0, 1)),
+                "image_size": Bounds(32, 4096),
+                "in_channels": Bounds(1, 3),
+                "num_skips": Bounds(0, 3),
+            },
+        )
 
     @classmethod
     def base(cls, **changes: Any) -> Self:
@@ -199,6 +212,9 @@ class BaselineConfig(Config):
             "spatial_dims must be 2 or 3",
             self.spatial_dims,
             "Frames have 2, volumes 3.",
+        )
+        check_bounds(
+            self, {"image_size": Bounds(32, 4096), "spatial_dims": Bounds(2, 3)}
         )
 
 

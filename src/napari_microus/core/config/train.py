@@ -7,9 +7,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from napari_microus.core.config.base import Config, require
+from napari_microus.core.config.base import Bounds, Config, check_bounds, require
 from napari_microus.core.config.model import ModelConfig
 from napari_microus.core.errors import ConfigError
+from napari_microus.core.hard_region import KERNEL_SIZES
+
+_COUNT = Bounds(1, 1e9)
+_NOT_NEGATIVE = Bounds(0, 1e9)
+_CHANCE = Bounds(0, 1)
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,21 @@ class DataConfig(Config):
         for name in ("unlabelled_batch", "consistency_weight"):
             value = getattr(self, name)
             require(value >= 0, f"{name} must not be negative", value, "Use 0.")
+        check_bounds(
+            self,
+            {
+                "fold": Bounds(0, 999),
+                "phantom_frames": _COUNT,
+                "phantom_val_cases": _COUNT,
+                "phantom_val_frames": _COUNT,
+                "phantom_seed": _NOT_NEGATIVE,
+                "unlabelled_batch": Bounds(0, 4096),
+                "consistency_weight": Bounds(0, 1000),
+                "phantom_share": Bounds(0, 1, is_high_open=True),
+                "samples_per_epoch": _COUNT,
+                "val_frames_per_case": _COUNT,
+            },
+        )
 
 
 @dataclass(frozen=True)
@@ -127,7 +147,7 @@ class LossConfig(Config):
     form: Literal["paper", "published_code"] = "paper"
     dice_weight: float = 0.0
     deep_supervision: bool = True
-    kernel_sizes: tuple[int, int, int, int] = (4, 3, 2, 1)
+    kernel_sizes: tuple[int, int, int, int] = KERNEL_SIZES
     label_downsampling: Literal["area", "published"] = "area"
 
     def __post_init__(self) -> None:
@@ -136,6 +156,16 @@ class LossConfig(Config):
         ok = self.hard_weight > 0
         require(ok, "hard_weight must be positive", self.hard_weight, "Raise it.")
         object.__setattr__(self, "kernel_sizes", tuple(self.kernel_sizes))
+        check_bounds(
+            self,
+            {
+                "hard_weight": Bounds(0, 1e6, is_low_open=True),
+                "alpha": _CHANCE,
+                "gamma": Bounds(0, 20),
+                "dice_weight": Bounds(0, 1000),
+                "kernel_sizes": Bounds(1, 224),
+            },
+        )
 
 
 @dataclass(frozen=True)
@@ -189,6 +219,19 @@ class OptimizerConfig(Config):
         ok = self.clip_norm is None or self.clip_norm > 0
         require(ok, "clip_norm must be positive or null", self.clip_norm, "Try 1.")
         object.__setattr__(self, "freeze", tuple(self.freeze))
+        check_bounds(
+            self,
+            {
+                "learning_rate": Bounds(0, 10, is_low_open=True),
+                "momentum": Bounds(0, 1, is_high_open=True),
+                "weight_decay": Bounds(0, 10),
+                "power": Bounds(0, 20),
+                "warmup_steps": _NOT_NEGATIVE,
+                "layer_decay": Bounds(0, 1, is_low_open=True),
+                "clip_norm": Bounds(0, 1e9, is_low_open=True),
+                "ema": Bounds(0, 1, is_high_open=True),
+            },
+        )
 
 
 @dataclass(frozen=True)
@@ -268,6 +311,20 @@ class AugmentConfig(Config):
             value = getattr(self, name)
             ok = 0 <= value < 1
             require(ok, f"{name} must be at least 0 and below 1", value, "Use 0.")
+        part = Bounds(0, 1, is_high_open=True)
+        check_bounds(
+            self,
+            {
+                **dict.fromkeys(("rotation_deg",), Bounds(0, 180)),
+                **dict.fromkeys(("scale", "shift", "aspect", "elastic"), part),
+                **dict.fromkeys(("flip_horizontal", "flip_vertical"), _CHANCE),
+                **dict.fromkeys(("texture", "bars", "shadow"), _CHANCE),
+                **dict.fromkeys(("resolution", "swap_annotators"), _CHANCE),
+                **dict.fromkeys(("contrast", "brightness", "speckle"), Bounds(0, 1)),
+                **dict.fromkeys(("gamma", "gain_curve"), Bounds(0, 5)),
+                "blur": _CHANCE,
+            },
+        )
 
 
 @dataclass(frozen=True)
@@ -368,6 +425,18 @@ class TrainConfig(Config):
         dims = self.model.spatial_dims
         require(ok, "Training works on frames", f"{dims}D", "Choose a 2D network.")
         require(self.seed >= 0, "seed must not be negative", self.seed, "Use 0.")
+        check_bounds(
+            self,
+            {
+                **dict.fromkeys(("epochs", "validate_every", "early_stop"), _COUNT),
+                **dict.fromkeys(("batch_size", "micro_batch"), Bounds(1, 1e6)),
+                "threads": Bounds(1, 4096),
+                "time_limit_s": Bounds(0, 1e9, is_low_open=True),
+                "checkpoint_s": Bounds(0, 1e9),
+                "seed": Bounds(0, 2**63 - 1),
+                "opening": Bounds(0, 224),
+            },
+        )
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], *, section: str = "") -> Self:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_microus.core.errors import InputError
+from napari_microus.core.io.alpha import stored_mask
 from napari_microus.core.io.colour import to_grey
-from napari_microus.core.io.read_errors import damaged
+from napari_microus.core.io.read_errors import damaged, heard
 from napari_microus.core.io.tiff import TIFF_SUFFIXES, read_tiff
 from napari_microus.core.volume import Volume
 
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 FRAME_SUFFIXES = (*PICTURE_SUFFIXES, *TIFF_SUFFIXES)
+
+# What people and tools put behind or before a frame's name for what is drawn on it.
+_ROLE = (
+    r"(cp_|gt_)?(masks?|seg(mentations?)?|labels?|annotations?|gt|groundtruth|"
+    r"ground_truth|outlines?|contours?|overlays?|pred(ictions?)?|prob(ability)?|"
+    r"expert|nonexpert|non_expert|capsule)"
+)
+_MASK_SUFFIX = re.compile(rf"[-_. ]{_ROLE}$")
+_MASK_PREFIX = re.compile(rf"^{_ROLE}[-_. ]")
 
 
 def natural_key(path: Path) -> tuple[Any, ...]:
@@ -42,16 +52,16 @@ def frames_in(folder: Path) -> list[Path]:
     return sorted(found, key=natural_key)
 
 
-def read_picture(path: Path, *, palette_as_labels: bool = False) -> Volume:
+def read_picture(path: Path, *, as_stored: bool = False) -> Volume:
     """Read a PNG, JPEG or BMP as one frame without geometry.
 
     Parameters
     ----------
     path : Path
         The file.
-    palette_as_labels : bool
-        Take a coloured palette's indices, which are the labels of a mask, for
-        intensities.
+    as_stored : bool
+        Take the values of a mask as they are stored: a palette's indices, and the
+        alpha channel where it alone tells the mask, see `stored_mask`.
 
     Raises
     ------
@@ -61,40 +71,59 @@ def read_picture(path: Path, *, palette_as_labels: bool = False) -> Volume:
     from PIL import Image
 
     try:
-        with Image.open(path, formats=("PNG", "JPEG", "BMP")) as picture:
-            pixels, notices = _pixels(picture, palette_as_labels)
+        with (
+            heard("PIL") as complaints,
+            Image.open(path, formats=("PNG", "JPEG", "BMP")) as picture,
+        ):
+            pixels, notices = _pixels(picture, as_stored, path)
+    except InputError:
+        raise
     except (
         *(OSError, EOFError, SyntaxError, ValueError, MemoryError, struct.error),
         Image.DecompressionBombError,
     ) as error:
-        raise damaged(path, path.suffix.lstrip(".").upper()) from error
+        raise damaged(path, path.suffix.lstrip(".").upper(), str(error)) from error
+    if complaints:
+        raise damaged(path, path.suffix.lstrip(".").upper(), complaints[0])
     volume = Volume.from_spacing(pixels[np.newaxis], (1.0, 1.0, 1.0))
     return Volume(volume.array, volume.affine, False, {"notices": notices})
 
 
-def read_frame(path: Path) -> Volume:
+def read_frame(path: Path, *, as_stored: bool = False) -> Volume:
     """Read a picture in any format as `read_picture` or `tiff.read_tiff` does."""
     if path.suffix.lower() in TIFF_SUFFIXES:
-        return read_tiff(path)
-    return read_picture(path)
+        return read_tiff(path, as_stored=as_stored)
+    return read_picture(path, as_stored=as_stored)
 
 
-def read_frames(paths: Sequence[Path]) -> Volume:
-    """Read pictures of one size as the frames of one scan, in the order given.
+def read_frames(paths: Sequence[Path], *, as_stored: bool = False) -> Volume:
+    """Read pictures of one size and type as the frames of one scan, in their order.
+
+    Masks that lie beside their frames, such as ``frame1_mask.png`` beside
+    ``frame1.png``, are left out with a notice.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The pictures.
+    as_stored : bool
+        As in `read_picture`.
 
     Raises
     ------
     InputError
-        If there is none, one holds several frames, or sizes differ.
+        If there is none, one holds several frames, two have one name, or sizes or
+        types differ.
     """
     if not paths:
         raise InputError(
             "A scan must have at least one frame; got none. Choose pictures "
             f"({', '.join(FRAME_SUFFIXES)})."
         )
+    paths, left_out = _without_masks(paths)
     read: list[Volume] = []
     for path in paths:
-        frame = read_frame(path)
+        frame = read_frame(path, as_stored=as_stored)
         if len(frame.array) != 1:
             raise InputError(
                 "Each picture of a folder must hold one frame; got "
@@ -107,8 +136,15 @@ def read_frames(paths: Sequence[Path]) -> Volume:
                 f"{frame.array[0].shape} in {path.name}. "
                 "Put scans in folders of their own."
             )
+        if read and frame.array.dtype != read[0].array.dtype:
+            raise InputError(
+                "Frames of a scan must have one kind of value; got "
+                f"{read[0].array.dtype} in {paths[0].name} and {frame.array.dtype} in "
+                f"{path.name}. Export them all alike."
+            )
         read.append(frame)
     notices = list(dict.fromkeys(n for f in read for n in f.metadata["notices"]))
+    notices = [*left_out, *notices]
     first = read[0]
     same = all(np.array_equal(frame.affine, first.affine) for frame in read)
     if not same:
@@ -122,23 +158,59 @@ def read_frames(paths: Sequence[Path]) -> Volume:
     )
 
 
-def _pixels(picture: Any, palette_as_labels: bool) -> tuple[NDArray[Any], list[str]]:
+def _pixels(
+    picture: Any, as_stored: bool, path: Path
+) -> tuple[NDArray[Any], list[str]]:
     if picture.mode == "1":
         return np.asarray(picture), []
     if picture.mode == "I" and picture.format == "PNG":
         # Older Pillow opens 16-bit grey as 32-bit.
         return np.asarray(picture).astype(np.uint16), []
     if picture.mode in ("P", "PA"):
-        grey, notices = to_grey(np.asarray(picture.convert("RGB")))
-        if notices and palette_as_labels:
-            return np.asarray(
-                picture.convert("P") if picture.mode == "PA" else picture
-            ), []
-        return grey, notices
+        if as_stored:
+            labels = picture.convert("P") if picture.mode == "PA" else picture
+            return np.asarray(labels), []
+        return to_grey(np.asarray(picture.convert("RGB")))
     if picture.mode in ("L", "F", "I", "I;16", "I;16B", "I;16L"):
         return np.asarray(picture), []
+    if as_stored and picture.mode in ("LA", "RGBA"):
+        return stored_mask(np.asarray(picture), path), []
     if picture.mode == "LA":
         return to_grey(np.asarray(picture))
     if picture.mode not in ("RGB", "RGBA"):
         picture = picture.convert("RGB")
     return to_grey(np.asarray(picture))
+
+
+def _without_masks(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Return the frames of a folder, and a sentence about masks beside them.
+
+    Raises
+    ------
+    InputError
+        If two pictures have one name and differ in the format alone.
+    """
+    stems: dict[str, Path] = {}
+    for path in paths:
+        other = stems.setdefault(path.stem.casefold(), path)
+        if other is not path:
+            raise InputError(
+                "Each frame of a folder must be there once; got "
+                f"{other.name} and {path.name}. Move one of them away."
+            )
+    masks = {
+        path
+        for path in paths
+        for bare in (
+            _MASK_SUFFIX.sub("", path.stem.casefold()),
+            _MASK_PREFIX.sub("", path.stem.casefold()),
+        )
+        if bare != path.stem.casefold() and bare in stems
+    }
+    if not masks:
+        return list(paths), []
+    named = sorted(path.name for path in masks)
+    return [path for path in paths if path not in masks], [
+        f"{len(named)} files that are named as masks of frames beside them were left "
+        f"out ({named[0]}{', …' if len(named) > 1 else ''})."
+    ]

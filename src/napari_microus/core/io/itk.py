@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_microus.core.errors import InputError
 from napari_microus.core.io.colour import to_grey
-from napari_microus.core.io.read_errors import damaged
+from napari_microus.core.io.nrrd import Header, check_meta_image, check_nrrd
+from napari_microus.core.io.read_errors import damaged, tells_damage
+from napari_microus.core.io.tiff import NO_FRAME_DISTANCE, UNKNOWN_UNIT
 from napari_microus.core.volume import Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -62,7 +65,35 @@ def read_itk(path: Path) -> Volume:
     image_io, kind = _READERS.get(path.suffix.lower(), ("GDCMImageIO", "DICOM"))
     reader.SetImageIO(image_io)
     reader.SetFileName(str(path))
-    return _volume(_execute(reader, path, kind), path)
+    image, notices = _execute(reader, path, kind)
+    checks = {"NRRD": check_nrrd, "MetaImage": check_meta_image}
+    header = checks[kind](path) if kind in checks else Header()
+    return _volume(image, path, header, notices)
+
+
+def read_itk_grid(
+    path: Path,
+) -> tuple[tuple[int, int, int], NDArray[np.float64], None] | None:
+    """Return shape (Z, Y, X) and affine of a header; None where it is no 3D image."""
+    sitk = simpleitk()
+    reader = sitk.ImageFileReader()
+    image_io, kind = _READERS[path.suffix.lower()]
+    reader.SetImageIO(image_io)
+    reader.SetFileName(str(path))
+    try:
+        with _warnings():
+            reader.ReadImageInformation()
+    except RuntimeError:
+        return None
+    if reader.GetDimension() != 3:
+        return None
+    header = (check_nrrd if kind == "NRRD" else check_meta_image)(path, inflate=False)
+    affine = _affine(reader)
+    if header.factors is None or np.array_equal(affine, np.diag([-1.0, -1.0, 1, 1])):
+        return None
+    affine[:3] *= header.factors[:, np.newaxis]
+    x, y, z = reader.GetSize()
+    return (z, y, x), affine, None
 
 
 def read_dicom_series(folder: Path) -> Volume:
@@ -83,7 +114,8 @@ def read_dicom_series(folder: Path) -> Volume:
     reader = sitk.ImageSeriesReader()
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileNames(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder)))
-    return _volume(_execute(reader, folder, "DICOM"), folder)
+    image, notices = _execute(reader, folder, "DICOM")
+    return _volume(image, folder, Header(), notices)
 
 
 def write_itk(
@@ -115,25 +147,66 @@ def write_itk(
         raise OSError("the disk is full or the file is protected") from error
 
 
-def _execute(reader: Any, path: Path, kind: str) -> Any:
+def _execute(reader: Any, path: Path, kind: str) -> tuple[Any, list[str]]:
+    """Return the image, and what ITK warned of while it read it.
+
+    Raises
+    ------
+    InputError
+        If it failed, or warned of damage or of missing parts.
+    """
+    with _warnings() as said:
+        try:
+            image = reader.Execute()
+        except (RuntimeError, MemoryError) as error:
+            raise damaged(path, kind) from error
+    for text in said:
+        if tells_damage(text):
+            raise damaged(path, kind, text)
+    return image, [f"ITK says: {text}" for text in said]
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """Collect ITK's warnings, which it would print."""
+    sitk = simpleitk()
+    said: list[str] = []
+
+    class Listener(sitk.LoggerBase):  # type: ignore[name-defined]
+        def DisplayWarningText(self, text: str) -> None:
+            said.append(" ".join(text.split("):", 1)[-1].split()))
+
+        def DisplayText(self, text: str) -> None:
+            """Drop what is no warning."""
+
+        DisplayErrorText = DisplayText
+        DisplayGenericOutputText = DisplayText
+        DisplayDebugText = DisplayText
+
+    listener = Listener()
+    before = listener.SetAsGlobalITKLogger()
     try:
-        return reader.Execute()
-    except (RuntimeError, MemoryError) as error:
-        raise damaged(path, kind) from error
+        yield said
+    finally:
+        before.SetAsGlobalITKLogger()
 
 
-def _volume(image: Any, path: Path) -> Volume:
+def _volume(image: Any, path: Path, header: Header, notices: list[str]) -> Volume:
     sitk = simpleitk()
     array = sitk.GetArrayFromImage(image)
     count = image.GetNumberOfComponentsPerPixel()
-    notices: list[str] = []
     if _is_segmentation(image) and (image.GetDimension() > 3 or count > 1):
         raise InputError(
             "The segments of a file must not overlap; got overlapping ones in "
             f"{path}. Export the one you need as a binary labelmap."
         )
-    if count in (3, 4):
-        array, notices = to_grey(array)
+    is_sequence = header.listed and count > 1
+    if is_sequence:
+        array = np.moveaxis(array, -1, 0)
+        array = array[:, 0] if array.ndim == 4 and array.shape[1] == 1 else array
+    elif count in (3, 4):
+        array, colour = to_grey(array)
+        notices = [*notices, *colour]
     elif count > 1:
         raise InputError(
             f"A scan must hold one intensity per pixel; got {count} in {path}. "
@@ -150,13 +223,22 @@ def _volume(image: Any, path: Path) -> Volume:
             f"{len(shape)} with shape {shape} in {path}. Save one scan of it alone."
         )
     affine = _affine(image)
+    # A header that names no size leaves ITK's identity.
+    has_geometry = not np.array_equal(affine, np.diag([-1.0, -1.0, 1.0, 1.0]))
+    if header.factors is None:
+        has_geometry = False
+        notices = [*notices, UNKNOWN_UNIT.format(header.unit)]
+    else:
+        affine[:3] *= header.factors[:, np.newaxis]
+    if has_geometry and len(array) > 1:
+        if is_sequence or not header.is_frame_distance_known:
+            affine[:3, 2] /= np.linalg.norm(affine[:3, 2])
+            notices = [*notices, NO_FRAME_DISTANCE]
     metadata: dict[str, Any] = {"notices": notices}
     if image.HasMetaDataKey("microus_description"):
         metadata["description"] = image.GetMetaData("microus_description")
     if _is_segmentation(image):
         metadata["labels"] = _segments(image)
-    # A header that names no size leaves ITK's identity.
-    has_geometry = not np.array_equal(affine, np.diag([-1.0, -1.0, 1.0, 1.0]))
     return Volume(array, affine, has_geometry, metadata)
 
 

@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_microus.core.errors import InputError
-from napari_microus.core.io.frames import PICTURE_SUFFIXES, read_picture
-from napari_microus.core.io.reading import read_volume, suffix_of
+from napari_microus.core.io.colour import CONVERTED
+from napari_microus.core.io.nifti import affines
+from napari_microus.core.io.reading import read_stored, suffix_of
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.core.mask import as_mask as mask_of
-from napari_microus.core.volume import Volume
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_microus.core.volume import Volume
+
 MASK_DESCRIPTION = "napari-microus mask"
 
+# A shorter shift is one of rounding.
+_SHOWN_SHIFT_MM = 1e-3
 # A mask has few values; a scan saved in its place has more than this.
 _MANY = 32
 
@@ -81,17 +85,13 @@ def read_labels(path: str | Path) -> Volume:
     InputError
         If the file cannot be read, or is a picture in true colour.
     """
-    path = Path(path)
-    volume = read_volume(path)
-    if suffix_of(path) not in PICTURE_SUFFIXES:
-        return volume
-    labels = read_picture(path, palette_as_labels=True)
-    if labels.metadata["notices"]:
+    volume = read_stored(path)
+    if CONVERTED in volume.metadata["notices"]:
         raise InputError(
             f"A mask must be grey or a palette of labels; got colour in {path}. "
             "Export the annotation alone, without the picture under it."
         )
-    return replace(labels, metadata=volume.metadata | labels.metadata)
+    return volume
 
 
 def as_mask(volume: Volume, *, label: int | None = None, name: str = "") -> Volume:
@@ -141,10 +141,9 @@ def placed_on(mask: Volume, grid: Volume) -> Volume:
     InputError
         If voxels of the mask do not lie on voxels of the grid.
     """
-    if mask.shares_grid(grid):
-        return replace(mask, affine=grid.affine, has_geometry=grid.has_geometry)
-    if mask.shape == grid.shape and not (mask.has_geometry and grid.has_geometry):
-        return replace(mask, affine=grid.affine, has_geometry=grid.has_geometry)
+    knows_both = mask.has_geometry and grid.has_geometry
+    if mask.shape == grid.shape and (not knows_both or _lies_over(mask, grid)):
+        return grid.like(mask.array, **mask.metadata)
     step = np.linalg.inv(grid.affine) @ mask.affine
     start = np.rint(step[:3, 3]).astype(int)
     whole = np.eye(4)
@@ -153,15 +152,68 @@ def placed_on(mask: Volume, grid: Volume) -> Volume:
     first = start[::-1]
     last = first + mask.shape
     fits = moved.shares_grid(mask) and (first >= 0).all() and (last <= grid.shape).all()
-    if not fits or not str(mask.metadata.get("source", "")).endswith(".seg.nrrd"):
+    if not fits or suffix_of(str(mask.metadata.get("source", ""))) != ".seg.nrrd":
         raise InputError(
             f"Mask and image must share a grid; got {mask.shape} with voxels of "
-            f"{_size(mask)} and {grid.shape} with {_size(grid)}. "
-            "Resample the mask first."
+            f"{_size(mask)} and {grid.shape} with {_size(grid)}"
+            f"{difference(mask, grid)}. Resample the mask first."
         )
     array = np.zeros(grid.shape, mask.array.dtype)
     array[tuple(slice(a, b) for a, b in zip(first, last, strict=True))] = mask.array
-    return Volume(array, grid.affine, grid.has_geometry, mask.metadata)
+    return grid.like(array, **mask.metadata)
+
+
+def _lies_over(mask: Volume, grid: Volume) -> bool:
+    """Return whether both lie at one place, by any form that the scan's file tells.
+
+    A program that believes the other form of a NIfTI file draws its masks there.
+    """
+    return any(
+        mask.shares_grid(replace(grid, affine=affine))
+        for affine in (grid.affine, *(affines(grid.place) if grid.place else ()))
+    )
+
+
+def difference(mask: Volume, grid: Volume) -> str:
+    """Return in words how two grids differ in place, "" where only in size.
+
+    Returns
+    -------
+    str
+        Such as ", turned by 3.0° and shifted by 1.2 mm".
+    """
+    if not (mask.has_geometry and grid.has_geometry):
+        return ""
+    axes = [
+        v.affine[:3, :3] / np.linalg.norm(v.affine[:3, :3], axis=0)
+        for v in (mask, grid)
+    ]
+    told = []
+    flipped = [
+        name
+        for name, one, other in zip(
+            ("columns", "rows", "frames"), axes[0].T, axes[1].T, strict=True
+        )
+        if one @ other < -0.5
+    ]
+    if flipped:
+        told.append(f"{' and '.join(flipped)} running the other way")
+    else:
+        cosine = (np.trace(axes[0].T @ axes[1]) - 1) / 2
+        angle = float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+        if angle > 0.05:
+            told.append(f"turned by {angle:.1f}°")
+    shift = float(np.linalg.norm(_centre(mask) - _centre(grid)))
+    if shift > _SHOWN_SHIFT_MM:
+        told.append(f"centres {shift:.4g} mm apart")
+    return f", {', '.join(told)}" if told else ""
+
+
+def _centre(volume: Volume) -> NDArray[np.float64]:
+    z, y, x = volume.shape
+    middle = np.array([(x - 1) / 2, (y - 1) / 2, (z - 1) / 2, 1.0])
+    centre: NDArray[np.float64] = (volume.affine @ middle)[:3]
+    return centre
 
 
 def _listed(values: Any) -> str:

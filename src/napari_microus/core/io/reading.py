@@ -89,28 +89,38 @@ def read_volume(path: str | Path | Sequence[str | Path]) -> Volume:
         scan; or if SimpleITK is needed and missing.
     """
     if isinstance(path, (str, Path)):
-        path = Path(path)
-        volume = _read(path)
-    else:
-        paths = sorted(map(Path, path), key=natural_key)
-        for one in paths:
-            _check_file(one)
-        volume = read_frames(paths)
-        path = paths[0].parent
+        return _told(_read(Path(path)), Path(path))
+    paths = sorted(map(Path, path), key=natural_key)
+    for one in paths:
+        _check_file(one)
+    return _told(read_frames(paths), paths[0].parent)
+
+
+def read_stored(path: str | Path) -> Volume:
+    """Read an annotation with the values that are stored in its file.
+
+    A scan's palette, inverted grey scale, transparency or scaling make intensities;
+    a mask's values are labels, whatever they would look like. See `read_volume` for
+    formats and errors.
+    """
+    return _told(_read(Path(path), as_stored=True), Path(path))
+
+
+def _told(volume: Volume, path: Path) -> Volume:
     notices = volume.metadata.get("notices", [])
     metadata = {**volume.metadata, "source": str(path), "notices": notices}
     return replace(volume, metadata=metadata)
 
 
-def _read(path: Path) -> Volume:
+def _read(path: Path, *, as_stored: bool = False) -> Volume:
     if path.is_dir():
-        return _read_folder(path)
+        return _read_folder(path, as_stored)
     _check_file(path)
     suffix = suffix_of(path)
     if suffix in NIFTI_SUFFIXES:
-        return read_nifti(path)
+        return read_nifti(path, as_stored=as_stored)
     if suffix in FRAME_SUFFIXES:
-        return read_frame(path)
+        return read_frame(path, as_stored=as_stored)
     if path.name.lower().endswith(READABLE) or _is_dicom(path):
         return read_itk(path)
     raise InputError(
@@ -119,7 +129,7 @@ def _read(path: Path) -> Volume:
     )
 
 
-def _read_folder(folder: Path) -> Volume:
+def _read_folder(folder: Path, as_stored: bool) -> Volume:
     try:
         frames, dicom = frames_in(folder), _dicom_in(folder)
     except OSError as error:
@@ -130,7 +140,7 @@ def _read_folder(folder: Path) -> Volume:
     if frames:
         for path in frames:
             _check_file(path)
-        return read_frames(frames)
+        return read_frames(frames, as_stored=as_stored)
     if dicom:
         return read_dicom_series(folder)
     raise InputError(

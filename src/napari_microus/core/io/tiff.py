@@ -7,23 +7,20 @@ not taken for a pixel size.
 
 from __future__ import annotations
 
-import logging
-import re
 import struct
 import zlib
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import numpy as np
 
 from napari_microus.core.errors import InputError
+from napari_microus.core.io.alpha import stored_mask
 from napari_microus.core.io.colour import to_grey
-from napari_microus.core.io.read_errors import damaged
+from napari_microus.core.io.read_errors import damaged, heard
 from napari_microus.core.volume import Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -33,6 +30,10 @@ TIFF_SUFFIXES = (".tif", ".tiff")
 NO_FRAME_DISTANCE = (
     "The file tells the pixel size but not the distance of the frames; 1 mm was "
     "taken. Do not rely on volumes."
+)
+
+UNKNOWN_UNIT = (
+    "The file's unit of length '{0}' is unknown; no size is in mm. Set the pixel size."
 )
 
 _MILLIMETRES = {
@@ -50,61 +51,74 @@ _DAMAGE = (
 )
 
 
-def read_tiff(path: Path) -> Volume:
+def read_tiff(path: Path, *, as_stored: bool = False) -> Volume:
     """Read a frame or a stack of frames.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    as_stored : bool
+        Take the values of a mask as they are stored: a palette's indices, and no
+        inversion of a grey scale. In files of one bit a pixel, white is 1.
 
     Raises
     ------
     InputError
-        If the file is damaged or foreign, or holds several stacks.
+        If the file is damaged or foreign, or holds several stacks, channels or
+        times.
     """
     import tifffile
 
     try:
-        with _complaints() as complaints, tifffile.TiffFile(path) as file:
-            series: Any = file.series[0]
-            if complaints:
-                raise ValueError(complaints[0])
+        with heard("tifffile") as complaints, tifffile.TiffFile(path) as file:
+            series: Any = _only_series(file, path)
             axes, page = series.axes, series.keyframe
-            pixels = _as_shown(_decoded(path, series), page)
+            pixels = _as_shown(_decoded(path, series), page, as_stored)
             planes = file.is_shaped and axes.startswith("S")
-            spacing = _spacing(file, page)
+            sizes = _sizes(file, page)
+            channels = _channel_names(file)
+    except InputError:
+        raise
     except _DAMAGE as error:
-        raise damaged(path, "TIFF") from error
+        raise damaged(path, "TIFF", str(error)) from error
     if complaints:
-        raise damaged(path, "TIFF")
-    array, notices = _frames(pixels, axes, planes, path)
-    if spacing is None:
+        raise damaged(path, "TIFF", complaints[0])
+    array, notices = _frames(pixels, axes, planes, channels, path)
+    if as_stored and page.extrasamples and axes.endswith("S"):
+        array, notices = stored_mask(pixels, path), []
+        array = array.reshape(-1, *array.shape[-2:])
+    if isinstance(sizes, str):
+        notices, sizes = [*notices, sizes], None
+    if sizes is None:
         plain = Volume.from_spacing(array, (1.0, 1.0, 1.0))
         return Volume(array, plain.affine, False, {"notices": notices})
-    z, y, x = spacing
+    z, y, x = sizes
     if z is None and len(array) > 1:
         notices = [*notices, NO_FRAME_DISTANCE]
     volume = Volume.from_spacing(array, (z or 1.0, y, x))
     return Volume(array, volume.affine, True, {"notices": notices})
 
 
-@contextmanager
-def _complaints() -> Iterator[list[str]]:
-    """Collect what tifffile logs about a cut file, for which it raises nothing."""
-    kept: list[str] = []
+def _only_series(file: Any, path: Path) -> Any:
+    """Return the file's one series.
 
-    class Listener(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            text = record.getMessage()
-            if re.search(r"corrupted|invalid page offset|invalid value offset", text):
-                kept.append(text)
-
-    logger = logging.getLogger("tifffile")
-    listener, propagate = Listener(), logger.propagate
-    others = logger.handlers[:]
-    logger.handlers[:] = [listener]
-    logger.propagate = False
-    try:
-        yield kept
-    finally:
-        logger.handlers[:] = others
-        logger.propagate = propagate
+    Raises
+    ------
+    InputError
+        If there are several: a preview, other sizes or other types in one file.
+    """
+    series = file.series
+    if len(series) > 1:
+        told = ", ".join(
+            f"{one.axes} {' × '.join(map(str, one.shape))} {one.dtype}"
+            for one in series[:4]
+        )
+        raise InputError(
+            f"A TIFF must hold one stack of frames; got {len(series)} ({told}) in "
+            f"{path}. Save the one you need alone."
+        )
+    return series[0]
 
 
 def _decoded(path: Path, series: Any) -> NDArray[Any]:
@@ -121,21 +135,39 @@ def _decoded(path: Path, series: Any) -> NDArray[Any]:
     return np.stack(frames).reshape(series.shape)
 
 
-def _as_shown(pixels: NDArray[Any], page: Any) -> NDArray[Any]:
+def _as_shown(pixels: NDArray[Any], page: Any, as_stored: bool) -> NDArray[Any]:
     """Apply a palette, and turn pictures whose zero is white."""
     name = getattr(page.photometric, "name", "")
+    if name == "MINISWHITE" and pixels.dtype == bool:
+        return ~pixels  # one bit a pixel tells black and white, not a value
+    if as_stored:
+        return pixels
     if name == "PALETTE" and page.colormap is not None:
         colours = np.moveaxis(page.colormap[:, pixels], 0, -1)
         grey = [np.array_equal(colours[..., 0], colours[..., i]) for i in (1, 2)]
         colours = (colours // 257).astype(np.uint8)
         return colours[..., 0] if all(grey) else to_grey(colours)[0]
-    if name == "MINISWHITE" and pixels.dtype != bool:
+    if name == "MINISWHITE":
         return np.iinfo(pixels.dtype).max - pixels
     return pixels
 
 
+def _channel_names(file: Any) -> list[str]:
+    """Return what OME calls the channels; empty where they have no names."""
+    if not file.is_ome:
+        return []
+    root = ElementTree.fromstring(file.ome_metadata)
+    channels = [e for e in root.iter() if e.tag.endswith("}Channel")]
+    names = [e.get("Name", "") for e in channels]
+    return names if any(names) else []
+
+
 def _frames(
-    pixels: NDArray[Any], axes: str, planes: bool, path: Path
+    pixels: NDArray[Any],
+    axes: str,
+    planes: bool,
+    channels: list[str],
+    path: Path,
 ) -> tuple[NDArray[Any], list[str]]:
     """Return (Z, Y, X) of pixels whose axes tifffile names."""
     notices: list[str] = []
@@ -145,11 +177,22 @@ def _frames(
     elif "S" in axes:
         pixels, notices = to_grey(np.moveaxis(pixels, axes.index("S"), -1))
         axes = axes.replace("S", "")
+    count = pixels.shape[axes.index("C")] if "C" in axes else 1
+    if count > 1:
+        if not _is_colour(count, channels, pixels.dtype):
+            named = f" ({', '.join(channels)})" if channels else ""
+            raise InputError(
+                "A TIFF must hold one channel, or red, green and blue; got "
+                f"{count} channels{named} in {path}. Save one channel alone."
+            )
+        pixels, notices = to_grey(np.moveaxis(pixels, axes.index("C"), -1))
+        axes = axes.replace("C", "")
     shape = pixels.shape
     if pixels.size == 0:
         raise damaged(path, "TIFF")
-    frames = [n for n, axis in zip(shape, axes, strict=True) if axis not in "YX"]
-    if sum(n > 1 for n in frames) > 1 or axes[-2:] != "YX":
+    several = [axis for n, axis in zip(shape, axes, strict=True) if n > 1]
+    frames = [axis for axis in several if axis not in "YX"]
+    if len(frames) > 1 or axes[-2:] != "YX":
         raise InputError(
             "A TIFF must hold one stack of frames; got axes "
             f"{axes} with shape {shape} in {path}. Save one channel and time alone."
@@ -157,30 +200,54 @@ def _frames(
     return pixels.reshape(-1, *shape[-2:]), notices
 
 
-def _spacing(file: Any, page: Any) -> tuple[float | None, float, float] | None:
-    """Return (z, y, x) in mm as far as the file tells it."""
+def _is_colour(count: int, channels: list[str], dtype: np.dtype[Any]) -> bool:
+    """Return whether channels are those of a colour picture."""
+    if count != 3 or dtype != np.uint8:
+        return False
+    names = [name.strip().lower() for name in channels]
+    return not names or names in (["red", "green", "blue"], ["r", "g", "b"])
+
+
+def _sizes(file: Any, page: Any) -> tuple[float | None, float, float] | str | None:
+    """Return (z, y, x) in mm as far as the file tells it, or why it does not."""
     if file.is_ome:
-        return _ome_spacing(file.ome_metadata)
+        return _ome_sizes(file.ome_metadata)
     per_unit = _resolution(page)
     if per_unit is None:
         return None
     y, x = (1 / value for value in per_unit)
     if file.is_imagej:
-        told = file.imagej_metadata or {}
-        unit = (
-            str(told.get("unit", ""))
-            .encode("latin-1", "ignore")
-            .decode("unicode_escape", "ignore")
-        )
-        factor = _MILLIMETRES.get(unit.strip().lower())
-        if factor is None:
-            return None
-        z = told.get("spacing")
-        return (float(z) * factor if z else None), y * factor, x * factor
+        return _imagej_sizes(file.imagej_metadata or {}, y, x)
     unit_tag = page.tags.get("ResolutionUnit")
     if unit_tag is None or int(unit_tag.value) != 3:  # 3 is centimetre
         return None
     return None, y * 10, x * 10
+
+
+def _imagej_sizes(
+    told: dict[str, Any], y: float, x: float
+) -> tuple[float | None, float, float] | str | None:
+    """Return sizes in mm; ImageJ names units for y and z where they are not x's."""
+    unit = _imagej_unit(told, "unit")
+    if unit in ("", "pixel", "pixels"):
+        return None
+    names = {
+        "x": unit,
+        "y": _imagej_unit(told, "yunit") or unit,
+        "z": _imagej_unit(told, "zunit") or unit,
+    }
+    for name in names.values():
+        if name not in _MILLIMETRES:
+            return UNKNOWN_UNIT.format(name)
+    factors = {axis: _MILLIMETRES[name] for axis, name in names.items()}
+    z = told.get("spacing")
+    z_mm = float(z) * factors["z"] if z else None
+    return z_mm, y * factors["y"], x * factors["x"]
+
+
+def _imagej_unit(told: dict[str, Any], key: str) -> str:
+    escaped = str(told.get(key, "")).encode("latin-1", "ignore")
+    return escaped.decode("unicode_escape", "ignore").strip().lower()
 
 
 def _resolution(page: Any) -> tuple[float, float] | None:
@@ -194,7 +261,7 @@ def _resolution(page: Any) -> tuple[float, float] | None:
     return values[0], values[1]
 
 
-def _ome_spacing(xml: str) -> tuple[float | None, float, float] | None:
+def _ome_sizes(xml: str) -> tuple[float | None, float, float] | str | None:
     pixels = next(
         (e for e in ElementTree.fromstring(xml).iter() if e.tag.endswith("}Pixels")),
         None,
@@ -205,8 +272,11 @@ def _ome_spacing(xml: str) -> tuple[float | None, float, float] | None:
     for axis in "ZYX":
         size = pixels.get(f"PhysicalSize{axis}")
         unit = pixels.get(f"PhysicalSize{axis}Unit", "µm")
-        if size and float(size) > 0 and unit in _MILLIMETRES:
-            sizes[axis] = float(size) * _MILLIMETRES[unit]
+        if not size or not float(size) > 0:
+            continue
+        if unit not in _MILLIMETRES:
+            return UNKNOWN_UNIT.format(unit)
+        sizes[axis] = float(size) * _MILLIMETRES[unit]
     if "Y" not in sizes or "X" not in sizes:
         return None
     return sizes.get("Z"), sizes["Y"], sizes["X"]

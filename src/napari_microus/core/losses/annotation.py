@@ -49,19 +49,23 @@ def read_annotation(
     nonexpert: Tensor | None,
     *,
     channels: Sequence[int] = (1,),
+    refuse_raw: bool = False,
 ) -> Annotation:
     """Check the shapes of a loss's arguments and read its masks.
 
     Only shapes and kinds are checked: looking at values would wait for the
-    device. A pixel is foreground where its mask is exactly 1, is ignored where
-    either mask is 255, and is background otherwise. No non-expert mask means
+    device. With ``refuse_raw`` values on a CPU are looked at, where that costs
+    nothing: a mask of 0 and 255 alone would count nowhere. A pixel is foreground
+    where its mask is exactly 1, is ignored where either mask is 255, and is
+    background otherwise. No non-expert mask means
     that the second annotator agrees with the expert everywhere.
 
     Raises
     ------
     InputError
         If ``logits`` is not a floating tensor (B, C, H, W) or (B, C, D, H, W)
-        with C among ``channels``, or a mask is not (B, 1, ...) of its size.
+        with C among ``channels``, or a mask is not (B, 1, ...) of its size, or
+        with ``refuse_raw`` holds 0 and 255 and no 1.
     """
     if logits.ndim not in (4, 5) or logits.shape[1] not in channels:
         allowed = " or ".join(str(count) for count in channels)
@@ -81,6 +85,8 @@ def read_annotation(
                 f"The {name} mask must have shape {tuple(expected)} to fit the "
                 f"logits; got {tuple(mask.shape)}. Resize or reshape it first."
             )
+        if refuse_raw and mask is not None:
+            _refuse_raw(mask, name)
     counted = ~_holds(expert, IGNORE_VALUE)
     foreground = _holds(expert, 1)
     if nonexpert is None:
@@ -108,6 +114,18 @@ def region_weight(
     """
     extra = to_number(hard, counted.dtype).mul_(hard_weight - easy_weight)
     return counted.mul_(easy_weight).add_(extra)
+
+
+def _refuse_raw(mask: Tensor, name: str) -> None:
+    if mask.device.type != "cpu" or mask.dtype == torch.bool:
+        return
+    ignored = _holds(mask, IGNORE_VALUE)
+    is_raw = bool(ignored.any()) and not bool(_holds(mask, 1).any())
+    if is_raw and not bool(ignored.all()):
+        raise InputError(
+            f"The {name} mask must hold 1 where the object is; got 0 and 255 alone, "
+            "and 255 is ignored. Read it with core.io.read_mask, or divide it by 255."
+        )
 
 
 def _holds(mask: Tensor, value: int) -> Tensor:

@@ -20,9 +20,14 @@ class AnnotationLoss(nn.Module, ABC):
     ----------
     channels : tuple of int
         How many logits a pixel may have.
+    refuses_raw : bool
+        Whether masks on a CPU that hold 0 and 255 and no 1 are refused: as a rule
+        they are pictures, whose 255 would be ignored. Training switches it off: its
+        masks were read as such, and all that was drawn in a batch may be undecided.
     """
 
     channels: ClassVar[tuple[int, ...]] = (1,)
+    refuses_raw: bool = True
 
     def forward(
         self, logits: Tensor, expert: Tensor, nonexpert: Tensor | None = None
@@ -46,9 +51,15 @@ class AnnotationLoss(nn.Module, ABC):
         Raises
         ------
         InputError
-            If the shapes do not fit each other.
+            If the shapes do not fit each other, or see ``refuses_raw``.
         """
-        annotation = read_annotation(logits, expert, nonexpert, channels=self.channels)
+        annotation = read_annotation(
+            logits,
+            expert,
+            nonexpert,
+            channels=self.channels,
+            refuse_raw=self.refuses_raw,
+        )
         return self.loss(in_full_precision(logits), annotation)
 
     @abstractmethod

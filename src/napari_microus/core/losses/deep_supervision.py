@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_microus.core.errors import ConfigError, InputError
-from napari_microus.core.hard_region import check_kernel_size
+from napari_microus.core.hard_region import KERNEL_SIZES, check_kernel_size
 from napari_microus.core.mask import IGNORE_VALUE
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class DeepSupervision(nn.Module):
     def __init__(
         self,
         criterion: nn.Module,
-        kernel_sizes: Sequence[int] = (4, 3, 2, 1),
+        kernel_sizes: Sequence[int] = KERNEL_SIZES,
         label_downsampling: Literal["area", "published"] = "area",
     ) -> None:
         super().__init__()

@@ -130,34 +130,32 @@ def evaluate_case(
     spacing = read_spacing(spacing_mm, pair[0].ndim)
     for mask, name in zip(pair, ("prediction", "reference"), strict=True):
         _check_values(mask, name)
-    first, second, ignored = _decide(*pair)
-    volume = _scores(first, second, ignored, spacing)
-    if first.ndim == 2:
-        has_both = bool(first.any() and second.any())
+    volume, has_both = _scores(*pair, spacing)
+    if pair[0].ndim == 2:
         frames = [FrameScores(**vars(volume), frame=0, has_both=has_both)]
     else:
-        frames = [
-            FrameScores(
-                **vars(
-                    _scores(
-                        first[z],
-                        second[z],
-                        None if ignored is None else ignored[z],
-                        spacing[1:],
-                    )
-                ),
-                frame=z,
-                has_both=bool(first[z].any() and second[z].any()),
-            )
-            for z in range(len(first))
-        ]
+        frames = []
+        for z, (first, second) in enumerate(zip(*pair, strict=True)):
+            scores, has_both = _scores(first, second, spacing[1:])
+            frames.append(FrameScores(**vars(scores), frame=z, has_both=has_both))
+    ignored = (pair[0] == IGNORE_VALUE) | (pair[1] == IGNORE_VALUE)
     return CaseScores(
         frames=tuple(frames),
         mean=mean_scores([row for row in frames if row.has_both]),
         volume=volume,
         spacing_mm=spacing,
-        ignored_voxels=0 if ignored is None else int(np.count_nonzero(ignored)),
+        ignored_voxels=int(np.count_nonzero(ignored)),
     )
+
+
+def is_missed(case: CaseScores) -> bool:
+    """Return whether one mask of a case shows the object and the other nowhere."""
+    return case.volume.dice == 0 and not any(row.has_both for row in case.frames)
+
+
+def one_sided_frames(case: CaseScores) -> int:
+    """Return in how many frames one mask alone shows the object."""
+    return sum(row.dice == 0 and not row.has_both for row in case.frames)
 
 
 def mean_scores(rows: Sequence[Scores]) -> Scores:
@@ -171,14 +169,26 @@ def mean_scores(rows: Sequence[Scores]) -> Scores:
 
 
 def _scores(
-    prediction: NDArray[np.bool_],
-    reference: NDArray[np.bool_],
-    ignored: NDArray[np.bool_] | None,
+    prediction: NDArray[Any],
+    reference: NDArray[Any],
     spacing_mm: tuple[float, ...],
-) -> Scores:
-    overlap = count_overlap(prediction, reference, ignored)
-    distances = surface_distances(prediction, reference, spacing_mm)
-    return Scores(
+) -> tuple[Scores, bool]:
+    """Return the metrics of two masks, and whether both show the object.
+
+    Where a mask shows it in undecided pixels alone, it has no surface of its own and
+    there is no distance.
+    """
+    drawn = [bool((mask == 1).any()) for mask in (prediction, reference)]
+    ignored = (prediction == IGNORE_VALUE) | (reference == IGNORE_VALUE)
+    first, second = prediction == 1, reference == 1
+    if ignored.any():
+        first, second = settle(prediction, reference)
+    overlap = count_overlap(first, second, ignored if ignored.any() else None)
+    is_open = not all(drawn) and first.any() and second.any()
+    if is_open:
+        first = second = np.zeros_like(first)
+    distances = surface_distances(first, second, spacing_mm)
+    scores = Scores(
         dice=overlap.dice,
         jaccard=overlap.jaccard,
         hd95_mm=distances.percentile(95),
@@ -188,16 +198,7 @@ def _scores(
         specificity=overlap.specificity,
         precision=overlap.precision,
     )
-
-
-def _decide(
-    prediction: NDArray[Any], reference: NDArray[Any]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_] | None]:
-    """Return both masks as bool and the voxels that count nowhere, if any."""
-    ignored = (prediction == IGNORE_VALUE) | (reference == IGNORE_VALUE)
-    if not ignored.any():
-        return prediction.astype(np.bool_), reference.astype(np.bool_), None
-    return *settle(prediction, reference), ignored
+    return scores, bool(first.any() and second.any())
 
 
 def _check_values(mask: NDArray[Any], name: str) -> None:

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 from napari_microus.core.errors import InputError, OutputError
 from napari_microus.core.events import Event, Finished, Notice, Progress
 from napari_microus.core.files import atomic_write
+from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.core.metrics.case import (
     CaseScores,
     Scores,
     evaluate_case,
+    is_missed,
     mean_scores,
+    one_sided_frames,
 )
 
 if TYPE_CHECKING:
@@ -27,6 +30,12 @@ if TYPE_CHECKING:
 
 DISTANCES = ("hd95_mm", "hd_mm", "assd_mm")
 TABLES = (".csv", ".json")
+
+RULE = (
+    "The mean over frames takes the frames in which both masks show the object, as "
+    "the papers do. A case that only one of them shows counts as Dice 0 and has no "
+    "distance."
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,8 @@ class Evaluation:
     cases : dict of str to CaseScores
         By the case's name, in natural order.
     mean : Scores
-        Mean over cases of their means over frames, as the papers' tables end.
+        Mean over cases of their means over frames, as the papers' tables end; a
+        missed case counts as Dice 0.
     volume_mean : Scores
         Mean over cases of their volume scores.
     has_geometry : bool
@@ -51,11 +61,41 @@ class Evaluation:
     volume_mean: Scores
     has_geometry: bool
 
+    @property
+    def cases_in_mean(self) -> dict[str, int]:
+        """How many cases each metric of ``mean`` is a mean over."""
+        counted = [_counted(case) for case in self.cases.values()]
+        return {
+            column.name: sum(
+                not math.isnan(getattr(row, column.name)) for row in counted
+            )
+            for column in dataclasses.fields(Scores)
+        }
+
+    @property
+    def foot(self) -> list[str]:
+        """Sentences about what the means are over."""
+        dice, hd95 = (self.cases_in_mean[name] for name in ("dice", "hd95_mm"))
+        total = len(self.cases)
+        missed = sum(map(is_missed, self.cases.values()))
+        lone = sum(map(one_sided_frames, self.cases.values()))
+        said = [RULE]
+        if total > 1:
+            said.append(
+                f"Dice: mean over {dice} of {total} cases ({missed} missed); "
+                f"distances: over {hd95} of {total}."
+            )
+        if lone:
+            said.append(f"Only one mask shows the object in {lone} frames.")
+        return said
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data ready for JSON; NaN becomes None."""
         return {
             "distance_unit": "mm" if self.has_geometry else "pixel",
             "case_mean": _plain(self.mean),
+            "cases_in_mean": {**self.cases_in_mean, "of": len(self.cases)},
+            "rule": RULE,
             "volume": _plain(self.volume_mean),
             "cases": {name: case.to_dict() for name, case in self.cases.items()},
         }
@@ -111,6 +151,12 @@ def evaluate_files(
             has_geometry = False
             scores = _without_volume_distances(scores)
         cases[name] = scores
+        for path, mask in ((ours, first), (theirs, second)):
+            if (mask.array == IGNORE_VALUE).any() and not (mask.array == 1).any():
+                yield Notice(
+                    f"{path.name}: all of the object is undecided (255), so there is "
+                    "nothing to measure. Where 255 is the object, save it as 1."
+                )
         yield Progress(done, total, unit="cases", message=name)
     if not has_geometry:
         yield Notice(
@@ -119,7 +165,7 @@ def evaluate_files(
         )
     evaluation = Evaluation(
         cases,
-        mean=mean_scores([case.mean for case in cases.values()]),
+        mean=mean_scores([_counted(case) for case in cases.values()]),
         volume_mean=mean_scores([case.volume for case in cases.values()]),
         has_geometry=has_geometry,
     )
@@ -207,6 +253,13 @@ def _without_volume_distances(scores: CaseScores) -> CaseScores:
     return dataclasses.replace(
         scores, volume=dataclasses.replace(scores.volume, **unknown)
     )
+
+
+def _counted(case: CaseScores) -> Scores:
+    """Return what a case counts as in the mean over cases."""
+    if not is_missed(case):
+        return case.mean
+    return dataclasses.replace(case.mean, dice=0.0, jaccard=0.0, sensitivity=0.0)
 
 
 def _plain(scores: Scores) -> dict[str, Any]:

@@ -114,7 +114,7 @@ class TrainingProcess:
     def failure_message(self) -> str:
         """Return one sentence on why the process failed, or nothing."""
         code = self._process.poll()
-        if code in (None, 0, 130):
+        if code in (None, 0, 130, 143):
             return ""
         failed, last = read_console(self.run, self._said_from)
         if failed:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_microus.core.errors import MicroUSError
 from napari_microus.core.files import atomic_write
+from napari_microus.core.hard_region import KERNEL_SIZES
 from napari_microus.core.runs.folder import RunStatus, list_runs
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _MOST_STUDIES = 10
+_KERNEL = "kernel_sizes.json"
 
 
 class Workspace:
@@ -48,6 +54,24 @@ class Workspace:
         path = self.folder / "studies.json"
         with atomic_write(path, overwrite=True) as temporary:
             temporary.write_text(json.dumps(names), encoding="utf-8")
+
+    def hand_kernel_sizes(self, sizes: Sequence[int]) -> None:
+        """Keep the hard region's kernels for the next run, see `take_kernel_sizes`."""
+        path = self.folder / _KERNEL
+        with atomic_write(path, overwrite=True) as temporary:
+            temporary.write_text(json.dumps(list(sizes)), encoding="utf-8")
+
+    def take_kernel_sizes(self) -> list[int] | None:
+        """Return what was handed over since it was last taken, None if nothing."""
+        path = self.folder / _KERNEL
+        try:
+            sizes = json.loads(path.read_text(encoding="utf-8"))
+            path.unlink()
+        except (OSError, ValueError):
+            return None
+        is_list = isinstance(sizes, list) and len(sizes) == len(KERNEL_SIZES)
+        whole = is_list and all(isinstance(one, int) and one > 0 for one in sizes)
+        return sizes if whole else None
 
     def runs_folder(self, study: Path | None) -> Path:
         """Return where the runs on a study lie, or those on phantoms."""

@@ -61,7 +61,14 @@ def _check_case(
             ", which counts as another patient." if apart else "."
         )
         findings.append(Finding("error" if apart else "warning", case.case, message))
-    if scan.array.min() == scan.array.max():
+    if scan.array.dtype.kind == "f" and not np.isfinite(scan.array).all():
+        count = int(np.count_nonzero(~np.isfinite(scan.array)))
+        message = (
+            f"Its image must hold finite numbers; got {count} pixels that are NaN or "
+            "infinite. Export it again, or replace them."
+        )
+        findings.append(Finding("error", case.case, message))
+    elif scan.array.min() == scan.array.max():
         message = "Its image holds one intensity only."
         findings.append(Finding("error", case.case, message))
     if not case.expert:
@@ -77,18 +84,11 @@ def _check_case(
 def _check_mask(
     study: Study, case: StudyCase, name: str, file: str, scan: Volume
 ) -> list[Finding]:
-    from napari_microus.core.io import read_mask
-
     try:
         mask = study.read_mask(case, file, scan)
-        placed = read_mask(study.path(file))
     except InputError as error:
         return [Finding("error", case.case, str(error))]
     findings = []
-    known = placed.has_geometry and scan.has_geometry
-    if known and not placed.shares_grid(scan):
-        message = f"The {name} mask has the image's size but lies elsewhere."
-        findings.append(Finding("warning", case.case, message))
     if not (mask.array == 1).any():
         message = f"The {name} mask is empty on every frame."
         findings.append(Finding("warning", case.case, message))

@@ -13,15 +13,22 @@ from napari_microus.core.io import is_readable, stem_of
 from napari_microus.core.study.manifest import SPLITS, Study, StudyCase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-Layout = Literal["auto", "micro-us", "nnu-net", "folders"]
+Layout = Literal["auto", "micro-us", "nnu-net", "folders", "cases"]
 _MICRO_US = "micro_ultrasound_scans"
 # The number that ends a file's name, with the suffix of a repeated scan.
 _NUMBER = re.compile(r"(\d+)((?:_\d+)*)$")
+_SCAN_NAMES = ("scan", "image")
 _IMAGE_FOLDERS = ("images", "image", "scans", "frames")
 _EXPERT_FOLDERS = ("masks", "labels", "expert", "annotations", "mask", "label")
 _NONEXPERT_FOLDERS = ("nonexpert", "non_expert", "nonexpert_masks", "non-expert")
+_EACH_A_PATIENT = (
+    "Each of the {0} files counts as a patient of its own. Where one patient has "
+    "several, name a pattern whose first group is the patient (--patient-pattern "
+    "'(.+)_\\d+' for p07_2.nii.gz): else one patient may be learnt from and validated "
+    "on."
+)
 _PATIENT_COLUMNS = ("patient", "exam", "subject", "case")
 
 
@@ -39,11 +46,12 @@ def import_folder(
     study : Study
         Takes the cases and is saved.
     source : path
-        One of three layouts: the public micro-ultrasound dataset
+        One of four layouts: the public micro-ultrasound dataset
         (``train/micro_ultrasound_scans`` …), nnU-Net's (``imagesTr``,
         ``labelsTr``), or plain folders (``images`` and ``masks``, and
         ``nonexpert`` where there is one, files of equal names) with an optional
-        ``split.csv`` of file, patient (or exam) and split.
+        ``split.csv`` of file, patient (or exam) and split, or a folder for each case
+        with ``scan``, ``expert`` and ``nonexpert``, as ``phantom`` writes them.
     layout : str
         "auto" looks which one it is.
     patient_pattern : str, optional
@@ -66,10 +74,15 @@ def import_folder(
     notices: list[str] = []
     if layout == "micro-us":
         cases = _micro_us(source, notices)
+    elif layout == "cases":
+        cases = _cases(source, patient_of)
     elif layout == "nnu-net":
         cases = _nnu_net(source, patient_of, notices)
     else:
         cases = _folders(source, patient_of, notices, patient_pattern is None)
+    if layout in ("nnu-net", "cases") and patient_pattern is None and len(cases) > 1:
+        notices.append(_EACH_A_PATIENT.format(len(cases)))
+    _check_places(cases)
     if not cases:
         raise InputError(
             f"The folder must hold images of the layout '{layout}'; got none in "
@@ -85,6 +98,31 @@ def import_folder(
     return [*notices, f"{len(fresh)} cases of {patients} patients were added."]
 
 
+def _check_places(cases: Sequence[StudyCase]) -> None:
+    """Refuse masks that lie elsewhere than their images, from the headers alone."""
+    from napari_microus.core.io.headers import read_grid
+    from napari_microus.core.io.masks import placed_on
+
+    wrong = []
+    for case in cases:
+        scan = read_grid(Path(case.image))
+        if scan is None:
+            continue
+        masks = (case.expert, case.nonexpert, *case.annotators.values())
+        for file in filter(None, masks):
+            mask = read_grid(Path(file))
+            try:
+                if mask is not None:
+                    placed_on(mask, scan)
+            except InputError as error:
+                wrong.append(f"{Path(file).name}: {error}")
+    if wrong:
+        raise InputError(
+            f"{len(wrong)} masks do not lie on their images, and nothing was added. "
+            f"The first is {wrong[0]}"
+        )
+
+
 def _recognise(source: Path) -> Layout:
     if any((source / part / _MICRO_US).is_dir() for part in ("train", "test")):
         return "micro-us"
@@ -92,9 +130,12 @@ def _recognise(source: Path) -> Layout:
         return "nnu-net"
     if _first_folder(source, _IMAGE_FOLDERS) is not None:
         return "folders"
+    if any(_named(folder, _SCAN_NAMES) for folder in _subfolders(source)):
+        return "cases"
     raise InputError(
         "The folder must have a known layout (train/micro_ultrasound_scans, imagesTr, "
-        f"or images and masks); got {source}. Rename its folders."
+        "images and masks, or a folder for each case with scan and expert); got "
+        f"{source}. Rename its folders."
     )
 
 
@@ -157,6 +198,32 @@ def _nnu_net(
     return cases
 
 
+def _cases(source: Path, patient_of: Mapping[str, str] | _Pattern) -> list[StudyCase]:
+    """List folders of one case each."""
+    cases = []
+    for folder in _subfolders(source):
+        scan = _named(folder, _SCAN_NAMES)
+        if scan:
+            expert = _named(folder, ("expert", "mask", "label", "annotation"))
+            nonexpert = _named(folder, ("nonexpert", "non_expert", "non-expert"))
+            name = folder.name
+            cases.append(StudyCase(name, patient_of[name], scan, expert, nonexpert))
+    return cases
+
+
+def _subfolders(source: Path) -> list[Path]:
+    if not source.is_dir():
+        return []
+    found = [path for path in source.iterdir() if path.is_dir()]
+    return sorted(path for path in found if not path.name.startswith("."))
+
+
+def _named(folder: Path, stems: Sequence[str]) -> str:
+    """Return the file of one of these names, "" if there is none."""
+    files = {stem_of(path).lower(): str(path) for path in _files(folder)}
+    return next((files[stem] for stem in stems if stem in files), "")
+
+
 def _folders(
     source: Path,
     patient_of: Mapping[str, str] | _Pattern,
@@ -170,7 +237,7 @@ def _folders(
     nonexperts = _by_stem(_first_folder(source, _NONEXPERT_FOLDERS))
     table = _read_table(source / "split.csv")
     if not table and tell_patients:
-        notices.append("Every file counts as a patient; name a pattern to change it.")
+        notices.append(_EACH_A_PATIENT.format(len(_files(images))))
     cases = []
     for path in _files(images):
         stem = stem_of(path)

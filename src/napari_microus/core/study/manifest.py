@@ -292,16 +292,19 @@ class Study:
         return scan, expert, self.read_mask(case, case.nonexpert, scan)
 
     def read_mask(self, case: StudyCase, file: str, scan: Volume) -> Volume:
-        """Read one of a case's masks and insist that it lies on the scan's grid."""
+        """Read one of a case's masks and insist that it lies on the scan's grid.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read or lies elsewhere, with the case's name.
+        """
         from napari_microus.core.io import read_mask
 
-        mask = read_mask(self.path(file))
-        if mask.shape != scan.shape:
-            raise InputError(
-                f"Mask and image must share a grid; got {mask.shape} and {scan.shape} "
-                f"in case '{case.case}' ({file}). Resample the mask first."
-            )
-        return replace(mask, affine=scan.affine, has_geometry=scan.has_geometry)
+        try:
+            return read_mask(self.path(file), grid=scan)
+        except InputError as error:
+            raise InputError(f"Case '{case.case}' ({file}): {error}") from error
 
     def open_test_set(self, purpose: str) -> list[StudyCase]:
         """Return the test cases, noting that and why they were used.

@@ -38,12 +38,14 @@ class Control:
     ----------
     paused_s : float
         Seconds spent in pauses so far.
+    interrupt : int
+        Number of the signal that asked to stop, 0 where none came.
     """
 
     def __init__(self, run: RunFolder | None, fabric: Fabric) -> None:
         self._run = run
         self._fabric = fabric
-        self._interrupted = False
+        self.interrupt = 0
         self.paused_s = 0.0
         self._looked_at = 0.0
         self._before: dict[int, Any] = {}
@@ -63,7 +65,7 @@ class Control:
         self._restore()
 
     def _interrupt(self, number: int, frame: object) -> None:
-        self._interrupted = True
+        self.interrupt = number
         self._restore()
 
     def _restore(self) -> None:
@@ -73,7 +75,9 @@ class Control:
 
     def wants_stop(self) -> bool:
         """Tell whether this process was asked to stop."""
-        return self._interrupted or (self._run is not None and self._run.wants("stop"))
+        if self.interrupt:
+            return True
+        return self._run is not None and self._run.wants("stop")
 
     def watch(self, network: torch.nn.Module) -> None:
         """Look for a stop or pause between the layers too, as a step may take long.

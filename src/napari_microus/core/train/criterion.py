@@ -14,6 +14,7 @@ from napari_microus.core.losses import (
     SizeSmoothnessFocalLoss,
     WithDice,
 )
+from napari_microus.core.losses.base import AnnotationLoss
 from napari_microus.core.train.processes import mean_over_processes
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def create_criterion(config: LossConfig) -> nn.Module:
     ``outputs`` is what a network returns: logits, or logits at several scales.
     """
     criterion = _single_scale(config)
+    if isinstance(criterion, AnnotationLoss):
+        criterion.refuses_raw = False
     if config.dice_weight > 0:
         criterion = WithDice(criterion, config.dice_weight)
     if not config.deep_supervision:

@@ -318,7 +318,10 @@ def _train(
             yield report
 
         # --- the model
-        result = finish(config, fabric, run, learner, position, data, state, ceiling)
+        result = dataclasses.replace(
+            finish(config, fabric, run, learner, position, data, state, ceiling),
+            interrupt=control.interrupt,
+        )
         if result.comparison is not None:
             yield Notice(result.comparison.sentence)
         if result.comparison is not None and result.model == result.run / "model":

@@ -33,7 +33,7 @@ class TrainResult:
     ``model`` is the finished model's folder, None if the run ended before its first
     validation. ``state`` is "finished" or "stopped". DSC and HD95 are those of the
     best epoch on the validation cases; ``comparison`` sets them beside the start
-    model's.
+    model's. ``interrupt`` is the signal that stopped it, 0 where none did.
     """
 
     run: Path
@@ -43,6 +43,7 @@ class TrainResult:
     dice: float | None
     hd95_mm: float | None
     comparison: Comparison | None = None
+    interrupt: int = 0
 
 
 def finish(

@@ -28,7 +28,9 @@ class Comparison:
     patients : int
         Held-out patients who were measured both times.
     dice_before, dice_after, hd95_mm_before, hd95_mm_after : float
-        Means; NaN where nothing could be measured.
+        Means over the same patients; NaN where nothing could be measured.
+    distance_patients : int
+        Patients with a distance both times; a model that finds nothing has none.
     worst_before, worst_after : float
         DSC of the worst patient.
     dice_gain, dice_gain_low, dice_gain_high : float
@@ -45,6 +47,7 @@ class Comparison:
     dice_gain: float
     dice_gain_low: float
     dice_gain_high: float
+    distance_patients: int = 0
 
     @property
     def is_worse(self) -> bool:
@@ -66,6 +69,10 @@ class Comparison:
                 f"{self.dice_gain_high:+.4f}"
             )
         text += f"), HD95 from {self.hd95_mm_before:.2f} to {self.hd95_mm_after:.2f} mm"
+        if self.distance_patients < self.patients:
+            text += (
+                f" over the {self.distance_patients} patients with a contour both times"
+            )
         if not is_one:
             text += (
                 f", the worst patient's DSC from {self.worst_before:.4f} to "
@@ -101,10 +108,12 @@ def compare_scores(
         return None
     old, new = ([part[patient] for patient in both] for part in dices)
     gain = paired_difference(new, old)
-    reached = [
-        [part[p] for p in both if not math.isnan(part.get(p, math.nan))]
-        for part in distances
+    drawn = [
+        p
+        for p in both
+        if not math.isnan(distances[0].get(p, math.nan) + distances[1].get(p, math.nan))
     ]
+    reached = [[part[p] for p in drawn] for part in distances]
     return Comparison(
         patients=len(both),
         dice_before=_mean(old),
@@ -116,6 +125,7 @@ def compare_scores(
         dice_gain=gain.mean,
         dice_gain_low=gain.low,
         dice_gain_high=gain.high,
+        distance_patients=len(drawn),
     )
 
 

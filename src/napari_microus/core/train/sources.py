@@ -155,14 +155,10 @@ def mask_to_bytes(mask: NDArray[Any], size: int) -> NDArray[np.uint8]:
     """Return masks (Z, Y, X) at the network's size, 255 staying ignored."""
     import torch
 
-    from napari_microus.core.preprocess import mask_to_network
+    from napari_microus.core.preprocess import labels_to_network
 
     values = torch.from_numpy(np.ascontiguousarray(mask)).unsqueeze(1)
-    resized = mask_to_network(values == 1, size)
-    ignored = values == 255
-    if ignored.any():
-        resized = resized.masked_fill(mask_to_network(ignored, size) > 0.5, 255)
-    return resized[:, 0].to(torch.uint8).numpy()
+    return labels_to_network(values, size)[:, 0].to(torch.uint8).numpy()
 
 
 def _prepare_phantoms(

@@ -13,7 +13,7 @@ import torch
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.core.preprocess import (
     intensity_window,
-    mask_to_network,
+    labels_to_network,
     to_full_size,
     to_network,
 )
@@ -113,7 +113,9 @@ def score_case(
         truth = _tensor(expert.array[part], device)
         other = None if nonexpert is None else _tensor(nonexpert.array[part], device)
         output = network(to_network(images, size, window))
-        labels = [_labels(mask, size) for mask in (truth, other) if mask is not None]
+        labels = [
+            labels_to_network(mask, size) for mask in (truth, other) if mask is not None
+        ]
         loss = criterion(output, labels[0], labels[1] if other is not None else None)
         losses += [float(loss)] * len(part)
         logits = output[0] if isinstance(output, tuple) else output
@@ -242,16 +244,6 @@ def _tensor(array: NDArray[Any], device: torch.device) -> Tensor:
     if values.dtype != np.uint8:
         values = values.astype(np.float32)
     return torch.from_numpy(values).unsqueeze(1).to(device)
-
-
-def _labels(mask: Tensor, size: int) -> Tensor:
-    resized = mask_to_network(mask == 1, size)
-    ignored = mask == IGNORE_VALUE
-    if ignored.any():
-        resized = resized.masked_fill(
-            mask_to_network(ignored, size) > 0.5, IGNORE_VALUE
-        )
-    return resized
 
 
 def _mean(values: Sequence[float]) -> float:

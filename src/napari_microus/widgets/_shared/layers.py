@@ -81,7 +81,8 @@ def derived_metadata(source: Layer, **metadata: Any) -> dict[str, Any]:
     file ``source`` was read from, and the entries of ``**metadata``.
     """
     own = source.metadata.get(METADATA_KEY, {})
-    kept = {key: own[key] for key in ("affine", "has_geometry", "source") if key in own}
+    names = ("affine", "has_geometry", "source", "place")
+    kept = {key: own[key] for key in names if key in own}
     return {METADATA_KEY: {**kept, **metadata}}
 
 
@@ -144,6 +145,7 @@ def volume_from_layer_data(data: Any, attributes: Mapping[str, Any]) -> Volume:
         _affine_now(to_world, own.get("affine")),
         has_geometry,
         {"source": own["source"]} if "source" in own else {},
+        own.get("place"),
     )
     volume.metadata.update({"notices": notices} if notices else {})
     return volume
@@ -156,11 +158,12 @@ def lies_as_read(attributes: Mapping[str, Any], volume: Volume) -> bool:
 
 
 def _origin(volume: Volume) -> dict[str, Any]:
-    return {
+    origin = {
         "affine": volume.affine.tolist(),
         "has_geometry": volume.has_geometry,
         "source": str(volume.metadata.get("source", "")),
     }
+    return origin if volume.place is None else {**origin, "place": dict(volume.place)}
 
 
 def _affine_now(to_world: NDArray[np.float64], read: Any) -> NDArray[np.float64]:

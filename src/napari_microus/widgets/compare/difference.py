@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
@@ -14,6 +15,7 @@ from qtpy.QtWidgets import (
     QGroupBox,
     QHBoxLayout,
     QLabel,
+    QPushButton,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -27,7 +29,10 @@ from napari_microus.core.disagreement import (
     IGNORED,
     NONEXPERT_ONLY,
 )
+from napari_microus.core.errors import MicroUSError
+from napari_microus.core.hard_region import KERNEL_SIZES, kernel_sizes_of
 from napari_microus.core.mask import IGNORE_VALUE
+from napari_microus.core.runs.workspace import Workspace
 from napari_microus.widgets._shared.controls import swatch, text
 from napari_microus.widgets._shared.layers import derived_metadata, geometry
 from napari_microus.widgets._shared.worker import start_worker
@@ -41,6 +46,8 @@ if TYPE_CHECKING:
     from napari_microus.widgets._shared.worker import Worker
     from napari_microus.widgets.compare.live import LiveComparison
 
+# Whose pixels the kernel size counts.
+NETWORK_PX, SCAN_PX, SCAN_MM = "px of the network", "px of the scan", "mm"
 _SCALES = ("full size", "1/2", "1/4", "1/8")
 
 
@@ -60,6 +67,7 @@ class DifferenceTab(QWidget):
         self._outlined: list[_Outlined] = []
         self._hidden: list[Labels] = []
         self._worker: Worker | None = None
+        self._hard_worker: Worker | None = None
         self.weight_layer: Image | None = None
         # Texts are laid out anew when they change: not with every dab of the brush.
         self._soon = QTimer(self)
@@ -93,6 +101,7 @@ class DifferenceTab(QWidget):
             self.hard_weight.valueChanged,
         ):
             changed.connect(self._on_weights)
+        self.network_size.valueChanged.connect(self._on_hard)
         viewer.dims.events.current_step.connect(self.refresh_counts)
         viewer.layers.events.removed.connect(self._on_removed)
         self.setEnabled(False)
@@ -115,8 +124,8 @@ class DifferenceTab(QWidget):
         self.hard_box = QGroupBox("Hard region")
         self.hard_check = QCheckBox("Show where training pays more attention")
         self.hard_check.setToolTip(
-            "The disputed pixels, widened by a square of this scan's pixels. A loss "
-            "widens on the network's smaller grid: see Loss weights for that."
+            "The disputed pixels, widened by a square: on the network's grid, as the "
+            "losses do at full scale, or by pixels or millimetres of the scan."
         )
         self.hard_check.setIcon(swatch(colors.HARD_REGION))
         self.kernel = QDoubleSpinBox()
@@ -125,12 +134,23 @@ class DifferenceTab(QWidget):
         self.kernel.setValue(4)
         self.kernel.setToolTip("Edge of the square that widens the disputed pixels.")
         self.kernel_unit = QComboBox()
-        self.kernel_unit.addItems(["px", "mm"])
+        self.kernel_unit.addItems([NETWORK_PX, SCAN_PX, SCAN_MM])
+        self.kernel_unit.setToolTip(
+            "The network sees a smaller picture: one of its pixels is several of the "
+            "scan's. Its size is that under Loss weight."
+        )
         self.hard_count = text()
+        self.train_button = QPushButton("Use in training")
+        self.train_button.setToolTip(
+            "Hand this kernel over to Train, where the next run takes it: at the other "
+            "scales it shrinks as the published 4, 3, 2, 1 do."
+        )
+        self.train_button.clicked.connect(self._hand_over)
         row = QHBoxLayout()
         row.addWidget(QLabel("Kernel size"))
         row.addWidget(self.kernel)
         row.addWidget(self.kernel_unit)
+        row.addWidget(self.train_button)
         row.addStretch()
         column = QVBoxLayout(self.hard_box)
         column.addWidget(self.hard_check)
@@ -170,7 +190,7 @@ class DifferenceTab(QWidget):
         if comparison is None:
             return
         comparison.changed.connect(self._on_changed)
-        unit = self.kernel_unit.model().item(1)
+        unit = self.kernel_unit.model().item(2)
         unit.setEnabled(comparison.grid.has_geometry)
         if not comparison.grid.has_geometry:
             self.kernel_unit.setCurrentIndex(0)
@@ -185,9 +205,9 @@ class DifferenceTab(QWidget):
         self._show_outlines()
 
     def kernel_px(self) -> int:
-        """Return the kernel size in pixels."""
+        """Return the kernel size in pixels of its grid."""
         size = self.kernel.value()
-        if self.kernel_unit.currentText() == "mm" and self._comparison is not None:
+        if self.kernel_unit.currentText() == SCAN_MM and self._comparison is not None:
             size /= self._comparison.grid.spacing_mm[2]
         return max(1, round(size))
 
@@ -256,12 +276,41 @@ class DifferenceTab(QWidget):
         comparison = self._comparison
         if comparison is None or not comparison.is_open:
             return
-        in_mm = self.kernel_unit.currentText() == "mm"
+        in_mm = self.kernel_unit.currentText() == SCAN_MM
         self.kernel.setDecimals(1 if in_mm else 0)
         self.kernel.setMinimum(0.1 if in_mm else 1)
-        shown = self.hard_check.isChecked()
-        comparison.widen(self.kernel_px() if shown else None)
+        on_network = self.kernel_unit.currentText() == NETWORK_PX
+        self.train_button.setEnabled(on_network)
+        if not self.hard_check.isChecked():
+            comparison.widen(None)
+        elif not on_network:
+            comparison.widen(self.kernel_px())
+        elif "torch" in sys.modules:
+            comparison.widen(self.kernel_px(), self.network_size.value())
+        elif self._hard_worker is None:
+            # Loading it takes seconds, in which the window would stand still.
+            self.hard_count.setText("Preparing …")
+            self._hard_worker = start_worker(
+                load_network_code,
+                returned=self._on_hard,
+                errored=lambda error: self.hard_count.setText(str(error)),
+                finished=self._on_hard_ready,
+            )
+            return
         self._count_hard()
+
+    def _hand_over(self) -> None:
+        sizes = kernel_sizes_of(self.kernel_px())
+        try:
+            Workspace().hand_kernel_sizes(sizes)
+        except MicroUSError as error:
+            self.hard_count.setText(str(error))
+            return
+        told = ", ".join(map(str, sizes))
+        self.hard_count.setText(f"Train takes a kernel of {told} px for the next run.")
+
+    def _on_hard_ready(self) -> None:
+        self._hard_worker = None
 
     def _count_hard(self) -> None:
         comparison = self._comparison
@@ -272,9 +321,12 @@ class DifferenceTab(QWidget):
         frame = hard if hard.ndim == 2 else hard[comparison.shown_frame()]
         pixels = int(frame.sum())
         size = comparison.live.kernel_size
+        grid = comparison.live.network_size
+        whose = "the scan" if grid is None else f"the network ({grid} × {grid})"
         self.hard_count.setText(
             f"{pixels:,} px of this frame are hard "
-            f"({100 * pixels / frame.size:.1f} %), with a square of {size} × {size} px."
+            f"({100 * pixels / frame.size:.1f} %), with a square of {size} × {size} px "
+            f"of {whose}."
         )
 
     # --- weights
@@ -323,7 +375,7 @@ class DifferenceTab(QWidget):
         else:
             self.weight_layer.data = frames
             self.weight_layer.contrast_limits = limits
-        kernel = (4, 3, 2, 1)[index - 1]
+        kernel = KERNEL_SIZES[index - 1]
         self.weight_text.setText(
             f"Bright pixels cost ×{self.hard_weight.value():g}, the others ×1; "
             f"disputed pixels are widened by {kernel} × {kernel} px of this scale. "

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.core.compare.naming import OPEN, Naming
+from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.controls import scrolled
 from napari_microus.widgets.compare.blind import BlindMode
 from napari_microus.widgets.compare.difference import DifferenceTab
@@ -57,6 +58,10 @@ class CompareWidget(QWidget):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
+        # napari hands docks a proxy that makes new objects of the same layers at
+        # each access; to know a layer again takes the viewer itself.
+        viewer = getattr(viewer, "__wrapped__", viewer)
+        remember_scans(viewer)
         self._viewer = viewer
         self.comparison: LiveComparison | None = None
         self.blind: BlindMode | None = None

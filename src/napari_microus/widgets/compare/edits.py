@@ -148,7 +148,7 @@ def shown_frame(viewer: ViewerModel, layer: Labels) -> int:
     if layer.ndim == 2:
         return 0
     point = layer.world_to_data(viewer.dims.point)
-    return int(np.clip(np.round(point[0]), 0, len(layer.data) - 1))
+    return int(np.clip(np.round(point[0]), 0, layer.data.shape[0] - 1))
 
 
 def _around(boxes: list[Box]) -> Box:

@@ -113,15 +113,18 @@ class LiveComparison(QObject):
         order = sorted(range(self.frames), key=lambda frame: abs(frame - shown))
         self._start(self._compare_frames(order))
 
-    def widen(self, kernel_size: int | None) -> None:
-        """Show the hard region for a square of pixels, or None to hide it."""
+    def widen(self, kernel_size: int | None, network_size: int | None = None) -> None:
+        """Show the hard region for a square of pixels, or None to hide it.
+
+        With ``network_size`` the pixels are those of the network, as in the losses.
+        """
         if kernel_size is None:
             self.live.stop_widening()
             layer, self.hard_layer = self.hard_layer, None
             if layer is not None and layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
         else:
-            self._start(self._widen_frames(kernel_size))
+            self._start(self._widen_frames(kernel_size, network_size))
 
     def finish(self) -> None:
         """Do all work that waits, now; for tests and benchmarks."""
@@ -245,8 +248,10 @@ class LiveComparison(QObject):
                 self._redraw(range(frame, frame + 1))
             yield done
 
-    def _widen_frames(self, kernel_size: int) -> Generator[int, None, None]:
-        for done, _ in enumerate(self.live.widen(kernel_size), start=1):
+    def _widen_frames(
+        self, kernel_size: int, network_size: int | None
+    ) -> Generator[int, None, None]:
+        for done, _ in enumerate(self.live.widen(kernel_size, network_size), start=1):
             yield done
         assert self.live.hard is not None  # widening ends with it
         if self.hard_layer is None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_microus.core.compare.weights import (
-    KERNEL_SIZES,
     loss_weights,
     weight_picture,
 )
+from napari_microus.core.hard_region import KERNEL_SIZES
 from napari_microus.core.mask import as_mask
 
 if TYPE_CHECKING:

@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 from napari_microus.core import library
 from napari_microus.core.errors import InputError, MicroUSError
 from napari_microus.core.events import Notice, Progress
+from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.layers import geometry
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.segment.form import SegmentForm
@@ -97,6 +98,7 @@ class SegmentWidget(QWidget):
         # napari hands docks a proxy that makes new objects of the same layers at
         # each access; to know a layer again takes the viewer itself.
         viewer = getattr(viewer, "__wrapped__", viewer)
+        remember_scans(viewer)
         self._viewer = viewer
         self._segmenter = Segmenter(load_model, predict)
         self._worker: Worker | None = None

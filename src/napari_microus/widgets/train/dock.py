@@ -22,6 +22,7 @@ from napari_microus.core import library
 from napari_microus.core.errors import ConfigError, MicroUSError
 from napari_microus.core.runs.process import TrainingProcess, command
 from napari_microus.core.runs.workspace import Workspace
+from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.controls import scrolled, text
 from napari_microus.widgets.segment.form import SegmentForm
 from napari_microus.widgets.train.estimate import EstimateProcess, in_words
@@ -81,6 +82,7 @@ class TrainWidget(QWidget):
         super().__init__(parent)
         # napari hands docks a proxy; see `SegmentWidget`.
         viewer = getattr(viewer, "__wrapped__", viewer)
+        remember_scans(viewer)
         self._viewer = viewer
         self._was_shown = False
         self._make_command = make_command
@@ -115,6 +117,7 @@ class TrainWidget(QWidget):
         it holds up the window for longer than all that the dock does.
         """
         super().showEvent(event)
+        self.form.take_kernel()
         if not self._was_shown:
             self._was_shown = True
             gc.collect()

@@ -193,6 +193,19 @@ class RunForm(QWidget):
         assert self._preset is not None  # made with the form
         return self.name_edit.text().strip() or self._preset.name
 
+    def take_kernel(self) -> None:
+        """Fill in the kernel that *Compare* hands over, and say so under the data."""
+        sizes = self._workspace.take_kernel_sizes()
+        if sizes is None:
+            return
+        text = ", ".join(map(str, sizes))
+        self.advanced.fields["loss.kernel_sizes"].setText(text)
+        self.fold.expand(animate=False)
+        self.data_note.setText(
+            f"{self.data_note.text()}\nThe kernel of the hard region, {text} px, comes "
+            "from Compare; it stands under Advanced."
+        )
+
     def choose_small(self) -> None:
         """Choose the small network, as new."""
         self.start_box.setCurrentIndex(self.start_box.findText("New network, small"))

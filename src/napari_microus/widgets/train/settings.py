@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 class Setting:
     """One setting of a `TrainConfig`.
 
-    ``path`` names it as ``--set`` does. ``kind`` is "number", "whole", "check" or a
-    tuple of choices; where ``may_be_empty`` an empty field means none. ``published``
-    is what the papers took.
+    ``path`` names it as ``--set`` does. ``kind`` is "number", "whole", "wholes" (a
+    list of whole numbers), "check" or a tuple of choices; where ``may_be_empty`` an
+    empty field means none. ``published`` is what the papers took.
     """
 
     path: str
@@ -154,6 +154,14 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             "number",
             "Only for ag_bce: how much pixels count where annotators differ.",
             "4",
+        ),
+        Setting(
+            "loss.kernel_sizes",
+            "Kernel of hard region",
+            "wholes",
+            "Squares that widen the disagreement at full, half, quarter and eighth "
+            "size, in the network's pixels.",
+            "4, 3, 2, 1",
         ),
         Setting(
             "loss.deep_supervision",
@@ -344,7 +352,7 @@ class AdvancedForm(QWidget):
             elif isinstance(field, QComboBox):
                 field.setCurrentText(str(value))
             else:
-                field.setText("" if value is None else str(value))
+                field.setText(_as_text(value))
             field.blockSignals(False)
         self._on_change()
 
@@ -368,6 +376,8 @@ class AdvancedForm(QWidget):
         text = field.text().strip()
         if not text and setting.may_be_empty:
             return None
+        if setting.kind == "wholes":
+            return self._wholes(setting, text)
         is_whole = setting.kind == "whole"
         try:
             return int(text) if is_whole else float(text)
@@ -375,6 +385,15 @@ class AdvancedForm(QWidget):
             kind = "a whole number" if is_whole else "a number"
             raise ConfigError(
                 f"{setting.label} must be {kind}; got '{text}'. Mend it under Advanced."
+            ) from None
+
+    def _wholes(self, setting: Setting, text: str) -> list[int]:
+        try:
+            return [int(part) for part in text.replace(",", " ").split()]
+        except ValueError:
+            raise ConfigError(
+                f"{setting.label} must be whole numbers; got '{text}'. Write them as "
+                f"{setting.published}."
             ) from None
 
     def _on_change(self, *_: object) -> None:
@@ -385,6 +404,12 @@ class AdvancedForm(QWidget):
                 is_changed = True
             label.setStyleSheet("font-weight: bold" if is_changed else "")
         self.changed.emit()
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(str(part) for part in value)
+    return "" if value is None else str(value)
 
 
 def _at(values: Mapping[str, Any], path: str) -> Any:
