@@ -223,3 +223,15 @@ def test_a_foreign_checkpoint_is_not_imported(command, tmp_path):
     assert "missing" in err
     assert "unexpected conv.weight" in err
     assert [m.name for m in library.list_models()] == ["microus-small"]
+
+
+def test_frames_of_low_confidence_are_told_and_written(command, scan, tmp_path):
+    status, out, _ = command("segment", scan, "-o", tmp_path / "mask.nii.gz")
+    assert status == 0
+    made = json.loads((tmp_path / "mask.json").read_text(encoding="utf-8"))
+    told = made["confidence"]
+    assert list(told["frames"]) == ["0", "1", "2"]
+    assert all(0 <= value <= 1 for value in told["frames"].values())
+    low = [int(z) for z, value in told["frames"].items() if value < 0.88]
+    assert sorted(told["look_first"]) == low
+    assert ("Look at these frames first" in out) is bool(low)

@@ -85,6 +85,7 @@ def segment(
     Not for clinical use.
     """
     from napari_microus.core import library
+    from napari_microus.core.predict.confidence import in_words
     from napari_microus.core.predict.files import parse_frames, plan, segment_files
 
     jobs = plan(inputs, output, probability=probability, overwrite=overwrite)
@@ -115,3 +116,5 @@ def segment(
         else:
             size = result.get("volume_ml")
             print(f"{result['mask']}" + ("" if size is None else f"  {size:.2f} mL"))
+            if result["look_first"]:
+                print(f"  {in_words(result['look_first'], result['frames'])}")

@@ -251,6 +251,7 @@ class SegmentPanel:
         job, folder = self._job, self._runner.folder
         with slicer.util.tryWithErrorDisplay(_("The capsule was not added.")):
             try:
+                made = _provenance(folder)
                 segmentation, segment_id = job.collect(folder, self._pump)
             except Cancelled:
                 self._end()
@@ -272,9 +273,9 @@ class SegmentPanel:
             name = segmentation.GetSegmentation().GetSegment(segment_id).GetName()
             self._say(
                 _(
-                    "'{0}' is in '{1}'. Correct it in the Segment Editor. Not "
+                    "'{0}' is in '{1}'. {2}Correct it in the Segment Editor. Not "
                     "for clinical use."
-                ).format(name, segmentation.GetName())
+                ).format(name, segmentation.GetName(), _doubt(made))
             )
 
     def _end(self) -> None:
@@ -334,3 +335,19 @@ def _models() -> list[tuple[str, str]]:
     except ImportError:
         return [("", _BEFORE_INSTALL)]
     return [(m.name, m.name) for m in list_models() if not m.problem]
+
+
+def _provenance(folder: Path) -> dict[str, Any]:
+    """Return what the child wrote beside its mask; a sequence has none of its own."""
+    from napari_microus.core.io import read_provenance
+
+    return read_provenance(folder / "capsule.nii")
+
+
+def _doubt(made: dict[str, Any]) -> str:
+    """Return which frames to look at first, "" where none stands out."""
+    from napari_microus.core.predict.confidence import in_words
+
+    told = made.get("confidence", {})
+    frames = told.get("look_first", [])
+    return f"{in_words(frames, len(told['frames']))} " if frames else ""

@@ -19,6 +19,7 @@ from napari_microus.core.io import (
     write_mask,
     write_volume,
 )
+from napari_microus.core.predict import confidence
 from napari_microus.core.predict.run import predict
 from napari_microus.core.provenance import segmentation_provenance
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_microus.core.library import LoadedModel
+    from napari_microus.core.predict.result import Prediction
 
 _SUFFIX = ".nii.gz"
 # A folder of these holds scans; a folder of pictures or DICOM slices is one scan.
@@ -112,8 +114,8 @@ def segment_files(
     Returns
     -------
     list of dict
-        For each scan ``input``, ``mask``, ``frames``, ``pixels`` and, where the
-        geometry is known, ``volume_ml``.
+        For each scan ``input``, ``mask``, ``frames``, ``pixels``, ``look_first``
+        (frames of low confidence) and, where the geometry is known, ``volume_ml``.
     """
     results = []
     for number, job in enumerate(jobs, start=1):
@@ -122,15 +124,7 @@ def segment_files(
         for notice in volume.metadata.get("notices", ()):
             yield Notice(f"{job.source.name}: {notice}")
         work = predict(list(models), volume, device=device, frames=frames, **settings)
-        while True:
-            try:
-                event = next(work)
-            except StopIteration as stop:
-                prediction = stop.value
-                break
-            yield (
-                replace(event, message=label) if isinstance(event, Progress) else event
-            )
+        prediction = yield from _labelled(work, label)
         made = segmentation_provenance(
             models,
             image=job.source.name,
@@ -138,6 +132,7 @@ def segment_files(
             device=device,
             settings=settings,
         )
+        made["confidence"] = confidence.to_provenance(prediction)
         mask = prediction.mask
         pixels = int(mask.array.sum())
         result = {
@@ -145,6 +140,7 @@ def segment_files(
             "mask": str(job.mask),
             "frames": len(prediction.frames),
             "pixels": pixels,
+            "look_first": made["confidence"]["look_first"],
         }
         if volume.has_geometry and len(volume.array) > 1:
             z, y, x = volume.spacing_mm
@@ -157,6 +153,19 @@ def segment_files(
             result["probability"] = str(job.probability)
         results.append(result)
     return results
+
+
+def _labelled(
+    work: Generator[Event, None, Prediction], label: str
+) -> Generator[Event, None, Prediction]:
+    """Name the scan in the progress of its prediction."""
+    while True:
+        try:
+            event = next(work)
+        except StopIteration as stop:
+            prediction: Prediction = stop.value
+            return prediction
+        yield replace(event, message=label) if isinstance(event, Progress) else event
 
 
 def parse_frames(text: str) -> list[int]:

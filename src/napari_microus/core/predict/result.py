@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from napari_microus.core.predict.confidence import frame_confidence
 from napari_microus.core.preprocess import to_full_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from napari_microus.core.volume import Volume
@@ -52,6 +54,11 @@ class Prediction:
     def uncertainty(self) -> Volume:
         """Entropy of the probability in bits, float16: 1 where it is a coin flip."""
         return self._map(_entropy)
+
+    @cached_property
+    def confidence(self) -> NDArray[np.float64]:
+        """How sure the network is of each of ``frames``; see `frame_confidence`."""
+        return frame_confidence(self.logits)
 
     def _map(self, from_logits: Callable[[Tensor], Tensor]) -> Volume:
         maps = np.zeros(self.mask.shape, dtype=np.float16)

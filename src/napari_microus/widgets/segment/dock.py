@@ -288,7 +288,7 @@ class SegmentWidget(QWidget):
         for name, values in result.maps.items():
             add_map(self._viewer, image, name, values)
         self.readout.watch(layer)
-        self._say(" ".join([said, *result.notices]))
+        self._say(" ".join([said, *_doubt(result), *result.notices]))
 
     def _on_error(self, error: Exception) -> None:
         self._growing.drop()
@@ -334,3 +334,13 @@ def _span(frames: tuple[int, ...]) -> str:
     if len(frames) == 1:
         return f"frame {frames[0]}"
     return f"frames {frames[0]} to {frames[-1]}"
+
+
+def _doubt(result: Segmented) -> list[str]:
+    """Return which frames to look at first; nothing where none stands out."""
+    frames = result.confidence.get("look_first", [])
+    if not frames:
+        return []
+    from napari_microus.core.predict.confidence import in_words
+
+    return [in_words(frames, len(result.confidence["frames"]))]

@@ -88,7 +88,8 @@ def describe(image: Image, request: Request, result: Segmented) -> dict[str, Any
         device=request.device,
         settings=request.settings,
     )
-    return made | {"image_id": str(image.unique_id)}
+    sure = {"confidence": dict(result.confidence)} if result.confidence else {}
+    return made | sure | {"image_id": str(image.unique_id)}
 
 
 def find_capsule(viewer: ViewerModel, image: Image) -> Labels | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,7 +60,10 @@ class PartialMask(Event):
 
 @dataclass(frozen=True)
 class Segmented:
-    """The mask of a request, (Z, Y, X), with wanted maps and what made it."""
+    """The mask of a request, (Z, Y, X), with wanted maps and what made it.
+
+    ``confidence`` is what a provenance file tells of it, see `core.predict.confidence`.
+    """
 
     mask: NDArray[Any]
     maps: Mapping[str, NDArray[Any]]
@@ -68,6 +71,7 @@ class Segmented:
     seconds: float
     notices: tuple[str, ...]
     is_empty: bool
+    confidence: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Segmenter:
@@ -159,6 +163,7 @@ class Segmenter:
             time.perf_counter() - started,
             tuple(notices),
             is_empty=not any(frame.any() for frame in drawn),
+            confidence=_confidence(prediction),
         )
 
     def _model(self, info: ModelInfo, device: str) -> LoadedModel:
@@ -178,6 +183,13 @@ class Segmenter:
         if not self._can_draw:
             warm_up()
         self._can_draw = True
+
+
+def _confidence(prediction: Any) -> Mapping[str, Any]:
+    from napari_microus.core.predict import Prediction
+    from napari_microus.core.predict.confidence import to_provenance
+
+    return to_provenance(prediction) if isinstance(prediction, Prediction) else {}
 
 
 def _is_long(seconds: float, progress: Progress) -> bool:

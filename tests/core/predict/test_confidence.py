@@ -1,0 +1,53 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from napari_microus.core.predict.confidence import (
+    DOUBTFUL,
+    expected_dice,
+    frame_confidence,
+    in_words,
+    look_first,
+)
+
+
+def ramp(width, size=64):
+    """Log-odds of a disc whose edge fades over ``width`` pixels."""
+    y, x = np.mgrid[:size, :size]
+    distance = 20 - np.hypot(y - 32, x - 32)
+    return torch.tensor(distance / width, dtype=torch.float32)[None, None]
+
+
+def test_sharp_edge_is_surer_than_a_blurred_one():
+    """Radii at p = 0.25 and 0.75 are 20 ± ln 3 · width; Dice of two discs by hand."""
+    for width in (0.5, 2.0, 5.0):
+        far = np.log(3) * width
+        small, large = (20 - far) ** 2, (20 + far) ** 2
+        expected = 2 * small / (small + large)
+        assert frame_confidence(ramp(width))[0] == pytest.approx(expected, abs=0.01)
+
+
+def test_flat_answer_is_unsure_and_no_answer_at_all_is_sure():
+    flat = torch.zeros(1, 1, 8, 8)  # 0.5 everywhere: all above 0.25, none above 0.75
+    nothing = torch.full((1, 1, 8, 8), -9.0)
+    assert frame_confidence(torch.cat([flat, nothing])).tolist() == [0.0, 1.0]
+
+
+def test_doubtful_frames_come_least_sure_first():
+    found = SimpleNamespace(
+        frames=(3, 5, 8, 9), confidence=np.array([0.85, 0.95, 0.5, DOUBTFUL])
+    )
+    assert look_first(found) == [8, 3]
+    assert look_first(found, most=1) == [8]
+    assert in_words([8, 3], 4) == "Look at these frames first: 8, 3."
+    assert "equally sure" in in_words([], 4)
+    assert "this frame" in in_words([3], 1)
+
+
+def test_expected_dsc_rises_with_confidence():
+    values = expected_dice(np.linspace(0, 1, 101))
+    assert (np.diff(values) >= 0).all()
+    assert values[0] == 0
+    assert 0.9 < values[90] < 0.95
