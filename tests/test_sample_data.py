@@ -1,7 +1,12 @@
 import numpy as np
 from napari.components import ViewerModel
 
-from napari_microus._sample_data import phantom_case
+from napari_microus._sample_data import phantom_case, sweep_case
+from napari_microus.core.events import drain
+from napari_microus.core.library import DEFAULT_MODEL, load_model
+from napari_microus.core.metrics import evaluate_case
+from napari_microus.core.predict import predict
+from napari_microus.core.samples import read_sweep
 from napari_microus.widgets._shared.layers import volume_from_layer
 
 
@@ -29,3 +34,30 @@ def test_sample_is_the_same_each_time():
     (one, *_), (other, *_) = phantom_case(), phantom_case()
 
     np.testing.assert_array_equal(one[0], other[0])
+
+
+def test_real_frames_name_their_source_and_carry_two_outlines():
+    viewer = ViewerModel()
+    for data in sweep_case():
+        viewer._add_layer_from_data(*data)
+    scan, first, second = viewer.layers
+    assert scan.data.shape == (10, 259, 369)
+    for layer in viewer.layers:
+        told = layer.metadata["napari_microus"]["attribution"]
+        assert "CC-BY-4.0" in told
+        assert "10475293" in told
+        assert "by no clinician" in told
+    twice = [(frame != 255).all() for frame in second.data]
+    assert sum(twice) == 3
+    both = (first.data[twice] & second.data[twice]).sum()
+    assert 2 * both / (first.data[twice].sum() + second.data[twice].sum()) > 0.85
+    assert volume_from_layer(first).shares_grid(volume_from_layer(scan))
+
+
+def test_bundled_model_stays_above_its_floor_on_the_real_frames():
+    sweep = read_sweep()
+    found = drain(predict(load_model(DEFAULT_MODEL), sweep.scan))
+    scores = evaluate_case(found.mask.array, sweep.first.array, sweep.scan.spacing_mm)
+    assert scores.mean.dice > 0.91
+    assert scores.mean.hd95_mm < 3.5
+    assert min(row.dice for row in scores.frames) > 0.8

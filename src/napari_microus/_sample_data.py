@@ -1,4 +1,4 @@
-"""napari's sample data: a phantom scan with an expert's and a non-expert's mask."""
+"""napari's sample data: real frames of one patient, and a phantom scan."""
 
 from __future__ import annotations
 
@@ -15,6 +15,26 @@ if TYPE_CHECKING:
 
 SEED = 1
 FRAMES = 8
+
+
+def sweep_case() -> list[LayerData]:
+    """Return ten real frames and their two outlines as napari's layer data.
+
+    Whose they are and under which licence stands in the metadata of each layer.
+    """
+    from napari_microus.core.samples import read_sweep
+
+    sweep = read_sweep()
+    told = {"attribution": sweep.attribution}
+    arguments = {"name": "real frames", **layer_arguments(sweep.scan, **told)}
+    layers: list[LayerData] = [(sweep.scan.array, arguments, "image")]
+    for name, mask, colour in (
+        ("outline 1", sweep.first, colors.EXPERT),
+        ("outline 2", sweep.second, colors.NONEXPERT),
+    ):
+        drawn = {"name": name, **tint(colour), **layer_arguments(mask, **told)}
+        layers.append((mask.array, drawn, "labels"))
+    return layers
 
 
 def phantom_case() -> list[LayerData]:

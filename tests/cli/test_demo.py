@@ -40,7 +40,10 @@ def test_capsule_lies_on_the_gland_and_on_the_scan(result, tmp_path):
     assert report["dice"] > 0.9
     assert report["hd95_mm"] < 4
     assert report["seconds"] > 0
-    for name in ("scan.png", "hard_region.png"):
+    assert report["real"]["dice"] > 0.9
+    assert "CC-BY-4.0" in report["real"]["attribution"]
+    assert (tmp_path / "real_capsule.nii.gz").exists()
+    for name in ("real.png", "scan.png", "hard_region.png"):
         picture = iio.imread(tmp_path / name)
         assert picture.shape[0] > 400
         assert np.ptp(picture[..., 0]) > 200

@@ -1,4 +1,4 @@
-"""``napari-microus demo``: the main job on a phantom scan, with or without a screen."""
+"""``napari-microus demo``: the main job on two scans, with or without a screen."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def demo(
     ] = False,
     progress: ProgressOption = ProgressStyle.bar,
 ) -> None:
-    """Open napari with a phantom scan, two annotations and the model's capsule.
+    """Open napari with real frames and a phantom, and the model's capsule on both.
 
-    Without a display, the same window is drawn on a virtual screen and
-    scan.png, hard_region.png, capsule.nii.gz, napari.png and report.json are
-    written to the output folder.
+    Without a display, the same window is drawn on a virtual screen and real.png,
+    real_capsule.nii.gz, scan.png, hard_region.png, capsule.nii.gz, napari.png and
+    report.json are written to the output folder.
     """
     from napari_microus.core.demo import run_demo, write_demo
 
@@ -46,9 +46,13 @@ def demo(
         from napari_microus.widgets.demo import picture_demo
 
         picture_demo(result, output / "napari.png", overwrite=overwrite)
-    report = result.report
+    report, real = result.report, result.report["real"]
     print(
-        f"DSC {report['dice']:.3f}, HD95 {report['hd95_mm']:.2f} mm, "
+        f"Real frames: DSC {real['dice']:.3f}, HD95 {real['hd95_mm']:.2f} mm against "
+        "one outline, from which the model has learnt."
+    )
+    print(
+        f"Phantom: DSC {report['dice']:.3f}, HD95 {report['hd95_mm']:.2f} mm, "
         f"{report['frames']} frames in {report['seconds']:.1f} s. "
         f"Pictures and masks are in {output}."
     )

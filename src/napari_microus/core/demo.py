@@ -1,4 +1,4 @@
-"""The main job in one function: a scan in, an editable capsule and a report out."""
+"""The main job in one function: scans in, editable capsules and a report out."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from napari_microus.core.io import write_mask
 from napari_microus.core.metrics import evaluate_case
 from napari_microus.core.phantom import make_phantom
 from napari_microus.core.pictures import Contour, draw_frame
+from napari_microus.core.samples import read_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from napari_microus.core.events import Event
     from napari_microus.core.phantom import PhantomCase
     from napari_microus.core.predict import Prediction
+    from napari_microus.core.samples import SampleSweep
 
 SEED = 8  # of sample_data/
 KERNEL_SIZE = 4
@@ -31,8 +33,15 @@ KERNEL_SIZE = 4
 
 @dataclass(frozen=True)
 class DemoResult:
-    """The demo's case, the hard region between its annotations, and the capsule."""
+    """Real frames and a phantom, with the capsule of each.
 
+    ``sweep``, ``sweep_prediction`` and ``sweep_provenance`` are of the real frames,
+    the others of the phantom; ``hard`` is the region between its two annotations.
+    """
+
+    sweep: SampleSweep
+    sweep_prediction: Prediction
+    sweep_provenance: dict[str, Any]
     case: PhantomCase
     hard: np.ndarray
     prediction: Prediction
@@ -47,12 +56,12 @@ class DemoResult:
 
 
 def run_demo(*, frames: int = 30) -> Generator[Event, None, DemoResult]:
-    """Segment a phantom scan with the bundled model and measure the result.
+    """Segment real frames and a phantom with the bundled model, and measure both.
 
     Parameters
     ----------
     frames : int
-        Length of the scan.
+        Length of the phantom scan.
 
     Yields
     ------
@@ -63,24 +72,35 @@ def run_demo(*, frames: int = 30) -> Generator[Event, None, DemoResult]:
     -------
     DemoResult
         Report keys: ``dice`` and ``hd95_mm`` (means over the frames in which both
-        masks show the gland), ``seconds``, ``frames``, ``model``.
+        masks show the gland), ``seconds``, ``frames``, ``model`` of the phantom, and
+        under ``real`` those of the real frames, which the model has learnt from.
     """
     from napari_microus.core import library
     from napari_microus.core.compare.network_grid import network_hard_region
     from napari_microus.core.predict import predict
+    from napari_microus.core.predict.confidence import to_provenance
     from napari_microus.core.provenance import segmentation_provenance
 
-    yield Progress(0, 1, "scans", "Making a phantom scan")
+    model = library.load_model(library.DEFAULT_MODEL)
+    sweep = read_sweep()
+    sweep_prediction = yield from predict(model, sweep.scan)
+    yield Progress(1, 2, "scans", "Making a phantom scan")
     case = make_phantom(SEED, frames=frames)
     hard = network_hard_region(case.expert.array, case.nonexpert.array, KERNEL_SIZE)
 
     started = time.perf_counter()
-    model = library.load_model(library.DEFAULT_MODEL)
     prediction = yield from predict(model, case.scan)
     seconds = time.perf_counter() - started
 
-    made = segmentation_provenance(
-        [model], image="phantom", frames=None, device="auto", settings={}
+    made, sweep_made = (
+        segmentation_provenance(
+            [model], image=image, frames=None, device="auto", settings={}
+        )
+        | {"confidence": to_provenance(found)}
+        for image, found in (("phantom", prediction), ("real frames", sweep_prediction))
+    )
+    real = evaluate_case(
+        sweep_prediction.mask.array, sweep.first.array, sweep.scan.spacing_mm
     )
     scores = evaluate_case(
         prediction.mask.array > 0, case.expert.array > 0, case.scan.spacing_mm
@@ -93,12 +113,24 @@ def run_demo(*, frames: int = 30) -> Generator[Event, None, DemoResult]:
         "model": model.name,
         "scan": f"phantom, seed {SEED}",
         "note": "Synthetic scan; not for clinical use.",
+        "real": {
+            "dice": round(real.mean.dice, 4),
+            "hd95_mm": round(real.mean.hd95_mm, 3),
+            "frames": len(sweep.scan.array),
+            "note": "Against one outline; the model has learnt from these frames.",
+            "attribution": sweep.attribution,
+        },
     }
-    return DemoResult(case, hard, prediction, made, report)
+    return DemoResult(
+        sweep, sweep_prediction, sweep_made, case, hard, prediction, made, report
+    )
 
 
 def write_demo(result: DemoResult, folder: Path, *, overwrite: bool = False) -> None:
-    """Write ``scan.png``, ``hard_region.png``, ``capsule.nii.gz``, ``report.json``.
+    """Write pictures, capsules and the report.
+
+    ``real.png`` and ``real_capsule.nii.gz`` show the real frames, ``scan.png``,
+    ``hard_region.png`` and ``capsule.nii.gz`` the phantom; ``report.json`` has both.
 
     Raises
     ------
@@ -113,6 +145,19 @@ def write_demo(result: DemoResult, folder: Path, *, overwrite: bool = False) -> 
     )
     capsule = Contour(result.prediction.mask.array[frame], "Model", colors.CAPSULE)
 
+    sweep = result.sweep
+    shown = int(result.sweep_prediction.confidence.argmax())
+    outline = Contour(sweep.first.array[shown], "Outline", colors.EXPERT)
+    found = Contour(result.sweep_prediction.mask.array[shown], "Model", colors.CAPSULE)
+    with atomic_write(folder / "real.png", overwrite=overwrite) as path:
+        title = f"Real frame {shown + 1} of {len(sweep.scan.array)}"
+        draw_frame(path, sweep.scan, shown, [outline, found], title=title)
+    write_mask(
+        result.sweep_prediction.mask,
+        folder / "real_capsule.nii.gz",
+        overwrite=overwrite,
+        provenance=result.sweep_provenance,
+    )
     write_mask(
         result.prediction.mask,
         folder / "capsule.nii.gz",

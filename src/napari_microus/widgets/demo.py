@@ -1,4 +1,4 @@
-"""The demo's window: a scan, two annotations, their hard region and the capsule."""
+"""The demo's window: real frames and a phantom, their annotations and capsules."""
 
 from __future__ import annotations
 
@@ -26,14 +26,17 @@ if TYPE_CHECKING:
 
 STEPS = """
 <ol style="margin-left: -18px">
-<li><b>Look.</b> Move the slider under the picture. Yellow is the model's capsule;
-blue and orange are two annotators; pink is where they differ.</li>
-<li><b>Mend.</b> The layer <i>capsule</i> is selected: press 2 and paint, 1 and
-erase, Ctrl+Z to undo. The volume on the right follows.</li>
+<li><b>Look.</b> Move the slider under the picture from 0 to 9: ten real frames.
+Yellow is the model's capsule, blue an outline. The hidden layers are a longer scan, a
+phantom, with two annotators and, in pink, where they differ: click their eyes.</li>
+<li><b>Correct.</b> The layer <i>capsule</i> is selected: press 2 and paint, 1 and
+erase, Ctrl+Z to undo. The area on the right follows.</li>
 <li><b>Keep.</b> File &gt; Save selected layers, as <i>.nii.gz</i>: it lies exactly
 over the scan.</li>
 </ol>
-<p>A synthetic scan. Not for clinical use.</p>
+<p>The distance of these frames is not known: their volume means nothing.
+Frames: Jiang et al. 2024, Zenodo 10475293, CC-BY-4.0. Outline by a vision model.
+Not for clinical use.</p>
 """
 
 
@@ -65,22 +68,23 @@ def picture_demo(result: DemoResult, path: Path, *, overwrite: bool = False) -> 
 
 def fill_viewer(viewer: Viewer, result: DemoResult) -> None:
     """Add the demo's layers, the *Segment capsule* dock and the three steps."""
-    case, made = result.case, result.provenance
-    scan = viewer.add_image(case.scan.array, name="scan", **layer_arguments(case.scan))
-    for name, mask, color in (
-        ("expert", case.expert, colors.EXPERT),
-        ("non-expert", case.nonexpert, colors.NONEXPERT),
-    ):
-        layer = _add_mask(viewer, mask.array, name, color, scan)
-        layer.contour = 2
-        layer.opacity = 0.9
-    hard = _add_mask(
-        viewer, result.hard.astype("uint8"), "hard region", colors.HARD_REGION, scan
+    _add_phantom(viewer, result)
+    for layer in viewer.layers:
+        layer.visible = False
+    sweep = result.sweep
+    told = {"attribution": sweep.attribution}
+    real = viewer.add_image(
+        sweep.scan.array, name="real frames", **layer_arguments(sweep.scan, **told)
     )
-    hard.opacity = 0.4
-    made = made | {"image_id": str(scan.unique_id)}
-    add_capsule(viewer, scan, result.prediction.mask.array, made).name = "capsule"
-    viewer.dims.set_current_step(0, result.busiest_frame)
+    outline = _add_mask(viewer, sweep.first.array, "outline", colors.EXPERT, real)
+    outline.contour = 1
+    made = result.sweep_provenance | {"image_id": str(real.unique_id)}
+    drawn = result.sweep_prediction.mask.array
+    capsule = add_capsule(viewer, real, drawn, made)
+    capsule.name = "capsule"
+    capsule.contour = 1
+    surest = int(result.sweep_prediction.confidence.argmax())
+    viewer.dims.set_current_step(0, surest)
 
     hint = QLabel(STEPS.strip())
     hint.setWordWrap(True)
@@ -90,6 +94,32 @@ def fill_viewer(viewer: Viewer, result: DemoResult) -> None:
     hint.setFixedHeight(hint.heightForWidth(290) + 30)
     viewer.window.add_dock_widget(hint, name="Three steps", area="right")
     viewer.window.add_plugin_dock_widget("napari-microus", "Segment capsule")
+
+
+def _add_phantom(viewer: Viewer, result: DemoResult) -> None:
+    """Add the phantom's layers."""
+    case = result.case
+    scan = viewer.add_image(
+        case.scan.array, name="phantom", **layer_arguments(case.scan)
+    )
+    for name, mask, color in (
+        ("phantom expert", case.expert, colors.EXPERT),
+        ("phantom non-expert", case.nonexpert, colors.NONEXPERT),
+    ):
+        layer = _add_mask(viewer, mask.array, name, color, scan)
+        layer.contour = 2
+        layer.opacity = 0.9
+    hard = _add_mask(
+        viewer,
+        result.hard.astype("uint8"),
+        "phantom hard region",
+        colors.HARD_REGION,
+        scan,
+    )
+    hard.opacity = 0.4
+    made = result.provenance | {"image_id": str(scan.unique_id)}
+    drawn = result.prediction.mask.array
+    add_capsule(viewer, scan, drawn, made).name = "phantom capsule"
 
 
 def _add_mask(

@@ -36,21 +36,26 @@ def test_module_registers_its_sample_data(monkeypatch):
     import hashlib
     import types
 
-    given = {}
+    every = []
     sample = types.ModuleType("SampleData")
     sample.SampleDataLogic = types.SimpleNamespace(
-        registerCustomSampleDataSource=lambda **k: given.update(k)
+        registerCustomSampleDataSource=lambda **k: every.append(k)
     )
     monkeypatch.setitem(sys.modules, "SampleData", sample)
     MicroUS.MicroUS(types.SimpleNamespace(path="."))
 
     slicer.app.started()
 
-    for uri, checksum in zip(given["uris"], given["checksums"], strict=True):
-        path = Path(uri.removeprefix("file://"))
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        assert checksum == f"SHA256:{digest}"
-    assert len(given["fileNames"]) == len(given["nodeNames"]) == 3
+    assert [one["sampleName"] for one in every] == [
+        "MicroUSPhantom",
+        "MicroUSRealFrames",
+    ]
+    for given in every:
+        for uri, checksum in zip(given["uris"], given["checksums"], strict=True):
+            path = Path(uri.removeprefix("file://"))
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            assert checksum == f"SHA256:{digest}"
+        assert len(given["fileNames"]) == len(given["nodeNames"]) == 3
 
 
 def test_leaving_and_coming_back_keeps_the_choices(widget, make_volume):
