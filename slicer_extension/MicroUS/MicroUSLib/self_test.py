@@ -13,11 +13,11 @@ import slicer
 
 from .compare import adjudication, comparison
 from .sample_data import CASES, SAMPLES
-
-FILES = [file for _, file, _ in CASES["MicroUSPhantom"]]
 from .scene.annotations import Annotator, parts_of
 from .scene.nodes import frame_at_world, voxel_to_world
 from .scene.segments import segment_array
+
+FILES = [file for _, file, _ in CASES["MicroUSPhantom"]]
 
 
 def load_case() -> list[Any]:
