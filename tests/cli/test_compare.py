@@ -9,6 +9,7 @@ import pytest
 import napari_microus.cli.commands  # noqa: F401  registers the commands
 from napari_microus.cli import app
 from napari_microus.core.compare import hard_region
+from napari_microus.core.compare.network_grid import network_hard_region
 from napari_microus.core.errors import ConfigError, InputError, OutputError
 from napari_microus.core.io import read_volume, write_mask
 from napari_microus.core.volume import Volume
@@ -74,6 +75,16 @@ def test_three_files_give_consensus_and_fleiss(files, tmp_path, capsys):
 def test_the_hard_region_is_that_of_the_losses(files, tmp_path):
     run(
         *("compare", files[0], files[1], "--progress", "none"),
+        *("--hard-region", tmp_path / "h.nii.gz", "--kernel-size", 3),
+    )
+    expected = network_hard_region(mask(), mask((10, 24)), 3)
+    written = read_volume(tmp_path / "h.nii.gz").array
+    np.testing.assert_array_equal(written, expected)
+
+
+def test_the_hard_region_can_be_made_in_pixels_of_the_scan(files, tmp_path):
+    run(
+        *("compare", files[0], files[1], "--progress", "none", "--kernel-grid", "scan"),
         *("--hard-region", tmp_path / "h.nii.gz", "--kernel-size", 3),
     )
     expected = hard_region(mask(), mask((10, 24)), 3)

@@ -163,6 +163,7 @@ def _advice(key: str, fields: Iterable[str], hints: Mapping[str, Any]) -> str:
             inner = dataclasses.fields(hint)  # type: ignore[arg-type]
             names |= {f.name: f"{part}.{f.name}" for f in inner if f.name not in names}
     near = difflib.get_close_matches(key, names, n=1, cutoff=_NEAR)
+    near = near or [name for name in names if len(key) > 2 and key in name][:1]
     if near:
         return f"Did you mean '{names[near[0]]}'?"
     return f"Known are {', '.join(fields)}."
