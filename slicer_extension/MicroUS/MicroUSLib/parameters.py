@@ -10,6 +10,9 @@ from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrappe
 
 DEVICES = ["auto", "cuda", "mps", "cpu"]
 
+# Where the frames show the probe.
+PROBES = ["top", "bottom", "automatic"]
+
 ALL_FRAMES = "All frames"
 SHOWN_SLICE = "Shown slice"
 RANGE = "Range of frames"
@@ -49,6 +52,7 @@ class MicroUSParameterNode:
     fillHoles: bool = True
     flip: bool = False
     smoothOutline: bool = True
+    probe: Annotated[str, Choice(PROBES)] = "top"
 
     expert: Annotation
     nonexpert: Annotation

@@ -72,6 +72,13 @@ def segment(
             "threshold. As the model recommends, if not given."
         ),
     ] = None,
+    probe: Annotated[
+        str,
+        typer.Option(
+            help="Where the frames show the probe: top, bottom, or automatic (the way "
+            "the model is surer of)."
+        ),
+    ] = "top",
     precision: Annotated[
         str, typer.Option(help="auto, float32, bfloat16 or float16.")
     ] = "auto",
@@ -106,6 +113,7 @@ def segment(
             fill_holes=fill_holes,
             opening=opening,
             outline=outline,
+            probe=probe,
             precision=precision,
         ),
         progress,

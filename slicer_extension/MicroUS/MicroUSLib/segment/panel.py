@@ -203,6 +203,7 @@ class SegmentPanel:
             "fill_holes": choices.fillHoles,
             "flip": choices.flip,
             "outline": False if choices.smoothOutline else "raw",
+            "probe": choices.probe,
         }
 
     def _frames(self, volume: slicer.vtkMRMLVolumeNode) -> tuple[int, ...] | None:

@@ -14,6 +14,7 @@ from napari_microus.core.errors import ConfigError, DeviceError, InputError
 from napari_microus.core.events import Event, Notice, Progress
 from napari_microus.core.predict.components import fill_holes as fill
 from napari_microus.core.predict.components import keep_largest_component
+from napari_microus.core.predict.confidence import frame_confidence
 from napari_microus.core.predict.networks import Panel
 from napari_microus.core.predict.opening import cut_narrow_parts
 from napari_microus.core.predict.outline import smooth_mask
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     Model = nn.Module | LoadedModel
 
 OUTLINES = ("smooth", "raw")
+PROBES = ("top", "bottom", "automatic")
+# Frames from which the side of the probe is told (docs/results.md).
+_LOOKED_AT = 10
 _DIRECT = ("uint8", "int8", "int16", "int32", "float16", "float32")
 
 
@@ -49,6 +53,7 @@ def predict(
     opening: int | None = None,
     outline: str | None = None,
     flip: bool = False,
+    probe: str = "top",
     precision: str = "auto",
     first: int | None = None,
     out: NDArray[np.uint8] | None = None,
@@ -87,6 +92,11 @@ def predict(
         recommends.
     flip : bool
         Average with the answer to the mirrored frame (test-time augmentation).
+    probe : str
+        Where the frames show the probe: ``"top"``, as the models have learnt;
+        ``"bottom"``: frames are turned upside down for the model, and its answer
+        back; ``"automatic"``: whichever way the model is surer of, on a few frames
+        spread over the scan, with a `Notice` where that is the bottom.
     precision : str
         ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``.
     first : int, optional
@@ -122,6 +132,10 @@ def predict(
         raise ConfigError(
             f"batch_size must be a whole number above 0; got {batch_size}. Use 8."
         )
+    if probe not in PROBES:
+        raise ConfigError(
+            f"probe must be one of {', '.join(PROBES)}; got '{probe}'. Use top."
+        )
     _check_intensities(volume.array)
     window = intensity_window(volume.array)
     models: list[Any] = list(model) if isinstance(model, (list, tuple)) else [model]
@@ -136,6 +150,12 @@ def predict(
         frames=len(chosen),
     )
     mask = np.zeros(volume.shape, dtype=np.uint8) if out is None else out
+    is_turned = probe == "bottom"
+    if probe == "automatic":
+        is_turned = yield from _is_upside_down(panel, volume.array, window)
+    array, drawn = volume.array, mask
+    if is_turned:  # views: what is drawn there stands upright in the mask
+        array, drawn = array[:, ::-1], mask[:, ::-1]
     logits = torch.empty((len(chosen), 1, panel.size, panel.size))
     order = sorted(range(len(chosen)), key=lambda place: chosen[place] != first)
     alone = first in chosen
@@ -147,7 +167,7 @@ def predict(
             places = order[done : done + count]
             batch = tuple(chosen[place] for place in places)
             try:
-                answer = _answer(panel, volume.array, batch, window)
+                answer = _answer(panel, array, batch, window)
             except torch.cuda.OutOfMemoryError as error:
                 torch.cuda.empty_cache()
                 if len(batch) == 1:
@@ -171,10 +191,36 @@ def predict(
                     keep_largest_component(foreground)
                 if fill_holes and not is_smooth:
                     fill(foreground)
-                mask[frame] = foreground
+                drawn[frame] = foreground
             done += len(batch)
             yield Progress(done, len(chosen), "frames", "Segmenting")
+    if is_turned:
+        logits = logits.flip(2)
     return Prediction(volume.like(mask), chosen, logits)
+
+
+def _is_upside_down(
+    panel: Panel, array: NDArray[Any], window: tuple[float, float]
+) -> Generator[Event, None, bool]:
+    """Return whether the model is surer of the frames when they are turned round."""
+    count = min(len(array), _LOOKED_AT)
+    places = np.linspace(0, len(array) - 1, count).round().astype(int)
+    batch = tuple(int(place) for place in dict.fromkeys(places))
+    sure = []
+    yield Progress(0, 2, "ways", "Looking for the probe")
+    with panel.evaluating():
+        for turn, frames in enumerate((array, array[:, ::-1]), start=1):
+            answers = [_answer(panel, frames, (frame,), window) for frame in batch]
+            sure.append(frame_confidence(torch.cat(answers)).mean())
+            yield Progress(turn, 2, "ways", "Looking for the probe")
+    if sure[1] <= sure[0]:
+        return False
+    yield Notice(
+        "The model is surer of these frames when they are turned upside down: they "
+        "were segmented as if the probe were at the bottom. If that is wrong, choose "
+        "top."
+    )
+    return True
 
 
 def _answer(

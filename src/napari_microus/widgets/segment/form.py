@@ -118,6 +118,13 @@ class SegmentForm(QWidget):
             is_on=True,
         )
 
+        self.probe_box = QComboBox()
+        self.probe_box.addItems(["top", "bottom", "automatic"])
+        self.probe_box.setToolTip(
+            "Where the frames show the probe. automatic: the way the model is surer "
+            "of, and a notice where that is the bottom."
+        )
+
     def _lay_out(self) -> None:
         self.range_row = QWidget()
         ends = QFormLayout(self.range_row)
@@ -147,6 +154,10 @@ class SegmentForm(QWidget):
             self.smooth,
         ):
             column.addWidget(box)
+        probe_row = QFormLayout()
+        probe_row.setContentsMargins(0, 0, 0, 0)
+        probe_row.addRow("Probe", self.probe_box)
+        column.addLayout(probe_row)
         self.options.addWidget(inner)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -188,6 +199,7 @@ class SegmentForm(QWidget):
             "fill_holes": self.holes.isChecked(),
             "outline": None if self.smooth.isChecked() else "raw",
             "flip": self.flip.isChecked(),
+            "probe": self.probe_box.currentText(),
         }
 
     def maps(self) -> tuple[str, ...]:
