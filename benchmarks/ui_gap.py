@@ -12,7 +12,7 @@ model, a small one with drawn weights is made for the occasion.
 
 With ``--training`` the same is measured while the *Train* dock starts, watches and
 ends a real run of the small network on phantoms. Limit: the longest gap while a dock
-with a single label changes its text as often. napari's window is put together anew for
+with a single label changes its text as often. napari's window is put together again for
 each, by the processor where no graphics card is.
 """
 

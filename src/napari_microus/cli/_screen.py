@@ -13,7 +13,7 @@ from napari_microus.core.errors import DeviceError
 
 
 def has_display() -> bool:
-    """Tell whether a window can be opened here."""
+    """Return whether a window can be opened here."""
     if not sys.platform.startswith("linux"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

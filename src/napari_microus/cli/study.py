@@ -119,7 +119,7 @@ def check(folder: _Folder, progress: ProgressOption = ProgressStyle.bar) -> None
     print(f"{counts}: {errors} errors, {len(findings) - errors} warnings.")
     if errors:
         raise InputError(
-            f"A study must be free of errors; got {errors}. Mend the cases named "
+            f"A study must be free of errors; got {errors}. Correct the cases named "
             "above, or set their ignore to 1."
         )
 

@@ -89,7 +89,7 @@ def resume(
     run: Annotated[Path, typer.Argument(help="Folder of a run that was stopped.")],
     progress: ProgressOption = ProgressStyle.bar,
 ) -> None:
-    """Go on with a run exactly where its last checkpoint was made."""
+    """Continue with a run exactly where its last checkpoint was made."""
     _be_polite()
     from napari_microus.core.train import resume as go_on
 

@@ -113,7 +113,7 @@ class Volume:
         return replace(self, array=array, metadata=metadata)
 
     def shares_grid(self, other: Volume) -> bool:
-        """Tell whether both have one shape and corners within a micrometre."""
+        """Return whether both have one shape and corners within a micrometre."""
         if self.shape != other.shape:
             return False
         corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape[::-1]]))

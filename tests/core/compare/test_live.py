@@ -10,7 +10,7 @@ from napari_microus.core.hard_region import hard_region
 
 
 @pytest.mark.parametrize("kernel_size", [1, 4, 7])
-def test_random_edits_end_with_the_map_computed_afresh(kernel_size):
+def test_random_edits_end_with_the_map_computed_again(kernel_size):
     rng = np.random.default_rng(kernel_size)
     expert = (rng.random((4, 50, 60)) < 0.1).astype(np.uint8)
     nonexpert = (rng.random((4, 50, 60)) < 0.1).astype(np.int32)
@@ -30,8 +30,8 @@ def test_random_edits_end_with_the_map_computed_afresh(kernel_size):
     assert live.codes is shown
     np.testing.assert_array_equal(live.codes, expected)
     np.testing.assert_array_equal(live.per_frame, count_codes(expected))
-    afresh = hard_region(expert, nonexpert.astype(np.uint8), kernel_size)
-    np.testing.assert_array_equal(live.hard, afresh)
+    again = hard_region(expert, nonexpert.astype(np.uint8), kernel_size)
+    np.testing.assert_array_equal(live.hard, again)
 
 
 def test_an_edit_that_changes_nothing_says_so():

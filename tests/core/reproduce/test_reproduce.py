@@ -92,7 +92,7 @@ def test_report_sets_recipes_and_annotators_side_by_side(dataset, tmp_path):
     )
     assert len(uses) == 1
 
-    # A second call trains nothing anew and reports the same.
+    # A second call trains nothing again and reports the same.
     stamp = (tmp_path / "out" / "runs" / "paper" / "curves.csv").stat().st_mtime_ns
     again = run(reproduce(dataset, tmp_path / "out", presets=presets, changes=changes))
     assert again.read_text(encoding="utf-8") == text

@@ -43,9 +43,9 @@ def test_file_that_lost_its_end_is_read_anew(tmp_path):
 
     # As long as before, yet another tail: a resumed run overtook our look.
     path.write_text(line("a") + line("c") + line("d"))
-    events, is_anew = log.read()
+    events, starts_over = log.read()
 
-    assert is_anew
+    assert starts_over
     assert words(events) == ["a", "c", "d"]
 
 

@@ -391,12 +391,12 @@ def test_regions_are_settled_with_keys_and_progress_is_told(settled, viewer, pai
     first = regions.region
     assert viewer.dims.current_step[0] == first.frame
     regions.accept_expert()
-    assert regions.work_panel.progress.format() == f"1 of {total} settled"
+    assert regions.work_panel.progress.format() == f"1 of {total} decided"
     assert regions.region is not first
     regions.accept_nonexpert()
     regions.leave_undecided()
     regions.undo()
-    assert regions.work_panel.progress.format() == f"2 of {total} settled"
+    assert regions.work_panel.progress.format() == f"2 of {total} decided"
     assert f"Region 3 of {total}" in regions.work_panel.place.text()
     regions.previous_region()
     assert regions.region.number == 2

@@ -46,7 +46,7 @@ def compare(qtbot, viewer):
 
 
 def is_true(comparison):
-    """Let queued work run, then compare with a map computed afresh."""
+    """Let queued work run, then compare with a map computed again."""
     for _ in range(3):
         QApplication.processEvents()
     pair = comparison.pair

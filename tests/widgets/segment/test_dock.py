@@ -210,7 +210,7 @@ def test_current_frame_mends_only_that_frame_and_can_be_undone(
 ):
     run()
     capsule = viewer.layers[-1]
-    for frame in (1, 2):  # two edits: one in the frame to be drawn anew, one outside
+    for frame in (1, 2):  # two edits: one in the frame to be drawn again, one outside
         at = (np.array([frame]), np.array([0]), np.array([0]))
         capsule.data_setitem(at, 1)
     edited = capsule.data.copy()

@@ -51,7 +51,7 @@ def main(mode, path, epochs):
             time.sleep(0.02)
             run.record(batch_report(epoch, batch))
             if mode == "fails":
-                message = "The loss must be finite; got NaN in case 'c1'. Mend it."
+                message = "The loss must be finite; got NaN in case 'c1'. Correct it."
                 run.fail(Failed(message))
                 print(to_json(Failed(message)), flush=True)
                 raise ConfigError(message)

@@ -139,7 +139,7 @@ def test_run_waits_and_goes_on(qtbot, running):
     seen = len(panel.history.batch_loss.x)
     qtbot.wait(300)
     assert len(panel.history.batch_loss.x) == seen
-    assert panel.pause_button.text() == "Go on"
+    assert panel.pause_button.text() == "Continue"
 
     panel.pause_button.click()
 
@@ -242,7 +242,7 @@ def test_finished_model_is_chosen_for_segmenting(qtbot, make):
 @pytest.mark.parametrize(
     ("mode", "words"),
     [
-        ("fails", "The loss must be finite; got NaN in case 'c1'. Mend it."),
+        ("fails", "The loss must be finite; got NaN in case 'c1'. Correct it."),
         ("refuses", "There must be masks; got none. Draw some."),
         ("exits", "Traceback: something odd"),
         ("dies", "The training process was killed (SIGKILL)"),

@@ -91,7 +91,7 @@ def test_layers_lie_over_what_is_shown(qtbot, preview, seeds):
 
 def test_setting_that_makes_no_sense_is_named(preview):
     def refuse():
-        raise ConfigError("Rotation must be a number; got 'x'. Mend it.")
+        raise ConfigError("Rotation must be a number; got 'x'. Correct it.")
 
     preview._make_config = refuse
     preview.button.click()

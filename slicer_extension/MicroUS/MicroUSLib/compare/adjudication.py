@@ -103,7 +103,7 @@ class Adjudicated:
         self._show(list(range(box[0].start, box[0].stop)))
 
     def undo(self, on_event: Callable[[Event], None] = ignore) -> DisputedRegion | None:
-        """Take back the last decision; return its region."""
+        """Undo the last decision; return its region."""
         self.take_drawing(on_event)
         region = self.work.undo()
         if region is not None:
@@ -222,7 +222,7 @@ def _journal(found: Comparison) -> Path:
 def resume(
     found: Comparison, path: str, on_event: Callable[[Event], None] = ignore
 ) -> tuple[Adjudicated, str]:
-    """Go on with a saved adjudication of the same two masks, also one from napari.
+    """Continue with a saved adjudication of the same two masks, also one from napari.
 
     Parameters
     ----------
@@ -252,7 +252,7 @@ def continue_with(
     document: dict[str, Any],
     on_event: Callable[[Event], None] = ignore,
 ) -> tuple[Adjudicated, str]:
-    """Go on with an adjudication that `unsaved` returned; see `resume`."""
+    """Continue with an adjudication that `unsaved` returned; see `resume`."""
     from napari_microus.core.compare.adjudication.session import first_masks
     from napari_microus.core.compare.adjudication.sidecar import read_adjudication
 

@@ -155,7 +155,7 @@ class AdjudicationPanel:
         distance = (
             _("{0:.1f} mm apart").format(region.distance_mm)
             if math.isfinite(region.distance_mm)
-            else _("drawn by one only")
+            else _("one contour only")
         )
         self._ui.regionLabel.text = _(
             "Region {0} of {1}, frame {2}: {3}, {4:.1f} mm², drawn by "
@@ -190,7 +190,7 @@ class AdjudicationPanel:
         return {"expert": naming.expert, "nonexpert": naming.nonexpert}.get(who, who)
 
     def _take_naming(self) -> None:
-        """Go on blind where the decisions were begun so."""
+        """Continue blind where the decisions were begun so."""
         from napari_microus.core.compare.naming import naming_from_json
 
         naming = naming_from_json(self._case.origin.settings.get("blind", {}))
@@ -214,7 +214,7 @@ class AdjudicationPanel:
         self._decide("undecided")
 
     def undo(self, *args: object) -> None:
-        """Take back the last decision and go to its region."""
+        """Undo the last decision and go to its region."""
         with self._work.doing(_("The decision was not taken back.")) as on_event:
             region = self._case.undo(on_event) if self._case is not None else None
             if region is not None:
@@ -311,13 +311,13 @@ class AdjudicationPanel:
         return is_saved
 
     def resume(self, *args: object) -> None:
-        """Go on with a saved adjudication of the two annotations above."""
+        """Continue with a saved adjudication of the two annotations above."""
         path = self.ask_open()
         if path:
             self.resume_from(path)
 
     def resume_from(self, path: str) -> None:
-        """Go on with the adjudication saved there."""
+        """Continue with the adjudication saved there."""
         with self._work.doing(_("The adjudication was not resumed.")) as on_event:
             if self._comparer.found is None:
                 self._comparer.compare()

@@ -23,7 +23,7 @@ _FRAMES = {
     "expert_mm2": _("Expert mm²"),
     "nonexpert_mm2": _("Non-expert mm²"),
     "disagreement_mm2": _("Disputed mm²"),
-    "signed_mean_mm": _("Larger (+) mm"),
+    "signed_mean_mm": _("Mean offset (mm)"),
 }
 _PLACES = {
     "place": _("Where"),

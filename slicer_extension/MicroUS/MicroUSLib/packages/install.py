@@ -163,7 +163,7 @@ def requirements() -> list[str]:
 
 
 def is_met(requirement: str) -> bool:
-    """Tell whether a requirement such as ``monai>=1.4`` is installed."""
+    """Return whether a requirement such as ``monai>=1.4`` is installed."""
     from packaging.requirements import Requirement
 
     wanted = Requirement(requirement)

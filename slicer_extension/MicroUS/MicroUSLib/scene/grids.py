@@ -1,4 +1,4 @@
-"""Tell whether nodes share a grid and a transform, so that voxels meet voxels."""
+"""Return whether nodes share a grid and a transform, so that voxels meet voxels."""
 
 from __future__ import annotations
 

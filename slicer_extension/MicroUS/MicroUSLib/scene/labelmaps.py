@@ -256,7 +256,7 @@ def write_frames(
 
 
 def _is_alone(segmentation: slicer.vtkMRMLSegmentationNode, segment_id: str) -> bool:
-    """Tell whether no other segment shares this one's layer."""
+    """Return whether no other segment shares this one's layer."""
     sharing: list[str] = []
     segmentation.GetSegmentation().GetSegmentIDsSharingBinaryLabelmapRepresentation(
         segment_id, sharing, True

@@ -83,7 +83,7 @@ def put_beside(node: slicer.vtkMRMLNode, volume: slicer.vtkMRMLVolumeNode) -> No
 
 
 def is_derived(node: slicer.vtkMRMLNode) -> bool:
-    """Tell whether a node shows a result of this module rather than an annotation."""
+    """Return whether a node shows a result of this module rather than an annotation."""
     return bool(node.GetAttribute(_DERIVED))
 
 

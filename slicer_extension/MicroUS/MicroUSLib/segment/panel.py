@@ -171,7 +171,7 @@ class SegmentPanel:
             self._end()
 
     def choose_model(self, name: str) -> None:
-        """List the models anew and choose one, such as one just trained."""
+        """List the models again and choose one, such as one just trained."""
         self.refresh_models()
         index = self._ui.modelComboBox.findData(name)
         if index >= 0:

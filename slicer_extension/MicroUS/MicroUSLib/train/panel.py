@@ -140,7 +140,7 @@ class TrainPanel:
         ui.addCaseButton.enabled = self._adding is None
         ui.stopButton.enabled = not is_free
         ui.pauseButton.enabled = not is_free
-        ui.pauseButton.text = _("Go on") if self._is_pausing else _("Pause")
+        ui.pauseButton.text = _("Continue") if self._is_pausing else _("Pause")
         ui.trainProgressBar.visible = not is_free
         ui.watchRunButton.enabled = is_free and run is not None
         ui.resumeRunButton.enabled = (
@@ -206,7 +206,7 @@ class TrainPanel:
             self._say(_("Preparing the frames …"))
 
     def resume(self, *args: object) -> None:
-        """Go on with the chosen run, exactly where it ended."""
+        """Continue with the chosen run, exactly where it ended."""
         with slicer.util.tryWithErrorDisplay(_("The run was not resumed.")):
             self._ensure_packages()
             run = Path(self._runs.chosen.path)

@@ -44,7 +44,7 @@ class RunsList:
         return next((Path(run.path).name for run in self._runs if run.is_alive), "")
 
     def fill(self, study: str) -> None:
-        """Read the runs of a study anew, and keep the choice."""
+        """Read the runs of a study again, and keep the choice."""
         try:
             from napari_microus.core.runs.folder import list_runs
         except ImportError:

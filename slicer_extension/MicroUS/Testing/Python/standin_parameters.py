@@ -9,7 +9,7 @@ rule, so that what the module is proven against is written down:
   types only with None among its members;
 - a value of another type, outside `WithinRange` or not in `Choice` is refused;
 - only names that are parameters can be tied to a widget;
-- a Modified event of the node writes every tied widget anew.
+- a Modified event of the node writes every tied widget again.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def test_empty_annotations_are_compared(widget, make_volume, mask, shown):
     choose(widget, volume=volume, expert=node, nonexpert=node)
     press(widget.ui.compareButton)
     assert shown == []
-    assert "drawn by one only" in widget.ui.regionLabel.text()
+    assert "one contour only" in widget.ui.regionLabel.text()
 
 
 def test_consensus_of_the_ticked(compared, shown):

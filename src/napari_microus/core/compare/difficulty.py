@@ -1,4 +1,4 @@
-"""Predict where annotators will differ, from how a model wavers."""
+"""Predict where annotators will differ, from where a model is uncertain."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ class Config:
             reason = str(error).replace("\n", " ")
             raise ConfigError(
                 f"The configuration must be valid YAML; got {path} ({reason}). "
-                "Mend the line."
+                "Correct the line."
             ) from error
         return cls.from_dict({} if values is None else values)
 
@@ -205,7 +205,7 @@ def _convert(value: Any, hint: Any, name: str) -> Any:
         else:
             kinds = list(arguments)
             what = f"{name} must hold {len(kinds)} values"
-            require(len(value) == len(kinds), what, len(value), "Mend the list.")
+            require(len(value) == len(kinds), what, len(value), "Correct the list.")
         return tuple(
             _convert(item, kind, f"{name}[{index}]")
             for index, (item, kind) in enumerate(zip(value, kinds, strict=True))
@@ -236,5 +236,5 @@ def _convert_plain(value: Any, hint: Any, name: str) -> Any:
     ok = isinstance(value, hint) and not (hint is int and isinstance(value, bool))
     kinds = {int: "a whole number", float: "a number", bool: "true or false"}
     kinds |= {str: "text", Path: "a path"}
-    require(ok, f"{name} must be {kinds.get(hint, hint)}", repr(value), "Mend it.")
+    require(ok, f"{name} must be {kinds.get(hint, hint)}", repr(value), "Correct it.")
     return value

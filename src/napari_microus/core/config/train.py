@@ -236,7 +236,7 @@ class OptimizerConfig(Config):
 
 @dataclass(frozen=True)
 class AugmentConfig(Config):
-    """How training frames are varied; every range is drawn anew for each frame.
+    """How training frames are varied; every range is drawn again for each frame.
 
     Attributes
     ----------

@@ -56,7 +56,7 @@ def prepare_for_inference(
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Tell whether a device multiplies bfloat16 natively; False if unknown."""
+    """Return whether a device multiplies bfloat16 natively; False if unknown."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":

@@ -109,7 +109,7 @@ class FoldedLinear(nn.Module):
 
 @cache
 def can_pack(dtype: torch.dtype) -> bool:
-    """Tell whether this build of torch has oneDNN's fused kernels for a format."""
+    """Return whether this build of torch has oneDNN's fused kernels for a format."""
     conv, linear = nn.Conv2d(16, 16, 3, padding=1), nn.Linear(16, 16)
     try:
         with torch.inference_mode():

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def write_report(comparison: Comparison, folder: Path) -> Path:
     """Write ``table1.csv``, ``table2.csv``, two plots and ``report.md``.
 
-    Files of an earlier call are replaced: they are made anew from all runs.
+    Files of an earlier call are replaced: they are made again from all runs.
     """
     from matplotlib.figure import Figure
 

@@ -60,7 +60,7 @@ def reproduce(
     """Train the chosen recipes on one study and write tables, plots and a report.
 
     Runs that are finished are not trained again, and interrupted ones go on, so the
-    command can be called anew after a break or with one more recipe.
+    command can be called again after a break or with one more recipe.
 
     Parameters
     ----------

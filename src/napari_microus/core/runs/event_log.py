@@ -19,7 +19,7 @@ class EventLog:
     """The growing file of a run's events, from which lines are taken bit by bit.
 
     A resumed run drops what it had reported after its last checkpoint; `read` then
-    tells that everything comes anew.
+    tells that everything comes again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,23 +31,23 @@ class EventLog:
         """Return events that were added, and whether they begin from the start."""
         try:
             with self._path.open("rb") as file:
-                is_anew = not self._is_same(file)
-                if is_anew:
+                starts_over = not self._is_same(file)
+                if starts_over:
                     self._position, self._anchor = 0, b""
                 file.seek(self._position)
                 chunk = file.read(_BYTES_PER_LOOK)
         except OSError:
-            is_anew, chunk = self._position > 0, b""
-            if is_anew:
+            starts_over, chunk = self._position > 0, b""
+            if starts_over:
                 self._position, self._anchor = 0, b""
         whole = chunk[: chunk.rfind(b"\n") + 1]
         self._position += len(whole)
         self._anchor = (self._anchor + whole)[-_ANCHOR_BYTES:]
         lines = whole.decode("utf-8", "replace").splitlines()
         events = [event for line in lines if (event := from_json(line)) is not None]
-        return events, is_anew
+        return events, starts_over
 
     def _is_same(self, file: IO[bytes]) -> bool:
-        """Tell whether the file still holds what was read, judged by its end."""
+        """Return whether the file still holds what was read, judged by its end."""
         file.seek(self._position - len(self._anchor))
         return file.read(len(self._anchor)) == self._anchor

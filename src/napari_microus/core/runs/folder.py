@@ -169,7 +169,7 @@ class RunFolder:
         return self._status.is_alive
 
     def wants(self, flag: str) -> bool:
-        """Tell whether somebody left the flag file "stop" or "pause"."""
+        """Return whether somebody left the flag file "stop" or "pause"."""
         return (self.path / flag).exists()
 
     def watched(self) -> tuple[int, int | None]:
@@ -214,7 +214,7 @@ def request_preview(run: str | Path, case: int, frame: int | None) -> None:
     """Ask to see a validation case, by its number from 0, from the next look on.
 
     Frame None is the one with the largest expert mask; beyond the last case the
-    count begins anew.
+    count begins again.
     """
     text = json.dumps({"case": case, "frame": frame})
     with atomic_write(Path(run) / WATCH, overwrite=True) as temporary:

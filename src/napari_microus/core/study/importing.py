@@ -262,7 +262,7 @@ def _read_table(path: Path) -> dict[str, tuple[str, str]]:
         if "file" not in columns or patient is None:
             raise InputError(
                 "split.csv must have the columns file, patient and split; got "
-                f"{', '.join(columns) or 'none'} in {path}. Mend its first line."
+                f"{', '.join(columns) or 'none'} in {path}. Correct its first line."
             )
         rows = list(reader)
     words = {"valid": "val", "validation": "val", "training": "train"}

@@ -345,7 +345,7 @@ def _read_row(
     if split and split not in SPLITS and not _FOLD.fullmatch(split):
         raise InputError(
             f"A split must be {', '.join(SPLITS)}, foldN or empty; got '{split}' for "
-            f"case '{values['case']}' in {path}. Mend the line."
+            f"case '{values['case']}' in {path}. Correct the line."
         )
     return StudyCase(
         **{name: values.get(name, "") for name in _BEFORE},

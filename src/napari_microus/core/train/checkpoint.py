@@ -90,7 +90,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise CheckpointError(
             f"A run can be resumed from its checkpoint only; got no {path}. "
-            "It ended before the first one: start it anew."
+            "It ended before the first one: start it again."
         ) from error
     except (RuntimeError, EOFError, BadZipFile, pickle.UnpicklingError) as error:
         raise CheckpointError(

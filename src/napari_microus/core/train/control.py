@@ -74,7 +74,7 @@ class Control:
             signal.signal(number, handler)
 
     def wants_stop(self) -> bool:
-        """Tell whether this process was asked to stop."""
+        """Return whether this process was asked to stop."""
         if self.interrupt:
             return True
         return self._run is not None and self._run.wants("stop")
@@ -106,11 +106,11 @@ class Control:
                 raise StepAbandoned
 
     def wants_pause(self) -> bool:
-        """Tell whether this process was asked to pause."""
+        """Return whether this process was asked to pause."""
         return self._run is not None and self._run.wants("pause")
 
     def wants_break(self) -> bool:
-        """Tell whether work under way should be left for a stop or a pause."""
+        """Return whether work under way should be left for a stop or a pause."""
         if self._fabric.world_size > 1:  # the others would wait in vain
             return self.wants_stop()
         return self.wants_stop() or self.wants_pause()
@@ -129,7 +129,7 @@ class Control:
         yield StateChanged("running")
 
     def any_process(self, wanted: bool) -> bool:
-        """Tell whether any process wants something, so that all do the same."""
+        """Return whether any process wants something, so that all do the same."""
         if self._fabric.world_size == 1:
             return wanted
         asked = torch.tensor(float(wanted), device=self._fabric.device)

@@ -91,7 +91,7 @@ def train(config: TrainConfig) -> Generator[Event, None, TrainResult]:
 
 
 def resume(run: str | Path) -> Generator[Event, None, TrainResult]:
-    """Go on with a run exactly where its last checkpoint was made; see `train`.
+    """Continue with a run exactly where its last checkpoint was made; see `train`.
 
     Raises
     ------

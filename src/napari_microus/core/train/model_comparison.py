@@ -1,4 +1,4 @@
-"""Tell whether fine-tuning made a model better on the same held-out patients."""
+"""Return whether fine-tuning made a model better on the same held-out patients."""
 
 from __future__ import annotations
 

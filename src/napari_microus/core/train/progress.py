@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def is_late(config: TrainConfig, position: TrainingState) -> bool:
-    """Tell whether the run's time is up."""
+    """Return whether the run's time is up."""
     limit = config.time_limit_s
     return limit is not None and position.seconds >= limit
 
 
 def is_over(config: TrainConfig, position: TrainingState) -> bool:
-    """Tell whether the run ends before its last epoch: too late, or no better."""
+    """Return whether the run ends before its last epoch: too late, or no better."""
     if position.batch == 0 and position.epoch > 0 and is_late(config, position):
         return True
     patience = config.early_stop
@@ -43,7 +43,7 @@ def remaining_s(config: TrainConfig, position: TrainingState, steps: int) -> flo
 
 
 def validates(config: TrainConfig, position: TrainingState) -> bool:
-    """Tell whether the epoch under way ends with a validation."""
+    """Return whether the epoch under way ends with a validation."""
     last = position.epoch + 1 == config.epochs or is_late(config, position)
     return last or (position.epoch + 1) % config.validate_every == 0
 

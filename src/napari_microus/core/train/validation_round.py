@@ -64,7 +64,7 @@ def validate_all(
             score = _score(learner, case, control, shown, frame)
             if score is not None or control.wants_stop():
                 break
-            yield from control.wait_while_paused()  # and measure the case anew
+            yield from control.wait_while_paused()  # and measure the case again
         mine.append(score)
         if score is None:
             break

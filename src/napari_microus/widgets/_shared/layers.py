@@ -152,7 +152,7 @@ def volume_from_layer_data(data: Any, attributes: Mapping[str, Any]) -> Volume:
 
 
 def lies_as_read(attributes: Mapping[str, Any], volume: Volume) -> bool:
-    """Tell whether a layer's transform is still the one `layer_arguments` gave."""
+    """Return whether a layer's transform is still the one `layer_arguments` gave."""
     to_world, _ = _index_to_world(3, attributes)
     return _is_same(to_world, np.diag([*volume.spacing_mm, 1.0]))
 

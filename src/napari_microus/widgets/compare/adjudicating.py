@@ -59,7 +59,7 @@ _JOURNAL_PAUSE_MS = 1000
 
 @dataclass(frozen=True)
 class RegionChoice:
-    """How the disputed regions are found and ranked, and by whom they are settled."""
+    """How disputed regions are found and ranked, and by whom they are adjudicated."""
 
     rank_by: RankBy = RankBy.contour_distance
     through_frames: bool = False
@@ -84,7 +84,7 @@ class Settling(QObject):
     Parameters
     ----------
     comparison : LiveComparison
-        The pair that is being settled.
+        The pair that is being adjudicated.
     work : Adjudication
         What was decided so far.
     journal : Path
@@ -148,7 +148,7 @@ class Settling(QObject):
         self._has_changed()
 
     def undo(self) -> DisputedRegion | None:
-        """Take back the last decision and return its region."""
+        """Undo the last decision and return its region."""
         region = self.work.undo()
         if region is not None:
             self._redraw(region.box)

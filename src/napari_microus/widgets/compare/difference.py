@@ -69,7 +69,7 @@ class DifferenceTab(QWidget):
         self._worker: Worker | None = None
         self._hard_worker: Worker | None = None
         self.weight_layer: Image | None = None
-        # Texts are laid out anew when they change: not with every dab of the brush.
+        # Texts are laid out again when they change: not with every dab of the brush.
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(60)
@@ -162,7 +162,7 @@ class DifferenceTab(QWidget):
         self.scale_box = QComboBox()
         self.scale_box.addItems(["off", *_SCALES])
         self.scale_box.setToolTip(
-            "The network is taught at four sizes; the hard region is made anew at each."
+            "The network learns at four sizes; the hard region is made again at each."
         )
         self.network_size = QSpinBox()
         self.network_size.setRange(32, 1024)

@@ -1,4 +1,4 @@
-"""Dock widget in which two annotators' masks are compared, settled and taught from."""
+"""Dock widget in which two annotators' masks are compared and adjudicated."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class CompareWidget(QWidget):
         self.tabs = QTabWidget()
         self.tabs.addTab(scrolled(self.difference), "Difference")
         self.tabs.addTab(scrolled(self.frames), "Frames")
-        self.tabs.addTab(scrolled(self.regions), "Settle")
+        self.tabs.addTab(scrolled(self.regions), "Adjudicate")
         self.tabs.addTab(scrolled(self.tools), "Tools")
         layout = QVBoxLayout(self)
         layout.addWidget(self.picker)
@@ -221,7 +221,7 @@ class CompareWidget(QWidget):
 
 
 def open_settle(viewer: napari.viewer.Viewer) -> None:
-    """Open the dock on the tab in which regions are settled."""
+    """Open the dock on the tab in which regions are adjudicated."""
     _, widget = viewer.window.add_plugin_dock_widget(
         "napari-microus", "Compare annotations"
     )

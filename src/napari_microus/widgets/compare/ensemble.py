@@ -240,7 +240,7 @@ def _difficulty(
         return predict(model, scan, largest_component=False, fill_holes=False)
 
     entropy = yield from difficulty(predictor, volume)
-    said = f"Predicted with the model '{network}'. Bright: it wavers."
+    said = f"Predicted with the model '{network}'. Bright = model uncertain."
     if codes is not None:
         found = rank_correlation(entropy, codes)
         said += (

@@ -1,4 +1,4 @@
-"""The tab in which disputed regions are settled one by one."""
+"""The tab in which disputed regions are adjudicated one by one."""
 
 from __future__ import annotations
 
@@ -97,15 +97,15 @@ class RegionsTab(QWidget):
         row = QHBoxLayout(self.resume_panel)
         row.setContentsMargins(0, 0, 0, 0)
         self.resume_button = QPushButton("Resume them")
-        self.afresh_button = QPushButton("Start afresh")
+        self.again_button = QPushButton("Start over")
         row.addWidget(self.resume_button)
-        row.addWidget(self.afresh_button)
+        row.addWidget(self.again_button)
 
     def _connect(self) -> None:
         self.start_panel.start_button.clicked.connect(self.start)
         self.start_panel.load_button.clicked.connect(self._ask_to_load)
         self.resume_button.clicked.connect(self._resume_found)
-        self.afresh_button.clicked.connect(self._start_afresh)
+        self.again_button.clicked.connect(self._start_again)
         self.cancel_button.clicked.connect(self._cancel)
         panel = self.work_panel
         for act, do in self._acts().items():
@@ -131,7 +131,7 @@ class RegionsTab(QWidget):
     # --- the comparison
 
     def set_comparison(self, comparison: LiveComparison | None) -> None:
-        """Settle another comparison, or none; one in progress goes on."""
+        """Adjudicate another comparison, or none; one in progress goes on."""
         self._comparison = comparison
         self.setEnabled(comparison is not None or self.settling is not None)
         self.start_panel.setEnabled(comparison is not None)
@@ -190,12 +190,12 @@ class RegionsTab(QWidget):
         found, self._found = self._found, None
         self._resume(found, None)
 
-    def _start_afresh(self) -> None:
+    def _start_again(self) -> None:
         self._found = None
         self._settle(self._fresh, self.start_panel.choice().as_json())
 
     def load(self, path: Path) -> None:
-        """Go on with the adjudication saved at ``path``, the mask or its sidecar."""
+        """Continue with the adjudication saved at ``path``, the mask or its sidecar."""
         is_sidecar = path.name.lower().endswith(".json")
         sidecar = path if is_sidecar else sidecar_of(path)
         mask = path if not is_sidecar else None
@@ -250,7 +250,9 @@ class RegionsTab(QWidget):
         self._bind_keys(True)
         self.message.clear()
         if not work.regions:
-            self.message.setText("The masks are identical: there is nothing to settle.")
+            self.message.setText(
+                "The masks are identical: there is nothing to adjudicate."
+            )
         self.show_naming()
         self._show_panels()
         self._refresh()
@@ -312,12 +314,12 @@ class RegionsTab(QWidget):
             self.next_region()
 
     def undo(self, viewer: Any = None) -> None:
-        """Take back the last decision and go to its region."""
+        """Undo the last decision and go to its region."""
         if self.settling is None or self._worker is not None:
             return
         region = self.settling.undo()
         if region is None:
-            self.message.setText("There is no decision to take back.")
+            self.message.setText("There is no decision to undo.")
         else:
             self.show_region(region)
 
@@ -350,7 +352,7 @@ class RegionsTab(QWidget):
         self.saved.emit()
 
     def stop(self) -> None:
-        """Stop settling; the layers stay."""
+        """Stop adjudicating; the layers stay."""
         saved = self.settling is None or self.settling.is_saved
         self._let_go()
         self.message.setText(

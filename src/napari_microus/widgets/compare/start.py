@@ -1,4 +1,4 @@
-"""How disputed regions are to be found, and by whom they are settled."""
+"""How disputed regions are to be found, and by whom they are adjudicated."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RANKS = {
 
 
 class StartPanel(QWidget):
-    """The form above *Start settling*."""
+    """The form above *Start adjudicating*."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -40,13 +40,13 @@ class StartPanel(QWidget):
         self.smallest.setToolTip(
             "Smaller parts are not listed; they stay undecided in the mask."
         )
-        self.start_button = QPushButton("Start settling")
+        self.start_button = QPushButton("Start adjudicating")
         self.start_button.setToolTip(
             "List the places where the two differ, and make the adjudicated layer. "
             "The two masks are kept as they are."
         )
         self.load_button = QPushButton("Load…")
-        self.load_button.setToolTip("Go on with an adjudication that was saved.")
+        self.load_button.setToolTip("Continue with an adjudication that was saved.")
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Your initials", self.who)

@@ -51,8 +51,8 @@ class WorkPanel(QWidget):
         self.place = text()
         self.buttons = {act: QPushButton() for act in KEYS}
         self.table = RegionTable()
-        self.provenance_check = QCheckBox("Show whose word each pixel is")
-        self.limit = QCheckBox("Draw only near disputed pixels, up to")
+        self.provenance_check = QCheckBox("Show who decided each pixel")
+        self.limit = QCheckBox("Limit drawing around disputed pixels to")
         self.limit.setToolTip("What is drawn further away is taken back.")
         self.margin = QSpinBox()
         self.margin.setRange(0, 500)
@@ -67,7 +67,7 @@ class WorkPanel(QWidget):
             "Write the mask (255 is undecided), the provenance map and the decisions."
         )
         self.stop_button = QPushButton("Finish")
-        self.stop_button.setToolTip("Stop settling. The layers stay.")
+        self.stop_button.setToolTip("Stop adjudicating. The layers stay.")
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -106,7 +106,7 @@ class WorkPanel(QWidget):
             "expert": naming.first.capitalize(),
             "nonexpert": naming.second.capitalize(),
             "undecided": "Undecided",
-            "undo": "Take back",
+            "undo": "Undo",
         }
         for act, label in labels.items():
             self.buttons[act].setText(f"{label}  [{KEYS[act]}]")
@@ -118,4 +118,4 @@ class WorkPanel(QWidget):
         """Tell how many regions have a decision."""
         self.progress.setRange(0, max(1, total))
         self.progress.setValue(settled)
-        self.progress.setFormat(f"{settled} of {total} settled")
+        self.progress.setFormat(f"{settled} of {total} decided")

@@ -279,7 +279,7 @@ class SegmentWidget(QWidget):
             is_new = mend_frames(layer, result.mask, frames, made)
             span = _span(frames)
             said = (
-                f"Drew {span} of '{layer.name}' anew; Ctrl+Z undoes it."
+                f"Drew {span} of '{layer.name}' again; Ctrl+Z undoes it."
                 if is_new
                 else f"{span.capitalize()} of '{layer.name}' stays as it was."
             )

@@ -101,7 +101,7 @@ class SegmentForm(QWidget):
             "Also show where the model hesitates: bright where it is a coin flip.",
         )
         self.flip = _check(
-            "Ask twice (mirrored)",
+            "Flip augmentation",
             "Average with the answer to the mirrored frame: steadier, half as fast.",
             is_on=preferred("flip", False),
         )

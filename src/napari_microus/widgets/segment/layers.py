@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from napari_microus.widgets.segment.work import Request, Segmented
 
-# napari computes the outline anew at every change of frame: at 962 x 1372 pixels
+# napari computes the outline again at every change of frame: at 962 x 1372 pixels
 # that takes half as long again for 3 as for 2.
 _CONTOUR = 2
 

@@ -193,7 +193,7 @@ def _confidence(prediction: Any) -> Mapping[str, Any]:
 
 
 def _is_long(seconds: float, progress: Progress) -> bool:
-    """Tell whether the rest will take long, judged by what has been done."""
+    """Return whether the rest will take long, judged by what has been done."""
     left = seconds / progress.done * (progress.total - progress.done)
     return left > LONG_S * (_ALONE if progress.done == 1 else 1)
 

@@ -124,7 +124,7 @@ class CaseForm(QGroupBox):
             self.patient_edit.setText(free_patient(study))
 
     def refresh(self, event: Any = None) -> None:
-        """List the viewer's layers anew and keep the choices."""
+        """List the viewer's layers again and keep the choices."""
         layers = list(self._viewer.layers)
         images = [layer for layer in layers if isinstance(layer, Image)]
         masks = [layer for layer in layers if isinstance(layer, Labels)]

@@ -258,7 +258,7 @@ class TrainWidget(QWidget):
         self._show_choices(False)
 
     def resume(self, run: Path) -> None:
-        """Go on with a run that was ended."""
+        """Continue with a run that was ended."""
         try:
             self._check_alone()
             words = self._make_command(["resume", str(run)])

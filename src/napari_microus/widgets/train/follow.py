@@ -69,8 +69,8 @@ class RunFollower(QObject):
     def look(self) -> None:
         """Report what is new."""
         goes_on = self._goes_on()  # before reading: what came earlier is then there
-        events, is_anew = self._log.read()
-        if is_anew:
+        events, starts_over = self._log.read()
+        if starts_over:
             self.restarted.emit()
         if events:
             self._has_finished = isinstance(events[-1], Finished)

@@ -118,7 +118,7 @@ class RunForm(QWidget):
             self.preset_box.setItemData(index, tip, Qt.ItemDataRole.ToolTipRole)
 
     def refresh_studies(self, select: Path | None = None) -> None:
-        """List the studies anew and keep the choice, or choose ``select``."""
+        """List the studies again and keep the choice, or choose ``select``."""
         chosen = select or self.study
         self.data_box.blockSignals(True)
         self.data_box.clear()
@@ -133,7 +133,7 @@ class RunForm(QWidget):
         self._on_choice()
 
     def refresh_models(self) -> None:
-        """List the models anew and keep the choice."""
+        """List the models again and keep the choice."""
         self._fill_starts(self.start_box.currentData())
 
     def _fill_starts(self, chosen: Any) -> None:

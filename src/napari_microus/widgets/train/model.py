@@ -19,7 +19,7 @@ def library_model(result: dict[str, Any]) -> str:
 
 
 def was_held_back(result: dict[str, Any]) -> bool:
-    """Tell whether a finished model stayed in its run, being worse than its start."""
+    """Return whether a finished model stayed in its run, being worse than its start."""
     comparison = result.get("comparison") or {}
     gain = comparison.get("dice_gain")
     return bool(result.get("model")) and gain is not None and gain < 0

@@ -89,7 +89,7 @@ class RunPanel(QWidget):
         self.kill_button = _button(
             "End at once", "End the process without waiting for the step under way."
         )
-        self.resume_button = _button("Resume", "Go on exactly where the run ended.")
+        self.resume_button = _button("Resume", "Continue exactly where the run ended.")
         self.use_button = _button(
             "Use in Segment capsule", "Choose the finished model for segmenting."
         )
@@ -214,7 +214,7 @@ class RunPanel(QWidget):
         self._draw()
 
     def _has_begun(self) -> bool:
-        """Tell whether the process of the run has reached its first step."""
+        """Return whether the process of the run has reached its first step."""
         assert self.run is not None  # the caller has looked
         assert self.process is not None  # the caller has looked
         try:
@@ -307,7 +307,9 @@ class RunPanel(QWidget):
             self._model = library_model(self.history.result)
             words = ending(self.state, status, self.history, self._model)
             if was_held_back(self.history.result) and not self._model:
-                words += " It is worse than its start, so the library has it not."
+                words += (
+                    " It is worse than its start, so it was not added to the library."
+                )
             self.say(" ".join([words, *_comparison(self.history.notices)]))
         if self.history.preview is not None:
             self.watched.show_preview(self.history.preview)
@@ -369,7 +371,7 @@ class RunPanel(QWidget):
         self.pause_button.setVisible(is_active and not is_stopping)
         self.pause_button.setEnabled(self.history.started is not None)
         is_waiting = state in ("paused", "pausing")
-        self.pause_button.setText("Go on" if is_waiting else "Pause")
+        self.pause_button.setText("Continue" if is_waiting else "Pause")
         self.cancel_button.setVisible(is_active)
         self.cancel_button.setEnabled(not is_stopping)
         late = self._asked_at is not None and (
@@ -398,7 +400,7 @@ def _promote(run: Path) -> str:
 
 
 def _can_resume(run: Path) -> bool:
-    """Tell whether a run ended before its time and has a checkpoint."""
+    """Return whether a run ended before its time and has a checkpoint."""
     try:
         status = read_status(run)
     except MicroUSError:

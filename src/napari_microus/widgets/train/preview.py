@@ -88,7 +88,7 @@ def picture(shown: Shown, width: int) -> QPixmap:
 
 
 def show_layers(viewer: ViewerModel, shown: Shown) -> None:
-    """Show the frame and its error as two layers, anew or in those that are there."""
+    """Show the frame and its error as two layers, again or in those that are there."""
     title = {"training_preview": shown.title}
     image = _find(viewer, IMAGE_LAYER, shown)
     error = _find(viewer, ERROR_LAYER, shown)

@@ -54,7 +54,7 @@ class RunsPage(QWidget):
         self.attach_button = _button(
             "Attach", "Watch the run: live where it goes on, else as it ended."
         )
-        self.resume_button = _button("Resume", "Go on exactly where the run ended.")
+        self.resume_button = _button("Resume", "Continue exactly where the run ended.")
         self.folder_button = _button("Open folder", "Show the run's files.")
         self.find_button = _button("Other run…", "Add a run that lies elsewhere.")
         self.message = text("Tick runs to see their curves side by side.")
@@ -106,7 +106,7 @@ class RunsPage(QWidget):
         self._timer.stop()
 
     def refresh(self) -> None:
-        """Read the runs anew, keeping ticks and selection."""
+        """Read the runs again, keeping ticks and selection."""
         ticked, selected = set(self.ticked), self.selected
         self.statuses = self._workspace.runs()
         known = {status.path for status in self.statuses}

@@ -384,7 +384,8 @@ class AdvancedForm(QWidget):
         except ValueError:
             kind = "a whole number" if is_whole else "a number"
             raise ConfigError(
-                f"{setting.label} must be {kind}; got '{text}'. Mend it under Advanced."
+                f"{setting.label} must be {kind}; got '{text}'. Correct it under "
+                "Advanced."
             ) from None
 
     def _wholes(self, setting: Setting, text: str) -> list[int]:

@@ -65,7 +65,7 @@ class VariationPreview(QWidget):
         self.button = QPushButton("Preview")
         self.button.setToolTip(
             "Show a training frame and eight variations of it, as the settings above "
-            "make them; every click draws anew."
+            "make them; every click draws again."
         )
         self.as_layers = QCheckBox("Show as layers")
         self.as_layers.setToolTip("Also show the pictures, large, in the viewer.")
@@ -87,7 +87,7 @@ class VariationPreview(QWidget):
         self.as_layers.toggled.connect(self._on_as_layers)
 
     def draw(self) -> None:
-        """Vary a frame anew."""
+        """Vary a frame again."""
         if self._worker is not None:
             return
         try:

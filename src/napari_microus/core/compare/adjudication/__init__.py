@@ -1,4 +1,4 @@
-"""Settle two annotators' differences region by region, and keep every decision."""
+"""Adjudicate two annotators' differences region by region, and keep every decision."""
 
 from napari_microus.core.compare.adjudication.session import Adjudication, Decision
 

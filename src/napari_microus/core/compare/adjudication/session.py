@@ -1,4 +1,4 @@
-"""Settle a disagreement region by region, and remember who was right."""
+"""Adjudicate a disagreement region by region, and remember who was right."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def masks_digest(codes: NDArray[np.uint8]) -> str:
 
 
 class Adjudication:
-    """The mask that grows out of two others while their regions are settled.
+    """The mask that grows out of two others while their regions are adjudicated.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ class Adjudication:
         self.created = now()
         self.log: list[LogEntry] = []
         self.verdicts: dict[int, Verdict] = {}
-        # The base is whose word a pixel would be without hand drawing.
+        # The base is who would have decided a pixel without hand drawing.
         start = start or _without_steps(first_masks(codes))
         self.mask, self.provenance, self._base = start
         self._steps: list[_Step] = []
@@ -189,7 +189,7 @@ class Adjudication:
         return box
 
     def undo(self) -> DisputedRegion | None:
-        """Take back the last decision; return its region, or None if there is none."""
+        """Undo the last decision; return its region, or None if there is none."""
         if not self._steps:
             return None
         step = self._steps.pop()
@@ -343,7 +343,7 @@ class Adjudication:
 
     @cached_property
     def digest(self) -> str:
-        """Fingerprint of the two masks that are being settled."""
+        """Fingerprint of the two masks that are being adjudicated."""
         return masks_digest(self.codes)
 
     @cached_property
