@@ -7,15 +7,14 @@ take ours.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QFileDialog
 
 from napari_microus.core.errors import InputError, MicroUSError
-from napari_microus.core.io import READABLE, WRITABLE
-from napari_microus.widgets._shared.layers import METADATA_KEY
+from napari_microus.core.io import READABLE
+from napari_microus.widgets._shared.saving import ask_path, save
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -44,27 +43,15 @@ def save_layer() -> None:
     """Ask for a name and save the selected layer in its scan's geometry."""
     from napari.layers import Image, Labels
 
-    from napari_microus._writer import write_image, write_labels
-
     layer = _viewer().layers.selection.active
     if not isinstance(layer, (Image, Labels)):
         show_error("Select one annotation or scan in the layer list first.")
         return
-    source = layer.metadata.get(METADATA_KEY, {}).get("source", "")
-    name = layer.name.translate(dict.fromkeys(map(ord, '/\\:*?"<>|')))
-    suffixes = [s for s in WRITABLE if isinstance(layer, Labels) or s != ".seg.nrrd"]
-    path, _ = QFileDialog.getSaveFileName(
-        None,
-        f"Save {layer.name}",
-        str(Path(source).parent / f"{name}{WRITABLE[0]}"),
-        ";;".join(f"*{suffix}" for suffix in suffixes),
-    )
+    path = ask_path(layer)
     if not path:
         return
-    write = write_labels if isinstance(layer, Labels) else write_image
-    data, attributes, _ = layer.as_layer_data_tuple()
     try:
-        (written,) = write(path, data, attributes)
+        written = save(layer, path)
     except MicroUSError as error:
         show_error(str(error))
     else:

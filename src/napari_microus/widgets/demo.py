@@ -31,8 +31,8 @@ Yellow is the model's capsule, blue an outline. The hidden layers are a longer s
 phantom, with two annotators and, in pink, where they differ: click their eyes.</li>
 <li><b>Correct.</b> The layer <i>capsule</i> is selected: press 2 and paint, 1 and
 erase, Ctrl+Z to undo. The area on the right follows.</li>
-<li><b>Keep.</b> File &gt; Save selected layers, as <i>.nii.gz</i>: it lies exactly
-over the scan.</li>
+<li><b>Save.</b> <i>Save…</i> below, as <i>.nii.gz</i>: it lies exactly over the
+scan.</li>
 </ol>
 <p>The distance of these frames is not known: their volume means nothing.
 Frames: Jiang et al. 2024, Zenodo 10475293, CC-BY-4.0. Outline by a vision model.

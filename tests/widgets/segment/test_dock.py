@@ -185,6 +185,7 @@ def test_capsule_remembers_its_making(viewer, widget, run):
         "largest_component": True,
         "fill_holes": True,
         "flip": False,
+        "probe": "top",
         "opening": 0,  # the stand-in model recommends none
         "outline": "raw",
     }
@@ -739,3 +740,44 @@ def test_the_shortcut_starts_the_run(qtbot, widget, viewer):
     qtbot.waitUntil(widget.isActiveWindow)
     qtbot.keyClick(widget, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: "scan capsule" in viewer.layers)
+
+
+# --- saving ----------------------------------------------------------------------
+def test_capsule_is_saved_beside_its_scan_with_who_drew_it(
+    viewer, widget, run, tmp_path
+):
+    from napari_microus.core.io import read_provenance, read_volume
+    from napari_microus.widgets._shared.saving import suggested_path
+
+    assert not widget.save_button.isEnabled()
+    run()
+    layer = viewer.layers[-1]
+    layer.metadata["napari_microus"]["source"] = str(tmp_path / "scan.nii.gz")
+    assert suggested_path(layer) == str(tmp_path / "scan capsule.nii.gz")
+    widget.ask_path = suggested_path
+    widget.save_button.click()
+    path = tmp_path / "scan capsule.nii.gz"
+    assert f"Saved {path}" in widget.message.text()
+    np.testing.assert_array_equal(read_volume(path).array, layer.data)
+    assert read_provenance(path)["task"] == "segment"
+
+
+def test_changed_mind_and_a_place_that_cannot_be_written_save_nothing(
+    viewer, widget, run, tmp_path
+):
+    run()
+    said = widget.message.text()
+    widget.ask_path = lambda layer: ""
+    widget.save_button.click()
+    assert widget.message.text() == said
+    (tmp_path / "file").write_text("")
+    widget.ask_path = lambda layer: str(tmp_path / "file" / "m.nii.gz")
+    widget.save_button.click()
+    assert "must be writable" in widget.message.text()
+
+
+def test_removed_capsule_cannot_be_saved(viewer, widget, run):
+    run()
+    assert widget.save_button.isEnabled()
+    viewer.layers.remove(viewer.layers[-1])
+    assert not widget.save_button.isEnabled()

@@ -240,7 +240,7 @@ def test_run_of_another_process_is_watched_paused_and_ends(
     assert live_run.wants("pause")
     live_run.record(StateChanged("paused"))
     wait(lambda: "paused" in ui.trainStatusLabel.text())
-    assert ui.pauseButton.text() == "Go on"
+    assert ui.pauseButton.text() == "Continue"
     press(ui.pauseButton)
     assert not live_run.wants("pause")
     live_run.record(StateChanged("running"))

@@ -27,6 +27,7 @@ from napari_microus.core.errors import InputError, MicroUSError
 from napari_microus.core.events import Notice, Progress
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.layers import geometry
+from napari_microus.widgets._shared.saving import ask_path, save
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.segment.form import SegmentForm
 from napari_microus.widgets.segment.layers import (
@@ -112,12 +113,20 @@ class SegmentWidget(QWidget):
         self.run_button.setToolTip(f"Draw the capsule ({SHORTCUT}).")
         self.progress = QProgressBar()
         self.message = QLabel()
+        self.save_button = QPushButton("Save…")
+        self.save_button.setToolTip(
+            "Write the capsule named above in its scan's geometry, and beside it who "
+            "drew it."
+        )
+        self.save_button.setEnabled(False)
+        self.ask_path: Callable[[Labels], str] = ask_path
         self.area = QLabel("–")
         self.volume = QLabel("–")
         self.readout = Readout(viewer, self)
         self._lay_out()
 
         self.run_button.clicked.connect(self._run_or_cancel)
+        self.save_button.clicked.connect(self.save)
         shortcut = QShortcut(QKeySequence(SHORTCUT), self)
         shortcut.activated.connect(self.run_button.click)
         self.form.changed.connect(self._check_ready)
@@ -126,6 +135,19 @@ class SegmentWidget(QWidget):
         viewer.layers.events.removed.connect(self._forget_removed)
         self._follow_selection()
         self._check_ready()
+
+    def save(self) -> None:
+        """Ask for a path, and save the capsule that is measured."""
+        layer = self.readout.layer
+        if layer is None:
+            return
+        path = self.ask_path(layer)
+        if not path:
+            return
+        try:
+            self._say(f"Saved {save(layer, path)}.")
+        except MicroUSError as error:
+            self._say(str(error))
 
     def _lay_out(self) -> None:
         self.progress.setVisible(False)
@@ -147,6 +169,7 @@ class SegmentWidget(QWidget):
                 "Of everything drawn in the layer named above, also by hand. In "
                 "pixels where the image does not tell its size."
             )
+        sizes.addRow(self.save_button)
         note = QLabel(NOTE)
         note.setWordWrap(True)
         note.setStyleSheet("font-size: 11px; font-style: italic")
@@ -322,6 +345,7 @@ class SegmentWidget(QWidget):
     def _show_size(self, area: str, volume: str) -> None:
         layer: Labels | None = self.readout.layer
         self.size_box.setTitle("Capsule" if layer is None else layer.name)
+        self.save_button.setEnabled(layer is not None)
         self.area.setText(area)
         self.volume.setText(volume)
 
