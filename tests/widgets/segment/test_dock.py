@@ -781,3 +781,31 @@ def test_removed_capsule_cannot_be_saved(viewer, widget, run):
     assert widget.save_button.isEnabled()
     viewer.layers.remove(viewer.layers[-1])
     assert not widget.save_button.isEnabled()
+
+
+# --- the right scan --------------------------------------------------------------
+def test_probability_layer_is_no_image_to_segment(viewer, widget, run):
+    widget.form.probability.setChecked(True)
+    run()
+    layer = next(x for x in viewer.layers if x.name == "scan probability")
+    viewer.layers.selection.active = layer
+    assert widget.form.image is viewer.layers["scan"]
+    names = [widget.form.image_box.itemText(i) for i in range(5)]
+    assert "scan probability" not in names
+
+
+def test_selected_capsule_chooses_its_scan_and_the_range_is_that_of_it(
+    viewer, widget, run
+):
+    run()
+    capsule = viewer.layers[-1]
+    other = viewer.add_image(np.zeros((9, 8, 8), np.uint8), name="other")
+    viewer.layers.selection.active = other
+    assert widget.form.image is other
+    assert widget.form.last_frame.value() == 8
+    widget.form.first_frame.setValue(7)
+    viewer.layers.selection.active = capsule
+    assert widget.form.image is viewer.layers["scan"]
+    frames = viewer.layers["scan"].data.shape[0]
+    assert widget.form.first_frame.value() == 0
+    assert widget.form.last_frame.value() == frames - 1

@@ -86,6 +86,12 @@ def derived_metadata(source: Layer, **metadata: Any) -> dict[str, Any]:
     return {METADATA_KEY: {**kept, **metadata}}
 
 
+def is_derived(layer: Layer) -> bool:
+    """Return whether a layer shows something computed, and is no scan itself."""
+    own = layer.metadata.get(METADATA_KEY, {})
+    return isinstance(own, dict) and not own.keys().isdisjoint(("map", "comparison"))
+
+
 def array_for_layer(array: NDArray[Any], layer: Layer) -> NDArray[Any]:
     """Return a (Z, Y, X) array in the number of dimensions that ``layer`` has."""
     if layer.ndim == 2:

@@ -21,7 +21,12 @@ from superqt import QCollapsible
 
 from napari_microus.core.device import device_statuses
 from napari_microus.widgets._shared.fresh_combo import FreshComboBox
-from napari_microus.widgets.segment.layers import current_frame, frame_count
+from napari_microus.widgets._shared.layers import is_derived
+from napari_microus.widgets.segment.layers import (
+    current_frame,
+    frame_count,
+    provenance,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +62,7 @@ class SegmentForm(QWidget):
         self._viewer = viewer
         self._list_models = list_models
         self._models: list[ModelInfo] = []
+        self._ranged: Image | None = None
         self._make_boxes()
         self._lay_out()
         self.refresh_images()
@@ -210,7 +216,11 @@ class SegmentForm(QWidget):
     def refresh_images(self) -> None:
         """Bring the choice of images in line with the viewer's layers."""
         chosen = self.image_box.currentData()
-        images = [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+        images = [
+            layer
+            for layer in self._viewer.layers
+            if isinstance(layer, Image) and not is_derived(layer)
+        ]
         active = self._viewer.layers.selection.active
         if chosen not in images:
             chosen = active if active in images else (images[-1] if images else None)
@@ -256,16 +266,24 @@ class SegmentForm(QWidget):
             self.image_box.setItemText(index, self.image_box.itemData(index).name)
 
     def _follow_selection(self) -> None:
-        index = self.image_box.findData(self._viewer.layers.selection.active)
-        if index >= 0 and self.isEnabled():
-            self.image_box.setCurrentIndex(index)
+        """Choose the selected image, or the one that a selected capsule belongs to."""
+        active = self._viewer.layers.selection.active
+        made = provenance(active) if active is not None else None
+        places = range(self.image_box.count())
+        images = [self.image_box.itemData(place) for place in places]
+        for place, image in enumerate(images):
+            is_owner = made is not None and str(image.unique_id) == made.get("image_id")
+            if (image is active or is_owner) and self.isEnabled():
+                self.image_box.setCurrentIndex(place)
 
     def _on_image(self) -> None:
         image = self.image
         count = frame_count(image) if image is not None and image.ndim > 1 else 1
         for box in (self.first_frame, self.last_frame):
             box.setMaximum(count - 1)
-        if self.last_frame.value() == 0:
+        if image is not self._ranged:  # the range was one of another scan
+            self._ranged = image
+            self.first_frame.setValue(0)
             self.last_frame.setValue(count - 1)
         self.changed.emit()
 

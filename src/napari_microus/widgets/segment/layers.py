@@ -189,7 +189,7 @@ def add_map(
         blending="additive",
         opacity=0.5,
         contrast_limits=(0, 1),
-        metadata=derived_metadata(image),
+        metadata=derived_metadata(image, map=name),
         **geometry(image),
     )
     place = viewer.layers.index(active) if active in viewer.layers else None
