@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from napari_microus.core.disagreement import (
     disagreement_map,
 )
 from napari_microus.core.errors import InputError
-from napari_microus.core.events import Event, Notice, Progress
+from napari_microus.core.events import Event, Notice, Progress, drain
 from napari_microus.core.hard_region import dilate
 from napari_microus.core.io.pairing import pair
 from napari_microus.core.mask import decided
@@ -187,12 +187,8 @@ def consensus_of(masks: Sequence[Volume], method: Consensus) -> Volume:
     if reason is not None:
         raise InputError(reason)
     arrays = [mask.array for mask in masks]
-    work: Any = consensus(arrays, method, masks[0].spacing_mm)
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            return masks[0].like(stop.value, source=f"consensus ({method})")
+    fused = drain(consensus(arrays, method, masks[0].spacing_mm))
+    return masks[0].like(fused, source=f"consensus ({method})")
 
 
 def draw_panel(

@@ -11,7 +11,7 @@ from scipy import ndimage as ndi
 from napari_microus.core.compare.surfaces import crop_to
 from napari_microus.core.consensus_rules import Consensus, why_not
 from napari_microus.core.errors import InputError
-from napari_microus.core.events import Event, Progress
+from napari_microus.core.events import Event, Progress, drain
 from napari_microus.core.mask import IGNORE_VALUE, check_same_shape
 
 if TYPE_CHECKING:
@@ -115,13 +115,7 @@ def staple(masks: Sequence[NDArray[np.uint8]]) -> Staple:
     .. [1] S. K. Warfield, K. H. Zou, W. M. Wells, "Simultaneous truth and
        performance level estimation (STAPLE)", 2004, doi:10.1109/TMI.2004.828354.
     """
-    work = _weighed(masks)
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            truth, sensitivity, specificity = stop.value
-            break
+    truth, sensitivity, specificity = drain(_weighed(masks))
     probability = np.stack([truth[_patterns(f)] for f in zip(*masks, strict=True)])
     return Staple(probability, tuple(sensitivity), tuple(specificity))
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from napari_microus.core.errors import InputError
-from napari_microus.core.events import Event, Progress
+from napari_microus.core.events import Event, Progress, drain
 from napari_microus.core.mask import as_mask
 
 if TYPE_CHECKING:
@@ -51,13 +51,7 @@ def resample_mask(mask: Volume, reference: Volume) -> Volume:
     InputError
         If nothing of the mask lies on the reference's grid.
     """
-    work = resample_frames(mask, reference)
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            resampled: Volume = stop.value
-            return resampled
+    return drain(resample_frames(mask, reference))
 
 
 def resample_frames(mask: Volume, reference: Volume) -> Generator[Event, None, Volume]:

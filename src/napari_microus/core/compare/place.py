@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_microus.core.disagreement import BOTH, EXPERT_ONLY, NONEXPERT_ONLY
-from napari_microus.core.events import Event, Progress
+from napari_microus.core.events import Event, Progress, drain
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -79,13 +79,7 @@ def disagreement_by_place(
     list of PlaceShare
         Columns' two ends, rows' two ends, then first, middle and last third.
     """
-    work = places_of_disagreement(codes, affine)
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            shares: list[PlaceShare] = stop.value
-            return shares
+    return drain(places_of_disagreement(codes, affine))
 
 
 def places_of_disagreement(

@@ -32,6 +32,7 @@ from napari_microus.core.disagreement import (
     NONEXPERT_ONLY,
     counts,
 )
+from napari_microus.core.events import drain
 from napari_microus.widgets._shared.controls import length_unit, number, text
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.compare.plot import FramePlot
@@ -395,12 +396,8 @@ def _measured(
             nonexpert_value=values[1],
             frames=[frame],
         )
-        while True:
-            try:
-                next(work)
-            except StopIteration as stop:
-                yield stop.value[0]
-                break
+        [row] = drain(work)
+        yield row
     return disagreement_by_place(_stack(codes), affine)
 
 

@@ -20,7 +20,7 @@ from napari_microus.core.disagreement import (
     NONEXPERT_ONLY,
     disputed,
 )
-from napari_microus.core.events import Progress
+from napari_microus.core.events import Progress, drain
 from napari_microus.core.hard_region import dilate
 from napari_microus.core.mask import IGNORE_VALUE
 
@@ -143,7 +143,7 @@ class Adjudication:
         self.log: list[LogEntry] = []
         self.verdicts: dict[int, Verdict] = {}
         # The base is who would have decided a pixel without hand drawing.
-        start = start or _without_steps(first_masks(codes))
+        start = start or drain(first_masks(codes))
         self.mask, self.provenance, self._base = start
         self._steps: list[_Step] = []
         self._drawn: dict[int, dict[int, list[int]]] = {}
@@ -394,15 +394,6 @@ def first_masks(codes: NDArray[np.uint8]) -> Generator[Event, None, _Masks]:
 def now() -> str:
     """Return the time in UTC as ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _without_steps(work: Generator[Event, None, _Masks]) -> _Masks:
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            masks: _Masks = stop.value
-            return masks
 
 
 def _implied(codes: NDArray[np.uint8], base: NDArray[np.uint8]) -> NDArray[np.uint8]:

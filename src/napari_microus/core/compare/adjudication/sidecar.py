@@ -21,7 +21,7 @@ from napari_microus.core.compare.adjudication.session import (
 )
 from napari_microus.core.compare.regions import DisputedRegion
 from napari_microus.core.errors import InputError
-from napari_microus.core.events import Progress
+from napari_microus.core.events import Progress, drain
 from napari_microus.core.files import atomic_write
 from napari_microus.core.io.reading import stem_of
 from napari_microus.core.io.writing import sidecar_of
@@ -114,13 +114,7 @@ def from_document(
         If the document is of another kind, of a newer version, damaged, or made for
         masks of another size.
     """
-    work = read_adjudication(document, codes, start)
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            read: tuple[Adjudication, Origin, str | None] = stop.value
-            return read
+    return drain(read_adjudication(document, codes, start))
 
 
 def read_adjudication(
@@ -276,13 +270,7 @@ def save_adjudication(
     OutputError
         If a file exists and ``overwrite`` is False; nothing is written then.
     """
-    work_left = adjudication_files(work, origin, grid, mask_path, overwrite=overwrite)
-    while True:
-        try:
-            next(work_left)
-        except StopIteration as stop:
-            paths: tuple[Path, Path, Path] = stop.value
-            return paths
+    return drain(adjudication_files(work, origin, grid, mask_path, overwrite=overwrite))
 
 
 def adjudication_files(
