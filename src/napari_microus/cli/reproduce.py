@@ -35,7 +35,7 @@ def reproduce(
 ) -> None:
     """Train the published recipes on one study and report them side by side.
 
-    Finished runs in the output folder are kept; interrupted ones go on.
+    Finished runs in the output folder are kept; interrupted ones continue.
     """
     from napari_microus.core.reproduce import reproduce as compare
     from napari_microus.core.reproduce.run import DEFAULT_PRESETS

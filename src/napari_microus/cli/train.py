@@ -1,4 +1,4 @@
-"""Train a network, or go on with a run."""
+"""Train a network, or continue a run."""
 
 from __future__ import annotations
 

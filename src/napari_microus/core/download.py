@@ -87,7 +87,7 @@ def download(
         if not overwrite:
             raise OutputError(
                 f"The name must be free or hold the right file; got {target}, which "
-                "differs from the published one. Move it, or allow overwriting."
+                "differs from the published one. Move it, or overwrite it."
             )
     part = target.with_name(f"{file.name}.part")
     try:

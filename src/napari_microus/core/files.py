@@ -43,7 +43,7 @@ def atomic_write(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]
     if path.exists() and not overwrite:
         raise OutputError(
             f"The output must not exist yet; got {path}. "
-            "Choose another name, or allow overwriting."
+            "Choose another name, or overwrite it."
         )
     made = [p for p in (path.parent, *path.parent.parents) if not p.exists()]
     try:

@@ -438,7 +438,7 @@ def test_drawing_can_be_limited_to_the_hard_region(qtbot, settled, viewer):
     qtbot.wait(10)
     assert layer.data[0, 0, 0] == 0
     assert layer.data[0, 34, 15] == 1
-    assert "taken back" in settled.regions.message.text()
+    assert "undone" in settled.regions.message.text()
 
 
 def test_saving_and_loading_resumes_and_overwrites_nothing(

@@ -208,7 +208,7 @@ def test_folder_is_imported_checked_and_split(qtbot, page, folder, tmp_path):
 
     page.check_button.click()
     wait(qtbot, page)
-    assert page.message.text() == "Checked 2 cases of 2 patients: nothing to mend."
+    assert page.message.text() == "Checked 2 cases of 2 patients: nothing to correct."
 
     page.split_button.click()
     splits = [page.table.topLevelItem(i).text(3) for i in range(2)]

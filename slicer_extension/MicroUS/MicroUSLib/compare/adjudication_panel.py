@@ -215,7 +215,7 @@ class AdjudicationPanel:
 
     def undo(self, *args: object) -> None:
         """Undo the last decision and go to its region."""
-        with self._work.doing(_("The decision was not taken back.")) as on_event:
+        with self._work.doing(_("The decision was not undone.")) as on_event:
             region = self._case.undo(on_event) if self._case is not None else None
             if region is not None:
                 self._keep_soon()
@@ -240,7 +240,7 @@ class AdjudicationPanel:
             if self._case.reopened:
                 self._work.say(
                     _(
-                        "{0} decisions were taken back by the editor's Undo; these "
+                        "{0} decisions were undone in the editor; these "
                         "regions are open again."
                     ).format(len(self._case.reopened))
                 )

@@ -234,7 +234,7 @@ class TrainPanel:
         self.refresh()
 
     def pause_or_go_on(self, *args: object) -> None:
-        """Ask the run to wait after the step under way, or to go on."""
+        """Ask the run to wait after the step under way, or to continue."""
         if not self.is_running or not self._run.is_dir():
             return
         from napari_microus.core.runs.folder import request
@@ -264,7 +264,7 @@ class TrainPanel:
         """Ask whether the run goes on: the module is going away, the child may stay."""
         if self._runner is not None and not slicer.util.confirmYesNoDisplay(
             _(
-                "'{0}' is still being trained. Let it go on without Slicer? "
+                "'{0}' is still being trained. Let it continue without Slicer? "
                 "It is found again in the list of runs; No stops it and "
                 "keeps its best model."
             ).format(self._run.name),

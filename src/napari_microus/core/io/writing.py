@@ -115,7 +115,7 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
         told = json.loads(sidecar.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(
-            f"A sidecar must be JSON; got {sidecar}. Remove or mend it."
+            f"A sidecar must be JSON; got {sidecar}. Remove or correct it."
         ) from error
     if not isinstance(told, dict) or not told.items() >= _GENERATOR.items():
         return {}

@@ -356,7 +356,7 @@ def _lacks(folder: Path, name: str) -> str:
 def _exists(folder: Path) -> OutputError:
     return OutputError(
         f"The model's folder must not exist yet; got {folder}. "
-        "Choose another name, or allow overwriting."
+        "Choose another name, or overwrite it."
     )
 
 

@@ -103,5 +103,5 @@ def _refuse_existing(folder: Path) -> None:
         if path.exists():
             raise OutputError(
                 f"The output must not exist yet; got {path}. "
-                "Choose another folder, or allow overwriting."
+                "Choose another folder, or overwrite it."
             )

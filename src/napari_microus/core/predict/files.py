@@ -239,7 +239,7 @@ def _check(jobs: Sequence[Job], overwrite: bool) -> None:
                     if present.exists():
                         raise OutputError(
                             f"The output must not exist yet; got {present}. "
-                            "Choose another name, or allow overwriting."
+                            "Choose another name, or overwrite it."
                         )
             parent = next(p for p in where.parents if p.exists())
             if not parent.is_dir() or not os.access(parent, os.W_OK):

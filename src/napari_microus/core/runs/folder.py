@@ -202,7 +202,7 @@ class RunFolder:
 
 
 def request(run: str | Path, flag: str, *, on: bool = True) -> None:
-    """Ask the process that trains in ``run`` to "stop" or "pause", or to go on."""
+    """Ask the process that trains in ``run`` to "stop" or "pause", or to continue."""
     path = Path(run) / flag
     if on:
         path.touch()

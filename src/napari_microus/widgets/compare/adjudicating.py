@@ -256,7 +256,7 @@ class Settling(QObject):
         taken_back = self.work.hand_drawn((z, y, x), margin_px=self.margin_px)
         if taken_back:
             self.said.emit(
-                "What was drawn away from disputed pixels was taken back. "
+                "What was drawn away from disputed pixels was undone. "
                 "Switch the limit off to draw anywhere."
             )
         if taken_back or (before != self.work.provenance[z, y, x]).any():

@@ -56,7 +56,7 @@ _THREE_WAY_COLORS: dict[int | None, str] = {
 
 
 class ModelBox(ToolBox):
-    """The model's mask against both, and its wavering as a layer."""
+    """The model's mask against both, and where it is uncertain, as a layer."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__("Against a model", viewer)
@@ -74,13 +74,14 @@ class ModelBox(ToolBox):
         self.three_way_button = QPushButton("Compare the model with both")
         self.scan_box = layer_box("The scan to predict difficulty for.")
         self.network_box = FreshComboBox()
-        self.network_box.setToolTip("The trained network whose wavering is shown.")
+        self.network_box.setToolTip("The trained network whose uncertainty is shown.")
         self.network_box.setSizePolicy(
             QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed
         )
         self.difficulty_button = QPushButton("Predict difficulty")
         self.difficulty_button.setToolTip(
-            "Segment changed copies of the scan; bright is where the model wavers."
+            "Segment changed copies of the scan; bright is where the model is "
+            "uncertain."
         )
         form = QFormLayout(self)
         form.addRow("Model", self.model_box)
@@ -182,7 +183,10 @@ class ModelBox(ToolBox):
             for code, name in THREE_WAY_NAMES.items()
         ]
         share = number(100 * found.nonexpert_share, 0)
-        lines.append(f"Where the two differ the model is non-expert in {share} %.")
+        lines.append(
+            "Where they differ, the model agrees with the non-expert in "
+            f"{share} % of pixels."
+        )
         self.message.setText("<br>".join(lines))
 
     def predict_difficulty(self) -> None:

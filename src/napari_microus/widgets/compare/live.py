@@ -177,7 +177,7 @@ class LiveComparison(QObject):
             self.hard_layer = None
             self.live.stop_widening()
         elif gone is self.layer:
-            self.close("The disagreement layer was removed. Press Compare to go on.")
+            self.close("The disagreement layer was removed. Press Compare to continue.")
         elif gone in (self.pair.expert, self.pair.nonexpert):
             self.close(
                 f"'{gone.name}' was removed, so the comparison has stopped. "

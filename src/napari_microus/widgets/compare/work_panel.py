@@ -53,7 +53,7 @@ class WorkPanel(QWidget):
         self.table = RegionTable()
         self.provenance_check = QCheckBox("Show who decided each pixel")
         self.limit = QCheckBox("Limit drawing around disputed pixels to")
-        self.limit.setToolTip("What is drawn further away is taken back.")
+        self.limit.setToolTip("What is drawn further away is undone.")
         self.margin = QSpinBox()
         self.margin.setRange(0, 500)
         self.margin.setValue(8)

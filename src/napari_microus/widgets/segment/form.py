@@ -89,7 +89,7 @@ class SegmentForm(QWidget):
             "What does the computing. Automatic takes a graphics card if there is one."
         )
         self.frames_box = _combo(
-            "All frames makes a new layer. The current frame or a range mends "
+            "All frames makes a new layer. The current frame or a range corrects "
             "the capsule layer of this image; Ctrl+Z undoes it."
         )
         self.frames_box.addItems([ALL, CURRENT, RANGE])

@@ -100,7 +100,7 @@ def check_cases(study: Study) -> Generator[Event, None, str]:
     findings: list[Finding] = yield from check_study(study)
     counts = count_cases(study.used)
     if not findings:
-        return f"Checked {counts}: nothing to mend."
+        return f"Checked {counts}: nothing to correct."
     lines = [f"Checked {counts}:"]
     for finding in findings:
         lines.append(f"• {finding.level}, {finding.case or 'study'}: {finding.message}")

@@ -72,7 +72,8 @@ class NextCases(QGroupBox):
         self.rank_button = QPushButton("Rank")
         self.rank_button.setToolTip(
             "Look at the scans without an annotation and list them by how much the "
-            "model wavers and two annotators would differ. The test set is left alone."
+            "model is uncertain and two annotators would differ. The test set is left "
+            "alone."
         )
         self.bar = QProgressBar()
         self.table = QTreeWidget()

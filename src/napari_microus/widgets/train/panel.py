@@ -190,7 +190,7 @@ class RunPanel(QWidget):
     # --- steering
 
     def pause_or_go_on(self) -> None:
-        """Ask the run to wait, or to go on."""
+        """Ask the run to wait, or to continue."""
         if self.run is None:
             return
         is_waiting = self.state in ("paused", "pausing")
