@@ -113,7 +113,9 @@ def measure_training(epochs: int) -> None:
     limit = label_gaps(viewer)
     print(f"{'a single label':20} longest gap {limit[0]:6.1f} ms")
     started = time.perf_counter()
-    widget = TrainWidget(viewer, make_command=on_few_phantoms, places=Workspace(folder))
+    widget = TrainWidget(
+        viewer, make_command=on_few_phantoms, workspace=Workspace(folder)
+    )
     viewer.window.add_dock_widget(widget, name="Train")
     report = {"opening_dock_s": round(time.perf_counter() - started, 3)}
     report["a single label"] = {"longest_gaps_ms": rounded(limit)}

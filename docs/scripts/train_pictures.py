@@ -73,7 +73,7 @@ def main() -> None:
     viewer.window.resize(1500, 960)
     scan = case.scan
     viewer.add_image(scan.array, name="scan3", **layer_arguments(scan))
-    dock = TrainWidget(viewer, make_command=small, places=places)
+    dock = TrainWidget(viewer, make_command=small, workspace=places)
     viewer.window.add_dock_widget(dock, name="Train")
 
     def wait(condition) -> None:
