@@ -1,3 +1,4 @@
+import json
 import sys
 import time
 from pathlib import Path
@@ -394,3 +395,25 @@ def test_raw_mask_can_be_asked_for(widget, make_volume, smooth, told):
     line = Child.made.line
     assert ("--outline" in line) is told
     assert not told or line[line.index("--outline") + 1] == "raw"
+
+
+@pytest.mark.parametrize(("frames", "words"), [([3, 1], "first: 3, 1."), ([], "")])
+def test_frames_to_look_at_first_are_told(widget, make_volume, mask, frames, words):
+    choose(widget, volume=make_volume())
+    press(widget.ui.applyButton)
+    told = {"frames": dict.fromkeys("01234", 0.9), "look_first": frames}
+    (Child.made.folder / "capsule.json").write_text(
+        json.dumps({"generator": "napari-microus", "confidence": told}),
+        encoding="utf-8",
+    )
+    Child.made.finish(mask)
+    said = widget.ui.segmentStatusLabel.text()
+    assert words in said
+    assert ("Look at these frames" in said) is bool(frames)
+
+
+def test_probe_is_handed_to_the_child(widget, make_volume):
+    choose(widget, volume=make_volume(), probe="automatic")
+    press(widget.ui.applyButton)
+    line = Child.made.line
+    assert line[line.index("--probe") + 1] == "automatic"
