@@ -162,7 +162,7 @@ def test_a_closed_generator_leaves_a_run_that_can_be_resumed(tiny, drain):
 def test_a_run_without_a_checkpoint_says_so(tiny, drain):
     _, result = drain(train(tiny(epochs=1)))
     (result.run / "checkpoints" / "last.ckpt").unlink()
-    with pytest.raises(CheckpointError, match="start it anew"):
+    with pytest.raises(CheckpointError, match="start it again"):
         drain(resume(result.run))
 
 
