@@ -341,7 +341,7 @@ def _show_nothing(*args: object) -> None:
 def _ask_save() -> str:
     return qt.QFileDialog.getSaveFileName(
         slicer.util.mainWindow(),
-        "Save the adjudication",
+        _("Save the adjudication"),
         "adjudicated.nii.gz",
         "NIfTI (*.nii.gz *.nii)",
     )
@@ -349,5 +349,5 @@ def _ask_save() -> str:
 
 def _ask_open() -> str:
     return qt.QFileDialog.getOpenFileName(
-        slicer.util.mainWindow(), "Resume an adjudication", "", _FILES
+        slicer.util.mainWindow(), _("Resume an adjudication"), "", _FILES
     )

@@ -334,5 +334,5 @@ class ComparePanel:
 
 def _ask_mask() -> str:
     return qt.QFileDialog.getOpenFileName(
-        slicer.util.mainWindow(), "Load a mask", "", _MASKS
+        slicer.util.mainWindow(), _("Load a mask"), "", _MASKS
     )
