@@ -65,6 +65,28 @@ def test_gzip_with_a_wrong_length_or_something_behind_it_is_refused(tmp_path):
             read_volume(tmp_path / f"{name}.nii.gz")
 
 
+def test_packed_file_is_known_by_its_content_not_by_its_name(tmp_path):
+    good = CASES / "07_damaged" / "good.nii.gz"
+    shutil.copy(good, tmp_path / "packed.nii")
+    (tmp_path / "plain.nii.gz").write_bytes(gzip.decompress(good.read_bytes()))
+    for name in ("packed.nii", "plain.nii.gz"):
+        found = read_volume(tmp_path / name)
+        np.testing.assert_array_equal(found.array, read_volume(good).array)
+
+
+def test_detached_packed_data_are_inflated_to_their_end(tmp_path):
+    pixels = np.random.default_rng(2).integers(0, 255, (4, 40, 50)).astype(np.uint8)
+    packed = bytearray(gzip.compress(pixels.tobytes()))
+    header = b"NRRD0004\ntype: uint8\ndimension: 3\nsizes: 50 40 4\nencoding: gzip\n"
+    (tmp_path / "a.nhdr").write_bytes(header + b"data file: a.raw.gz\n\n")
+    (tmp_path / "a.raw.gz").write_bytes(bytes(packed))
+    np.testing.assert_array_equal(read_volume(tmp_path / "a.nhdr").array, pixels)
+    packed[-6] ^= 1  # the checksum
+    (tmp_path / "a.raw.gz").write_bytes(bytes(packed))
+    with pytest.raises(InputError, match="NRRD"):
+        read_volume(tmp_path / "a.nhdr")
+
+
 @pytest.mark.parametrize("suffix", [".mha", ".nrrd"])
 def test_changed_byte_in_a_packed_stream_is_refused(tmp_path, suffix):
     rng = np.random.default_rng(0)

@@ -75,7 +75,7 @@ def read_nifti(path: Path, *, as_stored: bool = False) -> Volume:
     try:
         with _opened(path) as stream:
             image = _image(stream)
-            _check_length(path, image)
+            _check_length(path, image, is_packed=isinstance(stream, gzip.GzipFile))
             array = _labels(image) if as_stored else np.asanyarray(image.dataobj)
             while stream.read(_CHUNK):
                 pass  # the checksum of a gzip stream is compared at its end
@@ -270,11 +270,11 @@ def _put_affine(header: Any, volume: Volume) -> None:
         header.set_sform(None, code=0)
 
 
-def _check_length(path: Path, image: Any) -> None:
+def _check_length(path: Path, image: Any, *, is_packed: bool) -> None:
     """Refuse a file that is shorter than its header says, before memory is asked."""
     offset = image.dataobj.offset
     size = int(np.prod(image.shape, dtype=object)) * image.get_data_dtype().itemsize
-    if path.suffix.lower() == ".gz":
+    if is_packed:
         # Deflate packs at most about 1032 to 1.
         length = path.stat().st_size * 1040
     else:
