@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ from napari.layers import Image, Labels
 from napari.utils.notifications import notification_manager
 from PIL import Image as Picture
 
-from napari_microus._reader import get_reader
+from napari_microus._reader import get_reader, read_layers
 from napari_microus.core.errors import InputError
 from napari_microus.core.io import write_mask, write_volume
 from napari_microus.core.volume import Volume
@@ -227,3 +229,22 @@ def test_reader_that_was_chosen_for_good_tells_its_error(viewer, tmp_path, monke
 
     (told,) = notification_manager.records[before:]
     assert "which is empty" in told.message
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "05_mask_tiff_colour/invlut_imagej8.tif",
+        "05_mask_tiff_colour/lut_white_bg.tif",
+        "06_mask_alpha/la.png",
+        "12_mask_slope/float_saved_as_uint8.nii.gz",
+    ],
+)
+def test_annotation_is_opened_with_the_values_that_are_stored(file, tmp_path):
+    """The object has 331 pixels in a frame; see tests/data/cases."""
+    source = Path(__file__).parent / "data" / "cases" / file
+    path = tmp_path / f"mask_{source.name}"
+    path.write_bytes(source.read_bytes())
+    ((data, _, kind),) = read_layers(str(path))
+    assert kind == "labels"
+    assert int((data == 1).sum()) == 331 * len(data)

@@ -22,7 +22,7 @@ from napari_microus.core.io import (
     stem_of,
     suffix_of,
 )
-from napari_microus.core.io.frames import PICTURE_SUFFIXES
+from napari_microus.core.io.frames import FRAME_SUFFIXES
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.layers import layer_arguments, tint
@@ -111,8 +111,9 @@ def _labels(path: Path, volume: Volume) -> NDArray[Any] | None:
     name, folder = path.name.lower(), path.parent.name.lower()
     if not (_ANNOTATION.search(name) or _ANNOTATIONS.search(folder)):
         return None
-    if suffix_of(path) in PICTURE_SUFFIXES:
-        try:
+    may_be_shown = suffix_of(path) in FRAME_SUFFIXES or path.is_dir()
+    if may_be_shown or volume.array.dtype.kind == "f":
+        try:  # as stored: a palette or a header's scale makes intensities of labels
             volume = read_labels(path)
         except InputError:  # a picture in colour
             return None

@@ -134,11 +134,11 @@ def load_mask(
     """
     from napari_microus.core.compare import as_mask
     from napari_microus.core.compare.grid import resample_frames
-    from napari_microus.core.io import read_volume
+    from napari_microus.core.io import read_labels
     from napari_microus.core.io.reading import stem_of
     from napari_microus.core.mask import label_values
 
-    mask = read_volume(path)
+    mask = read_labels(path)
     label_values(mask.array)  # refuses fractions
     if mask.has_geometry:
         node = labelmap_from_volume(_small(mask), stem_of(path))

@@ -254,3 +254,19 @@ def test_mask_of_the_child_that_does_not_fit(widget, make_volume, mask, shown):
         child.finish(mask)
     assert "must stay as it is until its segmentation is done" in shown[0]
     assert scene_state() == before
+
+
+def test_loaded_mask_has_the_values_that_are_stored(make_volume, tmp_path):
+    """An 8-bit TIFF with an inverted grey scale: the object is what is 255."""
+    import tifffile
+    from MicroUSLib.scene.resampling import load_mask
+
+    array = np.zeros((48, 64), np.uint8)
+    array[10:20, 30:50] = 255
+    path = tmp_path / "mask.tif"
+    tifffile.imwrite(path, array, photometric="miniswhite")
+    volume = make_volume(np.zeros((1, 48, 64), np.uint8))
+    node = load_mask(str(path), volume, lambda event: None)
+    stored = slicer.util.arrayFromVolume(node)
+    assert set(np.unique(stored)) == {0, 255}
+    assert (stored[0] == array).all()
