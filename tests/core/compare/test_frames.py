@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from napari_microus.core.disagreement import (
     disagreement_map,
 )
 from napari_microus.core.errors import InputError
+from napari_microus.core.events import drain
 
 SPACING = (1.2, 0.5, 0.25)
 
@@ -117,3 +120,21 @@ def test_totals_of_nothing_have_no_value():
     total = summarise(rows, pixels, SPACING)
     assert np.isnan([total.dice, total.mean_hd95_mm, total.cohen_kappa]).all()
     assert total.expert_ml == 0
+
+
+def test_frame_whose_object_is_undecided_has_no_distance():
+    expert = np.zeros((3, 20, 20), np.uint8)
+    expert[:, 5:15, 5:15] = 1
+    nonexpert = expert.copy()
+    nonexpert[0] = 255  # nobody decided anything
+    nonexpert[1][nonexpert[1] == 1] = 255  # nor the object
+    rows = drain(
+        compare_frames(
+            expert, nonexpert, (1, 0.5, 0.5), expert_value=1, nonexpert_value=1
+        )
+    )
+    for row in rows[:2]:
+        assert math.isnan(row.hd95_mm)
+        assert math.isnan(row.assd_mm)
+        assert math.isnan(row.signed_mean_mm)
+    assert rows[2].hd95_mm == 0

@@ -69,7 +69,9 @@ def compare_frame(
     hd95 = assd = signed = float("nan")
     settled_one, settled_two = settle(expert, nonexpert)
     box = crop_to(settled_one | settled_two)
-    if box is not None:
+    # What is undecided takes the other's side, and is no surface of its own.
+    both_drew = bool((expert == 1).any() and (nonexpert == 1).any())
+    if box is not None and both_drew:
         settled_one, settled_two = settled_one[box], settled_two[box]
         if settled_one.any() and settled_two.any():
             hd95 = hausdorff_mm(settled_two, settled_one, spacing_mm)
