@@ -8,6 +8,7 @@ from napari_microus.core.metrics import evaluate_case
 from napari_microus.core.predict import predict
 from napari_microus.core.samples import read_sweep
 from napari_microus.widgets._shared.layers import volume_from_layer
+from napari_microus.widgets.segment.readout import describe_size
 
 
 def test_sample_is_a_scan_with_two_annotations_that_differ():
@@ -61,3 +62,13 @@ def test_bundled_model_stays_above_its_floor_on_the_real_frames():
     assert scores.mean.dice > 0.91
     assert scores.mean.hd95_mm < 3.5
     assert min(row.dice for row in scores.frames) > 0.8
+
+
+def test_volume_is_not_told_where_the_distance_of_frames_is_unknown():
+    viewer = ViewerModel()
+    for data in sweep_case():
+        viewer._add_layer_from_data(*data)
+    first = viewer.layers["outline 1"]
+    area, volume = describe_size(first, 64, 640)
+    assert area == "1.0 mm²"  # 64 pixels of 0.125 x 0.125 mm
+    assert volume == "– (distance of frames unknown)"

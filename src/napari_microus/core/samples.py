@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
 from napari_microus.core.io import read_mask, read_volume
+from napari_microus.core.volume import UNKNOWN
 
 if TYPE_CHECKING:
     from napari_microus.core.volume import Volume
@@ -43,6 +44,7 @@ def read_sweep() -> SampleSweep:
     """Read the sweep that the package carries."""
     with as_file(files("napari_microus") / "samples" / "micro_us_sweep") as folder:
         scan = read_volume(folder / "scan.nii.gz")
+        scan = replace(scan, metadata={**scan.metadata, "frame_distance": UNKNOWN})
         first, second = (
             read_mask(folder / f"outline_{number}.nii.gz", grid=scan)
             for number in (1, 2)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _GRID_TOLERANCE_MM = 1e-3
 
 
+UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, eq=False)
 class Volume:
     """An array (Z, Y, X) and the affine that places it in the patient.
@@ -33,7 +36,8 @@ class Volume:
         False when the file told no pixel size (a PNG, say): distances are then
         in pixels.
     metadata : dict
-        What is known beside the geometry, such as ``source`` and ``notices``.
+        What is known beside the geometry, such as ``source`` and ``notices``, and
+        ``frame_distance``: "unknown" where 1 mm stands for it.
     place : mapping or None
         The fields of the NIfTI header that gave the affine, which may tell a second
         one; what is made over this volume keeps them, see `io.nifti`.
@@ -102,6 +106,12 @@ class Volume:
         """Voxel size in mm in the order of the array: frame, row, column."""
         x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0)
         return float(z), float(y), float(x)
+
+    @property
+    def knows_frame_distance(self) -> bool:
+        """Whether lengths across frames, and so volumes, mean something."""
+        told = self.metadata.get("frame_distance")
+        return self.has_geometry and told != UNKNOWN
 
     def like(self, array: NDArray[Any], **metadata: Any) -> Volume:
         """Return ``array`` on this volume's grid; it must have the same shape."""

@@ -34,8 +34,7 @@ erase, Ctrl+Z to undo. The area on the right follows.</li>
 <li><b>Save.</b> <i>Save…</i> below, as <i>.nii.gz</i>: it lies exactly over the
 scan.</li>
 </ol>
-<p>The distance of these frames is not known: their volume means nothing.
-Frames: Jiang et al. 2024, Zenodo 10475293, CC-BY-4.0. Outline by a vision model.
+<p>Frames: Jiang et al. 2024, Zenodo 10475293, CC-BY-4.0. Outline by a vision model.
 Not for clinical use.</p>
 """
 

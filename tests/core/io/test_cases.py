@@ -359,6 +359,9 @@ def test_sizes_are_in_mm_whatever_the_unit(file):
 def test_frame_distance_that_is_no_number_is_unknown():
     volume = read_volume(CASES / "14_nrrd" / "nan_spacing.nrrd")
     assert volume.spacing_mm == pytest.approx((1, 0.04, 0.05))
+    assert volume.has_geometry
+    assert not volume.knows_frame_distance
+    assert read_volume(CASES / "14_nrrd" / "um.nrrd").knows_frame_distance
     assert "not the distance of the frames" in volume.metadata["notices"][0]
 
 

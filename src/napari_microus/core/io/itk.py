@@ -13,7 +13,7 @@ from napari_microus.core.io.colour import to_grey
 from napari_microus.core.io.nrrd import Header, check_meta_image, check_nrrd
 from napari_microus.core.io.read_errors import damaged, tells_damage
 from napari_microus.core.io.tiff import NO_FRAME_DISTANCE, UNKNOWN_UNIT
-from napari_microus.core.volume import Volume
+from napari_microus.core.volume import UNKNOWN, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -230,11 +230,12 @@ def _volume(image: Any, path: Path, header: Header, notices: list[str]) -> Volum
         notices = [*notices, UNKNOWN_UNIT.format(header.unit)]
     else:
         affine[:3] *= header.factors[:, np.newaxis]
-    if has_geometry and len(array) > 1:
-        if is_sequence or not header.is_frame_distance_known:
-            affine[:3, 2] /= np.linalg.norm(affine[:3, 2])
-            notices = [*notices, NO_FRAME_DISTANCE]
     metadata: dict[str, Any] = {"notices": notices}
+    is_distance_unknown = is_sequence or not header.is_frame_distance_known
+    if has_geometry and len(array) > 1 and is_distance_unknown:
+        affine[:3, 2] /= np.linalg.norm(affine[:3, 2])
+        metadata["notices"] = [*notices, NO_FRAME_DISTANCE]
+        metadata["frame_distance"] = UNKNOWN
     if image.HasMetaDataKey("microus_description"):
         metadata["description"] = image.GetMetaData("microus_description")
     if _is_segmentation(image):

@@ -143,7 +143,7 @@ def placed_on(mask: Volume, grid: Volume) -> Volume:
     """
     knows_both = mask.has_geometry and grid.has_geometry
     if mask.shape == grid.shape and (not knows_both or _lies_over(mask, grid)):
-        return grid.like(mask.array, **mask.metadata)
+        return _laid(mask.array, mask, grid)
     step = np.linalg.inv(grid.affine) @ mask.affine
     start = np.rint(step[:3, 3]).astype(int)
     whole = np.eye(4)
@@ -160,7 +160,15 @@ def placed_on(mask: Volume, grid: Volume) -> Volume:
         )
     array = np.zeros(grid.shape, mask.array.dtype)
     array[tuple(slice(a, b) for a, b in zip(first, last, strict=True))] = mask.array
-    return grid.like(array, **mask.metadata)
+    return _laid(array, mask, grid)
+
+
+def _laid(array: NDArray[Any], mask: Volume, grid: Volume) -> Volume:
+    """Return ``array`` on a grid, with what is known of the mask and of the grid."""
+    known = {
+        key: grid.metadata[key] for key in ("frame_distance",) if key in grid.metadata
+    }
+    return grid.like(array, **{**mask.metadata, **known})
 
 
 def _lies_over(mask: Volume, grid: Volume) -> bool:

@@ -18,7 +18,7 @@ from napari_microus.core.errors import InputError
 from napari_microus.core.io.alpha import stored_mask
 from napari_microus.core.io.colour import to_grey
 from napari_microus.core.io.read_errors import damaged, heard
-from napari_microus.core.volume import Volume
+from napari_microus.core.volume import UNKNOWN, Volume
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,10 +94,14 @@ def read_tiff(path: Path, *, as_stored: bool = False) -> Volume:
         plain = Volume.from_spacing(array, (1.0, 1.0, 1.0))
         return Volume(array, plain.affine, False, {"notices": notices})
     z, y, x = sizes
+    told: dict[str, Any] = {"notices": notices}
     if z is None and len(array) > 1:
-        notices = [*notices, NO_FRAME_DISTANCE]
+        told = {
+            "notices": [*notices, NO_FRAME_DISTANCE],
+            "frame_distance": UNKNOWN,
+        }
     volume = Volume.from_spacing(array, (z or 1.0, y, x))
-    return Volume(array, volume.affine, True, {"notices": notices})
+    return Volume(array, volume.affine, True, told)
 
 
 def _only_series(file: Any, path: Path) -> Any:

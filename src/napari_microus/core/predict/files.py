@@ -115,7 +115,7 @@ def segment_files(
     -------
     list of dict
         For each scan ``input``, ``mask``, ``frames``, ``pixels``, ``look_first``
-        (frames of low confidence) and, where the geometry is known, ``volume_ml``.
+        (frames of low confidence) and, where all sizes are known, ``volume_ml``.
     """
     results = []
     for number, job in enumerate(jobs, start=1):
@@ -142,7 +142,7 @@ def segment_files(
             "pixels": pixels,
             "look_first": made["confidence"]["look_first"],
         }
-        if volume.has_geometry and len(volume.array) > 1:
+        if volume.knows_frame_distance and len(volume.array) > 1:
             z, y, x = volume.spacing_mm
             result["volume_ml"] = round(pixels * z * y * x / 1000, 3)
         write_mask(mask, job.mask, overwrite, provenance=made)

@@ -81,7 +81,7 @@ def derived_metadata(source: Layer, **metadata: Any) -> dict[str, Any]:
     file ``source`` was read from, and the entries of ``**metadata``.
     """
     own = source.metadata.get(METADATA_KEY, {})
-    names = ("affine", "has_geometry", "source", "place")
+    names = ("affine", "has_geometry", "source", "place", "frame_distance")
     kept = {key: own[key] for key in names if key in own}
     return {METADATA_KEY: {**kept, **metadata}}
 
@@ -150,7 +150,7 @@ def volume_from_layer_data(data: Any, attributes: Mapping[str, Any]) -> Volume:
         array,
         _affine_now(to_world, own.get("affine")),
         has_geometry,
-        {"source": own["source"]} if "source" in own else {},
+        {key: own[key] for key in ("source", "frame_distance") if key in own},
         own.get("place"),
     )
     volume.metadata.update({"notices": notices} if notices else {})
@@ -164,12 +164,16 @@ def lies_as_read(attributes: Mapping[str, Any], volume: Volume) -> bool:
 
 
 def _origin(volume: Volume) -> dict[str, Any]:
-    origin = {
+    origin: dict[str, Any] = {
         "affine": volume.affine.tolist(),
         "has_geometry": volume.has_geometry,
         "source": str(volume.metadata.get("source", "")),
     }
-    return origin if volume.place is None else {**origin, "place": dict(volume.place)}
+    if volume.place is not None:
+        origin["place"] = dict(volume.place)
+    if "frame_distance" in volume.metadata:
+        origin["frame_distance"] = volume.metadata["frame_distance"]
+    return origin
 
 
 def _affine_now(to_world: NDArray[np.float64], read: Any) -> NDArray[np.float64]:

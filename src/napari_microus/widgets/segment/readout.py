@@ -132,4 +132,6 @@ def describe_size(layer: Labels, area: int, total: int | None) -> tuple[str, str
         scan = "" if total is None else f"{total:,} pixels"
     if len(grid.array) == 1:
         return frame, "– (one frame)"
+    if grid.has_geometry and not grid.knows_frame_distance:
+        return frame, "– (distance of frames unknown)"
     return frame, scan or "counting …"
