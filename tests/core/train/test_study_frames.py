@@ -104,3 +104,19 @@ def test_the_card_counts_and_names_nobody(study_of, prepare):
     assert "training_patients': 4" in text
     assert "p0" not in text
     assert "case0" not in text
+
+
+def test_cases_without_a_pixel_size_have_no_distance_in_mm(study_of, prepare, case_of):
+    study = study_of(0)
+    for number, split in enumerate(("train", "val", "val")):
+        scan, expert, nonexpert = case_of(number)
+        if number == 1:  # as a PNG is written: one pixel is one
+            plain = {"affine": np.diag([-1.0, -1.0, 1.0, 1.0]), "has_geometry": False}
+            scan, expert, nonexpert = (
+                replace(volume, **plain) for volume in (scan, expert, nonexpert)
+            )
+        study.add_case(f"c{number}", f"p{number}", scan, expert, nonexpert, split=split)
+    events, data = prepare(study)
+    said = [e.message for e in events if isinstance(e, Notice)]
+    assert any("1 of 2 validation cases tell no pixel size" in text for text in said)
+    assert data.provenance["validation_distances_in"] == "mm and px"

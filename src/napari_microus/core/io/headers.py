@@ -6,16 +6,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_microus.core.io.frames import PICTURE_SUFFIXES
 from napari_microus.core.io.itk import read_itk_grid
 from napari_microus.core.io.nifti import SUFFIXES as NIFTI_SUFFIXES
-from napari_microus.core.io.nifti import read_nifti_grid
-from napari_microus.core.io.reading import suffix_of
+from napari_microus.core.io.nifti import read_nifti_grid, tells_nifti_size
+from napari_microus.core.io.reading import read_volume, suffix_of
 from napari_microus.core.volume import Volume
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _ITK = (".nrrd", ".nhdr", ".seg.nrrd", ".mha", ".mhd")
+
+
+def tells_size(path: Path) -> bool:
+    """Return whether a scan's file tells the size of a pixel in mm."""
+    suffix = suffix_of(path)
+    if suffix in PICTURE_SUFFIXES:
+        return False
+    if suffix in _ITK:
+        return read_grid(path) is not None
+    if suffix in NIFTI_SUFFIXES:
+        return tells_nifti_size(path)
+    return read_volume(path).has_geometry
 
 
 def read_grid(path: Path) -> Volume | None:

@@ -95,7 +95,7 @@ def read_nifti(path: Path, *, as_stored: bool = False) -> Volume:
     array = _three_axes(array, path)
     code = int(header["xyzt_units"]) & 7
     # A header that names no unit and no size tells nothing.
-    is_sized = not np.array_equal(np.abs(affine[:3, :3]), np.eye(3))
+    is_sized = _is_sized(affine)
     has_geometry = code in _MILLIMETRES or (code == 0 and is_sized)
     if code == 0 and is_sized:
         notices = [*notices, NO_UNIT]
@@ -122,6 +122,21 @@ def read_nifti_grid(
         return (int(z), int(y), int(x)), _affine(header), _place(header)
     except _damage():  # whatever is wrong, `read_nifti` says it
         return None
+
+
+def tells_nifti_size(path: Path) -> bool:
+    """Return whether a header tells the size of a voxel, as `read_nifti` reads it."""
+    try:
+        with _opened(path) as stream:
+            header = _image(stream).header
+    except _damage():  # whatever is wrong, `read_nifti` says it
+        return False
+    code = int(header["xyzt_units"]) & 7
+    return code in _MILLIMETRES or (code == 0 and _is_sized(_affine(header)))
+
+
+def _is_sized(affine: NDArray[np.float64]) -> bool:
+    return not np.array_equal(np.abs(affine[:3, :3]), np.eye(3))
 
 
 def write_nifti(volume: Volume, path: Path, description: str) -> None:

@@ -21,6 +21,7 @@ def write_card(config: TrainConfig, data: TrainingData, metrics: dict[str, Any])
         f"- {name.replace('_', ' ')}: {value}"
         for name, value in data.provenance.items()
     )
+    unit = data.provenance.get("validation_distances_in", "mm")
     return f"""# {config.name}
 
 Not for clinical use.
@@ -41,14 +42,14 @@ On the validation cases, mean over cases of the mean over frames with a capsule:
 
 - DSC: {_number(metrics["validation_dice"], 4)}\
 {_interval(metrics["validation_dice_interval"], 4)}
-- HD95: {_number(metrics["validation_hd95_mm"], 2)} mm\
+- HD95: {_number(metrics["validation_hd95_mm"], 2)} {unit}\
 {_interval(metrics["validation_hd95_mm_interval"], 2)}
 - cases: {metrics["validation_cases"]}, patients: {metrics["validation_patients"]}
 - the annotators' own agreement there (DSC): {_number(metrics["human_dice"], 4)}
 
 The best epoch was chosen on these cases, so that the figures lean to the bright
 side; measure on a test set before drawing conclusions.
-{_before_and_after(metrics)}
+{_before_and_after(metrics, unit)}
 ## Made with
 
 Seed {config.seed}, best of {metrics["epochs"]} epochs (number
@@ -59,7 +60,7 @@ Licence: that of the training data applies; the code is Apache-2.0.
 """
 
 
-def _before_and_after(metrics: dict[str, Any]) -> str:
+def _before_and_after(metrics: dict[str, Any], unit: str) -> str:
     found = metrics.get("before_and_after")
     if found is None:
         return ""
@@ -67,7 +68,7 @@ def _before_and_after(metrics: dict[str, Any]) -> str:
         f"\nBefore fine-tuning the DSC of the {found['patients']} patients was "
         f"{found['dice_before']:.4f}: a gain of {found['dice_gain']:+.4f}, 95 % "
         f"interval {found['dice_gain_low']:+.4f} to {found['dice_gain_high']:+.4f}; "
-        f"HD95 was {found['hd95_mm_before']:.2f} mm. The worst patient's DSC went "
+        f"HD95 was {found['hd95_mm_before']:.2f} {unit}. The worst patient's DSC went "
         f"from {found['worst_before']:.4f} to {found['worst_after']:.4f}.\n"
     )
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Event, Notice, Progress
+from napari_microus.core.io.headers import tells_size
 from napari_microus.core.study.manifest import Study
 from napari_microus.core.study.split import training_cases
 from napari_microus.core.train.frames import (
@@ -64,6 +65,12 @@ def prepare_study(
             f"Some training frame must show a capsule; got {len(frames)} frames with "
             "empty expert masks. Annotate some, or choose other cases."
         )
+    unsized = sum(not tells_size(study.path(case.image)) for case in val)
+    if unsized:
+        yield Notice(
+            f"{unsized} of {len(val)} validation cases tell no pixel size: their HD95 "
+            "is in pixels, wherever mm stands in this run."
+        )
     validation = [_validation_case(study, case) for case in val]
     provenance = {
         "training_cases": len(train),
@@ -72,6 +79,11 @@ def prepare_study(
         "training_cases_with_a_second_annotator": len(train) - lacking,
         "validation_cases": len(val),
         "validation_patients": len({case.patient for case in val}),
+        "validation_distances_in": "mm"
+        if not unsized
+        else "px"
+        if unsized == len(val)
+        else "mm and px",
         "split": "by patient",
     }
     return TrainingData(frames, validation, provenance=provenance)
