@@ -1,4 +1,4 @@
-"""Time the networks alone, 224 x 224 pixels in and logits out, against the naive way.
+"""Time the networks alone, from their input size to logits, against the naive way.
 
     python benchmarks/inference.py [--models small base] [--threads 2] [--repeats 5]
                                    [--device cpu|cuda] [--int8]
@@ -40,14 +40,19 @@ def network(name: str, device: torch.device) -> TransUNet:
     model = TransUNet(getattr(TransUNetConfig, name)()).to(device).train()
     with torch.no_grad():
         for _ in range(3):
-            model(torch.rand(2, 1, 224, 224, device=device))
+            model(frames_for(model, 2, device))
     return model.eval()
+
+
+def frames_for(model: TransUNet, count: int, device: torch.device) -> Tensor:
+    size = model.config.image_size
+    return torch.rand(count, 1, size, size, device=device)
 
 
 def gflop(model: TransUNet, device: torch.device) -> float:
     # The counter does not see the products inside fused attention.
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-        model(torch.zeros(1, 1, 224, 224, device=device))
+        model(frames_for(model, 1, device))
     return counter.get_total_flops() / 1e9
 
 
@@ -85,9 +90,9 @@ def quantised(model: TransUNet) -> Callable[[Tensor], Tensor]:
 
 def measure(name: str, device: torch.device, repeats: int, int8: bool) -> dict:
     batch = BATCH[device.type]
-    frames = torch.rand(batch, 1, 224, 224, device=device)
-    one = frames[:1]
     model = network(name, device)
+    frames = frames_for(model, batch, device)
+    one = frames[:1]
     dtype = torch.bfloat16 if multiplies_bfloat16(device) else torch.float32
     prepared = prepare_for_inference(model, dtype)
 

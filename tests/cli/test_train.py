@@ -64,7 +64,7 @@ def test_training_prints_events_and_can_be_resumed(tmp_path):
         (["train", "--preset", "papre"], "preset must be one of"),
         (["train", "--set", "epochs=0"], "epochs must be at least 1"),
         (["train", "--set", "optimizer.rate=1"], "Did you mean"),
-        (["train", "--model", "huge"], "'small', 'base'"),
+        (["train", "--model", "huge"], "small, light, medium, base"),
         (["resume", "nowhere"], "must hold a config.yaml"),
         (["study", "check", "nowhere"], "manifest.csv"),
         (["study", "import", "s", "nowhere"], "known layout"),

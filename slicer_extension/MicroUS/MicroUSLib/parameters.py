@@ -52,6 +52,7 @@ class MicroUSParameterNode:
     fillHoles: bool = True
     flip: bool = False
     smoothOutline: bool = True
+    leaveUnsureEmpty: bool = True
     probe: Annotated[str, Choice(PROBES)] = "top"
 
     expert: Annotation

@@ -72,6 +72,13 @@ def segment(
             "threshold. As the model recommends, if not given."
         ),
     ] = None,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(
+            help="Frames that the model is less sure of stay empty, 0 to 1; as the "
+            "model recommends, if not given."
+        ),
+    ] = None,
     probe: Annotated[
         str,
         typer.Option(
@@ -113,6 +120,7 @@ def segment(
             fill_holes=fill_holes,
             opening=opening,
             outline=outline,
+            min_confidence=min_confidence,
             probe=probe,
             precision=precision,
         ),

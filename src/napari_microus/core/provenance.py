@@ -34,6 +34,13 @@ def recommended_outline(model: Any) -> str:
     return str(advice.get("outline", "raw"))
 
 
+def recommended_min_confidence(model: Any) -> float:
+    """Return the confidence below which a model recommends to draw nothing."""
+    config = getattr(model, "config", None)
+    advice = config.get("predict", {}) if isinstance(config, dict) else {}
+    return float(advice.get("min_confidence", 0.0))
+
+
 def segmentation_provenance(
     models: Sequence[LoadedModel],
     *,
@@ -61,6 +68,9 @@ def segmentation_provenance(
         settings["opening"] = recommended_opening(models[0]) if models else 0
     if settings.get("outline") is None:
         settings["outline"] = recommended_outline(models[0]) if models else "raw"
+    if settings.get("min_confidence") is None:
+        advice = recommended_min_confidence(models[0]) if models else 0.0
+        settings["min_confidence"] = advice
     return {
         "task": "segment",
         "image": image,

@@ -9,6 +9,7 @@ from napari_microus.core.predict.confidence import (
     expected_dice,
     frame_confidence,
     in_words,
+    left_empty,
     look_first,
 )
 
@@ -21,16 +22,15 @@ def ramp(width, size=64):
 
 
 def test_sharp_edge_is_surer_than_a_blurred_one():
-    """Radii at p = 0.25 and 0.75 are 20 ± ln 3 · width; Dice of two discs by hand."""
+    """The radius at p = 0.95 is 20 - ln 19 · width; Dice of two discs by hand."""
     for width in (0.5, 2.0, 5.0):
-        far = np.log(3) * width
-        small, large = (20 - far) ** 2, (20 + far) ** 2
+        small, large = (20 - np.log(19) * width) ** 2, 20**2
         expected = 2 * small / (small + large)
         assert frame_confidence(ramp(width))[0] == pytest.approx(expected, abs=0.01)
 
 
 def test_flat_answer_is_unsure_and_no_answer_at_all_is_sure():
-    flat = torch.zeros(1, 1, 8, 8)  # 0.5 everywhere: all above 0.25, none above 0.75
+    flat = torch.ones(1, 1, 8, 8)  # 0.73 everywhere: all above 0.5, none above 0.95
     nothing = torch.full((1, 1, 8, 8), -9.0)
     assert frame_confidence(torch.cat([flat, nothing])).tolist() == [0.0, 1.0]
 
@@ -51,3 +51,13 @@ def test_expected_dsc_rises_with_confidence():
     assert (np.diff(values) >= 0).all()
     assert values[0] == 0
     assert 0.9 < values[90] < 0.95
+
+
+def test_frames_left_empty_are_named():
+    assert left_empty([4], 0.3) == (
+        "Frame 4 is left empty: the model is not sure that a gland is there "
+        "(confidence below 0.3). Look at them."
+    ).replace("Look at them", "Look at it")
+    assert left_empty(list(range(12)), 0.3).startswith(
+        "Frames 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more are left empty"
+    )

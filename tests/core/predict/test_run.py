@@ -466,3 +466,26 @@ def test_a_network_for_volumes_is_refused(scan):
 def test_a_gpu_draws_the_same_capsule(scan):
     ours = drain(predict(Brightness(), scan, device="cuda", precision="float32"))[0]
     assert (ours.mask.array != reference(scan.array)).mean() < 1e-3
+
+
+def test_frames_of_low_confidence_stay_empty_and_are_told(scan):
+    """Frame 2 is grey: its disc is above 0.5 by little, and nowhere above 0.95."""
+    array = scan.array.copy()
+    array[2] = np.where(array[2] > 0, 135, 0)
+    dim = scan.like(array)
+    advice = {"predict": {"min_confidence": 0.3}}
+    model = LoadedModel(Brightness(), "m", "1", advice, "", {})
+    for asked, drawn in ((None, False), (0.0, True), (0.3, False)):
+        found, events = drain(
+            predict(model, dim, device="cpu", min_confidence=asked, batch_size=2)
+        )
+        assert found.mask.array[2].any() == drawn
+        assert found.mask.array[[0, 1, 3, 4]].any((1, 2)).all()
+        notices = [event.message for event in events if isinstance(event, Notice)]
+        assert any("Frame 2 is left empty" in text for text in notices) != drawn
+
+
+@pytest.mark.parametrize("least", [-0.1, 1.2, float("nan")])
+def test_a_confidence_out_of_range_is_refused(scan, least):
+    with pytest.raises(ConfigError, match="min_confidence must lie between 0 and 1"):
+        run(Brightness(), scan, min_confidence=least)

@@ -203,6 +203,7 @@ class SegmentPanel:
             "fill_holes": choices.fillHoles,
             "flip": choices.flip,
             "outline": False if choices.smoothOutline else "raw",
+            "min_confidence": False if choices.leaveUnsureEmpty else "0",
             "probe": choices.probe,
         }
 

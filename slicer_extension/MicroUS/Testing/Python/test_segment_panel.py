@@ -397,6 +397,15 @@ def test_raw_mask_can_be_asked_for(widget, make_volume, smooth, told):
     assert not told or line[line.index("--outline") + 1] == "raw"
 
 
+@pytest.mark.parametrize(("leaves", "told"), [(True, False), (False, True)])
+def test_a_contour_in_every_frame_can_be_asked_for(widget, make_volume, leaves, told):
+    choose(widget, volume=make_volume(), leaveUnsureEmpty=leaves)
+    press(widget.ui.applyButton)
+    line = Child.made.line
+    assert ("--min-confidence" in line) is told
+    assert not told or line[line.index("--min-confidence") + 1] == "0"
+
+
 @pytest.mark.parametrize(("frames", "words"), [([3, 1], "first: 3, 1."), ([], "")])
 def test_frames_to_look_at_first_are_told(widget, make_volume, mask, frames, words):
     choose(widget, volume=make_volume())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from napari_microus.core.config.base import Bounds, Config, check_bounds, require
 
@@ -14,6 +14,9 @@ class TransUNetConfig(Config):
 
     Attributes
     ----------
+    encoder : str
+        The convolutions before the transformer: "resnet_v2", which the paper has, or
+        "efficientnet_lite0", which is lighter and has fixed dimensions.
     image_size : int
         Edge of the square input in pixels, a multiple of 16.
     hidden_size, mlp_dim, num_heads, num_layers : int
@@ -21,7 +24,8 @@ class TransUNetConfig(Config):
     in_channels : int
         Channels of the first convolution; a grey frame is repeated to fill them.
     width : int
-        Channels after the first convolution; ResNet's stages have 4, 8, 16 times it.
+        Channels after the first convolution of "resnet_v2"; its stages have 4, 8 and
+        16 times it.
     bottleneck_expansion : int
         Output channels of a residual unit over its inner ones.
     block_units : tuple of int
@@ -40,6 +44,7 @@ class TransUNetConfig(Config):
         Weigh the skips by channel and spatial attention (Algorithm 1, step 4a).
     """
 
+    encoder: Literal["resnet_v2", "efficientnet_lite0"] = "resnet_v2"
     image_size: int = 224
     hidden_size: int = 768
     mlp_dim: int = 3072
@@ -95,6 +100,12 @@ class TransUNetConfig(Config):
             "in_channels must be 1 or 3",
             self.in_channels,
             "Use 3 to load published weights.",
+        )
+        require(
+            self.in_channels == 1 or self.encoder == "resnet_v2",
+            "in_channels must be 1 with the encoder efficientnet_lite0",
+            self.in_channels,
+            "Use 1: its weights are summed over the colours.",
         )
         require(
             len(self.block_units) == 3,
@@ -156,22 +167,30 @@ class TransUNetConfig(Config):
         return cls(**values | changes)
 
     @classmethod
-    def medium(cls, **changes: Any) -> Self:
-        """Return a network between `small` and `base`, for a workstation's CPU."""
+    def light(cls, **changes: Any) -> Self:
+        """Return a network as fast as `small` that starts from ImageNet's weights."""
         values: dict[str, Any] = {
-            "image_size": 256,
-            "hidden_size": 256,
-            "mlp_dim": 1024,
-            "num_heads": 4,
-            "num_layers": 6,
+            "encoder": "efficientnet_lite0",
+            "hidden_size": 192,
+            "mlp_dim": 768,
+            "num_heads": 3,
+            "num_layers": 4,
             "in_channels": 1,
-            "width": 32,
-            "bottleneck_expansion": 2,
-            "block_units": (3, 3, 4),
-            "conv_more_channels": 160,
-            "decoder_channels": (96, 48, 24, 16),
+            "conv_more_channels": 128,
+            "decoder_channels": (64, 32, 16, 8),
             "dropout": 0.0,
         }
+        return cls(**values | changes)
+
+    @classmethod
+    def medium(cls, **changes: Any) -> Self:
+        """Return a network of larger frames that starts from ImageNet's weights."""
+        values: dict[str, Any] = {
+            "encoder": "efficientnet_lite0",
+            "image_size": 320,
+            "decoder_channels": (96, 48, 24, 16),
+        }
+        values = cls.light().to_dict() | values
         return cls(**values | changes)
 
 
@@ -265,6 +284,11 @@ class ModelConfig(Config):
     def small(cls, **changes: Any) -> Self:
         """Return the small TransUNet, with fields of `TransUNetConfig` changed."""
         return cls(transunet=TransUNetConfig.small(**changes))
+
+    @classmethod
+    def light(cls, **changes: Any) -> Self:
+        """Return the light TransUNet, with fields of `TransUNetConfig` changed."""
+        return cls(transunet=TransUNetConfig.light(**changes))
 
     @classmethod
     def medium(cls, **changes: Any) -> Self:

@@ -340,6 +340,10 @@ class TrainConfig(Config):
     start : str, optional
         Model to start from (a name in the library or a model folder); None starts
         from random weights.
+    encoder_weights : str, optional
+        File of published ImageNet weights from which the encoder of a new network
+        starts: R50+ViT-B/16's ``.npz`` or EfficientNet-Lite0's ``.pth``. Not used
+        with ``start``.
     model, data, loss, optimizer, augment : Config
         The parts of the run. With ``start``, that model's own network is used.
     epochs, batch_size : int
@@ -375,6 +379,9 @@ class TrainConfig(Config):
     outline : str, optional
         Recommended with the model: a "smooth" outline or the "raw" mask. None: what
         the start model recommends, or raw.
+    min_confidence : float, optional
+        Recommended with the model: frames that it is less sure of stay empty. None:
+        what the start model recommends, or 0.
     tensorboard : bool
         Write a TensorBoard log too.
     to_library : bool
@@ -387,6 +394,7 @@ class TrainConfig(Config):
     output: str = "run"
     name: str = "model"
     start: str | None = None
+    encoder_weights: str | None = None
     model: ModelConfig = field(default_factory=ModelConfig.small)
     data: DataConfig = field(default_factory=DataConfig)
     loss: LossConfig = field(default_factory=LossConfig)
@@ -407,6 +415,7 @@ class TrainConfig(Config):
     deterministic: bool = False
     opening: int | None = None
     outline: Literal["smooth", "raw"] | None = None
+    min_confidence: float | None = None
     tensorboard: bool = False
     to_library: bool = True
     promote: Literal["if_not_worse", "always"] = "if_not_worse"
@@ -435,12 +444,13 @@ class TrainConfig(Config):
                 "checkpoint_s": Bounds(0, 1e9),
                 "seed": Bounds(0, 2**63 - 1),
                 "opening": Bounds(0, 224),
+                "min_confidence": _CHANCE,
             },
         )
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], *, section: str = "") -> Self:
-        """Return the settings; ``model: small`` and ``model: base`` are understood."""
+        """Return the settings; ``model: small`` and other names are understood."""
         if isinstance(values, dict) and isinstance(values.get("model"), str):
             values = values | {"model": _named_model(values["model"])}
         return super().from_dict(values, section=section)
@@ -497,10 +507,11 @@ def preset_names() -> list[str]:
 def _named_model(name: str) -> ModelConfig:
     sizes = {
         "small": ModelConfig.small,
+        "light": ModelConfig.light,
         "medium": ModelConfig.medium,
         "base": ModelConfig.base,
     }
-    what = "model must be 'small', 'base' or a mapping of settings"
+    what = f"model must be one of {', '.join(sizes)}, or a mapping of settings"
     require(name in sizes, what, repr(name), "Choose one.")
     return sizes[name]()
 

@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from typing import cast
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_microus.core.models.decoder import Conv2dReLU
+from napari_microus.core.models.efficientnet import ConvNorm, EfficientNetLite0
 from napari_microus.core.models.factory import logits_of
 from napari_microus.core.models.folded import FoldedConv, FoldedLinear, can_pack
-from napari_microus.core.models.resnet import GroupNorm, StdConv2d
+from napari_microus.core.models.resnet import GroupNorm, ResNetV2, StdConv2d
 from napari_microus.core.models.transunet import TransUNet
 from napari_microus.core.models.vit import Attention, Perceptron
 
@@ -83,14 +84,15 @@ class FastTransUNet(nn.Module):
         fast.config = dataclasses.replace(model.config, in_channels=1)
         for head in ("segmentation_head0", "segmentation_head1", "segmentation_head2"):
             delattr(fast.decoder, head)
-        root = fast.transformer.embeddings.hybrid_model.root
-        root[0] = _for_grey(cast("StdConv2d", root[0]))
+        encoder = fast.transformer.embeddings.hybrid_model
+        if isinstance(encoder, ResNetV2):
+            encoder.root[0] = _for_grey(cast("StdConv2d", encoder.root[0]))
         on_cpu = next(model.parameters()).device.type == "cpu"
         keep = _ends(fast) if on_cpu and dtype is not torch.float32 else []
         ends = {name: _exchange(fast, name, nn.Identity()) for name in keep}
         _prepare(fast, dtype, on_cpu)
         for name, end in ends.items():
-            _prepare(end, torch.float32, on_cpu)
+            end = _prepare(end, torch.float32, on_cpu)
             _exchange(fast, name, Part(end, torch.float32))
         self.model = fast
 
@@ -108,9 +110,12 @@ class FastTransUNet(nn.Module):
 def _ends(model: TransUNet) -> list[str]:
     """Return the names of the parts that see the largest images."""
     encoder = "transformer.embeddings.hybrid_model"
-    stages = [f"{encoder}.body.block{number}" for number in (1, 2)]
+    if isinstance(model.transformer.embeddings.hybrid_model, EfficientNetLite0):
+        first = [f"{encoder}.stem"]
+    else:
+        first = [f"{encoder}.{part}" for part in ("root", "body.block1", "body.block2")]
     last = f"decoder.blocks.{len(model.decoder.blocks) - 1}"
-    return [f"{encoder}.root", *stages, last, "segmentation_head"]
+    return [*first, last, "segmentation_head"]
 
 
 class Part(nn.Module):
@@ -212,10 +217,14 @@ def _exchange(model: nn.Module, name: str, module: nn.Module) -> nn.Module:
     return before
 
 
-def _prepare(module: nn.Module, dtype: torch.dtype, on_cpu: bool) -> None:
-    """Bring a network or a part of one into its faster form and into ``dtype``."""
-    _replace(module, dtype, on_cpu and can_pack(dtype))
-    module.to(dtype)
+def _prepare(module: nn.Module, dtype: torch.dtype, on_cpu: bool) -> nn.Module:
+    """Return a network or a part of one in its faster form and in ``dtype``."""
+    packed = on_cpu and can_pack(dtype)
+    faster = _faster(module, dtype, packed)
+    if faster is None:
+        faster = module
+        _replace(module, dtype, packed)
+    return faster.to(dtype)
 
 
 def _replace(module: nn.Module, dtype: torch.dtype, packed: bool) -> None:
@@ -238,8 +247,10 @@ def _faster(layer: nn.Module, dtype: torch.dtype, packed: bool) -> nn.Module | N
             conv, norm = cast("nn.Conv2d", layer[0]), cast("nn.BatchNorm2d", layer[1])
             conv = nn.utils.fuse_conv_bn_eval(conv, norm)
             return FoldedConv(
-                conv.weight, conv.bias, conv, dtype, relu=True, packed=packed
+                conv.weight, conv.bias, conv, dtype, activation="relu", packed=packed
             )
+        case ConvNorm():
+            return _folded_conv_norm(layer, dtype, packed)
         case GroupNorm():
             return FastGroupNorm(layer)
         case Attention():
@@ -253,3 +264,29 @@ def _faster(layer: nn.Module, dtype: torch.dtype, packed: bool) -> nn.Module | N
         case nn.Conv2d() if layer.dilation == (1, 1):
             return FoldedConv(layer.weight, layer.bias, layer, dtype, packed=packed)
     return None
+
+
+def _folded_conv_norm(layer: ConvNorm, dtype: torch.dtype, packed: bool) -> nn.Module:
+    """Return one convolution for a `ConvNorm`, padded alike on both sides.
+
+    Where the padding is one pixel wider at the far side, a row and a column of zeros
+    in front of the filter make it even, which saves a copy of the image.
+    """
+    first, norm = cast("nn.Conv2d", layer[0]), cast("nn.BatchNorm2d", layer[1])
+    fused = nn.utils.fuse_conv_bn_eval(first, norm)
+    total = max(0, first.kernel_size[0] - first.stride[0])
+    weight, padding = fused.weight, (total + 1) // 2
+    if total % 2:
+        weight = F.pad(weight, (1, 0, 1, 0))
+    like = nn.Conv2d(
+        first.in_channels,
+        first.out_channels,
+        weight.shape[-1],
+        first.stride[0],
+        padding,
+        groups=first.groups,
+    )
+    activation: Literal["relu6", "none"] = "relu6" if len(layer) == 3 else "none"
+    return FoldedConv(
+        weight, fused.bias, like, dtype, activation=activation, packed=packed
+    )

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+_ONEDNN_ACTIVATION: dict[str, tuple[str, list[float]]] = {
+    "none": ("none", []),
+    "relu": ("relu", []),
+    "relu6": ("hardtanh", [0.0, 6.0]),
+}
+
 
 class FoldedConv(nn.Module):
-    """Convolution, bias and ReLU in one step, with weights that stay as they are.
+    """Convolution, bias and activation in one step, with weights that stay as they are.
 
     Parameters
     ----------
     weight, bias : Tensor
         After folding; ``bias`` may be None.
     like : nn.Conv2d
-        Whose stride and padding are kept.
+        Whose stride, padding and groups are kept.
     dtype : torch.dtype
         In which the products are formed.
-    relu : bool
-        Cut off negative values.
+    activation : str
+        "none", "relu", or "relu6", which ends at 6.
     packed : bool
         Keep the weights in the layout of oneDNN's kernel, on a CPU only.
     """
@@ -33,12 +40,12 @@ class FoldedConv(nn.Module):
         like: nn.Conv2d,
         dtype: torch.dtype,
         *,
-        relu: bool = False,
+        activation: Literal["none", "relu", "relu6"] = "none",
         packed: bool = False,
     ) -> None:
         super().__init__()
         self.stride, self.padding = list(like.stride), [int(n) for n in like.padding]
-        self.relu, self.packed, self.dtype = relu, packed, dtype
+        self.groups, self.dtype, self.activation = like.groups, dtype, activation
         weight = weight.detach().to(dtype).contiguous(memory_format=torch.channels_last)
         self.register_buffer("bias", None if bias is None else bias.detach().to(dtype))
         self.bias: Tensor | None
@@ -46,7 +53,7 @@ class FoldedConv(nn.Module):
         self._packed: Tensor | None = None
         if packed:
             self._packed = torch.ops.mkldnn._reorder_convolution_weight(
-                weight, self.padding, self.stride, [1, 1], 1, None
+                weight, self.padding, self.stride, [1, 1], self.groups, None
             )
         else:
             self.register_buffer("weight", weight)
@@ -63,13 +70,19 @@ class FoldedConv(nn.Module):
                 self.padding,
                 self.stride,
                 [1, 1],
-                1,
-                "relu" if self.relu else "none",
-                [],
+                self.groups,
+                *_ONEDNN_ACTIVATION[self.activation],
                 "",
             )
-        y = F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
-        return y.relu_() if self.relu else y
+        y = F.conv2d(
+            x, self.weight, self.bias, self.stride, self.padding, groups=self.groups
+        )
+        match self.activation:
+            case "relu":
+                return y.relu_()
+            case "relu6":
+                return y.clamp_(0, 6)
+        return y
 
 
 class FoldedLinear(nn.Module):

@@ -1,30 +1,67 @@
-"""Published weights: MicroSegNet's checkpoints and ImageNet-21k's encoder."""
+"""Published weights: MicroSegNet's checkpoints and ImageNet's encoders."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_microus.core.errors import CheckpointError
+from napari_microus.core.models.efficientnet import (
+    EfficientNetLite0,
+    load_efficientnet_lite0,
+)
 from napari_microus.core.models.imagenet21k import (
     IMAGENET21K,
     fetch_imagenet21k,
     load_imagenet21k,
     read_imagenet21k,
 )
+from napari_microus.core.models.transunet import TransUNet
 from napari_microus.core.models.weights import load_weights, read_checkpoint, unwrap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
-    from napari_microus.core.models.transunet import TransUNet
+    from torch import nn
 
 __all__ = [
     "IMAGENET21K",
     "fetch_imagenet21k",
+    "load_encoder",
     "load_imagenet21k",
     "load_microsegnet",
     "read_checkpoint",
     "read_imagenet21k",
 ]
+
+
+def load_encoder(network: nn.Module, path: str | Path) -> None:
+    """Load published ImageNet weights into a network's encoder, all or nothing.
+
+    Parameters
+    ----------
+    network : nn.Module
+        A `TransUNet`, changed in place; its decoder stays as it is.
+    path : str or Path
+        ``R50+ViT-B_16.npz`` for the encoder "resnet_v2" of `base`'s dimensions, or
+        EfficientNet-Lite0's ``.pth`` for "efficientnet_lite0".
+
+    Raises
+    ------
+    CheckpointError
+        If the network is none of them, or the file is missing, damaged or of another
+        network.
+    """
+    if not isinstance(network, TransUNet):
+        raise CheckpointError(
+            "encoder_weights are for a TransUNet's encoder; got a network of "
+            f"{type(network).__name__}. Leave them out."
+        )
+    encoder = network.transformer.embeddings.hybrid_model
+    if isinstance(encoder, EfficientNetLite0):
+        load_efficientnet_lite0(encoder, read_checkpoint(path))
+    else:
+        load_imagenet21k(network, read_imagenet21k(path))
 
 
 def load_microsegnet(model: TransUNet, state_dict: Mapping[str, Any]) -> None:

@@ -14,13 +14,17 @@ from napari_microus.core.errors import ConfigError, DeviceError, InputError
 from napari_microus.core.events import Event, Notice, Progress
 from napari_microus.core.predict.components import fill_holes as fill
 from napari_microus.core.predict.components import keep_largest_component
-from napari_microus.core.predict.confidence import frame_confidence
+from napari_microus.core.predict.confidence import frame_confidence, left_empty
 from napari_microus.core.predict.networks import Panel
 from napari_microus.core.predict.opening import cut_narrow_parts
 from napari_microus.core.predict.outline import smooth_mask
 from napari_microus.core.predict.result import Prediction
 from napari_microus.core.preprocess import intensity_window, to_full_size, to_network
-from napari_microus.core.provenance import recommended_opening, recommended_outline
+from napari_microus.core.provenance import (
+    recommended_min_confidence,
+    recommended_opening,
+    recommended_outline,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -52,6 +56,7 @@ def predict(
     fill_holes: bool = True,
     opening: int | None = None,
     outline: str | None = None,
+    min_confidence: float | None = None,
     flip: bool = False,
     probe: str = "top",
     precision: str = "auto",
@@ -90,6 +95,10 @@ def predict(
         (`outline.smooth_mask`), where ``largest_component`` and ``fill_holes`` are
         on; ``"raw"``: every pixel above the threshold. None does as the model
         recommends.
+    min_confidence : float, optional
+        Frames that the model is less sure of (`confidence.frame_confidence`, 0 to 1)
+        stay empty: they seldom show a gland. None does as the model recommends, 0
+        leaves none empty.
     flip : bool
         Average with the answer to the mirrored frame (test-time augmentation).
     probe : str
@@ -109,7 +118,8 @@ def predict(
     ------
     Event
         `Progress` before the first and after every batch; `Notice` when the batch
-        was halved. Closing the generator between batches cancels the work.
+        was halved, and of the frames below ``min_confidence``. Closing the generator
+        between batches cancels the work.
 
     Returns
     -------
@@ -140,6 +150,7 @@ def predict(
     window = intensity_window(volume.array)
     models: list[Any] = list(model) if isinstance(model, (list, tuple)) else [model]
     width = _opening(opening, models)
+    least = _least_confidence(min_confidence, models)
     is_smooth = _outline(outline, models) == "smooth"
     is_smooth = is_smooth and largest_component and fill_holes
     panel = Panel(
@@ -160,6 +171,7 @@ def predict(
     order = sorted(range(len(chosen)), key=lambda place: chosen[place] != first)
     alone = first in chosen
     done = 0
+    unsure: list[int] = []
     yield Progress(0, len(chosen), "frames", "Segmenting")
     with panel.evaluating():
         while done < len(chosen):
@@ -180,13 +192,17 @@ def predict(
                 continue
             answer = cut_narrow_parts(answer, width, cut)
             logits[places] = answer.cpu()
-            for frame, foreground in zip(
+            for frame, confidence, foreground in zip(
                 batch,
+                frame_confidence(answer),
                 _smooth(logits[places], volume.shape[1:], cut)
                 if is_smooth
                 else _foreground(answer, volume.shape[1:], cut),
                 strict=True,
             ):
+                if confidence < least:
+                    unsure += [frame] if foreground.any() else []
+                    continue
                 if largest_component and not is_smooth:
                     keep_largest_component(foreground)
                 if fill_holes and not is_smooth:
@@ -196,6 +212,8 @@ def predict(
             yield Progress(done, len(chosen), "frames", "Segmenting")
     if is_turned:
         logits = logits.flip(2)
+    if unsure:
+        yield Notice(left_empty(sorted(unsure), least))
     return Prediction(volume.like(mask), chosen, logits)
 
 
@@ -300,6 +318,18 @@ def _outline(outline: str | None, models: Sequence[Any]) -> str:
             "one."
         )
     return outline
+
+
+def _least_confidence(asked: float | None, models: Sequence[Any]) -> float:
+    """Return the least confidence: as asked for, or as the first model recommends."""
+    if asked is None:
+        asked = recommended_min_confidence(models[0]) if models else 0.0
+    if not 0 <= asked <= 1:
+        raise ConfigError(
+            f"min_confidence must lie between 0 and 1; got {asked}. Use 0 to draw a "
+            "contour in every frame."
+        )
+    return float(asked)
 
 
 def _check_out(out: NDArray[Any] | None, shape: tuple[int, ...]) -> None:

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.config import ModelConfig
 from napari_microus.core.models import create_model
-from napari_microus.core.provenance import recommended_opening, recommended_outline
+from napari_microus.core.models.pretrained import load_encoder
+from napari_microus.core.provenance import (
+    recommended_min_confidence,
+    recommended_opening,
+    recommended_outline,
+)
 from napari_microus.core.train.card import write_card
 from napari_microus.core.train.model_comparison import intervals
 from napari_microus.core.train.promote import earlier_copy, promote
@@ -34,7 +39,10 @@ def start_network(config: TrainConfig) -> tuple[nn.Module, TrainConfig]:
         If the start model is missing or broken.
     """
     if config.start is None:
-        return create_model(config.model), config
+        network = create_model(config.model)
+        if config.encoder_weights is not None:
+            load_encoder(network, config.encoder_weights)
+        return network, config
     from napari_microus.core.library import load_model
 
     loaded = load_model(config.start)
@@ -48,8 +56,11 @@ def start_network(config: TrainConfig) -> tuple[nn.Module, TrainConfig]:
     if opening is None:
         opening = recommended_opening(loaded)
     outline: Any = config.outline or recommended_outline(loaded)
+    least = config.min_confidence
+    if least is None:
+        least = recommended_min_confidence(loaded)
     return network, dataclasses.replace(
-        config, model=model, opening=opening, outline=outline
+        config, model=model, opening=opening, outline=outline, min_confidence=least
     )
 
 
@@ -85,6 +96,7 @@ def export_model(
         "predict": {
             "opening": config.opening or 0,
             "outline": config.outline or "raw",
+            "min_confidence": config.min_confidence or 0.0,
         },
         "version": "1",
         "training": _shareable(config),
@@ -120,7 +132,7 @@ def export_model(
 def _shareable(config: TrainConfig) -> dict[str, Any]:
     """Return the settings without paths, which may tell who or where somebody is."""
     values = config.to_dict()
-    for name in ("output", "start"):
+    for name in ("output", "start", "encoder_weights"):
         values[name] = values[name] and Path(values[name]).name
     for name in ("study", "unlabelled", "cache"):
         values["data"][name] = None

@@ -124,6 +124,13 @@ class SegmentForm(QWidget):
             is_on=True,
         )
 
+        self.only_sure = _check(
+            "Leave unsure frames empty",
+            "Frames in which the model is not sure that there is a gland, where it "
+            "recommends it; a notice names them. Without the tick, a contour in every "
+            "frame.",
+            is_on=True,
+        )
         self.probe_box = QComboBox()
         self.probe_box.addItems(["top", "bottom", "automatic"])
         self.probe_box.setToolTip(
@@ -158,6 +165,7 @@ class SegmentForm(QWidget):
             self.largest,
             self.holes,
             self.smooth,
+            self.only_sure,
         ):
             column.addWidget(box)
         probe_row = QFormLayout()
@@ -204,6 +212,7 @@ class SegmentForm(QWidget):
             "largest_component": self.largest.isChecked(),
             "fill_holes": self.holes.isChecked(),
             "outline": None if self.smooth.isChecked() else "raw",
+            "min_confidence": None if self.only_sure.isChecked() else 0.0,
             "flip": self.flip.isChecked(),
             "probe": self.probe_box.currentText(),
         }
