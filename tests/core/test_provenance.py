@@ -10,8 +10,8 @@ def made(settings, config):
 
 
 def test_what_the_model_recommends_is_written_down():
-    advice = {"predict": {"opening": 21, "outline": "smooth"}}
-    filled = {"opening": 21, "outline": "smooth"}
+    filled = {"opening": 21, "outline": "smooth", "min_confidence": 0.3}
+    advice = {"predict": dict(filled)}
     assert made({"flip": True}, advice) == {"flip": True} | filled
     assert made({"opening": None}, advice)["opening"] == 21
 
@@ -21,4 +21,8 @@ def test_what_was_asked_for_wins():
 
 
 def test_model_without_advice_cuts_nothing():
-    assert made({}, {}) == {"opening": 0, "outline": "raw"}
+    assert made({}, {}) == {
+        "opening": 0,
+        "outline": "raw",
+        "min_confidence": 0.0,
+    }

@@ -188,6 +188,7 @@ def test_capsule_remembers_its_making(viewer, widget, run):
         "probe": "top",
         "opening": 0,  # the stand-in model recommends none
         "outline": "raw",
+        "min_confidence": 0.0,
     }
     assert made["use"] == "not for clinical use"
     assert "T" in made["date"]

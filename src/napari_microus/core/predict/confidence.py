@@ -99,5 +99,5 @@ def to_provenance(prediction: Prediction) -> dict[str, Any]:
     return {
         "frames": {str(frame): round(float(value), 3) for frame, value in pairs},
         "look_first": look_first(prediction),
-        "meaning": "Dice of the capsules above a probability of 0.25 and of 0.75",
+        "meaning": "Dice of the capsules above a probability of 0.5 and of 0.95",
     }
