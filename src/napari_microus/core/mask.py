@@ -157,3 +157,35 @@ def _unique(frame: NDArray[Any]) -> NDArray[Any]:
 def _first_odd(values: NDArray[Any]) -> float:
     odd = values[~np.isfinite(values) | (values != np.round(values))]
     return float(odd[0])
+
+
+def fill_polygon(
+    points: NDArray[np.float64], shape: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Return the pixels of a frame whose centres lie inside a closed polygon.
+
+    Parameters
+    ----------
+    points : ndarray, shape (n, 2)
+        Rows and columns; the centre of the first pixel is (0, 0). What lies outside
+        the frame is cut off.
+    shape : tuple of int
+        Rows and columns of the frame.
+    """
+    begin, end = points, np.roll(points, -1, axis=0)
+    low = np.ceil(np.minimum(begin[:, 0], end[:, 0])).astype(int).clip(0, shape[0])
+    high = np.ceil(np.maximum(begin[:, 0], end[:, 0])).astype(int).clip(0, shape[0])
+    count = high - low
+    edge = np.repeat(np.arange(len(points)), count)
+    row = (
+        np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + low[edge]
+    )
+    part = (row - begin[edge, 0]) / (end[edge, 0] - begin[edge, 0])
+    column = begin[edge, 1] + part * (end[edge, 1] - begin[edge, 1])
+    first = np.ceil(column).astype(int).clip(0, shape[1])
+    inside = np.zeros(shape, dtype=bool)
+    order = np.lexsort((first, row))  # a row is crossed an even number of times
+    pairs = first[order].reshape(-1, 2).tolist()
+    for line, (start, stop) in zip(row[order][::2].tolist(), pairs, strict=True):
+        inside[line, start:stop] = True
+    return inside

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from napari_microus.core.mask import fill_polygon
 from napari_microus.core.predict.components import fill_holes, keep_largest_component
 
 if TYPE_CHECKING:
@@ -116,29 +117,6 @@ def best_path(
     found[edge] = border[edge]
     outline: NDArray[np.float64] = middle + found[:, None] * ways - 0.5
     return outline
-
-
-def fill_polygon(
-    points: NDArray[np.float64], shape: tuple[int, int]
-) -> NDArray[np.bool_]:
-    """Return the pixels of a frame whose centres lie inside a closed polygon."""
-    begin, end = points, np.roll(points, -1, axis=0)
-    low = np.ceil(np.minimum(begin[:, 0], end[:, 0])).astype(int).clip(0, shape[0])
-    high = np.ceil(np.maximum(begin[:, 0], end[:, 0])).astype(int).clip(0, shape[0])
-    count = high - low
-    edge = np.repeat(np.arange(len(points)), count)
-    row = (
-        np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + low[edge]
-    )
-    part = (row - begin[edge, 0]) / (end[edge, 0] - begin[edge, 0])
-    column = begin[edge, 1] + part * (end[edge, 1] - begin[edge, 1])
-    first = np.ceil(column).astype(int).clip(0, shape[1])
-    inside = np.zeros(shape, dtype=bool)
-    order = np.lexsort((first, row))  # a row is crossed an even number of times
-    pairs = first[order].reshape(-1, 2).tolist()
-    for line, (start, stop) in zip(row[order][::2].tolist(), pairs, strict=True):
-        inside[line, start:stop] = True
-    return inside
 
 
 def _to_border(

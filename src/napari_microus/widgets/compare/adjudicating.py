@@ -37,9 +37,9 @@ from napari_microus.core.compare.naming import (
 )
 from napari_microus.core.compare.regions import RankBy, disputed_regions
 from napari_microus.core.mask import IGNORE_VALUE
+from napari_microus.widgets._shared.edits import EditWatcher
 from napari_microus.widgets._shared.layers import derived_metadata, geometry
 from napari_microus.widgets._shared.worker import start_worker
-from napari_microus.widgets.compare.edits import EditWatcher
 from napari_microus.widgets.compare.pair import ROLE
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from napari_microus.core.colors import HARD_REGION
 from napari_microus.core.compare.live import LiveDisagreement
 from napari_microus.core.compare.naming import OPEN, Naming
 from napari_microus.core.disagreement import Counts, counts
+from napari_microus.widgets._shared.edits import EditWatcher
 from napari_microus.widgets._shared.layers import derived_metadata, geometry
-from napari_microus.widgets.compare.edits import EditWatcher
 from napari_microus.widgets.compare.pair import ROLE, Pair
 
 if TYPE_CHECKING:

@@ -1,0 +1,126 @@
+"""How much work it is to bring held-out frames to a DSC of 0.95, three ways.
+
+    python benchmarks/effort.py real_study fold0/model fold1/model ... [--dsc 0.95]
+
+A scripted user works on every held-out frame that shows a gland, against outline 1:
+traces it from nothing and fills it; repairs our mask with a brush, the largest error
+first; or clicks in the middle of the largest error (`core.edit.clicks`). Actions are
+counted, and seconds by the keystroke-level model [1]_: key 0.28, point 1.1, press or
+release 0.1, mental step 1.35, drawing 0.9 a straight piece + 0.16 a centimetre, with
+the frame shown 25 cm wide. Nobody was timed.
+
+.. [1] Card, Moran, Newell, "The keystroke-level model for user performance time with
+   interactive systems", Commun. ACM 23(7), 1980.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from napari_microus.core.edit.clicks import Click, apply_clicks
+from napari_microus.core.edit.curve import handles_of, outline_of
+from napari_microus.core.events import drain
+from napari_microus.core.library import read_model
+from napari_microus.core.metrics import dice
+from napari_microus.core.predict import predict
+from napari_microus.core.study import Study
+
+KEY, POINT, PRESS, MENTAL = 0.28, 1.1, 0.1, 1.35
+PIECE, CENTIMETRE = 0.9, 0.16
+WIDTH_CM = 25.0
+MOST = 20  # actions at one frame
+
+
+def largest_error(mask: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Return the largest piece of what is wrong, and whether it is of the gland."""
+    found = []
+    for wrong, is_missing in ((truth & ~mask, True), (mask & ~truth, False)):
+        pieces, count = ndimage.label(wrong)
+        if count:
+            sizes = np.bincount(pieces.ravel())[1:]
+            found.append((sizes.max(), pieces == 1 + sizes.argmax(), is_missing))
+    _, piece, is_missing = max(found, key=lambda entry: entry[0])
+    return piece, is_missing
+
+
+def middle(piece: np.ndarray) -> tuple[float, float]:
+    distance = ndimage.distance_transform_edt(np.pad(piece, 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(distance.argmax(), piece.shape)
+    return float(row), float(column)
+
+
+def trace(truth: np.ndarray) -> tuple[int, float]:
+    """One stroke round the gland and one fill."""
+    outline = outline_of(truth)
+    steps = np.linalg.norm(np.diff(outline, axis=0, append=outline[:1]), axis=1)
+    length = steps.sum() * WIDTH_CM / truth.shape[1]
+    pieces = len(handles_of(truth))
+    drawing = PIECE * pieces + CENTIMETRE * length
+    return 3, MENTAL + POINT + 2 * PRESS + drawing + KEY + POINT + 2 * PRESS
+
+
+def brush(mask: np.ndarray, truth: np.ndarray, goal: float) -> tuple[int, float]:
+    """A stroke along each error, as wide as the error, the largest first."""
+    mask, actions, seconds = mask.copy(), 0, MENTAL
+    while dice(mask, truth) < goal and actions < MOST:
+        piece, is_missing = largest_error(mask, truth)
+        rows, columns = np.nonzero(piece)
+        length = float(np.hypot(np.ptp(rows), np.ptp(columns)))
+        length *= WIDTH_CM / truth.shape[1]
+        # A brush of another size or the eraser is a key away.
+        seconds += KEY + POINT + 2 * PRESS
+        seconds += PIECE * max(1, round(length / 2)) + CENTIMETRE * length
+        mask[piece] = is_missing
+        actions += 1
+    return actions, seconds + KEY
+
+
+def clicks(mask: np.ndarray, truth: np.ndarray, goal: float) -> tuple[int, float]:
+    """Clicks in the middle of the largest error, then the key that approves."""
+    mask, done = mask.copy(), []
+    while dice(mask, truth) < goal and len(done) < MOST:
+        piece, is_missing = largest_error(mask, truth)
+        done.append(Click(*middle(piece), is_missing))
+        mask = apply_clicks(mask, done)
+    return len(done), MENTAL + len(done) * (POINT + 2 * PRESS) + KEY
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("study", type=Path)
+    parser.add_argument("models", type=Path, nargs="+")
+    parser.add_argument("--dsc", type=float, default=0.95)
+    arguments = parser.parse_args()
+    study = Study.open(arguments.study)
+    rows: dict[str, list[tuple[int, float]]] = {"trace": [], "brush": [], "clicks": []}
+    for fold, path in enumerate(arguments.models):
+        model = read_model(path)
+        for case in study.used:
+            if case.fold != fold:
+                continue
+            scan, one, _ = study.read(case)
+            masks = drain(predict(model, scan, device="cpu")).mask.array == 1
+            for mask, truth in zip(masks, one.array == 1, strict=True):
+                if not truth.any():
+                    continue
+                rows["trace"].append(trace(truth))
+                rows["brush"].append(brush(mask, truth, arguments.dsc))
+                rows["clicks"].append(clicks(mask, truth, arguments.dsc))
+    print("| way | frames | actions a frame | seconds a frame | of trace | of brush |")
+    print("|---|---|---|---|---|---|")
+    means = {way: np.mean(values, axis=0) for way, values in rows.items()}
+    for way, (actions, seconds) in means.items():
+        print(
+            f"| {way} | {len(rows[way])} | {actions:.2f} | {seconds:.1f} | "
+            f"{seconds / means['trace'][1]:.2f} | {seconds / means['brush'][1]:.2f} |"
+        )
+    counts = np.array(rows["clicks"])[:, 0]
+    print(f"clicks a frame: {counts.mean():.2f}, most {counts.max():.0f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Correct a capsule: curves with handles, clicks, frames that follow, and review."""

@@ -1,0 +1,123 @@
+"""Move an outline by clicks: "this belongs to the gland", "this does not".
+
+A click in the middle of what is missing says that the border lies about as far beyond
+it as it lies on this side of it: the outline moves by twice the click's distance, and
+the moved part fades out along it. Earlier clicks stay obeyed. No network is asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_microus.core.edit.curve import mask_of, outline_of, push, resample
+from napari_microus.core.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+_POINTS = 256
+#: Of the outline's length: how far along it a click reaches, at least.
+_REACH = 0.09
+#: The same, in units of the click's distance from the outline.
+_REACH_PER_DISTANCE = 1.6
+_ROUNDS = 4
+
+
+@dataclass(frozen=True)
+class Click:
+    """A point (row, column) of a frame, and whether it lies in the gland."""
+
+    row: float
+    column: float
+    is_inside: bool
+
+    @property
+    def point(self) -> tuple[float, float]:
+        """Row and column."""
+        return self.row, self.column
+
+
+def apply_clicks(
+    mask: NDArray[np.bool_], clicks: Sequence[Click], *, new: int = 1
+) -> NDArray[np.bool_]:
+    """Return the mask of one frame after the last ``new`` clicks.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (Y, X)
+        The capsule as it is; where it is empty, a click inside begins one.
+    clicks : sequence of Click
+        All clicks of this frame, in their order; those before the last ``new`` have
+        been applied already and stay obeyed.
+    new : int
+        How many of them are new.
+
+    Raises
+    ------
+    InputError
+        If a click lies outside the picture, or the frame is empty and no click is
+        inside the gland.
+    """
+    for click in clicks:
+        if not (0 <= click.row < mask.shape[0] and 0 <= click.column < mask.shape[1]):
+            raise InputError(
+                f"A click must lie in the picture of {mask.shape[0]} by "
+                f"{mask.shape[1]} pixels; got row {click.row:.0f}, column "
+                f"{click.column:.0f}. Click on the frame."
+            )
+    if not mask.any():
+        mask = _first_shape(mask.shape, clicks)
+    curve = resample(outline_of(mask), _POINTS)
+    for click in clicks[len(clicks) - new :]:
+        curve = _moved(curve, click)
+    for _ in range(_ROUNDS):
+        broken = [c for c in clicks if _contains(curve, c) != c.is_inside]
+        if not broken:
+            break
+        for click in broken:
+            curve = _moved(curve, click)
+    return mask_of(curve, mask.shape)
+
+
+def _moved(curve: NDArray[np.float64], click: Click) -> NDArray[np.float64]:
+    """Move the curve beyond a click that it does not obey."""
+    if _contains(curve, click) == click.is_inside:
+        return curve
+    point = np.array(click.point)
+    nearest = curve[np.argmin(((curve - point) ** 2).sum(1))]
+    way = 2 * (point - nearest)
+    distance = float(np.linalg.norm(way)) / 2
+    if distance < 0.5:  # on the outline: half a pixel further
+        way, distance = way + (0.5 if click.is_inside else -0.5), 0.5
+    length = np.linalg.norm(np.diff(curve, axis=0, append=curve[:1]), axis=1).sum()
+    reach = max(_REACH * length, _REACH_PER_DISTANCE * distance)
+    moved = push(curve, tuple(nearest), tuple(nearest + way), reach)
+    return resample(moved, len(curve))
+
+
+def _contains(curve: NDArray[np.float64], click: Click) -> bool:
+    """Return whether a click lies inside the curve, by the crossings of a ray."""
+    a, b = curve, np.roll(curve, -1, axis=0)
+    crosses = (a[:, 0] > click.row) != (b[:, 0] > click.row)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        at = a[:, 1] + (click.row - a[:, 0]) * (b[:, 1] - a[:, 1]) / (b[:, 0] - a[:, 0])
+    return bool((crosses & (at > click.column)).sum() % 2)
+
+
+def _first_shape(shape: tuple[int, int], clicks: Sequence[Click]) -> NDArray[np.bool_]:
+    """Return an ellipse of a gland's usual size about the first click inside."""
+    inside = next((click for click in clicks if click.is_inside), None)
+    if inside is None:
+        raise InputError(
+            "An empty frame needs a click inside the gland first; got clicks outside "
+            "alone. Click into the gland."
+        )
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    down, across = 0.25 * shape[0], 0.25 * shape[1]
+    distance = ((rows - inside.row) / down) ** 2
+    return np.asarray(distance + ((columns - inside.column) / across) ** 2 <= 1)

@@ -1,0 +1,134 @@
+"""Keep corrections that nobody has saved yet, and offer them after a crash."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject, QTimer
+
+from napari_microus.core.edit.autosave import (
+    Autosaved,
+    autosave,
+    find_autosave,
+    fingerprint,
+    remove_autosave,
+)
+from napari_microus.widgets._shared.layers import volume_from_layer
+from napari_microus.widgets._shared.worker import start_worker
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from numpy.typing import NDArray
+
+    from napari_microus.core.volume import Volume
+    from napari_microus.widgets._shared.worker import Worker
+    from napari_microus.widgets.correct.capsule import Capsule
+    from napari_microus.widgets.correct.dock import CorrectWidget
+
+_log = logging.getLogger(__name__)
+
+#: At most so many changes, or seconds, are at risk.
+CHANGES, SECONDS = 20, 30
+
+
+class Autosaving(QObject):
+    """Writes the capsule of a dock when it was changed; see `core.edit.autosave`."""
+
+    def __init__(self, dock: CorrectWidget) -> None:
+        super().__init__(dock)
+        self._dock = dock
+        self._capsule: Capsule | None = None
+        self._key: str | None = None
+        self._changes = 0
+        self._worker: Worker | None = None
+        #: What was found of this scan when it was chosen.
+        self.found: Autosaved | None = None
+        self._timer = QTimer(self)
+        self._timer.setInterval(SECONDS * 1000)
+        self._timer.timeout.connect(self.write)
+
+    def begin(self, capsule: Capsule) -> None:
+        """Look for what was kept of this capsule's scan, and keep it from now on."""
+        self.end()
+        self._capsule = capsule
+        self._start(_look, volume_from_layer(capsule.scan), returned=self._on_found)
+
+    def end(self) -> None:
+        """Write what is not yet kept, and stop."""
+        self.write()
+        self._timer.stop()
+        self._capsule, self._key, self.found = None, None, None
+        self._changes = 0
+
+    def changed(self) -> None:
+        """Note a change."""
+        self._changes += 1
+        if self._changes >= CHANGES:
+            self.write()
+        elif not self._timer.isActive():
+            self._timer.start()
+
+    def write(self) -> None:
+        """Keep the capsule as it is now."""
+        if self._capsule is None or self._key is None or not self._changes:
+            return
+        if self._worker is not None:
+            return
+        self._changes = 0
+        self._timer.stop()
+        mask = np.array(self._capsule.masks(), dtype=np.uint8)
+        made = dict(self._capsule.provenance)
+        self._start(_write, self._key, mask, made)
+
+    def saved(self) -> None:
+        """Forget what was kept: the user has saved the capsule."""
+        self._changes = 0
+        self._timer.stop()
+        if self._key is not None:
+            remove_autosave(self._key)
+        self.found = None
+
+    def _start(self, work: Any, *args: Any, **slots: Any) -> None:
+        self._worker = start_worker(
+            work, *args, errored=self._on_error, finished=self._on_finished, **slots
+        )
+        self._dock.destroyed.connect(self._worker.forget)
+
+    def _on_found(self, result: tuple[str, Autosaved | None]) -> None:
+        capsule = self._capsule
+        if capsule is None:
+            return
+        self._key, found = result
+        if found is None or found.mask.shape != capsule.masks().shape:
+            return
+        frames = int((found.mask != capsule.masks()).any((1, 2)).sum())
+        if frames:
+            self.found = found
+            self._dock.offer(
+                f"Bring back {frames} frames from {found.saved:%d %b, %H:%M}"
+            )
+
+    def _on_error(self, error: Exception) -> None:
+        _log.error("Corrections could not be kept", exc_info=error)
+        self._dock.say(
+            f"Unsaved corrections are not kept against a crash: {error}. Save often."
+        )
+
+    def _on_finished(self) -> None:
+        self._worker = None
+
+
+def _look(scan: Volume) -> Generator[None, None, tuple[str, Autosaved | None]]:
+    yield
+    key = fingerprint(scan)
+    return key, find_autosave(key)
+
+
+def _write(
+    key: str, mask: NDArray[np.uint8], made: dict[str, Any]
+) -> Generator[None, None, None]:
+    yield
+    autosave(key, mask, made)

@@ -1,0 +1,780 @@
+"""Dock widget that corrects a capsule frame by frame, and lets the others follow."""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Labels
+from napari.utils.notifications import show_error
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QGridLayout,
+    QGroupBox,
+    QProgressBar,
+    QPushButton,
+    QShortcut,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_microus.core import library
+from napari_microus.core.edit import tools
+from napari_microus.core.edit.clicks import Click, apply_clicks
+from napari_microus.core.errors import InputError, MicroUSError
+from napari_microus.core.events import Notice, Progress
+from napari_microus.core.mask import IGNORE_VALUE
+from napari_microus.widgets._shared.belonging import remember_scans
+from napari_microus.widgets._shared.controls import scrolled, text
+from napari_microus.widgets._shared.edits import EditWatcher, shown_frame
+from napari_microus.widgets._shared.saving import ask_path, save
+from napari_microus.widgets._shared.worker import start_worker
+from napari_microus.widgets.correct.autosaving import Autosaving
+from napari_microus.widgets.correct.capsule import Capsule, find_scan
+from napari_microus.widgets.correct.handles import OutlineHandles
+from napari_microus.widgets.correct.jobs import (
+    Frames,
+    carry_frames,
+    interpolate_frames,
+    learn_and_draw,
+)
+from napari_microus.widgets.correct.strip import ReviewStrip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import napari
+
+    from napari_microus.core.events import Event
+    from napari_microus.widgets._shared.worker import Worker
+
+_log = logging.getLogger(__name__)
+
+KEYS = {
+    "Y": "approve this frame and go to the next",
+    "N": "next frame that is not approved",
+    "J": "frame the model was least sure of",
+    "C": "click to correct, on and off",
+    "H": "handles of the outline, on and off",
+}
+_MOVED_PX = 4  # on the screen: a longer way is no click
+_STEP = 0.5
+
+
+class CorrectWidget(QWidget):
+    """Correct a capsule with clicks, handles and small tools; let frames follow.
+
+    Parameters
+    ----------
+    viewer : Viewer or ViewerModel
+        Viewer to work in.
+    parent : QWidget, optional
+        Qt parent.
+    """
+
+    def __init__(
+        self, viewer: napari.viewer.Viewer, *, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        viewer = getattr(viewer, "__wrapped__", viewer)
+        remember_scans(viewer)
+        self._viewer = viewer
+        self.capsule: Capsule | None = None
+        self.handles: OutlineHandles | None = None
+        self._clicks: dict[int, list[Click]] = {}
+        self._known: dict[int, int] = {}
+        self._drawn_by_us: set[tuple[int, int]] = set()
+        self._watcher: EditWatcher | None = None
+        self._worker: Worker | None = None
+        self._notices: list[str] = []
+        self.ask_path: Callable[[Labels], str] = ask_path
+        self.autosaving = Autosaving(self)
+        self._make_controls()
+        self._lay_out()
+        self._connect()
+        self._fill_layers()
+        self._refresh()
+
+    # ------------------------------------------------------------- building
+
+    def _make_controls(self) -> None:
+        self.layer_box = QComboBox()
+        self.layer_box.setToolTip(
+            "The capsule to correct; follows the layer you select."
+        )
+        self.strip = ReviewStrip()
+        self.progress_label = text()
+        self.approve_button = _button(
+            "Approve", "This frame is right: go to the next that is not approved (Y)."
+        )
+        self.next_button = _button("Next", "Next frame that is not approved (N).")
+        self.doubtful_button = _button(
+            "Look here", "Frame the model was least sure of and nobody touched (J)."
+        )
+        self.click_button = _button(
+            "Click to correct",
+            "Click where the outline is wrong: beyond it, what is missing is added; "
+            "inside it, what is too much is taken away (C).",
+            checkable=True,
+        )
+        self.handle_button = _button(
+            "Handles",
+            "Drag the corners of the outline; napari's Shapes tools add and remove "
+            "some. The capsule follows (H).",
+            checkable=True,
+        )
+        self.interpolate_button = _button(
+            "Interpolate",
+            "Fill the frames between those you drew or approved, by their shapes.",
+        )
+        self.carry_count = QSpinBox()
+        self.carry_count.setRange(1, 999)
+        self.carry_count.setValue(5)
+        self.carry_count.setToolTip("Through how many frames an outline is carried.")
+        self.back_button = _button(
+            "◀ Carry", "Carry this frame's outline to the frames before, by the images."
+        )
+        self.on_button = _button(
+            "Carry ▶", "Carry this frame's outline to the frames after, by the images."
+        )
+        self.learn_button = _button(
+            "Learn from my corrections",
+            "Adapt the model to this scan and draw the frames that nobody touched "
+            "again. Frames you drew or approved stay.",
+        )
+        self.smooth_button = _button("Smooth", "Take notches out of this frame.")
+        self.fill_button = _button("Fill holes", "Fill what the capsule encloses.")
+        self.largest_button = _button("Largest piece", "Drop the smaller pieces.")
+        self.copy_button = _button(
+            "Copy to next", "Put this frame's capsule into the next frame."
+        )
+        self.clear_button = _button("No gland here", "Empty this frame.")
+        self.grow_by = QDoubleSpinBox()
+        self.grow_by.setRange(0.1, 20)
+        self.grow_by.setSingleStep(_STEP)
+        self.grow_by.setValue(_STEP)
+        self.grow_button = _button("Grow", "Move the outline outwards by this much.")
+        self.shrink_button = _button("Shrink", "Move the outline inwards by this much.")
+        self.save_button = _button(
+            "Save…", "Write the capsule with its review in the scan's geometry."
+        )
+        self.restore_button = _button("", "Bring back what was not saved.")
+        self.restore_button.setVisible(False)
+        self.bar = QProgressBar()
+        self.bar.setVisible(False)
+        self.cancel_button = _button("Cancel", "Stop; nothing is changed.")
+        self.cancel_button.setVisible(False)
+        self.message = text()
+        self.keys_note = text(
+            "Keys: " + "; ".join(f"{key} {what}" for key, what in KEYS.items()) + "."
+        )
+        self.keys_note.setStyleSheet("font-size: 11px")
+
+    def _lay_out(self) -> None:
+        rows = QFormLayout()
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        rows.addRow("Capsule", self.layer_box)
+        review = _group(
+            "Review",
+            [self.strip],
+            [self.progress_label],
+            [self.approve_button, self.next_button, self.doubtful_button],
+        )
+        frame = _group(
+            "This frame",
+            [self.click_button, self.handle_button],
+            [self.smooth_button, self.fill_button],
+            [self.largest_button, self.copy_button],
+            [self.grow_button, self.shrink_button, self.grow_by],
+            [self.clear_button],
+        )
+        others = _group(
+            "Other frames",
+            [self.interpolate_button],
+            [self.back_button, self.carry_count, self.on_button],
+            [self.learn_button],
+        )
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.addLayout(rows)
+        for part in (
+            self.restore_button,
+            review,
+            frame,
+            others,
+            self.bar,
+            self.cancel_button,
+            self.message,
+            self.save_button,
+            self.keys_note,
+        ):
+            column.addWidget(part)
+        column.addStretch()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(scrolled(inside))
+        self.setMinimumWidth(280)
+
+    def _connect(self) -> None:
+        self.layer_box.activated.connect(self._choose_from_box)
+        self.strip.chosen.connect(self.go_to)
+        self.approve_button.clicked.connect(self.approve)
+        self.next_button.clicked.connect(self.go_to_next)
+        self.doubtful_button.clicked.connect(self.go_to_doubtful)
+        self.click_button.toggled.connect(self._toggle_clicks)
+        self.handle_button.toggled.connect(self._toggle_handles)
+        self.interpolate_button.clicked.connect(self.interpolate)
+        self.back_button.clicked.connect(lambda: self.carry(-1))
+        self.on_button.clicked.connect(lambda: self.carry(1))
+        self.learn_button.clicked.connect(self.learn)
+        self.smooth_button.clicked.connect(lambda: self.change(tools.smooth))
+        self.fill_button.clicked.connect(lambda: self.change(tools.fill))
+        self.largest_button.clicked.connect(lambda: self.change(tools.largest))
+        self.grow_button.clicked.connect(lambda: self.grow(1))
+        self.shrink_button.clicked.connect(lambda: self.grow(-1))
+        self.copy_button.clicked.connect(self.copy_to_next)
+        self.clear_button.clicked.connect(lambda: self.change(np.zeros_like))
+        self.cancel_button.clicked.connect(self.cancel)
+        self.save_button.clicked.connect(self.save)
+        self.restore_button.clicked.connect(self.restore)
+        for key, slot in zip(
+            KEYS,
+            (
+                self.approve_button.click,
+                self.next_button.click,
+                self.doubtful_button.click,
+                self.click_button.click,
+                self.handle_button.click,
+            ),
+            strict=True,
+        ):
+            QShortcut(QKeySequence(key), self).activated.connect(slot)
+        layers = self._viewer.layers
+        layers.selection.events.active.connect(self._follow_selection)
+        layers.events.inserted.connect(self._fill_layers)
+        layers.events.removed.connect(self._fill_layers)
+        self._viewer.dims.events.current_step.connect(self._on_frame)
+        self.destroyed.connect(self._leave)
+
+    # ------------------------------------------------------------- the capsule
+
+    def _fill_layers(self, event: Any = None) -> None:
+        """List the layers that can be corrected, and keep the choice."""
+        chosen = None if self.capsule is None else self.capsule.layer
+        self.layer_box.clear()
+        for layer in self._viewer.layers:
+            if isinstance(layer, Labels) and find_scan(self._viewer, layer) is not None:
+                self.layer_box.addItem(layer.name, layer)
+        if chosen is not None and chosen not in self._viewer.layers:
+            self._drop("The capsule is gone.")
+        elif chosen is not None:
+            self.layer_box.setCurrentIndex(self.layer_box.findText(chosen.name))
+        elif self.layer_box.count():
+            self._follow_selection()
+            if self.capsule is None:
+                self.choose(self.layer_box.itemData(self.layer_box.count() - 1))
+        if self.handles is not None and not self.handles.is_shown:
+            self.handle_button.setChecked(False)
+
+    def _choose_from_box(self) -> None:
+        layer = self.layer_box.currentData()
+        if layer is not None:
+            self.choose(layer)
+
+    def _follow_selection(self, event: Any = None) -> None:
+        active = self._viewer.layers.selection.active
+        if isinstance(active, Labels) and find_scan(self._viewer, active) is not None:
+            self.choose(active)
+
+    def choose(self, layer: Labels) -> None:
+        """Correct this capsule from now on."""
+        if self.capsule is not None and layer is self.capsule.layer:
+            return
+        if self.is_running:
+            self.say("Wait for the end, or cancel, before another capsule is chosen.")
+            return
+        self._drop("")
+        scan = find_scan(self._viewer, layer)
+        assert scan is not None  # only such layers are listed
+        try:
+            self.capsule = Capsule(layer, scan)
+        except InputError as error:
+            self.say(str(error))
+            self._refresh()
+            return
+        self.layer_box.setCurrentIndex(self.layer_box.findText(layer.name))
+        self._known = {k: self._digest(k) for k in range(self.capsule.count)}
+        protected = self.capsule.review.protected
+        self._drawn_by_us = {
+            (k, digest) for k, digest in self._known.items() if k not in protected
+        }
+        self._watcher = EditWatcher(self._viewer, layer, with_dabs=False)
+        self._watcher.edited.connect(self._on_edit)
+        self._watcher.replaced.connect(self._on_replaced)
+        unit = self.capsule.pixel()[1]
+        self.grow_by.setSuffix(f" {unit}")
+        self.autosaving.begin(self.capsule)
+        self._refresh()
+
+    def _drop(self, words: str) -> None:
+        self.click_button.setChecked(False)
+        self.handle_button.setChecked(False)
+        if self._watcher is not None:
+            self._watcher.close()
+            self._watcher = None
+        self.autosaving.end()
+        self.restore_button.setVisible(False)
+        self.capsule = None
+        self._clicks.clear()
+        self.say(words)
+        self._refresh()
+
+    def _digest(self, frame: int) -> int:
+        assert self.capsule is not None
+        return zlib.crc32(self.capsule.masks()[frame].tobytes())
+
+    def _on_edit(self, box: tuple[slice, ...]) -> None:
+        """Note which frames a person changed; a redraw alone changes none."""
+        if self.capsule is None or self.handles is not None:
+            return
+        frames = range(1) if len(box) == 2 else range(box[0].start, box[0].stop)
+        changed = False
+        for frame in frames:
+            digest = self._digest(frame)
+            if digest == self._known.get(frame):
+                continue
+            changed = True
+            self._known[frame] = digest
+            self._clicks.pop(frame, None)
+            if (frame, digest) in self._drawn_by_us:  # an undo went back to the model's
+                self.capsule.review.edited.discard(frame)
+            else:
+                self.capsule.review.edit(frame)
+        if changed:
+            self._after_change()
+
+    def _on_replaced(self) -> None:
+        assert self.capsule is not None
+        layer = self.capsule.layer
+        self._drop("")
+        self.choose(layer)
+
+    def _after_change(self) -> None:
+        if self.capsule is not None:
+            self.capsule.keep_review()
+            self.autosaving.changed()
+        self._refresh()
+
+    @property
+    def frame(self) -> int:
+        """The frame in view."""
+        if self.capsule is None:
+            return 0
+        return shown_frame(self._viewer, self.capsule.layer)
+
+    def _on_frame(self, event: Any = None) -> None:
+        if self.handles is not None and self.handles.frame != self.frame:
+            self.handle_button.setChecked(False)
+        self._refresh()
+
+    def _draw(self, frames: dict[int, Any], *, by_person: bool) -> list[int]:
+        """Put masks into frames as one step, and note who drew them."""
+        assert self.capsule is not None
+        changed = self.capsule.draw(frames)
+        for frame in changed:
+            self._known[frame] = self._digest(frame)
+            if by_person:
+                self.capsule.review.edit(frame)
+            else:
+                self._drawn_by_us.add((frame, self._known[frame]))
+        self._after_change()
+        return changed
+
+    # ------------------------------------------------------------- review
+
+    def go_to(self, frame: int) -> None:
+        """Show a frame."""
+        if self.capsule is None or self.capsule.layer.ndim == 2:
+            return
+        layer = self.capsule.layer
+        point = layer.data_to_world((frame, *(0,) * (layer.ndim - 1)))
+        axis = self._viewer.dims.ndim - layer.ndim
+        self._viewer.dims.set_point(axis, point[0])
+
+    def approve(self) -> None:
+        """Call the frame in view right, and go to the next that is not approved."""
+        if self.capsule is None:
+            return
+        self.handle_button.setChecked(False)
+        self.capsule.review.approved.add(self.frame)
+        self._after_change()
+        self.go_to_next()
+
+    def go_to_next(self) -> None:
+        """Show the next frame that is not approved."""
+        if self.capsule is None:
+            return
+        frame = self.capsule.review.next_unapproved(self.frame)
+        if frame is None:
+            self.say("Every frame is approved.")
+        else:
+            self.go_to(frame)
+
+    def go_to_doubtful(self) -> None:
+        """Show the frame of which the model was least sure."""
+        if self.capsule is None:
+            return
+        frame = self.capsule.review.next_doubtful()
+        if frame is None:
+            self.say("The model was about equally sure of all frames that are left.")
+        else:
+            self.go_to(frame)
+
+    # ------------------------------------------------------------- this frame
+
+    def change(self, tool: Callable[[Any], Any]) -> None:
+        """Change the frame in view by a function of its mask, as one step."""
+        if self.capsule is None:
+            return
+        self.handle_button.setChecked(False)
+        frame = self.frame
+        try:
+            mask = tool(self.capsule.mask(frame))
+        except InputError as error:
+            self.say(str(error))
+            return
+        done = self._draw({frame: mask}, by_person=True)
+        self.say("" if done else "The frame was so already.")
+
+    def grow(self, sign: int) -> None:
+        """Move the outline outwards or inwards by the chosen distance."""
+        if self.capsule is not None:
+            pixel, _ = self.capsule.pixel()
+            distance = sign * self.grow_by.value()
+            self.change(lambda mask: tools.grow(mask, distance, pixel))
+
+    def copy_to_next(self) -> None:
+        """Put the frame's capsule into the next frame and go there."""
+        if self.capsule is None:
+            return
+        self.handle_button.setChecked(False)
+        following = self.frame + 1
+        if following >= self.capsule.count:
+            self.say("This is the last frame: there is none to copy to.")
+            return
+        if following in self.capsule.review.protected:
+            self.say(f"Frame {following} was drawn or approved and stays as it is.")
+            return
+        self._draw({following: self.capsule.mask(self.frame)}, by_person=True)
+        self.go_to(following)
+
+    def _toggle_clicks(self, is_on: bool) -> None:
+        callbacks = self._viewer.mouse_drag_callbacks
+        if self._on_press in callbacks:
+            callbacks.remove(self._on_press)
+        if is_on and self.capsule is None:
+            self.click_button.setChecked(False)
+        elif is_on:
+            self.handle_button.setChecked(False)
+            assert self.capsule is not None
+            self.capsule.layer.mode = "pan_zoom"
+            self._viewer.layers.selection.active = self.capsule.layer
+            callbacks.append(self._on_press)
+            self.say("Click where the outline is wrong; drag to move the picture.")
+
+    def _on_press(self, viewer: Any, event: Any) -> Any:
+        """Take a press that is not dragged for a click; napari's generator form."""
+        if event.button not in (1, None) or event.modifiers:
+            return
+        start = np.asarray(event.pos, dtype=float)
+        yield
+        while event.type == "mouse_move":
+            yield
+        if np.linalg.norm(np.asarray(event.pos, dtype=float) - start) <= _MOVED_PX:
+            self.click(event.position)
+
+    def click(self, position: tuple[float, ...]) -> None:
+        """Correct the frame in view at a point of napari's world."""
+        if self.capsule is None or self._viewer.dims.ndisplay != 2:
+            return
+        layer, frame = self.capsule.layer, self.frame
+        row, column = layer.world_to_data(position)[-2:]
+        mask = self.capsule.mask(frame)
+        if not (0 <= round(row) < mask.shape[0] and 0 <= round(column) < mask.shape[1]):
+            self.say("The click lies outside the picture. Click on the frame.")
+            return
+        is_inside = not mask[round(row), round(column)]
+        clicks = [*self._clicks.get(frame, []), Click(row, column, bool(is_inside))]
+        try:
+            fresh = apply_clicks(mask, clicks)
+        except InputError as error:
+            self.say(str(error))
+            return
+        self._draw({frame: fresh}, by_person=True)
+        self._clicks[frame] = clicks
+        self.say("")
+
+    def _toggle_handles(self, is_on: bool) -> None:
+        if not is_on:
+            if self.handles is not None:
+                handles, self.handles = self.handles, None
+                handles.close()
+                self._note_edit(handles.frame)
+            return
+        if self.capsule is None:
+            self.handle_button.setChecked(False)
+            return
+        self.click_button.setChecked(False)
+        try:
+            self.handles = OutlineHandles(
+                self._viewer, self.capsule, self.frame, lambda frame: None
+            )
+        except InputError as error:
+            self.handle_button.setChecked(False)
+            self.say(str(error))
+            return
+        self.say("Drag the corners; switch the handles off to keep the outline.")
+
+    def _note_edit(self, frame: int) -> None:
+        assert self.capsule is not None
+        digest = self._digest(frame)
+        if digest != self._known.get(frame):
+            self._known[frame] = digest
+            self._clicks.pop(frame, None)
+            self.capsule.review.edit(frame)
+            self._after_change()
+
+    # ------------------------------------------------------------- other frames
+
+    @property
+    def is_running(self) -> bool:
+        """True while frames are being computed."""
+        return self._worker is not None
+
+    def interpolate(self) -> None:
+        """Fill the frames between those that a person drew or approved."""
+        if self.capsule is None or self.is_running:
+            return
+        self.handle_button.setChecked(False)
+        drawn = frozenset(self.capsule.review.protected)
+        self._start(interpolate_frames, self.capsule.masks() == 1, drawn)
+
+    def carry(self, direction: int) -> None:
+        """Carry the outline in view through the frames before or after."""
+        if self.capsule is None or self.is_running:
+            return
+        self.handle_button.setChecked(False)
+        start = self.frame
+        last = self.capsule.count - 1
+        end = int(np.clip(start + direction * self.carry_count.value(), 0, last))
+        # Up to the next frame that a person drew.
+        way = range(start + direction, end + direction, direction)
+        for frame in way:
+            if frame in self.capsule.review.protected:
+                end = frame - direction
+                break
+        mask = self.capsule.mask(start)
+        self._start(carry_frames, self.capsule.images(), mask, start, end)
+
+    def learn(self) -> None:
+        """Adapt the model to the corrected frames, and draw the others again."""
+        if self.capsule is None or self.is_running:
+            return
+        self.handle_button.setChecked(False)
+        from napari_microus.widgets._shared.layers import volume_from_layer
+
+        review = self.capsule.review
+        untouched = set(range(self.capsule.count)) - review.protected
+        sure = untouched - set(review.doubtful)
+        masks = np.where(self.capsule.masks() == IGNORE_VALUE, IGNORE_VALUE, 0)
+        masks[self.capsule.masks() == 1] = 1
+        self._start(
+            learn_and_draw,
+            volume_from_layer(self.capsule.scan),
+            masks.astype(np.uint8),
+            frozenset(review.protected),
+            frozenset(sure),
+            self._model_name(),
+            "auto",
+        )
+
+    def _model_name(self) -> str:
+        """Return the model that drew the capsule, or the default one."""
+        assert self.capsule is not None
+        named = str(self.capsule.provenance.get("model", ""))
+        known = {model.name for model in library.list_models() if not model.problem}
+        return named if named in known else library.DEFAULT_MODEL
+
+    def _start(self, work: Callable[..., Any], *args: Any) -> None:
+        self.say("")
+        self._notices.clear()
+        self.bar.setRange(0, 0)
+        self.bar.setVisible(True)
+        self.cancel_button.setVisible(True)
+        self.cancel_button.setEnabled(True)
+        self._worker = start_worker(
+            work,
+            *args,
+            yielded=self._on_event,
+            returned=self._on_frames,
+            errored=self._on_error,
+            aborted=lambda: self.say("Cancelled; nothing was changed."),
+            finished=self._on_finished,
+        )
+        self._refresh()
+
+    def cancel(self) -> None:
+        """Stop what is being computed."""
+        if self._worker is not None:
+            self._worker.quit()
+            self.cancel_button.setEnabled(False)
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self.bar.setRange(0, event.total)
+            self.bar.setValue(event.done)
+            self.bar.setFormat(event.message)
+        elif isinstance(event, Notice):
+            self._notices.append(event.message)
+
+    def _on_frames(self, result: Frames) -> None:
+        if self.capsule is None:
+            self.say("The capsule is gone; nothing was changed.")
+            return
+        # What a person drew in the meantime stays.
+        protected = self.capsule.review.protected
+        frames = {k: m for k, m in result.masks.items() if k not in protected}
+        changed = self._draw(frames, by_person=False)
+        self.capsule.provenance.setdefault("corrected", []).append(
+            {"how": result.made_by, "frames": changed}
+        )
+        self._after_change()
+        self.say(" ".join([result.sentence, *self._notices]))
+
+    def _on_error(self, error: Exception) -> None:
+        words = str(error) or type(error).__name__
+        if not isinstance(error, MicroUSError):
+            words = f"Correcting failed: {words}"
+            show_error(words)
+        _log.error(words, exc_info=error)
+        self.say(words)
+
+    def _on_finished(self) -> None:
+        self._worker = None
+        self.bar.setVisible(False)
+        self.cancel_button.setVisible(False)
+        self._refresh()
+
+    # ------------------------------------------------------------- files
+
+    def save(self) -> None:
+        """Ask for a path, and save the capsule with its review."""
+        if self.capsule is None:
+            return
+        self.handle_button.setChecked(False)
+        self.capsule.keep_review()
+        path = self.ask_path(self.capsule.layer)
+        if not path:
+            return
+        try:
+            self.say(f"Saved {save(self.capsule.layer, path)}.")
+        except MicroUSError as error:
+            self.say(str(error))
+            return
+        self.autosaving.saved()
+        self.restore_button.setVisible(False)
+
+    def offer(self, words: str) -> None:
+        """Offer to bring back what was not saved."""
+        self.restore_button.setText(words)
+        self.restore_button.setVisible(True)
+
+    def restore(self) -> None:
+        """Bring back what was not saved, as one step that can be undone."""
+        found = self.autosaving.found
+        if self.capsule is None or found is None:
+            return
+        from napari_microus.core.edit.review import Review
+
+        masks = {k: found.mask[k] == 1 for k in range(self.capsule.count)}
+        self.capsule.draw(masks)
+        self.capsule.review = Review.from_provenance(
+            self.capsule.count,
+            found.provenance
+            | {"confidence": self.capsule.provenance.get("confidence", {})},
+        )
+        self._known = {k: self._digest(k) for k in range(self.capsule.count)}
+        self.restore_button.setVisible(False)
+        self._after_change()
+        self.say("Brought back what was not saved; Ctrl+Z undoes it.")
+
+    # ------------------------------------------------------------- showing
+
+    def say(self, words: str) -> None:
+        """Show one sentence."""
+        self.message.setText(words)
+        self.message.setVisible(bool(words))
+
+    def _refresh(self) -> None:
+        has = self.capsule is not None
+        for button in (
+            *(self.approve_button, self.next_button, self.doubtful_button),
+            *(self.click_button, self.handle_button, self.smooth_button),
+            *(self.fill_button, self.largest_button, self.copy_button),
+            *(self.grow_button, self.shrink_button, self.clear_button),
+            self.save_button,
+        ):
+            button.setEnabled(has)
+        is_sweep = has and self.capsule is not None and self.capsule.count > 1
+        for button in (
+            *(self.interpolate_button, self.back_button),
+            *(self.on_button, self.learn_button),
+        ):
+            button.setEnabled(is_sweep and not self.is_running)
+        if self.capsule is None:
+            self.strip.show_states([], 0)
+            self.progress_label.setText("Segment a scan, or open a capsule, first.")
+            return
+        review, masks = self.capsule.review, self.capsule.masks()
+        states = [
+            review.state(k, not self._known.get(k) or not masks[k].any())
+            for k in range(self.capsule.count)
+        ]
+        frame = self.frame
+        self.strip.show_states(states, frame)
+        self.progress_label.setText(
+            f"{review.sentence}; frame {frame}: {states[frame].value}."
+        )
+
+    def _leave(self) -> None:
+        callbacks = self._viewer.mouse_drag_callbacks
+        if self._on_press in callbacks:
+            callbacks.remove(self._on_press)
+
+
+def _button(words: str, tip: str, *, checkable: bool = False) -> QPushButton:
+    button = QPushButton(words)
+    button.setToolTip(tip)
+    button.setCheckable(checkable)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return button
+
+
+def _group(title: str, *rows: list[QWidget]) -> QGroupBox:
+    box = QGroupBox(title)
+    grid = QGridLayout(box)
+    widest = max(len(row) for row in rows)
+    widest = 6 if widest > 1 else 1
+    for line, row in enumerate(rows):
+        span = widest // len(row)
+        for place, widget in enumerate(row):
+            grid.addWidget(widget, line, place * span, 1, span)
+    return box

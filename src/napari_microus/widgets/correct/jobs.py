@@ -1,0 +1,76 @@
+"""What the *Correct* dock computes in a thread; nothing here touches a layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari_microus.core.events import Event, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from numpy.typing import NDArray
+
+    from napari_microus.core.volume import Volume
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Masks (Y, X) for frames, a sentence for the user, and whose they are."""
+
+    masks: dict[int, NDArray[Any]]
+    sentence: str
+    made_by: str
+
+
+def interpolate_frames(
+    masks: NDArray[Any], drawn: frozenset[int]
+) -> Generator[Event, None, Frames]:
+    """Fill the frames between drawn ones; see `core.edit.interpolate`."""
+    from napari_microus.core.edit.interpolate import interpolate
+
+    yield Progress(0, 0, "frames", "Interpolating")
+    found = interpolate(masks, drawn)
+    return Frames(found, f"Interpolated {len(found)} frames.", "interpolated")
+
+
+def carry_frames(
+    images: NDArray[Any], mask: NDArray[Any], start: int, end: int
+) -> Generator[Event, None, Frames]:
+    """Carry one frame's outline through the sweep; see `core.edit.propagate`."""
+    from napari_microus.core.edit.propagate import propagate
+
+    done = yield from propagate(images, mask, start, end)
+    return Frames(done.masks, done.sentence, "carried from a frame")
+
+
+def learn_and_draw(
+    scan: Volume,
+    masks: NDArray[Any],
+    corrected: frozenset[int],
+    sure: frozenset[int],
+    model_name: str,
+    device: str,
+) -> Generator[Event, None, Frames]:
+    """Adapt the model to corrected frames, and draw those that nobody touched."""
+    from napari_microus.core.preload import import_torch
+
+    yield Progress(0, 0, "steps", "Loading the model")
+    import_torch()
+    from napari_microus.core.edit.teach import teach
+    from napari_microus.core.library import load_model
+    from napari_microus.core.predict import predict
+
+    model = load_model(model_name, device=device)
+    taught = yield from teach(
+        model, scan, masks, corrected, anchors=sure, device=device
+    )
+    rest = [k for k in range(len(masks)) if k not in corrected]
+    drawn = yield from predict(taught.model, scan, device=device, frames=rest)
+    said = (
+        f"Learnt from {len(taught.frames)} corrected frames in {taught.steps} steps "
+        f"and drew {len(rest)} others again; Ctrl+Z undoes it."
+    )
+    found = {k: drawn.mask.array[k] == 1 for k in rest}
+    return Frames(found, said, "learnt from corrections")
