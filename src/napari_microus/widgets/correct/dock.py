@@ -57,11 +57,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+# Free in napari for images, labels and shapes.
 KEYS = {
-    "Y": "approve this frame and go to the next",
+    "G": "good: approve this frame and go to the next",
     "N": "next frame that is not approved",
     "J": "frame the model was least sure of",
-    "C": "click to correct, on and off",
+    "W": "wrong: click to correct, on and off",
     "H": "handles of the outline, on and off",
 }
 _MOVED_PX = 4  # on the screen: a longer way is no click
@@ -112,7 +113,7 @@ class CorrectWidget(QWidget):
         self.strip = ReviewStrip()
         self.progress_label = text()
         self.approve_button = _button(
-            "Approve", "This frame is right: go to the next that is not approved (Y)."
+            "Approve", "This frame is right: go to the next that is not approved (G)."
         )
         self.next_button = _button("Next", "Next frame that is not approved (N).")
         self.doubtful_button = _button(
@@ -121,7 +122,7 @@ class CorrectWidget(QWidget):
         self.click_button = _button(
             "Click to correct",
             "Click where the outline is wrong: beyond it, what is missing is added; "
-            "inside it, what is too much is taken away (C).",
+            "inside it, what is too much is taken away (W).",
             checkable=True,
         )
         self.handle_button = _button(
