@@ -33,6 +33,7 @@ def names(folder: Path) -> list[str]:
         ("a.seg.nrrd", "a", ".seg.nrrd"),
         ("a.b.nrrd", "a.b", ".nrrd"),
         ("a", "a", ""),
+        ("Smith_2024.03.11", "Smith_2024.03.11", ".11"),
     ],
 )
 def test_endings_of_two_parts_are_taken_whole(name, stem, suffix):

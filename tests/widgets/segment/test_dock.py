@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
+from qtpy.QtCore import QCoreApplication, QPoint, QPointF, Qt
+from qtpy.QtGui import QWheelEvent
 
 from napari_microus.core.errors import CheckpointError, DeviceError
 from napari_microus.core.events import Notice, Progress
@@ -572,13 +574,49 @@ def test_an_error_takes_the_growing_capsule_away(
     assert [layer.name for layer in viewer.layers] == ["scan"]
 
 
-def test_a_growing_capsule_that_was_removed_comes_whole(
+def test_removing_a_growing_capsule_ends_the_run(
     qtbot, viewer, widget, held, predictor
 ):
     viewer.layers.remove(held)
     predictor.hold.set()
     qtbot.waitUntil(lambda: not widget.is_running)
-    np.testing.assert_array_equal(viewer.layers["scan capsule"].data, box())
+    assert [layer.name for layer in viewer.layers] == ["scan"]
+    assert "removed while it was being drawn" in widget.message.text()
+    assert widget.run_button.isEnabled()
+
+
+def test_removing_the_scan_ends_the_run_and_leaves_no_orphan(
+    qtbot, viewer, widget, held, predictor
+):
+    viewer.layers.remove(viewer.layers["scan"])
+    predictor.hold.set()
+    qtbot.waitUntil(lambda: not widget.is_running)
+    assert list(viewer.layers) == []
+    assert "The image is gone" in widget.message.text()
+    assert not widget.run_button.isEnabled()
+
+
+def test_the_wheel_changes_no_box_that_has_not_the_focus(widget):
+    box = widget.form.frames_box
+    point = QPointF(5, 5)
+    wheel = QWheelEvent(
+        point,
+        point,
+        QPoint(0, -120),
+        QPoint(0, -120),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QCoreApplication.sendEvent(box, wheel)
+    assert box.currentIndex() == 0
+
+
+def test_closed_options_are_no_stops_of_the_tab_key(widget):
+    assert not widget.form.flip.isEnabled()
+    widget.form.options.expand(animate=False)
+    assert widget.form.flip.isEnabled()
 
 
 def test_an_open_dock_warms_up_for_the_first_run(

@@ -48,9 +48,13 @@ def suffix_of(path: str | Path) -> str:
 
 
 def stem_of(path: str | Path) -> str:
-    """Return the file's name without what `suffix_of` gives."""
-    name = Path(path).name
-    return name[: len(name) - len(suffix_of(path))]
+    """Return the file's name without what `suffix_of` gives.
+
+    What follows the last point of a name such as ``Smith_2024.03.11`` is no suffix.
+    """
+    name, suffix = Path(path).name, suffix_of(path)
+    is_number = suffix[1:].isdigit()
+    return name if is_number else name[: len(name) - len(suffix)]
 
 
 def is_readable(path: str | Path) -> bool:

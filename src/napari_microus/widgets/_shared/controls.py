@@ -5,12 +5,28 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QWidget
 
 if TYPE_CHECKING:
     from napari_microus.core.volume import Volume
+
+
+class _WheelGuard(QObject):
+    """Lets the wheel scroll the dock over a box that does not have the focus."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Ignore the wheel there; Qt's name."""
+        is_aside = isinstance(watched, QWidget) and not watched.hasFocus()
+        if event.type() == QEvent.Type.Wheel and is_aside:
+            event.ignore()
+            return True
+        return False
+
+
+#: For ``installEventFilter`` of a combo box or a spin box.
+WHEEL_GUARD = _WheelGuard()
 
 
 def scrolled(inside: QWidget) -> QScrollArea:

@@ -105,6 +105,7 @@ class SegmentWidget(QWidget):
         self._worker: Worker | None = None
         self._image: Image | None = None
         self._request: Request | None = None
+        self._stopped_by = ""
         self._growing = PartialCapsule(viewer, self)
         self._idle: QTimer | None = None
 
@@ -255,6 +256,7 @@ class SegmentWidget(QWidget):
             current_frame(self._viewer, image),
         )
         self._say("")
+        self._stopped_by = ""
         self.form.setEnabled(False)
         self.run_button.setText("Cancel")
         self.progress.setRange(0, 0)
@@ -291,6 +293,9 @@ class SegmentWidget(QWidget):
     def _on_result(self, result: Segmented) -> None:
         assert self._image is not None  # set by the click that began the run
         assert self._request is not None
+        if self._stopped_by:  # it came too late to be stopped
+            self._on_cancelled()
+            return
         image, frames = self._image, self._request.frames
         made = describe(image, self._request, result)
         old = None if frames is None else find_capsule(self._viewer, image)
@@ -324,7 +329,7 @@ class SegmentWidget(QWidget):
 
     def _on_cancelled(self) -> None:
         self._growing.drop()
-        self._say("Cancelled; nothing was changed.")
+        self._say(self._stopped_by or "Cancelled; nothing was changed.")
 
     def _on_finished(self) -> None:
         self._worker = None
@@ -332,6 +337,10 @@ class SegmentWidget(QWidget):
         self.run_button.setText("Segment")
         self.run_button.setEnabled(True)
         self.progress.setVisible(False)
+        said = self.message.text()
+        self._check_ready()
+        if said and said != self.message.text():
+            self._say(f"{said} {self.message.text()}".strip())
 
     def _follow_selection(self) -> None:
         active = self._viewer.layers.selection.active
@@ -341,6 +350,15 @@ class SegmentWidget(QWidget):
     def _forget_removed(self) -> None:
         if self.readout.layer not in self._viewer.layers:
             self.readout.watch(None)
+        if self._worker is None:
+            return
+        if self._image not in self._viewer.layers:
+            self._stopped_by = "The image is gone: nothing was drawn."
+        elif self._growing.was_removed:
+            self._stopped_by = "The capsule was removed while it was being drawn."
+        else:
+            return
+        self._worker.quit()
 
     def _show_size(self, area: str, volume: str) -> None:
         layer: Labels | None = self.readout.layer

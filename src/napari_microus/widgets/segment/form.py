@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from napari_microus.core.device import device_statuses
+from napari_microus.widgets._shared.controls import WHEEL_GUARD
 from napari_microus.widgets._shared.fresh_combo import FreshComboBox
 from napari_microus.widgets._shared.layers import is_derived
 from napari_microus.widgets.segment.layers import (
@@ -133,6 +134,7 @@ class SegmentForm(QWidget):
         )
         self.probe_box = QComboBox()
         self.probe_box.addItems(["top", "bottom", "automatic"])
+        self.probe_box.installEventFilter(WHEEL_GUARD)
         self.probe_box.setToolTip(
             "Where the frames show the probe. automatic: the way the model is surer "
             "of, and a notice where that is the bottom."
@@ -173,6 +175,9 @@ class SegmentForm(QWidget):
         probe_row.addRow("Probe", self.probe_box)
         column.addLayout(probe_row)
         self.options.addWidget(inner)
+        # Closed, its boxes are no stops of the Tab key.
+        inner.setEnabled(self.options.isExpanded())
+        self.options.toggled.connect(inner.setEnabled)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(rows)
@@ -332,6 +337,7 @@ def _summary(model: ModelInfo) -> str:
 def _combo(tip: str, box: QComboBox | None = None) -> QComboBox:
     box = QComboBox() if box is None else box
     box.setToolTip(tip)
+    box.installEventFilter(WHEEL_GUARD)
     # Long names must not widen the dock.
     box.setSizeAdjustPolicy(
         QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
@@ -344,6 +350,7 @@ def _combo(tip: str, box: QComboBox | None = None) -> QComboBox:
 def _spin(tip: str) -> QSpinBox:
     box = QSpinBox()
     box.setToolTip(tip)
+    box.installEventFilter(WHEEL_GUARD)
     return box
 
 

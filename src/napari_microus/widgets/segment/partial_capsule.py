@@ -66,6 +66,11 @@ class PartialCapsule(QObject):
             self._growing.is_shown.set()
             self._growing = None
 
+    @property
+    def was_removed(self) -> bool:
+        """Whether the user took the layer away while it was being drawn."""
+        return self._layer is not None and self._layer not in self._viewer.layers
+
     def look(self) -> None:
         """Show the frame in view, if it has been drawn since the last look."""
         if self._layer is None or not self._layer.visible:
