@@ -574,6 +574,33 @@ def test_an_error_takes_the_growing_capsule_away(
     assert [layer.name for layer in viewer.layers] == ["scan"]
 
 
+def test_a_capsule_that_was_saved_and_opened_again_is_drawn_in(
+    viewer, widget, run, tmp_path
+):
+    run()
+    first = viewer.layers["scan capsule"]
+    viewer.layers.remove(first)
+    again = Labels(
+        np.zeros_like(first.data),
+        name="capsule",
+        scale=first.scale,
+        translate=first.translate,
+        metadata={
+            "napari_microus": {
+                "provenance": {
+                    **first.metadata["napari_microus"]["provenance"],
+                    "image_id": "of another session",
+                }
+            }
+        },
+    )
+    viewer.add_layer(again)
+    widget.form.frames_box.setCurrentText("Current frame")
+    run()
+    assert [layer.name for layer in labels(viewer)] == ["capsule"]
+    assert again.data.any()
+
+
 def test_removing_a_growing_capsule_ends_the_run(
     qtbot, viewer, widget, held, predictor
 ):

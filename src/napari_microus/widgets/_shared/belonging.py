@@ -13,6 +13,8 @@ from weakref import ref
 from napari_microus.widgets._shared.layers import METADATA_KEY, derived_metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from napari.layers import Layer
 
 # A list of layers has no hash, so the lists are known by what they are.
@@ -62,6 +64,24 @@ def is_scan(layer: Layer) -> bool:
 
     own = layer.metadata.get(METADATA_KEY, {})
     return isinstance(layer, Image) and "affine" in own
+
+
+def was_drawn_on(layer: Layer, scan: Layer, layers: Iterable[Layer]) -> bool:
+    """Return whether a capsule tells that it was drawn on this scan.
+
+    In a session that is by the scan's identity; a capsule that was saved and opened
+    again knows a scan by its name and place, unless its own scan is still among
+    ``layers``.
+    """
+    own = layer.metadata.get(METADATA_KEY, {})
+    made = own.get("provenance") if isinstance(own, dict) else None
+    if not isinstance(made, dict) or made.get("task") != "segment":
+        return False
+    named = made.get("image_id")
+    if named == str(scan.unique_id):
+        return True
+    is_here = any(str(other.unique_id) == named for other in layers)
+    return not is_here and made.get("image") == scan.name and lies_over(layer, scan)
 
 
 def lies_over(layer: Layer, scan: Layer) -> bool:

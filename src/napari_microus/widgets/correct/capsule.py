@@ -9,7 +9,7 @@ from napari.layers import Image, Labels
 
 from napari_microus.core.edit.review import Review
 from napari_microus.core.errors import InputError
-from napari_microus.widgets._shared.belonging import lies_over
+from napari_microus.widgets._shared.belonging import lies_over, was_drawn_on
 from napari_microus.widgets._shared.layers import METADATA_KEY, is_derived
 
 if TYPE_CHECKING:
@@ -128,8 +128,7 @@ def find_scan(viewer: ViewerModel, layer: Labels) -> Image | None:
         and not image.multiscale
         and lies_over(layer, image)
     ]
-    made = layer.metadata.get(METADATA_KEY, {}).get("provenance", {})
-    named = [s for s in scans if str(s.unique_id) == made.get("image_id")]
+    named = [s for s in scans if was_drawn_on(layer, s, viewer.layers)]
     return (named or scans[::-1] or [None])[0]
 
 

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from napari_microus.core.device import device_statuses
+from napari_microus.widgets._shared.belonging import was_drawn_on
 from napari_microus.widgets._shared.controls import WHEEL_GUARD
 from napari_microus.widgets._shared.fresh_combo import FreshComboBox
 from napari_microus.widgets._shared.layers import is_derived
@@ -282,11 +283,11 @@ class SegmentForm(QWidget):
     def _follow_selection(self) -> None:
         """Choose the selected image, or the one that a selected capsule belongs to."""
         active = self._viewer.layers.selection.active
-        made = provenance(active) if active is not None else None
+        is_ours = active is not None and provenance(active) is not None
         places = range(self.image_box.count())
         images = [self.image_box.itemData(place) for place in places]
         for place, image in enumerate(images):
-            is_owner = made is not None and str(image.unique_id) == made.get("image_id")
+            is_owner = is_ours and was_drawn_on(active, image, self._viewer.layers)
             if (image is active or is_owner) and self.isEnabled():
                 self.image_box.setCurrentIndex(place)
 

@@ -11,6 +11,7 @@ from napari_microus.core import colors
 from napari_microus.core.errors import InputError
 from napari_microus.core.preload import gc_paused
 from napari_microus.core.provenance import segmentation_provenance
+from napari_microus.widgets._shared.belonging import was_drawn_on
 from napari_microus.widgets._shared.layers import (
     METADATA_KEY,
     array_for_layer,
@@ -101,8 +102,8 @@ def find_capsule(viewer: ViewerModel, image: Image) -> Labels | None:
     ours = [
         layer
         for layer in viewer.layers
-        if (made := provenance(layer)) is not None
-        and made.get("image_id") == str(image.unique_id)
+        if provenance(layer) is not None
+        and was_drawn_on(layer, image, viewer.layers)
         and layer.data.shape == shape
     ]
     active = viewer.layers.selection.active
