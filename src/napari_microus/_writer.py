@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_microus.core.io import WRITABLE, write_mask, write_volume
+from napari_microus.widgets._shared.drawn import provenance_now
 from napari_microus.widgets._shared.layers import METADATA_KEY, volume_from_layer_data
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     is_mask = volume.array.max() <= np.iinfo(np.uint8).max
     write = write_mask if is_mask else write_volume
     path, overwrite = _destination(path)
-    write(volume, path, overwrite, provenance=own.get("provenance"))
+    made = provenance_now(volume.array, {METADATA_KEY: own})
+    write(volume, path, overwrite, provenance=made)
     return [path]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +32,12 @@ from napari_microus.core.events import Notice, Progress
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.controls import scrolled, text
+from napari_microus.widgets._shared.drawn import (
+    begin_notes,
+    checksum,
+    edited_frames,
+    note_drawn,
+)
 from napari_microus.widgets._shared.edits import EditWatcher, shown_frame
 from napari_microus.widgets._shared.saving import ask_path, save
 from napari_microus.widgets._shared.worker import start_worker
@@ -313,6 +318,9 @@ class CorrectWidget(QWidget):
             return
         self.layer_box.setCurrentIndex(self.layer_box.findText(layer.name))
         self._known = {k: self._digest(k) for k in range(self.capsule.count)}
+        begin_notes(layer)
+        edited = edited_frames(self.capsule.masks(), layer.metadata)
+        self.capsule.review.edited |= set(edited or ())
         protected = self.capsule.review.protected
         self._drawn_by_us = {
             (k, digest) for k, digest in self._known.items() if k not in protected
@@ -340,7 +348,7 @@ class CorrectWidget(QWidget):
 
     def _digest(self, frame: int) -> int:
         assert self.capsule is not None
-        return zlib.crc32(self.capsule.masks()[frame].tobytes())
+        return checksum(self.capsule.masks()[frame])
 
     def _on_edit(self, box: tuple[slice, ...]) -> None:
         """Note which frames a person changed; a redraw alone changes none."""
@@ -396,6 +404,7 @@ class CorrectWidget(QWidget):
                 self.capsule.review.edit(frame)
             else:
                 self._drawn_by_us.add((frame, self._known[frame]))
+                note_drawn(self.capsule.layer, {frame: self._known[frame]})
         self._after_change()
         return changed
 

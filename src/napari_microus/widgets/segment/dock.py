@@ -26,6 +26,7 @@ from napari_microus.core import library
 from napari_microus.core.errors import InputError, MicroUSError
 from napari_microus.core.events import Notice, Progress
 from napari_microus.widgets._shared.belonging import remember_scans
+from napari_microus.widgets._shared.drawn import note_drawn
 from napari_microus.widgets._shared.layers import geometry
 from napari_microus.widgets._shared.saving import ask_path, save
 from napari_microus.widgets._shared.worker import start_worker
@@ -301,6 +302,7 @@ class SegmentWidget(QWidget):
         old = None if frames is None else find_capsule(self._viewer, image)
         if old is None or frames is None:
             layer = self._growing.finish(image, result.mask, made)
+            note_drawn(layer, result.checksums)
             said = f"Drew the capsule as '{layer.name}' in {result.seconds:.1f} s."
         else:
             layer = old

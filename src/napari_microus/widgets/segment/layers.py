@@ -12,6 +12,7 @@ from napari_microus.core.errors import InputError
 from napari_microus.core.preload import gc_paused
 from napari_microus.core.provenance import segmentation_provenance
 from napari_microus.widgets._shared.belonging import was_drawn_on
+from napari_microus.widgets._shared.drawn import begin_notes, checksum, note_drawn
 from napari_microus.widgets._shared.layers import (
     METADATA_KEY,
     array_for_layer,
@@ -170,10 +171,13 @@ def mend_frames(
         # Positions among the chosen frames become positions in the layer.
         at = np.asarray(frames)[changed[frame_axis]]
         changed = (*changed[:frame_axis], at, *changed[frame_axis + 1 :])
+    begin_notes(layer)
     layer.data_setitem(changed, np.asarray(fresh[changed]))
-    layer.metadata[METADATA_KEY]["provenance"].setdefault("mended", []).append(
-        {key: made[key] for key in ("frames", "model", "model_version", "date")}
-    )
+    drawn = {k: checksum(mask[k]) for k in frames}
+    note_drawn(layer, drawn)
+    run = {key: made[key] for key in ("frames", "model", "model_version", "date")}
+    runs = layer.metadata[METADATA_KEY]["provenance"].setdefault("mended", [])
+    runs.append({**run, "drawn": drawn})
     return True
 
 

@@ -62,7 +62,8 @@ class PartialMask(Event):
 class Segmented:
     """The mask of a request, (Z, Y, X), with wanted maps and what made it.
 
-    ``confidence`` is what a provenance file tells of it, see `core.predict.confidence`.
+    ``confidence`` is what a provenance file tells of it, see `core.predict.confidence`;
+    ``checksums`` are those of its frames, see `widgets._shared.drawn`.
     """
 
     mask: NDArray[Any]
@@ -72,6 +73,7 @@ class Segmented:
     notices: tuple[str, ...]
     is_empty: bool
     confidence: Mapping[str, Any] = field(default_factory=dict)
+    checksums: Mapping[int, int] = field(default_factory=dict)
 
 
 class Segmenter:
@@ -156,6 +158,8 @@ class Segmenter:
             work.close()
         maps = {name: getattr(prediction, name).array for name in request.maps}
         drawn = prediction.mask.array
+        from napari_microus.widgets._shared.drawn import checksums
+
         return Segmented(
             drawn,
             maps,
@@ -164,6 +168,7 @@ class Segmenter:
             tuple(notices),
             is_empty=not any(frame.any() for frame in drawn),
             confidence=_confidence(prediction),
+            checksums=checksums(drawn),
         )
 
     def _model(self, info: ModelInfo, device: str) -> LoadedModel:

@@ -1,0 +1,94 @@
+"""Know which frames of a capsule a program drew, and which a person changed since.
+
+What a program drew is remembered by a checksum of each frame; a frame whose checksum is
+another when the layer is saved was changed by hand. Undo, brush and every other tool
+are covered without listening to any of them.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_microus.widgets._shared.layers import METADATA_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from napari.layers import Layer
+    from numpy.typing import NDArray
+
+_KEY = "drawn"
+
+
+def checksum(frame: NDArray[Any]) -> int:
+    """Return what tells one frame (Y, X) of a mask from another."""
+    return zlib.crc32(np.ascontiguousarray(frame, dtype=np.uint8).tobytes())
+
+
+def checksums(mask: NDArray[Any]) -> dict[int, int]:
+    """Return the checksum of every frame of a mask ([Z,] Y, X)."""
+    frames = mask.reshape((-1, *mask.shape[-2:]))
+    return {k: checksum(frame) for k, frame in enumerate(frames)}
+
+
+def begin_notes(layer: Layer) -> None:
+    """Take a layer of which nothing is known, such as a file's, as it is.
+
+    Frames that its provenance tells to be edited stay so.
+    """
+    own = layer.metadata.setdefault(METADATA_KEY, {})
+    if _KEY in own:
+        return
+    review = own.get("provenance", {}).get("review", {})
+    edited = set(review.get("edited", ()))
+    own[_KEY] = {
+        k: [value]
+        for k, value in checksums(np.asarray(layer.data)).items()
+        if k not in edited
+    }
+
+
+def note_drawn(layer: Layer, drawn: Mapping[int, int]) -> None:
+    """Remember the checksums of frames that a program drew into a layer."""
+    known = layer.metadata.setdefault(METADATA_KEY, {}).setdefault(_KEY, {})
+    for frame, value in drawn.items():
+        known.setdefault(frame, []).append(value)
+
+
+def edited_frames(mask: NDArray[Any], metadata: Mapping[str, Any]) -> list[int] | None:
+    """Return the frames that no program drew as they are; None where nobody knows."""
+    known = metadata.get(METADATA_KEY, {}).get(_KEY)
+    if not isinstance(known, dict):
+        return None
+    return [k for k, value in checksums(mask).items() if value not in known.get(k, ())]
+
+
+def provenance_now(
+    mask: NDArray[Any], metadata: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Return a layer's provenance as it is true of the mask now.
+
+    Frames that a person changed are listed under ``review``; runs of which nothing is
+    left, because they were undone or drawn over, are left out of ``mended``.
+    """
+    own = metadata.get(METADATA_KEY, {})
+    made = own.get("provenance")
+    edited = edited_frames(mask, metadata)
+    if not isinstance(made, dict) or edited is None:
+        return made
+    review = dict(made.get("review", {}))
+    review["edited"] = edited
+    approved: Iterable[int] = review.get("approved", [])
+    true = {**made, "review": {**review, "approved": sorted(approved)}}
+    if "mended" in made:
+        now = checksums(mask)
+        true["mended"] = [
+            {key: value for key, value in run.items() if key != _KEY}
+            for run in made["mended"]
+            if any(now.get(int(k)) == v for k, v in run.get(_KEY, {}).items())
+            or _KEY not in run
+        ]
+    return true
