@@ -1,13 +1,15 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from napari_microus.core.config import TransUNetConfig
 from napari_microus.core.edit import teach as module
-from napari_microus.core.edit.teach import teach
-from napari_microus.core.errors import InputError
+from napari_microus.core.edit.teach import keep, teach
+from napari_microus.core.errors import InputError, OutputError
 from napari_microus.core.events import Progress, drain
-from napari_microus.core.library import LoadedModel
+from napari_microus.core.library import LoadedModel, load_model
 from napari_microus.core.models.transunet import TransUNet
 from napari_microus.core.predict import predict
 from napari_microus.core.volume import Volume
@@ -78,3 +80,28 @@ def test_another_grid_and_another_network_are_refused(model, case):
     other = LoadedModel(torch.nn.Linear(1, 1), "m", "1", {}, "", {})
     with pytest.raises(InputError, match="must be a TransUNet; got Linear"):
         drain(teach(other, scan, masks, {1}, device="cpu"))
+
+
+def test_a_taught_model_can_be_kept(model, case, monkeypatch, tmp_path):
+    monkeypatch.setenv("NAPARI_MICROUS_MODELS", str(tmp_path))
+    scan, masks = case
+    config = {
+        "architecture": "transunet",
+        "options": model.network.config.to_dict(),
+        "input": {"size": 32},
+    }
+    named = dataclasses.replace(model, config=config, card="# Where it came from")
+    taught = drain(teach(named, scan, masks, {1}, device="cpu", time_limit_s=1e-9))
+    folder = keep(taught, "patient 7")
+    again = load_model("patient 7")
+    assert folder.parent == tmp_path
+    assert again.version == "3+taught"
+    assert "corrected frames (1)" in again.card
+    assert "Where it came from" in again.card
+    own = taught.model.network.state_dict()
+    for key, value in again.network.state_dict().items():
+        assert torch.equal(value, own[key])
+    with pytest.raises(OutputError):
+        keep(taught, "patient 7")
+    with pytest.raises(InputError, match="must be a file's name; got 'a/b'"):
+        keep(taught, "a/b")

@@ -1,3 +1,6 @@
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from napari.components import ViewerModel
@@ -314,3 +317,27 @@ def test_saving_forgets_what_was_kept(qtbot, widget, viewer, state, tmp_path):
     widget.ask_path = lambda layer: str(tmp_path / "c.nii.gz")
     widget.save()
     assert list(state.glob("*.npz")) == []
+
+
+def test_a_taught_model_is_offered_to_be_kept(qtbot, widget, monkeypatch):
+    taught = SimpleNamespace(model=SimpleNamespace(name="microus-small"))
+
+    def learn(*args):
+        yield Progress(0, 1, "steps", "")
+        return Frames({}, "Learnt.", "test", taught)
+
+    asked, kept = [], []
+    monkeypatch.setattr(module, "learn_and_draw", learn)
+    monkeypatch.setattr(
+        "napari_microus.core.edit.teach.keep",
+        lambda model, name: kept.append((model, name)) or Path("library") / name,
+    )
+    widget.ask_name = lambda suggested: asked.append(suggested) or "mine"
+    widget.learn()
+    wait(qtbot, widget)
+    assert not widget.keep_button.isHidden()
+    widget.keep_button.click()
+    assert asked == ["microus-small taught"]
+    assert kept == [(taught, "mine")]
+    assert "'mine' is in your library" in widget.message.text()
+    assert widget.keep_button.isHidden()

@@ -23,6 +23,7 @@ from napari_microus.core.config.train import AugmentConfig, LossConfig
 from napari_microus.core.device import choose_device
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Event, Progress
+from napari_microus.core.library import library_folder, save_model
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.core.models.transunet import TransUNet
 from napari_microus.core.preprocess import intensity_window, mask_to_network, to_network
@@ -31,6 +32,7 @@ from napari_microus.core.train.criterion import create_criterion
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator
+    from pathlib import Path
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -251,3 +253,42 @@ def _learning(network: TransUNet) -> list[nn.Parameter]:
         if learns:
             parameters.append(parameter)
     return parameters
+
+
+def keep(taught: Taught, name: str) -> Path:
+    """Put an adapted model into the library, and return its folder.
+
+    Parameters
+    ----------
+    taught : Taught
+        From `teach`.
+    name : str
+        The model's name in the library.
+
+    Raises
+    ------
+    OutputError
+        If there is a model of that name, or the library cannot be written.
+    InputError
+        If the name is no file's name.
+    """
+    if not name.strip() or any(sign in name for sign in '/\\:*?"<>|'):
+        raise InputError(
+            f"A model's name must be a file's name; got '{name}'. Use letters, digits "
+            "and '-'."
+        )
+    model = taught.model
+    frames = ", ".join(str(frame) for frame in taught.frames)
+    card = (
+        f"# {name}\n\n**Not for clinical use.** Adapted to one scan: transformer and "
+        f"decoder of {model.name} learnt from corrected frames ({frames}) of that scan "
+        f"in {taught.steps} steps, by whoever corrected them. On other scans it was "
+        f"not measured and may be worse.\n\n## The model it came from\n\n{model.card}"
+    )
+    return save_model(
+        library_folder() / name.strip(),
+        model.network,
+        config=model.config | {"version": model.version},
+        card=card,
+        metrics={},
+    )

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QGridLayout,
     QGroupBox,
+    QInputDialog,
     QProgressBar,
     QPushButton,
     QShortcut,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 
     import napari
 
+    from napari_microus.core.edit.teach import Taught
     from napari_microus.core.events import Event
     from napari_microus.widgets._shared.worker import Worker
 
@@ -100,6 +102,8 @@ class CorrectWidget(QWidget):
         self._watcher: EditWatcher | None = None
         self._worker: Worker | None = None
         self._notices: list[str] = []
+        self._taught: Taught | None = None
+        self.ask_name: Callable[[str], str] = _ask_name
         self.ask_path: Callable[[Labels], str] = ask_path
         self.autosaving = Autosaving(self)
         self._make_controls()
@@ -155,6 +159,11 @@ class CorrectWidget(QWidget):
             "Adapt the model to this scan and draw the frames that nobody touched "
             "again. Frames you drew or approved stay.",
         )
+        self.keep_button = _button(
+            "Keep the taught model…",
+            "Put the adapted model into your library, under a name.",
+        )
+        self.keep_button.setVisible(False)
         self.smooth_button = _button("Smooth", "Take notches out of this frame.")
         self.fill_button = _button("Fill holes", "Fill what the capsule encloses.")
         self.largest_button = _button("Largest piece", "Drop the smaller pieces.")
@@ -207,6 +216,7 @@ class CorrectWidget(QWidget):
             [self.interpolate_button],
             [self.back_button, self.carry_count, self.on_button],
             [self.learn_button],
+            [self.keep_button],
         )
         inside = QWidget()
         column = QVBoxLayout(inside)
@@ -241,6 +251,7 @@ class CorrectWidget(QWidget):
         self.back_button.clicked.connect(lambda: self.carry(-1))
         self.on_button.clicked.connect(lambda: self.carry(1))
         self.learn_button.clicked.connect(self.learn)
+        self.keep_button.clicked.connect(self.keep_model)
         self.smooth_button.clicked.connect(lambda: self.change(tools.smooth))
         self.fill_button.clicked.connect(lambda: self.change(tools.fill))
         self.largest_button.clicked.connect(lambda: self.change(tools.largest))
@@ -341,7 +352,8 @@ class CorrectWidget(QWidget):
             self._watcher = None
         self.autosaving.end()
         self.restore_button.setVisible(False)
-        self.capsule = None
+        self.capsule, self._taught = None, None
+        self.keep_button.setVisible(False)
         self._clicks.clear()
         self.say(words)
         self._refresh()
@@ -667,7 +679,27 @@ class CorrectWidget(QWidget):
             {"how": result.made_by, "frames": changed}
         )
         self._after_change()
+        if result.taught is not None:
+            self._taught = result.taught
+            self.keep_button.setVisible(True)
         self.say(" ".join([result.sentence, *self._notices]))
+
+    def keep_model(self) -> None:
+        """Ask for a name, and put the adapted model into the library."""
+        if self._taught is None:
+            return
+        name = self.ask_name(f"{self._taught.model.name} taught")
+        if not name:
+            return
+        from napari_microus.core.edit.teach import keep
+
+        try:
+            folder = keep(self._taught, name)
+        except MicroUSError as error:
+            self.say(str(error))
+            return
+        self.keep_button.setVisible(False)
+        self.say(f"The model '{folder.name}' is in your library.")
 
     def _on_error(self, error: Exception) -> None:
         words = str(error) or type(error).__name__
@@ -768,6 +800,14 @@ class CorrectWidget(QWidget):
         callbacks = self._viewer.mouse_drag_callbacks
         if self._on_press in callbacks:
             callbacks.remove(self._on_press)
+
+
+def _ask_name(suggested: str) -> str:
+    """Return the name that the user gives, "" where they change their mind."""
+    name, is_given = QInputDialog.getText(
+        None, "Keep the taught model", "Name in your library:", text=suggested
+    )
+    return str(name) if is_given else ""
 
 
 def _button(words: str, tip: str, *, checkable: bool = False) -> QPushButton:

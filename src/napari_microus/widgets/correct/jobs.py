@@ -12,16 +12,21 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_microus.core.edit.teach import Taught
     from napari_microus.core.volume import Volume
 
 
 @dataclass(frozen=True)
 class Frames:
-    """Masks (Y, X) for frames, a sentence for the user, and whose they are."""
+    """Masks (Y, X) for frames, a sentence for the user, and whose they are.
+
+    ``taught`` is the model that was adapted for them, if one was.
+    """
 
     masks: dict[int, NDArray[Any]]
     sentence: str
     made_by: str
+    taught: Taught | None = None
 
 
 def interpolate_frames(
@@ -73,4 +78,4 @@ def learn_and_draw(
         f"and drew {len(rest)} others again; Ctrl+Z undoes it."
     )
     found = {k: drawn.mask.array[k] == 1 for k in rest}
-    return Frames(found, said, "learnt from corrections")
+    return Frames(found, said, "learnt from corrections", taught)
