@@ -10,6 +10,7 @@ from MicroUSLib.packages.panel import PackagesPanel
 from MicroUSLib.parameters import MicroUSParameterNode
 from MicroUSLib.scene.editor import EditorPanel
 from MicroUSLib.scene.nodes import first_scan, keep_frame_order
+from MicroUSLib.segment.correct_panel import CorrectPanel
 from MicroUSLib.segment.panel import SegmentPanel
 from MicroUSLib.segment.script import run_and_wait
 from MicroUSLib.train.panel import TrainPanel
@@ -71,6 +72,7 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.packages = PackagesPanel(self.ui)
         self.editor = EditorPanel(self.ui)
         self.segment = SegmentPanel(self.ui, self.packages.ensure)
+        self.correct = CorrectPanel(self.ui)
         self.compare = ComparePanel(self.ui, self.packages.ensure)
         self.train = TrainPanel(self.ui, self.packages.ensure, self.compare.case)
         self.train.tell(self.segment.choose_model)
@@ -144,7 +146,7 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._parameterNode = node
         if node is not None:
             self._guiTag = node.connectGui(self.ui)
-        for panel in (self.segment, self.compare, self.train):
+        for panel in (self.segment, self.correct, self.compare, self.train):
             panel.use(node)
 
 
