@@ -30,6 +30,11 @@ class Layout(StrEnum):
     cases = "cases"
 
 
+_PIXEL_HELP = (
+    "Pixel size in mm of images that tell none, as 0.1 or 0.1x0.12 (height x width)."
+)
+
+
 @study.command()
 def create(folder: _Folder) -> None:
     """Make an empty study."""
@@ -47,13 +52,17 @@ def add(
     expert: Annotated[Path | None, typer.Option(help="Expert's mask.")] = None,
     nonexpert: Annotated[Path | None, typer.Option(help="Second mask.")] = None,
     split: Annotated[str, typer.Option(help="train, val, test or nothing.")] = "",
+    spacing_mm: Annotated[str, typer.Option(help=_PIXEL_HELP)] = "",
 ) -> None:
     """Copy a scan with its masks into the study."""
     from napari_microus.core.io import read_mask, read_volume
     from napari_microus.core.study import Study
+    from napari_microus.core.study.manifest import StudyCase, read_pixel, sized
 
     opened = Study.open(folder)
-    scan = read_volume(image)
+    pixel = read_pixel(spacing_mm, "--spacing-mm")
+    told = StudyCase(case, patient, str(image), spacing_mm=pixel)
+    scan = sized(read_volume(image), told)
     truth = None if expert is None else read_mask(expert, grid=scan)
     other = None if nonexpert is None else read_mask(nonexpert, grid=scan)
     opened.add_case(case, patient, scan, truth, other, split=split)
@@ -89,20 +98,26 @@ def import_(
         str | None,
         typer.Option(help="Expression whose group is the patient in a file's name."),
     ] = None,
+    spacing_mm: Annotated[str, typer.Option(help=_PIXEL_HELP)] = "",
 ) -> None:
     """List the cases of a folder; the files stay where they are.
 
     Makes the study where there is none.
     """
     from napari_microus.core.study import Study, import_folder
-    from napari_microus.core.study.manifest import MANIFEST
+    from napari_microus.core.study.manifest import MANIFEST, read_pixel
 
+    pixel = read_pixel(spacing_mm, "--spacing-mm")
     exists = (folder / MANIFEST).exists()
     opened = Study.open(folder) if exists else Study.create(folder)
+    before = {case.case for case in opened.cases}
     for sentence in import_folder(
         opened, source, layout=layout.value, patient_pattern=patient_pattern
     ):
         print(sentence)
+    if pixel is not None:
+        count = opened.state_pixel(pixel, except_cases=before)
+        print(f"The pixel size {spacing_mm} mm was stated for {count} cases.")
 
 
 @study.command()

@@ -1,8 +1,13 @@
+from dataclasses import replace
+
+import imageio.v3 as iio
 import numpy as np
 import pytest
 
 from napari_microus.core.errors import InputError, OutputError
-from napari_microus.core.study import Study, StudyCase
+from napari_microus.core.study import Study, StudyCase, import_folder
+from napari_microus.core.study.manifest import read_pixel
+from napari_microus.core.volume import Volume
 
 
 def test_a_case_is_read_back_with_its_geometry(study_of, case_of):
@@ -106,3 +111,57 @@ def test_masks_of_another_grid_are_refused_and_nothing_is_written(study_of, case
     with pytest.raises(InputError, match="must share a grid"):
         study.add_masks("bare", case_of(3, frames=5)[1])
     assert not (study.folder / "cases" / "bare" / "expert.nii.gz").exists()
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Two pictures with masks, none of which tells a pixel size."""
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    y, x = np.mgrid[:30, :40]
+    for number in (1, 2):
+        disc = np.hypot(y - 15, x - 20) < 5 + number
+        scan = np.where(disc, 200, 30 + x).astype(np.uint8)
+        iio.imwrite(tmp_path / "images" / f"p{number}.png", scan)
+        iio.imwrite(tmp_path / "masks" / f"p{number}.png", disc.astype(np.uint8) * 255)
+    return tmp_path
+
+
+def test_a_stated_pixel_size_places_scan_and_mask(pictures):
+    study = Study.create(pictures / "study")
+    import_folder(study, pictures)
+    assert not study.tells_size(study.cases[0])
+    assert study.state_pixel((0.1, 0.12)) == 2
+    again = Study.open(pictures / "study")
+    case = again.cases[0]
+    assert case.spacing_mm == (0.1, 0.12)
+    assert again.tells_size(case)
+    scan, expert, _ = again.read(case)
+    assert scan.spacing_mm == pytest.approx((1.0, 0.1, 0.12))
+    assert scan.has_geometry
+    assert not scan.knows_frame_distance
+    assert expert.shares_grid(scan)
+    assert "0.1x0.12" in (pictures / "study" / "manifest.csv").read_text()
+
+
+def test_a_study_without_stated_sizes_has_no_such_column(pictures):
+    study = Study.create(pictures / "study")
+    import_folder(study, pictures)
+    assert "spacing_mm" not in (pictures / "study" / "manifest.csv").read_text()
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "0.1x", "a", "0.1x0.1x1", "inf"])
+def test_a_pixel_size_that_is_none_is_refused(text):
+    with pytest.raises(InputError, match=r"must be mm above 0.*case 'p1'"):
+        read_pixel(text, "case 'p1'")
+
+
+def test_a_pixel_size_that_contradicts_the_file_is_refused(tmp_path):
+    study = Study.create(tmp_path)
+    array = np.arange(60, dtype=np.uint8).reshape(1, 6, 10)
+    scan = Volume.from_spacing(array, (1.0, 0.2, 0.2))
+    case = study.add_case("a", "a", scan)
+    told = replace(case, spacing_mm=(0.1, 0.1))
+    with pytest.raises(InputError, match=r"got 0\.1 mm for case 'a'.*0\.2x0\.2 mm"):
+        study.read_scan(told)
+    assert study.state_pixel((0.1, 0.1)) == 0  # the file tells it

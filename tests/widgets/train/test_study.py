@@ -308,3 +308,21 @@ def test_several_labels_are_asked_about_and_not_merged(qtbot, page, viewer, tmp_
     wait(qtbot, page)
     assert page.message.text().startswith("One label of 'expert' must be chosen")
     assert Study.open(tmp_path / "study").cases == []
+
+
+def test_a_scan_of_unknown_pixel_size_can_be_given_one(qtbot, page, viewer, tmp_path):
+    form = page.form
+    assert not form._rows.isRowVisible(form.pixel_box)  # the layers are in mm
+    viewer.layers.clear()
+    noise = np.random.default_rng(1).integers(0, 255, SHAPE).astype(np.uint8)
+    viewer.add_image(noise, name="picture")
+    viewer.add_labels(box(), name="expert")
+    assert form._rows.isRowVisible(form.pixel_box)
+    form.pixel_box.setValue(0.125)
+    form.add_button.click()
+    wait(qtbot, page)
+    case = Study.open(tmp_path / "study").cases[-1]
+    scan, expert, _ = Study.open(tmp_path / "study").read(case)
+    assert scan.spacing_mm[1:] == pytest.approx((0.125, 0.125))
+    assert scan.has_geometry
+    assert expert.shares_grid(scan)

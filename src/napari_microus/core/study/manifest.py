@@ -23,6 +23,8 @@ TEST_USE = "test_use.jsonl"
 SPLITS = ("train", "val", "test")
 _BEFORE = ("case", "patient", "image", "expert", "nonexpert")
 _AFTER = ("split", "ignore")
+_PIXEL = "spacing_mm"
+_KNOWN = (*_BEFORE, *_AFTER, _PIXEL)
 _NAME = re.compile(r"[\w.-]+")
 _FOLD = re.compile(r"fold(\d+)")
 
@@ -43,6 +45,9 @@ class StudyCase:
         "train", "val", "test", "fold0" and so on, or "" while undecided.
     ignore : bool
         Whether the case is left out of everything.
+    spacing_mm : tuple of float, optional
+        Height and width of a pixel in mm, for an image that tells no size; the
+        distance of its frames stays unknown.
     """
 
     case: str
@@ -53,6 +58,7 @@ class StudyCase:
     annotators: dict[str, str] = field(default_factory=dict)
     split: str = ""
     ignore: bool = False
+    spacing_mm: tuple[float, float] | None = None
 
     @property
     def fold(self) -> int | None:
@@ -119,7 +125,7 @@ class Study:
                 f"A manifest must have the columns {', '.join(_BEFORE + _AFTER)}; got "
                 f"no '{missing[0]}' in {path}. Add the column."
             )
-        annotators = [c for c in columns if c not in _BEFORE + _AFTER]
+        annotators = [c for c in columns if c not in _KNOWN]
         cases = [_read_row(row, annotators, path) for row in rows]
         _check_names(cases, path)
         return cls(Path(folder), cases)
@@ -127,7 +133,8 @@ class Study:
     def save(self) -> None:
         """Write the manifest, whole or not at all."""
         annotators = list(dict.fromkeys(n for c in self.cases for n in c.annotators))
-        columns = [*_BEFORE, *annotators, *_AFTER]
+        is_sized = any(case.spacing_mm is not None for case in self.cases)
+        columns = [*_BEFORE, *annotators, *_AFTER, *([_PIXEL] if is_sized else [])]
         with (
             atomic_write(self.folder / MANIFEST, overwrite=True) as temporary,
             temporary.open("w", newline="", encoding="utf-8") as file,
@@ -137,7 +144,8 @@ class Study:
             for case in self.cases:
                 start = [getattr(case, name) for name in _BEFORE]
                 more = [case.annotators.get(name, "") for name in annotators]
-                writer.writerow([*start, *more, case.split, int(case.ignore)])
+                line = [*start, *more, case.split, int(case.ignore)]
+                writer.writerow(line + ([_as_text(case)] if is_sized else []))
 
     @property
     def used(self) -> list[StudyCase]:
@@ -262,15 +270,57 @@ class Study:
         self.save()
         return done
 
+    def state_pixel(
+        self, spacing_mm: tuple[float, float], *, except_cases: Iterable[str] = ()
+    ) -> int:
+        """State a pixel size for the cases whose images tell none, and save.
+
+        Parameters
+        ----------
+        spacing_mm : tuple of float
+            Height and width of a pixel in mm.
+        except_cases : iterable of str
+            Cases that are left as they are.
+
+        Returns
+        -------
+        int
+            How many cases have it now.
+        """
+        left = set(except_cases)
+        fitting = {
+            case.case
+            for case in self.cases
+            if case.case not in left and not self.tells_size(case)
+        }
+        self.cases = [
+            replace(case, spacing_mm=spacing_mm) if case.case in fitting else case
+            for case in self.cases
+        ]
+        self.save()
+        return len(fitting)
+
     def path(self, file: str) -> Path:
         """Return the path of a file that the manifest names."""
         return self.folder / file  # an absolute name stays as it is
 
     def read_scan(self, case: StudyCase) -> Volume:
-        """Read a case's image."""
+        """Read a case's image, with the pixel size that the manifest states.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read, or tells another pixel size itself.
+        """
         from napari_microus.core.io import read_volume
 
-        return read_volume(self.path(case.image))
+        return sized(read_volume(self.path(case.image)), case)
+
+    def tells_size(self, case: StudyCase) -> bool:
+        """Return whether a case's pixel size is known, from its file or the table."""
+        from napari_microus.core.io.headers import tells_size
+
+        return case.spacing_mm is not None or tells_size(self.path(case.image))
 
     def read(self, case: StudyCase) -> tuple[Volume, Volume, Volume | None]:
         """Read a case's scan, expert mask and, where there is one, non-expert mask.
@@ -302,7 +352,9 @@ class Study:
         from napari_microus.core.io import read_mask
 
         try:
-            return read_mask(self.path(file), grid=scan)
+            if case.spacing_mm is None:
+                return read_mask(self.path(file), grid=scan)
+            return _mask_of_sized(self.path(file), scan)
         except InputError as error:
             raise InputError(f"Case '{case.case}' ({file}): {error}") from error
 
@@ -352,7 +404,73 @@ def _read_row(
         annotators={name: values[name] for name in annotators if values.get(name)},
         split=split,
         ignore=values.get("ignore", "").lower() in ("1", "true", "yes"),
+        spacing_mm=read_pixel(values.get(_PIXEL, ""), f"case '{values['case']}'"),
     )
+
+
+def read_pixel(text: str, of: str) -> tuple[float, float] | None:
+    """Return height and width of a pixel in mm from ``0.1`` or ``0.1x0.12``.
+
+    Raises
+    ------
+    InputError
+        If it is no size; ``of`` says whose it is.
+    """
+    if not text.strip():
+        return None
+    try:
+        sides = [float(part) for part in text.lower().split("x")]
+    except ValueError:
+        sides = []
+    if len(sides) not in (1, 2) or not all(0 < side < 1000 for side in sides):
+        raise InputError(
+            f"A pixel size must be mm above 0, as 0.1 or 0.1x0.12; got '{text}' for "
+            f"{of}. Correct it."
+        )
+    return sides[0], sides[-1]
+
+
+def sized(scan: Volume, case: StudyCase) -> Volume:
+    """Return a scan with the pixel size that its line of the manifest states.
+
+    Raises
+    ------
+    InputError
+        If the scan's own file tells another.
+    """
+    from napari_microus.core.volume import UNKNOWN, Volume
+
+    if case.spacing_mm is None:
+        return scan
+    if not scan.has_geometry:
+        placed = Volume.from_spacing(scan.array, (1.0, *case.spacing_mm))
+        placed.metadata.update(scan.metadata, frame_distance=UNKNOWN)
+        return placed
+    own = scan.spacing_mm[1:]
+    if any(abs(a - b) > 1e-3 * b for a, b in zip(own, case.spacing_mm, strict=True)):
+        raise InputError(
+            f"The pixel size in {MANIFEST} must be that of the file; got "
+            f"{_as_text(case)} mm for case '{case.case}', whose file tells "
+            f"{own[0]:g}x{own[1]:g} mm. Correct {_PIXEL}, or leave it empty."
+        )
+    return scan
+
+
+def _mask_of_sized(path: Path, scan: Volume) -> Volume:
+    """Read a mask; one that tells no place either lies on its scan's pixels."""
+    from napari_microus.core.io import read_mask
+
+    mask = read_mask(path)
+    if mask.has_geometry or mask.shape != scan.shape:
+        return read_mask(path, grid=scan)
+    return scan.like(mask.array)
+
+
+def _as_text(case: StudyCase) -> str:
+    if case.spacing_mm is None:
+        return ""
+    height, width = case.spacing_mm
+    return f"{height:g}" if height == width else f"{height:g}x{width:g}"
 
 
 def _check_names(cases: list[StudyCase], path: Path) -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Event, Notice, Progress
-from napari_microus.core.io.headers import tells_size
 from napari_microus.core.study.manifest import Study
 from napari_microus.core.study.split import training_cases
 from napari_microus.core.train.frames import (
@@ -65,7 +64,7 @@ def prepare_study(
             f"Some training frame must show a capsule; got {len(frames)} frames with "
             "empty expert masks. Annotate some, or choose other cases."
         )
-    unsized = sum(not tells_size(study.path(case.image)) for case in val)
+    unsized = sum(not study.tells_size(case) for case in val)
     if unsized:
         yield Notice(
             f"{unsized} of {len(val)} validation cases tell no pixel size: their HD95 "

@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QGroupBox, QLineEdit, QPushButton
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QGroupBox,
+    QLineEdit,
+    QPushButton,
+)
 
-from napari_microus.widgets.train.cases import free_patient
+from napari_microus.widgets.train.cases import LayerData, free_patient
 from napari_microus.widgets.train.form import combo
 
 if TYPE_CHECKING:
@@ -46,6 +53,16 @@ class CaseForm(QGroupBox):
             "A second, less certain annotation of the same scan, if there is one. "
             "Where the two differ the loss looks harder."
         )
+        self.pixel_box = QDoubleSpinBox()
+        self.pixel_box.setRange(0, 10)
+        self.pixel_box.setDecimals(5)
+        self.pixel_box.setSingleStep(0.01)
+        self.pixel_box.setSuffix(" mm")
+        self.pixel_box.setSpecialValueText("not known")
+        self.pixel_box.setToolTip(
+            "Height and width of a pixel, where the scan's file tells none. Without it "
+            "distances are in pixels."
+        )
         self.case_edit = QLineEdit()
         self.case_edit.setToolTip("Name of the scan: letters, digits and _ . -")
         self.patient_edit = QLineEdit()
@@ -67,11 +84,12 @@ class CaseForm(QGroupBox):
         self.refresh()
 
     def _lay_out(self) -> None:
-        rows = QFormLayout(self)
+        rows = self._rows = QFormLayout(self)
         rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         rows.addRow("Image", self.image_box)
         rows.addRow("Expert", self.expert_box)
         rows.addRow("Non-expert", self.nonexpert_box)
+        rows.addRow("Pixel size", self.pixel_box)
         rows.addRow("Patient", self.patient_edit)
         rows.addRow("Case", self.case_edit)
         rows.addRow(self.add_button)
@@ -95,6 +113,12 @@ class CaseForm(QGroupBox):
         """The layer of the second annotator."""
         layer: Labels | None = self.nonexpert_box.currentData()
         return layer
+
+    @property
+    def pixel_mm(self) -> float:
+        """The stated pixel size in mm; 0 where none is stated or the scan tells it."""
+        is_asked = self._rows.isRowVisible(self.pixel_box)
+        return float(self.pixel_box.value()) if is_asked else 0.0
 
     @property
     def case(self) -> str:
@@ -147,9 +171,12 @@ class CaseForm(QGroupBox):
 
     def suggest(self, *_: object) -> None:
         """Name the case after its layer; one that waits to be annotated keeps it."""
-        if self.image is None:
+        image = self.image
+        is_sized = image is None or LayerData.of(image).tells_size()
+        self._rows.setRowVisible(self.pixel_box, not is_sized)
+        if image is None:
             return
-        name = re.sub(r"[^\w.-]+", "-", self.image.name).strip("-.") or "case"
+        name = re.sub(r"[^\w.-]+", "-", image.name).strip("-.") or "case"
         cases = [] if self._study is None else self._study.cases
         taken = {case.case for case in cases if case.expert}
         number, free = 2, name

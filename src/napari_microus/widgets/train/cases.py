@@ -10,7 +10,8 @@ import numpy as np
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Event, Progress
 from napari_microus.core.mask import as_mask
-from napari_microus.core.study import check_study, import_folder
+from napari_microus.core.study import StudyCase, check_study, import_folder
+from napari_microus.core.study.manifest import sized
 from napari_microus.widgets._shared.layers import geometry, volume_from_layer_data
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari.layers import Layer
 
-    from napari_microus.core.study import Finding, Study, StudyCase
+    from napari_microus.core.study import Finding, Study
     from napari_microus.core.volume import Volume
 
 
@@ -43,6 +44,16 @@ class LayerData:
         """Return the scan, placed where the layer lies."""
         return volume_from_layer_data(self.data, self.attributes)
 
+    def tells_size(self) -> bool:
+        """Return whether the layer's units are lengths."""
+        shape = self.data.shape[: -1 if self.attributes["rgb"] else None]
+        empty = np.broadcast_to(np.uint8(0), shape)
+        try:
+            grid = volume_from_layer_data(empty, {**self.attributes, "rgb": False})
+        except InputError:  # said when it is added
+            return True
+        return grid.has_geometry
+
     def mask(self) -> Volume:
         """Return the annotation as 0, 1 and 255 by the rules of `as_mask`.
 
@@ -56,11 +67,16 @@ class LayerData:
 
 
 def add_layers(
-    study: Study, case: str, patient: str, layers: list[LayerData]
+    study: Study,
+    case: str,
+    patient: str,
+    layers: list[LayerData],
+    pixel_mm: float = 0.0,
 ) -> Generator[Event, None, str]:
     """Write a scan and up to two annotations; return what to tell the user.
 
-    Where the study has the scan without an annotation, that one gets them.
+    Where the study has the scan without an annotation, that one gets them. A
+    ``pixel_mm`` above 0 is the pixel size of a scan that tells none.
     """
     yield Progress(0, len(layers), "layers", "Writing")
     image, *masks = layers
@@ -72,6 +88,9 @@ def add_layers(
                 "An annotation must show the capsule somewhere; got the empty layer "
                 f"'{layer.name}'. Draw it, or choose another layer."
             )
+    if pixel_mm > 0 and not scan.has_geometry:
+        scan = sized(scan, StudyCase(case, patient, "", spacing_mm=(pixel_mm,) * 2))
+        volumes = [scan.like(volume.array) for volume in volumes]
     expert, nonexpert = [*volumes, None, None][:2]
     waiting = next((c for c in study.cases if c.case == case and not c.expert), None)
     if expert is not None and waiting is not None:

@@ -253,6 +253,7 @@ class StudyPage(QWidget):
             form.case,
             form.patient,
             [LayerData.of(layer) for layer in (image, *masks)],
+            form.pixel_mm,
         )
 
     def import_from(self, folder: Path, pattern: str | None = None) -> None:
