@@ -1,6 +1,6 @@
 import pytest
 
-from napari_microus.core.events import Progress, drain
+from napari_microus.core.events import Notice, Progress, drain, relay
 
 
 def count(ended):
@@ -28,3 +28,32 @@ def test_what_the_listener_raises_closes_the_work():
     with pytest.raises(KeyboardInterrupt):
         drain(count(ended), refuse)
     assert ended == [True]
+
+
+def test_relay_passes_events_on_and_returns_the_result():
+    def work():
+        yield Notice("one")
+        yield Notice("two")
+        return 7
+
+    def told(event):
+        return Notice("2") if event.message == "two" else None
+
+    passed = []
+    assert drain(relay(work(), told), passed.append) == 7
+    assert passed == [Notice("one"), Notice("2")]
+
+
+def test_relay_closes_the_work_with_itself():
+    closed = []
+
+    def work():
+        try:
+            yield Notice("one")
+        finally:
+            closed.append(True)
+
+    relayed = relay(work(), lambda event: None)
+    next(relayed)
+    relayed.close()
+    assert closed == [True]

@@ -142,6 +142,31 @@ def drain(
         work.close()
 
 
+def relay(
+    work: Generator[Event, None, Result], on_event: Callable[[Event], Event | None]
+) -> Generator[Event, None, Result]:
+    """Pass the events of long work on, and return its result.
+
+    Parameters
+    ----------
+    work : generator
+        Yields events, returns its result; closed with this one.
+    on_event : callable
+        Told of every event before it is passed on; what it returns, if anything, is
+        passed on in its stead.
+    """
+    try:
+        while True:
+            try:
+                event = next(work)
+            except StopIteration as stop:
+                result: Result = stop.value
+                return result
+            yield on_event(event) or event
+    finally:
+        work.close()
+
+
 _KINDS = {kind.__name__: kind for kind in Event.__subclasses__()}
 
 

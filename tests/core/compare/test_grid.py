@@ -4,9 +4,9 @@ import pytest
 from napari_microus.core.compare.grid import (
     grid_problem,
     resample_frames,
-    resample_mask,
 )
 from napari_microus.core.errors import InputError
+from napari_microus.core.events import drain
 from napari_microus.core.volume import Volume
 
 
@@ -23,7 +23,7 @@ def test_a_finer_mask_comes_onto_the_grid():
     assert "3 frames of 40 × 20; got 3 frames of 80 × 40" in grid_problem(
         finer, reference
     )
-    resampled = resample_mask(finer, reference)
+    resampled = drain(resample_frames(finer, reference))
     assert grid_problem(resampled, reference) is None
     # Sample centres of both grids meet at even pixels: one column may differ.
     assert (resampled.array != reference.array).mean() < 0.05
@@ -36,7 +36,7 @@ def test_a_shifted_mask_moves_back():
     moved = Volume(np.roll(reference.array, -2, axis=2), affine)
     assert "another position" in grid_problem(moved, reference)
     np.testing.assert_array_equal(
-        resample_mask(moved, reference).array, reference.array
+        drain(resample_frames(moved, reference)).array, reference.array
     )
 
 
@@ -44,7 +44,7 @@ def test_without_geometry_both_cover_one_rectangle():
     reference = Volume(block((1, 20, 20), (1, 1, 1)).array, has_geometry=False)
     larger = Volume(block((1, 40, 40), (1, 1, 1)).array, has_geometry=False)
     np.testing.assert_array_equal(
-        resample_mask(larger, reference).array, reference.array
+        drain(resample_frames(larger, reference)).array, reference.array
     )
 
 
@@ -53,7 +53,7 @@ def test_masks_of_different_places_are_refused():
     affine = reference.affine.copy()
     affine[0, 3] = 500
     with pytest.raises(InputError, match="no common voxel"):
-        resample_mask(Volume(reference.array, affine), reference)
+        drain(resample_frames(Volume(reference.array, affine), reference))
 
 
 def test_equal_grids_have_no_problem():

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from PIL import Image
 
 from napari_microus.core.errors import InputError
 from napari_microus.core.phantom.texture import TextureBank
@@ -73,20 +72,9 @@ def test_shading_of_the_real_frame_is_taken_over(rng):
     assert shading(lent) > 5 * shading(noise)
 
 
-def test_bank_reads_a_folder_and_skips_by_name(tmp_path, dark):
-    for name in ("a1.png", "a2.png", "b1.png"):
-        Image.fromarray(dark).save(tmp_path / name)
-    (tmp_path / "notes.txt").write_text("no image")
-
-    bank = TextureBank.from_folder(tmp_path, 32, skip=["b"])
-
-    assert len(bank) == 2
-    assert bank.shape == (32, 32)
-
-
-def test_refusals_are_named(tmp_path, rng, dark):
+def test_refusals_are_named(rng, dark):
     with pytest.raises(InputError, match="at least one frame; got none"):
-        TextureBank.from_folder(tmp_path, 32)
+        TextureBank([])
     with pytest.raises(InputError, match="one shape"):
         TextureBank([dark, dark[:10]])
     bank = TextureBank([dark])

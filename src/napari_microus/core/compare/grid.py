@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from napari_microus.core.errors import InputError
-from napari_microus.core.events import Event, Progress, drain
+from napari_microus.core.events import Event, Progress
 from napari_microus.core.mask import as_mask
 
 if TYPE_CHECKING:
@@ -40,22 +40,12 @@ def grid_problem(mask: Volume, reference: Volume, *, name: str = "mask") -> str 
     return None
 
 
-def resample_mask(mask: Volume, reference: Volume) -> Volume:
+def resample_frames(mask: Volume, reference: Volume) -> Generator[Event, None, Volume]:
     """Return ``mask`` on the grid of ``reference``, nearest neighbour.
 
     Where either has no geometry both are taken to cover the same rectangle.
-    Pixels outside the mask become background; 255 stays undecided.
-
-    Raises
-    ------
-    InputError
-        If nothing of the mask lies on the reference's grid.
-    """
-    return drain(resample_frames(mask, reference))
-
-
-def resample_frames(mask: Volume, reference: Volume) -> Generator[Event, None, Volume]:
-    """Do what `resample_mask` does, frame by frame; yields after each.
+    Pixels outside the mask become background; 255 stays undecided. Yields after each
+    frame.
 
     Raises
     ------

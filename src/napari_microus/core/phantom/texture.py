@@ -7,7 +7,6 @@ The phase, and so the anatomy and the masks, stays the phantom's.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,43 +64,6 @@ class TextureBank:
 
     def __len__(self) -> int:
         return len(self._quantiles)
-
-    @classmethod
-    def from_folder(
-        cls, folder: str | Path, size: int, *, skip: Iterable[str] = ()
-    ) -> TextureBank:
-        """Read the images of a folder, squeezed to ``size`` × ``size``.
-
-        Parameters
-        ----------
-        folder : path
-            Holds PNG, JPEG or TIFF frames.
-        size : int
-            Edge of the square.
-        skip : iterable of str
-            Files whose name begins with one of these are left out, such as the
-            patients a model will be measured on.
-
-        Raises
-        ------
-        InputError
-            If the folder holds no such image.
-        """
-        from PIL import Image
-
-        left_out = tuple(skip)
-        paths = [
-            path
-            for path in sorted(Path(folder).glob("*"))
-            if path.suffix.lower() in _SUFFIXES
-            and not (left_out and path.name.startswith(left_out))
-        ]
-        frames = []
-        for path in paths:
-            with Image.open(path) as image:
-                grey = image.convert("L").resize((size, size), Image.Resampling.BOX)
-                frames.append(np.asarray(grey))
-        return cls(frames)
 
     def transfer_texture(
         self,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.errors import ConfigError, InputError, OutputError
-from napari_microus.core.events import Event, Notice, Progress
+from napari_microus.core.events import Event, Notice, Progress, relay
 from napari_microus.core.io import (
     READABLE,
     WRITABLE,
@@ -159,13 +159,11 @@ def _labelled(
     work: Generator[Event, None, Prediction], label: str
 ) -> Generator[Event, None, Prediction]:
     """Name the scan in the progress of its prediction."""
-    while True:
-        try:
-            event = next(work)
-        except StopIteration as stop:
-            prediction: Prediction = stop.value
-            return prediction
-        yield replace(event, message=label) if isinstance(event, Progress) else event
+
+    def named(event: Event) -> Event:
+        return replace(event, message=label) if isinstance(event, Progress) else event
+
+    return (yield from relay(work, named))
 
 
 def parse_frames(text: str) -> list[int]:

@@ -20,6 +20,7 @@ from napari_microus.core.events import (
     Notice,
     RunStarted,
     StateChanged,
+    relay,
 )
 from napari_microus.core.models import create_model
 from napari_microus.core.runs.folder import RunFolder, read_status
@@ -132,12 +133,9 @@ def _reported(
     try:
         if config.tensorboard:
             log = TensorBoardLog(run.path / "tensorboard")
-        while True:
-            try:
-                event = next(work)
-            except StopIteration as stop:
-                result: TrainResult = stop.value
-                break
+
+        def record(event: Event) -> None:
+            nonlocal ceiling
             run.record(event)
             if isinstance(event, RunStarted):
                 ceiling = event.human_dice
@@ -145,7 +143,8 @@ def _reported(
                 log.write(event)
             if isinstance(event, Finished):  # told last: readers stop at this state
                 run.set_status(state=event.result["state"])
-            yield event
+
+        result = yield from relay(work, record)
     except GeneratorExit:
         work.close()
         if run.is_alive:

@@ -157,12 +157,6 @@ def volume_from_layer_data(data: Any, attributes: Mapping[str, Any]) -> Volume:
     return volume
 
 
-def lies_as_read(attributes: Mapping[str, Any], volume: Volume) -> bool:
-    """Return whether a layer's transform is still the one `layer_arguments` gave."""
-    to_world, _ = _index_to_world(3, attributes)
-    return _is_same(to_world, np.diag([*volume.spacing_mm, 1.0]))
-
-
 def _origin(volume: Volume) -> dict[str, Any]:
     origin: dict[str, Any] = {
         "affine": volume.affine.tolist(),

@@ -111,19 +111,16 @@ def _report(
 ) -> Generator[Event, None, list[str]]:
     from napari_microus.core.compare.trainee import compare_trainee
     from napari_microus.core.compare.trainee_page import write_trainee_page
-    from napari_microus.core.events import Notice
+    from napari_microus.core.events import Notice, relay
 
     work = compare_trainee(reference, trainee, scans)
-    notices = []
-    while True:
-        try:
-            event = next(work)
-        except StopIteration as stop:
-            cases = stop.value
-            break
+    notices: list[str] = []
+
+    def keep_notice(event: Event) -> None:
         if isinstance(event, Notice):
             notices.append(event.message)
-        yield event
+
+    cases = yield from relay(work, keep_notice)
     # The file dialog has asked before it named an existing file.
     write_trainee_page(cases, page, trainee=trainee.name, overwrite=True)
     return notices
