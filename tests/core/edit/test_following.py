@@ -110,3 +110,10 @@ def test_holes_and_smaller_pieces_go():
     assert tools.fill(mask)[60, 60]
     assert not tools.largest(mask)[5:8, 5:8].any()
     assert not tools.largest(np.zeros((4, 4), bool)).any()
+
+
+def test_smoothing_keeps_a_gland_that_the_border_cuts():
+    cut = disc(40, (60, 5))
+    found = tools.smooth(cut)
+    assert dice(found, cut) > 0.97
+    assert found[60, 0]

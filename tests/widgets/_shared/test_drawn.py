@@ -55,13 +55,13 @@ def test_a_run_that_was_undone_is_not_told(tmp_path):
 
 
 def test_nothing_is_claimed_of_a_layer_that_nobody_followed(tmp_path):
-    assert edited_frames(layer().data, layer().metadata) is None
+    assert edited_frames(checksums(layer().data), layer().metadata) is None
     assert "review" not in saved(layer(), tmp_path)
 
 
 def test_a_file_that_was_opened_keeps_its_edits():
     capsule = layer(review={"edited": [0]})
     begin_notes(capsule)
-    assert edited_frames(capsule.data, capsule.metadata) == [0]
+    assert edited_frames(checksums(capsule.data), capsule.metadata) == [0]
     paint(capsule, 2)
-    assert edited_frames(capsule.data, capsule.metadata) == [0, 2]
+    assert edited_frames(checksums(capsule.data), capsule.metadata) == [0, 2]

@@ -29,10 +29,28 @@ def smooth(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return mask.copy()
     reach = _NARROW * float(np.sqrt(4 * mask.sum() / np.pi))
     room = int(np.ceil(2 * reach))
-    padded = np.pad(largest(mask), room, mode="edge")
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    # Beyond the box is background, beyond the picture's border its last pixels.
+    at_border = (
+        (rows[0] == 0, rows[-1] == mask.shape[0] - 1),
+        (columns[0] == 0, columns[-1] == mask.shape[1] - 1),
+    )
+    near = np.pad(largest(mask[box]), room)
+    for axis, sides in enumerate(at_border):
+        for is_there, edge, beyond in zip(
+            sides,
+            (room, -room - 1),
+            (slice(None, room), slice(-room, None)),
+            strict=True,
+        ):
+            if is_there:
+                line = near.take([edge], axis)
+                near[(slice(None),) * axis + (beyond,)] = line
     for sign in (1, -1, -1, 1):  # close, then open
-        padded = signed_distance(padded) > -sign * reach
-    inner = padded[room:-room, room:-room] if room else padded
+        near = signed_distance(near) > -sign * reach
+    inner = np.zeros_like(mask)
+    inner[box] = near[room:-room, room:-room]
     if not inner.any():
         inner = mask
     outline = resample(outline_of(inner), _POINTS)

@@ -90,7 +90,7 @@ class EfficientNetLite0(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = ConvNorm(1, _STEM, kernel=3, stride=2)
+        self.root = ConvNorm(1, _STEM, kernel=3, stride=2)
         stages: list[nn.Module] = []
         inputs = _STEM
         for kernel, stride, expansion, outputs, units in _STAGES:
@@ -109,7 +109,7 @@ class EfficientNetLite0(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return features at 1/16, and the skips at 1/8, 1/4 and 1/2."""
-        x = self.stem(2 * x - 1)  # as it was trained: -1 to 1
+        x = self.root(2 * x - 1)  # as it was trained: -1 to 1
         skips = []
         for index, stage in enumerate(self.stages):
             x = stage(x)
@@ -153,9 +153,9 @@ def load_efficientnet_lite0(
         source = _published_name(name)
         if source in theirs:
             found[name] = theirs[source].to(torch.float32)
-    stem = found.get("stem.0.weight")
-    if stem is not None and stem.ndim == 4:
-        found["stem.0.weight"] = stem.sum(1, keepdim=True)
+    root = found.get("root.0.weight")
+    if root is not None and root.ndim == 4:
+        found["root.0.weight"] = root.sum(1, keepdim=True)
     load_weights(encoder, found)
 
 
@@ -165,7 +165,7 @@ def _published_name(name: str) -> str:
     Here that one is stages.1.0.expand.1.bias.
     """
     parts = name.split(".")
-    if parts[0] == "stem":
+    if parts[0] == "root":
         return ".".join(["_conv_stem" if parts[1] == "0" else "_bn0", *parts[2:]])
     stage, unit, layer, index = int(parts[1]), int(parts[2]), parts[3], parts[4]
     number = sum(entry[4] for entry in _STAGES[:stage]) + unit

@@ -111,7 +111,7 @@ def _ends(model: TransUNet) -> list[str]:
     """Return the names of the parts that see the largest images."""
     encoder = "transformer.embeddings.hybrid_model"
     if isinstance(model.transformer.embeddings.hybrid_model, EfficientNetLite0):
-        first = [f"{encoder}.stem"]
+        first = [f"{encoder}.root"]
     else:
         first = [f"{encoder}.{part}" for part in ("root", "body.block1", "body.block2")]
     last = f"decoder.blocks.{len(model.decoder.blocks) - 1}"

@@ -34,10 +34,11 @@ def checksums(mask: NDArray[Any]) -> dict[int, int]:
     return {k: checksum(frame) for k, frame in enumerate(frames)}
 
 
-def begin_notes(layer: Layer) -> None:
+def begin_notes(layer: Layer, sums: Mapping[int, int] | None = None) -> None:
     """Take a layer of which nothing is known, such as a file's, as it is.
 
-    Frames that its provenance tells to be edited stay so.
+    Frames that its provenance tells to be edited stay so. ``sums`` are its
+    `checksums`, where they are known.
     """
     own = layer.metadata.setdefault(METADATA_KEY, {})
     if _KEY in own:
@@ -46,7 +47,7 @@ def begin_notes(layer: Layer) -> None:
     edited = set(review.get("edited", ()))
     own[_KEY] = {
         k: [value]
-        for k, value in checksums(np.asarray(layer.data)).items()
+        for k, value in (sums or checksums(np.asarray(layer.data))).items()
         if k not in edited
     }
 
@@ -58,12 +59,17 @@ def note_drawn(layer: Layer, drawn: Mapping[int, int]) -> None:
         known.setdefault(frame, []).append(value)
 
 
-def edited_frames(mask: NDArray[Any], metadata: Mapping[str, Any]) -> list[int] | None:
-    """Return the frames that no program drew as they are; None where nobody knows."""
+def edited_frames(
+    sums: Mapping[int, int], metadata: Mapping[str, Any]
+) -> list[int] | None:
+    """Return the frames that no program drew as they are; None where nobody knows.
+
+    ``sums`` are the `checksums` of the mask.
+    """
     known = metadata.get(METADATA_KEY, {}).get(_KEY)
     if not isinstance(known, dict):
         return None
-    return [k for k, value in checksums(mask).items() if value not in known.get(k, ())]
+    return [k for k, value in sums.items() if value not in known.get(k, ())]
 
 
 def provenance_now(
@@ -76,7 +82,8 @@ def provenance_now(
     """
     own = metadata.get(METADATA_KEY, {})
     made = own.get("provenance")
-    edited = edited_frames(mask, metadata)
+    now = checksums(mask)
+    edited = edited_frames(now, metadata)
     if not isinstance(made, dict) or edited is None:
         return made
     review = dict(made.get("review", {}))
@@ -84,7 +91,6 @@ def provenance_now(
     approved: Iterable[int] = review.get("approved", [])
     true = {**made, "review": {**review, "approved": sorted(approved)}}
     if "mended" in made:
-        now = checksums(mask)
         true["mended"] = [
             {key: value for key, value in run.items() if key != _KEY}
             for run in made["mended"]

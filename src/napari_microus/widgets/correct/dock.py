@@ -98,6 +98,7 @@ class CorrectWidget(QWidget):
         self.handles: OutlineHandles | None = None
         self._clicks: dict[int, list[Click]] = {}
         self._known: dict[int, int] = {}
+        self._is_empty: dict[int, bool] = {}
         self._drawn_by_us: set[tuple[int, int]] = set()
         self._watcher: EditWatcher | None = None
         self._worker: Worker | None = None
@@ -328,9 +329,9 @@ class CorrectWidget(QWidget):
             self._refresh()
             return
         self.layer_box.setCurrentIndex(self.layer_box.findText(layer.name))
-        self._known = {k: self._digest(k) for k in range(self.capsule.count)}
-        begin_notes(layer)
-        edited = edited_frames(self.capsule.masks(), layer.metadata)
+        self._know_all()
+        begin_notes(layer, self._known)
+        edited = edited_frames(self._known, layer.metadata)
         self.capsule.review.edited |= set(edited or ())
         protected = self.capsule.review.protected
         self._drawn_by_us = {
@@ -353,14 +354,28 @@ class CorrectWidget(QWidget):
         self.autosaving.end()
         self.restore_button.setVisible(False)
         self.capsule, self._taught = None, None
+        self._known, self._is_empty = {}, {}
         self.keep_button.setVisible(False)
         self._clicks.clear()
         self.say(words)
         self._refresh()
 
-    def _digest(self, frame: int) -> int:
+    def _know_all(self) -> None:
+        """Take every frame as it is now."""
         assert self.capsule is not None
-        return checksum(self.capsule.masks()[frame])
+        for frame in range(self.capsule.count):
+            self._know(frame)
+
+    def _know(self, frame: int) -> bool:
+        """Take a frame as it is now, and tell whether it has changed."""
+        assert self.capsule is not None
+        mask = self.capsule.masks()[frame]
+        digest = checksum(mask)
+        if digest == self._known.get(frame):
+            return False
+        self._known[frame] = digest
+        self._is_empty[frame] = not mask.any()
+        return True
 
     def _on_edit(self, box: tuple[slice, ...]) -> None:
         """Note which frames a person changed; a redraw alone changes none."""
@@ -369,13 +384,14 @@ class CorrectWidget(QWidget):
         frames = range(1) if len(box) == 2 else range(box[0].start, box[0].stop)
         changed = False
         for frame in frames:
-            digest = self._digest(frame)
-            if digest == self._known.get(frame):
+            if not self._know(frame):
                 continue
             changed = True
-            self._known[frame] = digest
             self._clicks.pop(frame, None)
-            if (frame, digest) in self._drawn_by_us:  # an undo went back to the model's
+            if (
+                frame,
+                self._known[frame],
+            ) in self._drawn_by_us:  # an undo went back to the model's
                 self.capsule.review.edited.discard(frame)
             else:
                 self.capsule.review.edit(frame)
@@ -411,7 +427,7 @@ class CorrectWidget(QWidget):
         assert self.capsule is not None
         changed = self.capsule.draw(frames)
         for frame in changed:
-            self._known[frame] = self._digest(frame)
+            self._know(frame)
             if by_person:
                 self.capsule.review.edit(frame)
             else:
@@ -567,9 +583,7 @@ class CorrectWidget(QWidget):
 
     def _note_edit(self, frame: int) -> None:
         assert self.capsule is not None
-        digest = self._digest(frame)
-        if digest != self._known.get(frame):
-            self._known[frame] = digest
+        if self._know(frame):
             self._clicks.pop(frame, None)
             self.capsule.review.edit(frame)
             self._after_change()
@@ -753,7 +767,7 @@ class CorrectWidget(QWidget):
             found.provenance
             | {"confidence": self.capsule.provenance.get("confidence", {})},
         )
-        self._known = {k: self._digest(k) for k in range(self.capsule.count)}
+        self._know_all()
         self.restore_button.setVisible(False)
         self._after_change()
         self.say("Brought back what was not saved; Ctrl+Z undoes it.")
@@ -785,9 +799,9 @@ class CorrectWidget(QWidget):
             self.strip.show_states([], 0)
             self.progress_label.setText("Segment a scan, or open a capsule, first.")
             return
-        review, masks = self.capsule.review, self.capsule.masks()
+        review = self.capsule.review
         states = [
-            review.state(k, not self._known.get(k) or not masks[k].any())
+            review.state(k, self._is_empty.get(k, True))
             for k in range(self.capsule.count)
         ]
         frame = self.frame
