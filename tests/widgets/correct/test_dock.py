@@ -60,7 +60,7 @@ def viewer():
 def widget(qtbot, viewer):
     widget = CorrectWidget(viewer)
     qtbot.addWidget(widget)
-    qtbot.waitUntil(lambda: widget.autosaving._key is not None)
+    qtbot.waitUntil(lambda: widget.autosaving._unsaved.key is not None)
     yield widget
     qtbot.waitUntil(lambda: not widget.is_running)
     qtbot.waitUntil(lambda: widget.autosaving._worker is None)
@@ -341,3 +341,15 @@ def test_a_taught_model_is_offered_to_be_kept(qtbot, widget, monkeypatch):
     assert kept == [(taught, "mine")]
     assert "'mine' is in your library" in widget.message.text()
     assert widget.keep_button.isHidden()
+
+
+def test_closing_the_window_keeps_the_last_corrections(qtbot, viewer, state):
+    widget = CorrectWidget(viewer)
+    qtbot.waitUntil(lambda: widget.autosaving._unsaved.key is not None)
+    widget.go_to(2)
+    widget.change(lambda mask: disc(radius=9))
+    assert list(state.glob("*.npz")) == []
+    widget.deleteLater()
+    qtbot.waitUntil(lambda: len(list(state.glob("*.npz"))) == 1)
+    key = fingerprint(volume_from_layer(viewer.layers["scan"]))
+    assert (find_autosave(key, state).mask[2] == disc(radius=9)).all()

@@ -15,6 +15,7 @@ from napari_microus.core.edit.autosave import (
     fingerprint,
     remove_autosave,
 )
+from napari_microus.core.errors import OutputError
 from napari_microus.widgets._shared.layers import volume_from_layer
 from napari_microus.widgets._shared.worker import start_worker
 
@@ -34,15 +35,41 @@ _log = logging.getLogger(__name__)
 CHANGES, SECONDS = 20, 30
 
 
+class _Unsaved:
+    """What is not yet kept of a capsule; no QObject, so that it outlives the window."""
+
+    def __init__(self) -> None:
+        self.capsule: Capsule | None = None
+        self.key: str | None = None
+        self.changes = 0
+
+    def take(self) -> tuple[str, NDArray[np.uint8], dict[str, Any]] | None:
+        """Return what must be written, and count it as written; None if nothing."""
+        if self.capsule is None or self.key is None or not self.changes:
+            return None
+        self.changes = 0
+        mask = np.array(self.capsule.masks(), dtype=np.uint8)
+        return self.key, mask, dict(self.capsule.provenance)
+
+    def flush(self, *args: object) -> None:
+        """Write it here and now: the window is going away."""
+        parts = self.take()
+        if parts is None:
+            return
+        try:
+            autosave(*parts)
+        except (OSError, OutputError):
+            _log.exception("Corrections could not be kept")
+
+
 class Autosaving(QObject):
     """Writes the capsule of a dock when it was changed; see `core.edit.autosave`."""
 
     def __init__(self, dock: CorrectWidget) -> None:
         super().__init__(dock)
         self._dock = dock
-        self._capsule: Capsule | None = None
-        self._key: str | None = None
-        self._changes = 0
+        self._unsaved = _Unsaved()
+        dock.destroyed.connect(self._unsaved.flush)
         self._worker: Worker | None = None
         #: What was found of this scan when it was chosen.
         self.found: Autosaved | None = None
@@ -53,42 +80,40 @@ class Autosaving(QObject):
     def begin(self, capsule: Capsule) -> None:
         """Look for what was kept of this capsule's scan, and keep it from now on."""
         self.end()
-        self._capsule = capsule
+        self._unsaved.capsule = capsule
         self._start(_look, volume_from_layer(capsule.scan), returned=self._on_found)
 
     def end(self) -> None:
         """Write what is not yet kept, and stop."""
         self.write()
+        self._unsaved.flush()  # what a writer at work could not take
         self._timer.stop()
-        self._capsule, self._key, self.found = None, None, None
-        self._changes = 0
+        self._unsaved.capsule, self._unsaved.key, self.found = None, None, None
+        self._unsaved.changes = 0
 
     def changed(self) -> None:
         """Note a change."""
-        self._changes += 1
-        if self._changes >= CHANGES:
+        self._unsaved.changes += 1
+        if self._unsaved.changes >= CHANGES:
             self.write()
         elif not self._timer.isActive():
             self._timer.start()
 
     def write(self) -> None:
         """Keep the capsule as it is now."""
-        if self._capsule is None or self._key is None or not self._changes:
-            return
         if self._worker is not None:
             return
-        self._changes = 0
-        self._timer.stop()
-        mask = np.array(self._capsule.masks(), dtype=np.uint8)
-        made = dict(self._capsule.provenance)
-        self._start(_write, self._key, mask, made)
+        parts = self._unsaved.take()
+        if parts is not None:
+            self._timer.stop()
+            self._start(_write, *parts)
 
     def saved(self) -> None:
         """Forget what was kept: the user has saved the capsule."""
-        self._changes = 0
+        self._unsaved.changes = 0
         self._timer.stop()
-        if self._key is not None:
-            remove_autosave(self._key)
+        if self._unsaved.key is not None:
+            remove_autosave(self._unsaved.key)
         self.found = None
 
     def _start(self, work: Any, *args: Any, **slots: Any) -> None:
@@ -98,10 +123,10 @@ class Autosaving(QObject):
         self._dock.destroyed.connect(self._worker.forget)
 
     def _on_found(self, result: tuple[str, Autosaved | None]) -> None:
-        capsule = self._capsule
+        capsule = self._unsaved.capsule
         if capsule is None:
             return
-        self._key, found = result
+        self._unsaved.key, found = result
         if found is None or found.mask.shape != capsule.masks().shape:
             return
         frames = int((found.mask != capsule.masks()).any((1, 2)).sum())
