@@ -156,6 +156,8 @@ class Segmenter:
                 yield event
         finally:
             work.close()
+        # Here, where it holds nobody up: the first Labels layer imports pandas.
+        self._prepare_drawing()
         maps = {name: getattr(prediction, name).array for name in request.maps}
         drawn = prediction.mask.array
         from napari_microus.widgets._shared.drawn import checksums
