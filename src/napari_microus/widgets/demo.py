@@ -30,7 +30,8 @@ STEPS = """
 Yellow is the model's capsule, blue an outline. The hidden layers are a longer scan, a
 phantom, with two annotators and, in pink, where they differ: click their eyes.</li>
 <li><b>Correct.</b> The layer <i>capsule</i> is selected: press 2 and paint, 1 and
-erase, Ctrl+Z to undo. The area on the right follows.</li>
+erase, Ctrl+Z to undo; or <i>Plugins › MicroUS › Correct capsule</i>: click where the
+outline is wrong. The area on the right follows.</li>
 <li><b>Save.</b> <i>Save…</i> below, as <i>.nii.gz</i>: it lies exactly over the
 scan.</li>
 </ol>
