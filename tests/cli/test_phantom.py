@@ -57,5 +57,7 @@ def test_a_mistake_is_one_sentence_and_status_2(run, tmp_path, capsys, words, se
 def test_existing_output_is_refused(run, tmp_path, capsys):
     assert run("phantom", "-o", tmp_path, *SMALL) == 0
     assert run("phantom", "-o", tmp_path, *SMALL) == 2
-    assert "must not exist yet" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "must not exist yet" in err
+    assert "or add --overwrite." in err
     assert run("phantom", "-o", tmp_path, "--overwrite", *SMALL) == 0

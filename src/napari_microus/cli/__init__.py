@@ -28,7 +28,9 @@ def main() -> None:
     try:
         app()
     except MicroUSError as error:
-        print(f"napari-microus: {error}", file=sys.stderr)
+        # The core's sentence is for every door; here the way to do it has a name.
+        sentence = str(error).replace("or overwrite it.", "or add --overwrite.")
+        print(f"napari-microus: {sentence}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("napari-microus: stopped; nothing partial was kept.", file=sys.stderr)

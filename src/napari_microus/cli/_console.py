@@ -24,6 +24,8 @@ from napari_microus.core.events import (
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from rich.console import Console
+
 Result = TypeVar("Result")
 
 # A window that started this process stops it by making the file named here.
@@ -42,6 +44,14 @@ ProgressOption = Annotated[
     ProgressStyle,
     typer.Option("--progress", help="A bar, one JSON object per line, or nothing."),
 ]
+
+
+def table_console() -> Console:
+    """Return the console for a table; a pipe or a file has no width to fit."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=120)
 
 
 def drain(work: Generator[Event, Any, Result], style: ProgressStyle) -> Result:

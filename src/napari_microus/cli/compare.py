@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_microus.cli import app
-from napari_microus.cli._console import ProgressOption, ProgressStyle, drain
+from napari_microus.cli._console import (
+    ProgressOption,
+    ProgressStyle,
+    drain,
+    table_console,
+)
 from napari_microus.core.consensus_rules import Consensus, why_not
 
 if TYPE_CHECKING:
@@ -223,7 +228,6 @@ def _row_name(case: CaseComparison, file: str) -> str:
 
 
 def _show(result: FolderComparison) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     unit = "mm" if all(case.has_geometry for case in result.cases) else "px"
@@ -262,7 +266,7 @@ def _show(result: FolderComparison) -> None:
             frames = f"{total.frames_both_drew}/{total.frames}"
             prefix = [case.case] if several else []
             table.add_row(*prefix, other.file, frames, *cells)
-    console = Console()
+    console = table_console()
     console.print(table)
     for case in result.cases:
         if case.fleiss_kappa is not None:

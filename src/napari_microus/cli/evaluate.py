@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_microus.cli import app
-from napari_microus.cli._console import ProgressOption, ProgressStyle, drain
+from napari_microus.cli._console import (
+    ProgressOption,
+    ProgressStyle,
+    drain,
+    table_console,
+)
 
 if TYPE_CHECKING:
     from napari_microus.core.metrics import Scores
@@ -64,7 +69,6 @@ def evaluate(
 
 
 def _show(evaluation: Evaluation) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     unit = "mm" if evaluation.has_geometry else "px"
@@ -90,9 +94,7 @@ def _show(evaluation: Evaluation) -> None:
         table.add_section()
         over = f"{evaluation.cases_in_mean['dice']}/{len(evaluation.cases)} cases"
         table.add_row("mean", over, *cells(evaluation.mean, evaluation.volume_mean))
-    console = Console()
-    if not console.is_terminal:  # a pipe or a file has no width to fit
-        console = Console(width=120)
+    console = table_console()
     console.print(table)
     for sentence in evaluation.foot:
         console.print(sentence)
