@@ -197,7 +197,7 @@ def test_carrying_stops_before_a_frame_that_was_drawn(qtbot, widget, monkeypatch
     assert asked == [(1, 3), (1, 0)]
 
 
-def test_handles_draw_while_they_move_and_make_one_step(widget, viewer):
+def test_handles_draw_while_they_move_and_make_one_step(qtbot, widget, viewer):
     layer = capsule(viewer)
     widget.go_to(1)
     widget.handle_button.click()
@@ -206,7 +206,7 @@ def test_handles_draw_while_they_move_and_make_one_step(widget, viewer):
     assert (corners[:, 0] == 1).all()
     corners[corners[:, 2].argmax(), 2] += 8
     shapes.data = [corners]
-    assert np.flatnonzero(layer.data[1, 40]).max() > 74
+    qtbot.waitUntil(lambda: np.flatnonzero(layer.data[1, 40]).max() > 74)
     widget.handle_button.click()
     assert shapes not in viewer.layers
     assert widget.capsule.review.edited == {1}
@@ -353,3 +353,15 @@ def test_closing_the_window_keeps_the_last_corrections(qtbot, viewer, state):
     qtbot.waitUntil(lambda: len(list(state.glob("*.npz"))) == 1)
     key = fingerprint(volume_from_layer(viewer.layers["scan"]))
     assert (find_autosave(key, state).mask[2] == disc(radius=9)).all()
+
+
+def test_the_last_move_of_a_handle_counts(widget, viewer):
+    """Handles that are put away at once have drawn where they were left."""
+    widget.go_to(1)
+    widget.handle_button.click()
+    corners = widget.handles.layer.data[0].copy()
+    corners[corners[:, 2].argmax(), 2] += 8
+    widget.handles.layer.data = [corners]
+    widget.handle_button.click()
+    assert np.flatnonzero(capsule(viewer).data[1, 40]).max() > 74
+    assert widget.capsule.review.edited == {1}

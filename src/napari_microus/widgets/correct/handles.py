@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Shapes
+from qtpy.QtCore import QTimer
 
 from napari_microus.core import colors
 from napari_microus.core.edit.curve import curve_through, handles_of, mask_of
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_microus.widgets.correct.capsule import Capsule
+
+
+_SOON_MS = 15
 
 
 class OutlineHandles:
@@ -69,7 +73,12 @@ class OutlineHandles:
         viewer.layers.selection.active = self.layer
         self.layer.mode = "direct"
         self.layer.selected_data = {0}
-        self.layer.events.set_data.connect(self._follow)
+        # Redrawing the capsule takes napari longer than a mouse move does to come.
+        self._soon = QTimer()
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(_SOON_MS)
+        self._soon.timeout.connect(self._follow)
+        self.layer.events.set_data.connect(self._on_move)
         self._corners = self._now()
 
     @property
@@ -81,6 +90,10 @@ class OutlineHandles:
         if not len(self.layer.data):
             return None
         return np.asarray(self.layer.data[0])[:, -2:].copy()
+
+    def _on_move(self) -> None:
+        if not self._soon.isActive():
+            self._soon.start()
 
     def _follow(self) -> None:
         """Draw the frame from the handles, without a step in the history."""
@@ -103,7 +116,9 @@ class OutlineHandles:
 
     def close(self) -> None:
         """Take the handles away; what they did becomes one step that can be undone."""
-        self.layer.events.set_data.disconnect(self._follow)
+        self.layer.events.set_data.disconnect(self._on_move)
+        self._soon.stop()
+        self._follow()
         drawn = self._capsule.masks()[self.frame] == 1
         self._capsule.masks()[self.frame][:] = self._before
         self._capsule.draw({self.frame: drawn} if drawn.any() else {})
