@@ -82,10 +82,10 @@ def provenance_now(
     """
     own = metadata.get(METADATA_KEY, {})
     made = own.get("provenance")
+    if not isinstance(made, dict) or _KEY not in own:
+        return made
     now = checksums(mask)
     edited = edited_frames(now, metadata)
-    if not isinstance(made, dict) or edited is None:
-        return made
     review = dict(made.get("review", {}))
     review["edited"] = edited
     approved: Iterable[int] = review.get("approved", [])
