@@ -14,4 +14,5 @@ import napari_microus.cli.phantom
 import napari_microus.cli.reproduce
 import napari_microus.cli.segment
 import napari_microus.cli.study
+import napari_microus.cli.teach
 import napari_microus.cli.train

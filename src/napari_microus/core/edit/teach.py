@@ -26,6 +26,7 @@ from napari_microus.core.events import Event, Progress
 from napari_microus.core.library import library_folder, save_model
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.core.models.transunet import TransUNet
+from napari_microus.core.predict import predict
 from napari_microus.core.preprocess import intensity_window, mask_to_network, to_network
 from napari_microus.core.train.augment import augment
 from napari_microus.core.train.criterion import create_criterion
@@ -253,6 +254,42 @@ def _learning(network: TransUNet) -> list[nn.Parameter]:
         if learns:
             parameters.append(parameter)
     return parameters
+
+
+def teach_and_draw(
+    model: LoadedModel,
+    volume: Volume,
+    masks: NDArray[np.uint8],
+    corrected: Collection[int],
+    *,
+    anchors: Collection[int] = (),
+    device: str = "auto",
+) -> Generator[Event, None, tuple[NDArray[np.uint8], Taught]]:
+    """Adapt a model to a scan, and draw the frames that nobody corrected with it.
+
+    Parameters and errors are those of `teach`.
+
+    Yields
+    ------
+    Event
+        Of `teach` and of `core.predict.predict`.
+
+    Returns
+    -------
+    masks : ndarray of uint8, shape (Z, Y, X)
+        The corrected frames as they were, the others as the adapted model draws them.
+    taught : Taught
+        The adapted model.
+    """
+    taught = yield from teach(
+        model, volume, masks, corrected, anchors=anchors, device=device
+    )
+    rest = [frame for frame in range(len(masks)) if frame not in taught.frames]
+    result = masks.copy()
+    if rest:
+        drawn = yield from predict(taught.model, volume, device=device, frames=rest)
+        result[rest] = drawn.mask.array[rest]
+    return result, taught
 
 
 def keep(taught: Taught, name: str) -> Path:

@@ -63,19 +63,17 @@ def learn_and_draw(
 
     yield Progress(0, 0, "steps", "Loading the model")
     import_torch()
-    from napari_microus.core.edit.teach import teach
+    from napari_microus.core.edit.teach import teach_and_draw
     from napari_microus.core.library import load_model
-    from napari_microus.core.predict import predict
 
     model = load_model(model_name, device=device)
-    taught = yield from teach(
+    drawn, taught = yield from teach_and_draw(
         model, scan, masks, corrected, anchors=sure, device=device
     )
     rest = [k for k in range(len(masks)) if k not in corrected]
-    drawn = yield from predict(taught.model, scan, device=device, frames=rest)
     said = (
         f"Learnt from {len(taught.frames)} corrected frames in {taught.steps} steps "
         f"and drew {len(rest)} others again; Ctrl+Z undoes it."
     )
-    found = {k: drawn.mask.array[k] == 1 for k in rest}
+    found = {k: drawn[k] == 1 for k in rest}
     return Frames(found, said, "learnt from corrections", taught)
