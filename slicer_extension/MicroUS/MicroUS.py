@@ -72,7 +72,7 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.packages = PackagesPanel(self.ui)
         self.editor = EditorPanel(self.ui)
         self.segment = SegmentPanel(self.ui, self.packages.ensure)
-        self.correct = CorrectPanel(self.ui)
+        self.correct = CorrectPanel(self.ui, self.packages.ensure)
         self.compare = ComparePanel(self.ui, self.packages.ensure)
         self.train = TrainPanel(self.ui, self.packages.ensure, self.compare.case)
         self.train.tell(self.segment.choose_model)
@@ -92,6 +92,7 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def cleanup(self):
         """Run when the application closes or the module is reloaded."""
         self.segment.release()
+        self.correct.release()
         self.compare.release()
         self.train.release()
         self.editor.release()
@@ -120,6 +121,7 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 "closed, and the run was stopped."
             )
         )
+        self.correct.release()
         self.compare.close()
         self.train.forget_curves()
 

@@ -14,9 +14,11 @@ import slicer
 from slicer.i18n import tr as _
 
 from MicroUSLib.event_pump import Cancelled, EventPump, drain
+from MicroUSLib.process import Outcome, Runner
 from MicroUSLib.scene.grids import require_same_scan
 from MicroUSLib.scene.nodes import (
     grid_from_node,
+    is_in_scene,
     jump_to_voxel,
     shown_frame,
     volume_from_node,
@@ -25,9 +27,13 @@ from MicroUSLib.scene.segments import change_frames, own_capsule, segment_array
 from MicroUSLib.scene.undo import save_state_for_undo
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import SimpleNamespace
 
     from MicroUSLib.parameters import MicroUSParameterNode
+    from napari_microus.core.events import Event
+
+    RunnerMaker = Callable[[Callable[[Event], None], Callable[[Outcome], None]], Runner]
 
 #: Attribute of a segmentation node: the frames that a person approved, as JSON.
 APPROVED = "MicroUS.approvedFrames"
@@ -40,10 +46,23 @@ class CorrectPanel:
     ----------
     ui : namespace
         The widgets of ``MicroUS.ui`` by name.
+    ensure_packages : callable
+        Installs what is missing, or raises.
+    make_runner : callable
+        Makes the runner of the child that learns.
     """
 
-    def __init__(self, ui: SimpleNamespace) -> None:
+    def __init__(
+        self,
+        ui: SimpleNamespace,
+        ensure_packages: Callable[[], Any],
+        make_runner: RunnerMaker = Runner,
+    ) -> None:
         self._ui = ui
+        self._ensure_packages = ensure_packages
+        self._make_runner = make_runner
+        self._runner: Runner | None = None
+        self._learning: tuple[Any, Any, str] | None = None
         self._pump = EventPump(self._show_progress)
         self.parameters: MicroUSParameterNode | None = None
         ui.approveFrameButton.clicked.connect(self.approve)
@@ -51,6 +70,8 @@ class CorrectPanel:
         ui.interpolateFramesButton.clicked.connect(self.interpolate)
         ui.carryBackButton.clicked.connect(lambda *_args: self.carry(-1))
         ui.carryOnButton.clicked.connect(lambda *_args: self.carry(1))
+        ui.learnButton.clicked.connect(self.learn)
+        ui.cancelLearnButton.clicked.connect(self.cancel)
         ui.segmentationSelector.currentNodeChanged.connect(self.refresh)
 
     def use(self, parameters: MicroUSParameterNode | None) -> None:
@@ -70,6 +91,10 @@ class CorrectPanel:
             "carryOnButton",
         ):
             getattr(self._ui, name).enabled = is_ready
+        self._ui.learnButton.enabled = is_ready and self._runner is None
+        self._ui.cancelLearnButton.enabled = self._runner is not None
+        if self._runner is not None:
+            return
         if not is_ready:
             self._say(_("Segment a scan, or choose its capsule above, first."))
             return
@@ -141,6 +166,85 @@ class CorrectPanel:
                 return
             self._put(done.masks, volume, segmentation, capsule)
             self._tell(segmentation, done.sentence)
+
+    def learn(self, *args: object) -> None:
+        """Adapt the model to the approved frames in a child, and draw the others."""
+        with slicer.util.tryWithErrorDisplay(_("Nothing was learnt.")):
+            self._ensure_packages()
+            from napari_microus.core.errors import InputError
+            from napari_microus.core.io import write_mask, write_volume
+            from napari_microus.core.library import DEFAULT_MODEL
+
+            volume, segmentation, capsule = self._chosen()
+            frames = sorted(approved_frames(segmentation))
+            if not frames:
+                raise InputError(
+                    "To learn, at least one frame must be approved; got none. Correct "
+                    "a frame and press Approve frame."
+                )
+            scan = volume_from_node(volume)
+            mask = scan.like(np.array(segment_array(segmentation, capsule, volume)))
+            runner = self._make_runner(self._on_event, self._on_outcome)
+            folder = runner.folder
+            write_volume(scan, folder / "scan.nii")
+            write_mask(mask, folder / "corrected.nii")
+            choices = self.parameters
+            line = ["teach", str(folder / "scan.nii"), str(folder / "corrected.nii")]
+            line += ["--frames", ",".join(map(str, frames))]
+            line += ["--output", str(folder / "capsule.nii")]
+            line += ["--model", choices.modelName or DEFAULT_MODEL]
+            line += ["--device", choices.device, "--progress", "json"]
+            runner.start(line)
+            self._runner, self._learning = runner, (volume, segmentation, capsule)
+            self._say(_("Learning from {0} frames …").format(len(frames)))
+            self.refresh()
+
+    def cancel(self, *args: object) -> None:
+        """Ask the child to stop."""
+        if self._runner is not None:
+            self._say(_("Stopping …"))
+            self._runner.cancel()
+
+    def release(self) -> None:
+        """Stop a child without a word: the scene or the module is going away."""
+        if self._runner is not None:
+            self._runner.close()
+            self._runner = self._learning = None
+
+    def _on_event(self, event: Event) -> None:
+        from napari_microus.core.events import Progress
+
+        if isinstance(event, Progress):
+            words = _("{0} of {1} {2}").format(event.done, event.total, event.unit)
+            self._say(words)
+
+    def _on_outcome(self, outcome: Outcome) -> None:
+        from napari_microus.core.io import read_volume
+
+        runner, learning = self._runner, self._learning
+        if runner is None or learning is None:
+            return
+        with slicer.util.tryWithErrorDisplay(_("Nothing was learnt.")):
+            found = None
+            if outcome.state == "done":
+                found = read_volume(runner.folder / "capsule.nii").array == 1
+            self._runner = self._learning = None
+            self.refresh()
+            if found is None:
+                is_cancelled = outcome.state == "cancelled"
+                words = _("Cancelled; the scene is as it was.")
+                self._say(words if is_cancelled else outcome.message)
+                if not is_cancelled:
+                    slicer.util.errorDisplay(outcome.message, detailedText=outcome.log)
+                return
+            volume, segmentation, capsule = learning
+            if not (is_in_scene(volume) and is_in_scene(segmentation)):
+                self._say(_("Scan or capsule left the scene; nothing was changed."))
+                return
+            self._put(dict(enumerate(found)), volume, segmentation, capsule)
+            self._tell(
+                segmentation, _("The others were drawn again; Undo takes it back.")
+            )
 
     def _chosen(
         self,

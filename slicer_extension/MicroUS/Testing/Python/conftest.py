@@ -205,7 +205,8 @@ def widget(library, nothing_missing, tmp_path, monkeypatch):
     widget.setup()
     widget.enter()
     Child.home, Child.made = tmp_path, None
-    widget.segment._make_runner = widget.train._make_runner = Child
+    for part in (widget.segment, widget.correct, widget.train):
+        part._make_runner = Child
     yield widget
     widget.cleanup()
     widget.parent.deleteLater()

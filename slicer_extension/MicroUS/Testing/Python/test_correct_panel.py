@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import slicer
+from MicroUSLib.process import Outcome
 from MicroUSLib.scene import segments
 from MicroUSLib.scene.nodes import jump_to_voxel, shown_frame
 from MicroUSLib.segment.correct_panel import approved_frames, keep_approved
@@ -126,3 +127,65 @@ def test_a_broken_attribute_approves_nothing(case):
     _, _, node, _ = case
     node.SetAttribute("MicroUS.approvedFrames", "{broken")
     assert approved_frames(node) == set()
+
+
+def test_learning_draws_the_frames_that_are_not_approved(case):
+    widget, volume, node, mask = case
+    keep_approved(node, {1, 3})
+    press(widget.ui.learnButton)
+    child = Child.made
+    assert child.line[0] == "teach"
+    assert child.line[child.line.index("--frames") + 1] == "1,3"
+    assert not widget.ui.learnButton.isEnabled()
+    assert widget.ui.cancelLearnButton.isEnabled()
+    child.finish(np.zeros_like(mask))
+    found = capsule(volume, node)
+    np.testing.assert_array_equal(found[[1, 3]], mask[[1, 3]])
+    assert not found[[0, 2, 4]].any()
+    assert widget.ui.learnButton.isEnabled()
+    assert "drawn again" in widget.ui.correctStatusLabel.text()
+
+
+def test_a_real_child_learns(case, tmp_path):
+    """The line that is started works in the command line of the package."""
+    widget, volume, node, mask = case
+    keep_approved(node, {2})
+    press(widget.ui.learnButton)
+    Child.made.run_here()
+    np.testing.assert_array_equal(capsule(volume, node)[2], mask[2])
+    assert "drawn again" in widget.ui.correctStatusLabel.text()
+
+
+def test_learning_without_an_approved_frame_says_what_to_do(case, shown):
+    widget, _, _, _ = case
+    press(widget.ui.learnButton)
+    assert "at least one frame must be approved" in str(shown)
+    assert widget.ui.learnButton.isEnabled()
+
+
+def test_cancelled_learning_changes_nothing(case):
+    widget, volume, node, mask = case
+    keep_approved(node, {1})
+    press(widget.ui.learnButton)
+    press(widget.ui.cancelLearnButton)
+    assert Child.made.is_cancelled
+    Child.made.on_outcome(Outcome("cancelled"))
+    np.testing.assert_array_equal(capsule(volume, node), mask)
+    assert "Cancelled" in widget.ui.correctStatusLabel.text()
+
+
+def test_a_capsule_that_left_the_scene_is_not_drawn_in(case):
+    widget, _, node, mask = case
+    keep_approved(node, {1})
+    press(widget.ui.learnButton)
+    slicer.mrmlScene.RemoveNode(node)
+    Child.made.finish(mask)
+    assert "left the scene" in widget.ui.correctStatusLabel.text()
+
+
+def test_closing_the_scene_stops_the_child(case):
+    widget, _, node, _ = case
+    keep_approved(node, {1})
+    press(widget.ui.learnButton)
+    widget.onSceneStartClose(None, None)
+    assert Child.made.is_abandoned
