@@ -76,8 +76,8 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.compare = ComparePanel(self.ui, self.packages.ensure)
         self.train = TrainPanel(self.ui, self.packages.ensure, self.compare.case)
         self.train.tell(self.segment.choose_model)
-        self.segment.show_in_editor = self.editor.show
-        self.compare.adjudicating.show_in_editor = self.editor.show
+        for part in (self.segment, self.compare.adjudicating):
+            part.show_in_editor = self.editor.show
         self.observeScene()
 
     def observeScene(self):
