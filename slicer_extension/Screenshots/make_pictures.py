@@ -25,7 +25,7 @@ import standins  # noqa: E402
 from MicroUSLib import sample_data  # noqa: E402
 from MicroUSLib.process import Runner  # noqa: E402
 from MicroUSLib.scene import annotations, nodes, segments  # noqa: E402
-from MicroUSLib.segment import script  # noqa: E402
+from MicroUSLib.segment import correct_panel, script  # noqa: E402
 from PIL import Image, ImageDraw  # noqa: E402
 from slice_view import SliceView  # noqa: E402
 
@@ -72,14 +72,17 @@ def save_states(widget) -> None:
     """Show the panel with one section open after the other."""
     sections = {
         name: getattr(widget.ui, f"{name}Section")
-        for name in ("segment", "workList", "compare", "editor", "train", "packages")
+        for name in (
+            *("segment", "correct", "workList", "compare"),
+            *("editor", "train", "packages"),
+        )
     }
     for section in sections.values():
         section.setTitle(section.property("text"))
     with tempfile.TemporaryDirectory() as folder:
         widget.ui.workListPathLineEdit.currentPath = str(make_list(Path(folder)))
         widget.ui.workListTable.selectRow(0)
-        for name in ("segment", "workList", "train", "packages"):
+        for name in ("segment", "correct", "workList", "train", "packages"):
             for other, section in sections.items():
                 section.setVisible(other == name)
             widget.parent.resize(520, 100)
@@ -93,6 +96,7 @@ def save_states(widget) -> None:
     sections["segment"].show()
     sections["compare"].show()
     sections["workList"].hide()
+    sections["correct"].hide()
 
 
 def make_list(folder: Path) -> Path:
@@ -144,6 +148,9 @@ def main() -> None:
     nodes.jump_to_voxel(scan, FRAME, 119.5, 171)
     save(view.picture(), "hard_region.png")
 
+    choices.segmentation = node
+    correct_panel.keep_approved(node, {0, 6})
+    widget.correct.refresh()
     save_states(widget)
     widget.compare.adjudicating.accept_expert()
     widget.ui.segmentStatusLabel.setText("Not for clinical use.")
