@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.provenance import package_version
@@ -30,7 +31,7 @@ Segments the prostate capsule in micro-ultrasound frames. Network:
 {config.model.architecture}, {config.model.image_size} px input. Loss:
 {config.loss.name}{" with deep supervision" if config.loss.deep_supervision else ""}\
 {f" and Dice (weight {config.loss.dice_weight:g})" if config.loss.dice_weight else ""}.
-Started from {config.start or "random weights"}.
+Started from {_start(config)}.
 
 ## Data
 
@@ -90,3 +91,13 @@ def _versions() -> str:
     named = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     ours = f"napari-microus {package_version()}"
     return f"{ours}, {named}, Python {platform.python_version()}"
+
+
+def _start(config: TrainConfig) -> str:
+    """Return what the weights were before the first step."""
+    if config.start is not None:
+        return config.start
+    if config.encoder_weights is None:
+        return "random weights"
+    name = Path(config.encoder_weights).name
+    return f"{name} in the encoder, and random weights elsewhere"
