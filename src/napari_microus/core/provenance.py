@@ -20,25 +20,25 @@ def package_version() -> str:
         return "unknown"
 
 
+def _advice(model: Any) -> dict[str, Any]:
+    """Return what a model recommends for its use; nothing for a bare network."""
+    config = getattr(model, "config", None)
+    return config.get("predict", {}) if isinstance(config, dict) else {}
+
+
 def recommended_opening(model: Any) -> int:
     """Return the width of parts that a model recommends to cut off; 0 for none."""
-    config = getattr(model, "config", None)
-    advice = config.get("predict", {}) if isinstance(config, dict) else {}
-    return advice.get("opening", 0)
+    return int(_advice(model).get("opening", 0))
 
 
 def recommended_outline(model: Any) -> str:
     """Return the kind of outline that a model recommends, "raw" where it does not."""
-    config = getattr(model, "config", None)
-    advice = config.get("predict", {}) if isinstance(config, dict) else {}
-    return str(advice.get("outline", "raw"))
+    return str(_advice(model).get("outline", "raw"))
 
 
 def recommended_min_confidence(model: Any) -> float:
     """Return the confidence below which a model recommends to draw nothing."""
-    config = getattr(model, "config", None)
-    advice = config.get("predict", {}) if isinstance(config, dict) else {}
-    return float(advice.get("min_confidence", 0.0))
+    return float(_advice(model).get("min_confidence", 0.0))
 
 
 def segmentation_provenance(

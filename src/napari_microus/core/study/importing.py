@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -335,13 +336,10 @@ def _relative(case: StudyCase, folder: Path) -> StudyCase:
         except ValueError:  # another drive of Windows
             return str(path)
 
-    return StudyCase(
-        case.case,
-        case.patient,
-        name(case.image),
-        name(case.expert),
-        name(case.nonexpert),
-        {who: name(file) for who, file in case.annotators.items()},
-        case.split,
-        case.ignore,
+    return replace(
+        case,
+        image=name(case.image),
+        expert=name(case.expert),
+        nonexpert=name(case.nonexpert),
+        annotators={who: name(file) for who, file in case.annotators.items()},
     )

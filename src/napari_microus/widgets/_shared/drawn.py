@@ -72,6 +72,12 @@ def edited_frames(
     return [k for k, value in sums.items() if value not in known.get(k, ())]
 
 
+def is_as_drawn(layer: Layer, frame: int, value: int) -> bool:
+    """Return whether a program once drew a frame with this checksum."""
+    known = layer.metadata.get(METADATA_KEY, {}).get(_KEY, {})
+    return value in known.get(frame, ())
+
+
 def provenance_now(
     mask: NDArray[Any], metadata: Mapping[str, Any]
 ) -> dict[str, Any] | None:

@@ -37,6 +37,7 @@ from napari_microus.widgets._shared.drawn import (
     begin_notes,
     checksum,
     edited_frames,
+    is_as_drawn,
     note_drawn,
 )
 from napari_microus.widgets._shared.edits import EditWatcher, shown_frame
@@ -99,7 +100,6 @@ class CorrectWidget(QWidget):
         self._clicks: dict[int, list[Click]] = {}
         self._known: dict[int, int] = {}
         self._is_empty: dict[int, bool] = {}
-        self._drawn_by_us: set[tuple[int, int]] = set()
         self._watcher: EditWatcher | None = None
         self._worker: Worker | None = None
         self._notices: list[str] = []
@@ -333,10 +333,6 @@ class CorrectWidget(QWidget):
         begin_notes(layer, self._known)
         edited = edited_frames(self._known, layer.metadata)
         self.capsule.review.edited |= set(edited or ())
-        protected = self.capsule.review.protected
-        self._drawn_by_us = {
-            (k, digest) for k, digest in self._known.items() if k not in protected
-        }
         self._watcher = EditWatcher(self._viewer, layer, with_dabs=False)
         self._watcher.edited.connect(self._on_edit)
         self._watcher.replaced.connect(self._on_replaced)
@@ -388,10 +384,8 @@ class CorrectWidget(QWidget):
                 continue
             changed = True
             self._clicks.pop(frame, None)
-            if (
-                frame,
-                self._known[frame],
-            ) in self._drawn_by_us:  # an undo went back to the model's
+            # An undo may have gone back to what the model drew.
+            if is_as_drawn(self.capsule.layer, frame, self._known[frame]):
                 self.capsule.review.edited.discard(frame)
             else:
                 self.capsule.review.edit(frame)
@@ -431,7 +425,6 @@ class CorrectWidget(QWidget):
             if by_person:
                 self.capsule.review.edit(frame)
             else:
-                self._drawn_by_us.add((frame, self._known[frame]))
                 note_drawn(self.capsule.layer, {frame: self._known[frame]})
         self._after_change()
         return changed
