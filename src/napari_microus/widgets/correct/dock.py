@@ -8,20 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Labels
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
-    QComboBox,
-    QDoubleSpinBox,
-    QFormLayout,
-    QGridLayout,
-    QGroupBox,
     QInputDialog,
-    QProgressBar,
-    QPushButton,
     QShortcut,
-    QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -32,7 +22,6 @@ from napari_microus.core.errors import InputError, MicroUSError
 from napari_microus.core.events import Notice, Progress
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.belonging import remember_scans
-from napari_microus.widgets._shared.controls import scrolled, text
 from napari_microus.widgets._shared.drawn import (
     begin_notes,
     checksum,
@@ -45,6 +34,7 @@ from napari_microus.widgets._shared.saving import ask_path, save
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.correct.autosaving import Autosaving
 from napari_microus.widgets.correct.capsule import Capsule, find_scan
+from napari_microus.widgets.correct.controls import KEYS, CorrectControls
 from napari_microus.widgets.correct.handles import OutlineHandles
 from napari_microus.widgets.correct.jobs import (
     Frames,
@@ -52,7 +42,6 @@ from napari_microus.widgets.correct.jobs import (
     interpolate_frames,
     learn_and_draw,
 )
-from napari_microus.widgets.correct.strip import ReviewStrip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,19 +54,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# Free in napari for images, labels and shapes.
-KEYS = {
-    "G": "good: approve this frame and go to the next",
-    "N": "next frame that is not approved",
-    "J": "frame the model was least sure of",
-    "W": "wrong: click to correct, on and off",
-    "H": "handles of the outline, on and off",
-}
 _MOVED_PX = 4  # on the screen: a longer way is no click
-_STEP = 0.5
 
 
-class CorrectWidget(QWidget):
+class CorrectWidget(CorrectControls):
     """Correct a capsule with clicks, handles and small tools; let frames follow.
 
     Parameters
@@ -107,138 +87,11 @@ class CorrectWidget(QWidget):
         self.ask_name: Callable[[str], str] = _ask_name
         self.ask_path: Callable[[Labels], str] = ask_path
         self.autosaving = Autosaving(self)
-        self._make_controls()
-        self._lay_out()
         self._connect()
         self._fill_layers()
         self._refresh()
 
     # ------------------------------------------------------------- building
-
-    def _make_controls(self) -> None:
-        self.layer_box = QComboBox()
-        self.layer_box.setToolTip(
-            "The capsule to correct; follows the layer you select."
-        )
-        self.strip = ReviewStrip()
-        self.progress_label = text()
-        self.approve_button = _button(
-            "Approve", "This frame is right: go to the next that is not approved (G)."
-        )
-        self.next_button = _button("Next", "Next frame that is not approved (N).")
-        self.doubtful_button = _button(
-            "Look here", "Frame the model was least sure of and nobody touched (J)."
-        )
-        self.click_button = _button(
-            "Click to correct",
-            "Click where the outline is wrong: beyond it, what is missing is added; "
-            "inside it, what is too much is taken away (W).",
-            checkable=True,
-        )
-        self.handle_button = _button(
-            "Handles",
-            "Drag the corners of the outline; napari's Shapes tools add and remove "
-            "some. The capsule follows (H).",
-            checkable=True,
-        )
-        self.interpolate_button = _button(
-            "Interpolate",
-            "Fill the frames between those you drew or approved, by their shapes.",
-        )
-        self.carry_count = QSpinBox()
-        self.carry_count.setRange(1, 999)
-        self.carry_count.setValue(5)
-        self.carry_count.setToolTip("Through how many frames an outline is carried.")
-        self.back_button = _button(
-            "◀ Carry", "Carry this frame's outline to the frames before, by the images."
-        )
-        self.on_button = _button(
-            "Carry ▶", "Carry this frame's outline to the frames after, by the images."
-        )
-        self.learn_button = _button(
-            "Learn from my corrections",
-            "Adapt the model to this scan and draw the frames that nobody touched "
-            "again. Frames you drew or approved stay.",
-        )
-        self.keep_button = _button(
-            "Keep the taught model…",
-            "Put the adapted model into your library, under a name.",
-        )
-        self.keep_button.setVisible(False)
-        self.smooth_button = _button("Smooth", "Take notches out of this frame.")
-        self.fill_button = _button("Fill holes", "Fill what the capsule encloses.")
-        self.largest_button = _button("Largest piece", "Drop the smaller pieces.")
-        self.copy_button = _button(
-            "Copy to next", "Put this frame's capsule into the next frame."
-        )
-        self.clear_button = _button("No gland here", "Empty this frame.")
-        self.grow_by = QDoubleSpinBox()
-        self.grow_by.setRange(0.1, 20)
-        self.grow_by.setSingleStep(_STEP)
-        self.grow_by.setValue(_STEP)
-        self.grow_button = _button("Grow", "Move the outline outwards by this much.")
-        self.shrink_button = _button("Shrink", "Move the outline inwards by this much.")
-        self.save_button = _button(
-            "Save…", "Write the capsule with its review in the scan's geometry."
-        )
-        self.restore_button = _button("", "Bring back what was not saved.")
-        self.restore_button.setVisible(False)
-        self.bar = QProgressBar()
-        self.bar.setVisible(False)
-        self.cancel_button = _button("Cancel", "Stop; nothing is changed.")
-        self.cancel_button.setVisible(False)
-        self.message = text()
-        self.keys_note = text(
-            "Keys: " + "; ".join(f"{key} {what}" for key, what in KEYS.items()) + "."
-        )
-        self.keys_note.setStyleSheet("font-size: 11px")
-
-    def _lay_out(self) -> None:
-        rows = QFormLayout()
-        rows.setContentsMargins(0, 0, 0, 0)
-        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        rows.addRow("Capsule", self.layer_box)
-        review = _group(
-            "Review",
-            [self.strip],
-            [self.progress_label],
-            [self.approve_button, self.next_button, self.doubtful_button],
-        )
-        frame = _group(
-            "This frame",
-            [self.click_button, self.handle_button],
-            [self.smooth_button, self.fill_button],
-            [self.largest_button, self.copy_button],
-            [self.grow_button, self.shrink_button, self.grow_by],
-            [self.clear_button],
-        )
-        others = _group(
-            "Other frames",
-            [self.interpolate_button],
-            [self.back_button, self.carry_count, self.on_button],
-            [self.learn_button],
-            [self.keep_button],
-        )
-        inside = QWidget()
-        column = QVBoxLayout(inside)
-        column.addLayout(rows)
-        for part in (
-            self.restore_button,
-            review,
-            frame,
-            others,
-            self.bar,
-            self.cancel_button,
-            self.message,
-            self.save_button,
-            self.keys_note,
-        ):
-            column.addWidget(part)
-        column.addStretch()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scrolled(inside))
-        self.setMinimumWidth(280)
 
     def _connect(self) -> None:
         self.layer_box.activated.connect(self._choose_from_box)
@@ -815,23 +668,3 @@ def _ask_name(suggested: str) -> str:
         None, "Keep the taught model", "Name in your library:", text=suggested
     )
     return str(name) if is_given else ""
-
-
-def _button(words: str, tip: str, *, checkable: bool = False) -> QPushButton:
-    button = QPushButton(words)
-    button.setToolTip(tip)
-    button.setCheckable(checkable)
-    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    return button
-
-
-def _group(title: str, *rows: list[QWidget]) -> QGroupBox:
-    box = QGroupBox(title)
-    grid = QGridLayout(box)
-    widest = max(len(row) for row in rows)
-    widest = 6 if widest > 1 else 1
-    for line, row in enumerate(rows):
-        span = widest // len(row)
-        for place, widget in enumerate(row):
-            grid.addWidget(widget, line, place * span, 1, span)
-    return box
