@@ -1,6 +1,7 @@
 """How much work it is to bring held-out frames to a DSC of 0.95, three ways.
 
     python benchmarks/effort.py real_study fold0/model fold1/model ... [--dsc 0.95]
+        [--baselines]
 
 A scripted user works on every held-out frame that shows a gland, against outline 1:
 traces it from nothing and fills it; repairs our mask with a brush, the largest error
@@ -9,17 +10,26 @@ counted, and seconds by the keystroke-level model [1]_: key 0.28, point 1.1, pre
 release 0.1, mental step 1.35, drawing 0.9 a straight piece + 0.16 a centimetre, with
 the frame shown 25 cm wide. Nobody was timed.
 
+With ``--baselines`` the same user clicks for two methods that look at the image: random
+walker [2]_ and geodesic distance. Both get our mask too: its inside and its outside,
+a tenth of its diameter away from the outline, and a disc about each click, are seeds.
+
 .. [1] Card, Moran, Newell, "The keystroke-level model for user performance time with
    interactive systems", Commun. ACM 23(7), 1980.
+.. [2] Grady, "Random walks for image segmentation", IEEE Trans. Pattern Anal. Mach.
+   Intell. 28(11), 2006.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
+from skimage.graph import MCP_Geometric
+from skimage.segmentation import random_walker
 
 from napari_microus.core.edit.clicks import Click, apply_clicks
 from napari_microus.core.edit.curve import handles_of, outline_of
@@ -28,6 +38,9 @@ from napari_microus.core.library import read_model
 from napari_microus.core.metrics import dice
 from napari_microus.core.predict import predict
 from napari_microus.core.study import Study
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KEY, POINT, PRESS, MENTAL = 0.28, 1.1, 0.1, 1.35
 PIECE, CENTIMETRE = 0.9, 0.16
@@ -89,14 +102,61 @@ def clicks(mask: np.ndarray, truth: np.ndarray, goal: float) -> tuple[int, float
     return len(done), MENTAL + len(done) * (POINT + 2 * PRESS) + KEY
 
 
+def seeds(mask: np.ndarray, done: list[Click]) -> np.ndarray:
+    """Return 1 where the gland is taken for granted, 2 outside, 0 between."""
+    margin = 0.1 * np.sqrt(4 * mask.sum() / np.pi)
+    found = np.zeros(mask.shape, dtype=np.uint8)
+    found[ndimage.distance_transform_edt(mask) > margin] = 1
+    found[ndimage.distance_transform_edt(~mask) > margin] = 2
+    rows, columns = np.indices(mask.shape)
+    for click in done:
+        near = np.hypot(rows - click.row, columns - click.column) <= 0.2 * margin
+        found[near] = 1 if click.is_inside else 2
+    return found
+
+
+def walk(frame: np.ndarray, mask: np.ndarray, done: list[Click]) -> np.ndarray:
+    """Random walker between the seeds."""
+    image = ndimage.gaussian_filter(frame.astype(float), 1) / 255
+    return random_walker(image, seeds(mask, done), beta=130, mode="cg_j") == 1
+
+
+def geodesic(frame: np.ndarray, mask: np.ndarray, done: list[Click]) -> np.ndarray:
+    """Nearest seed by a way that costs more across edges."""
+    image = ndimage.gaussian_filter(frame.astype(float), 1.5)
+    cost = 1 + 0.5 * np.hypot(*np.gradient(image))
+    found = seeds(mask, done)
+    ways = [MCP_Geometric(cost).find_costs(np.argwhere(found == k))[0] for k in (1, 2)]
+    return ways[0] < ways[1]
+
+
+def by_image(
+    method: Callable[..., np.ndarray],
+    frame: np.ndarray,
+    mask: np.ndarray,
+    truth: np.ndarray,
+    goal: float,
+) -> tuple[int, float]:
+    """As `clicks`, with a method that looks at the image."""
+    now, done = mask, []
+    while dice(now, truth) < goal and len(done) < MOST:
+        piece, is_missing = largest_error(now, truth)
+        done.append(Click(*middle(piece), is_missing))
+        now = method(frame, mask, done)
+    return len(done), MENTAL + len(done) * (POINT + 2 * PRESS) + KEY
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study", type=Path)
     parser.add_argument("models", type=Path, nargs="+")
     parser.add_argument("--dsc", type=float, default=0.95)
+    parser.add_argument("--baselines", action="store_true")
     arguments = parser.parse_args()
     study = Study.open(arguments.study)
     rows: dict[str, list[tuple[int, float]]] = {"trace": [], "brush": [], "clicks": []}
+    if arguments.baselines:
+        rows |= {"random walker": [], "geodesic": []}
     for fold, path in enumerate(arguments.models):
         model = read_model(path)
         for case in study.used:
@@ -104,12 +164,21 @@ def main() -> None:
                 continue
             scan, one, _ = study.read(case)
             masks = drain(predict(model, scan, device="cpu")).mask.array == 1
-            for mask, truth in zip(masks, one.array == 1, strict=True):
+            for frame, mask, truth in zip(
+                scan.array, masks, one.array == 1, strict=True
+            ):
                 if not truth.any():
                     continue
                 rows["trace"].append(trace(truth))
                 rows["brush"].append(brush(mask, truth, arguments.dsc))
                 rows["clicks"].append(clicks(mask, truth, arguments.dsc))
+                if arguments.baselines:
+                    for way, method in (
+                        ("random walker", walk),
+                        ("geodesic", geodesic),
+                    ):
+                        done = by_image(method, frame, mask, truth, arguments.dsc)
+                        rows[way].append(done)
     print("| way | frames | actions a frame | seconds a frame | of trace | of brush |")
     print("|---|---|---|---|---|---|")
     means = {way: np.mean(values, axis=0) for way, values in rows.items()}
@@ -118,8 +187,10 @@ def main() -> None:
             f"| {way} | {len(rows[way])} | {actions:.2f} | {seconds:.1f} | "
             f"{seconds / means['trace'][1]:.2f} | {seconds / means['brush'][1]:.2f} |"
         )
-    counts = np.array(rows["clicks"])[:, 0]
-    print(f"clicks a frame: {counts.mean():.2f}, most {counts.max():.0f}")
+    for way in rows.keys() - {"trace"}:
+        counts = np.array(rows[way])[:, 0]
+        short = (counts >= MOST).sum()
+        print(f"{way}: most {counts.max():.0f}, {short} frames not reached by {MOST}")
 
 
 if __name__ == "__main__":

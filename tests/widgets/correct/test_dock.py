@@ -5,65 +5,13 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
+from disc_frames import disc
 from napari_microus.core.edit.autosave import autosave, find_autosave, fingerprint
 from napari_microus.core.events import Progress
-from napari_microus.widgets._shared.layers import METADATA_KEY, volume_from_layer
+from napari_microus.widgets._shared.layers import volume_from_layer
 from napari_microus.widgets.correct import CorrectWidget
 from napari_microus.widgets.correct import dock as module
 from napari_microus.widgets.correct.jobs import Frames
-
-SHAPE = (6, 80, 100)
-
-
-def disc(middle=(40, 50), radius=20):
-    y, x = np.mgrid[: SHAPE[1], : SHAPE[2]]
-    return np.hypot(y - middle[0], x - middle[1]) <= radius
-
-
-@pytest.fixture(autouse=True)
-def state(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    return tmp_path / "napari-microus" / "corrections"
-
-
-@pytest.fixture
-def viewer():
-    viewer = ViewerModel()
-    draw = np.random.default_rng(0)
-    affine = np.diag([0.1, 0.1, 1.0, 1.0]).tolist()
-    own = {"affine": affine, "has_geometry": True}
-    scan = viewer.add_image(
-        draw.integers(0, 255, SHAPE, np.uint8),
-        name="scan",
-        scale=(1, 0.1, 0.1),
-        units=("mm",) * 3,
-        metadata={METADATA_KEY: dict(own)},
-    )
-    made = {
-        "task": "segment",
-        "model": "microus-small",
-        "image_id": str(scan.unique_id),
-        "confidence": {"look_first": [3, 1]},
-    }
-    viewer.add_labels(
-        np.repeat(disc()[None], len(draw.integers(0, 2, SHAPE[0])), 0).astype(np.uint8),
-        name="capsule",
-        scale=(1, 0.1, 0.1),
-        units=("mm",) * 3,
-        metadata={METADATA_KEY: {**own, "provenance": made}},
-    )
-    yield viewer
-    viewer.layers.clear()
-
-
-@pytest.fixture
-def widget(qtbot, viewer):
-    widget = CorrectWidget(viewer)
-    qtbot.addWidget(widget)
-    qtbot.waitUntil(lambda: widget.autosaving._unsaved.key is not None)
-    yield widget
-    qtbot.waitUntil(lambda: not widget.is_running)
-    qtbot.waitUntil(lambda: widget.autosaving._worker is None)
 
 
 def capsule(viewer):
@@ -83,10 +31,10 @@ def test_the_capsule_over_the_scan_is_chosen(widget, viewer):
 def test_a_click_beyond_the_outline_adds_and_one_inside_takes_away(widget, viewer):
     widget.go_to(2)
     layer = capsule(viewer)
-    widget.click(layer.data_to_world((2, 40, 75)))
+    widget.pointer.click(layer.data_to_world((2, 40, 75)))
     assert layer.data[2, 40, 75] == 1
     assert np.flatnonzero(layer.data[2, 40]).max() == pytest.approx(79, abs=1)
-    widget.click(layer.data_to_world((2, 40, 34)))
+    widget.pointer.click(layer.data_to_world((2, 40, 34)))
     assert layer.data[2, 40, 34] == 0
     assert layer.data[2, 40, 75] == 1  # the first click still holds
     assert widget.capsule.review.edited == {2}
@@ -98,7 +46,7 @@ def test_a_click_beyond_the_outline_adds_and_one_inside_takes_away(widget, viewe
 
 def test_a_click_beside_the_picture_is_told(widget, viewer):
     before = capsule(viewer).data.copy()
-    widget.click(capsule(viewer).data_to_world((0, -9, 5)))
+    widget.pointer.click(capsule(viewer).data_to_world((0, -9, 5)))
     assert "outside the picture" in widget.message.text()
     assert np.array_equal(capsule(viewer).data, before)
 
@@ -145,7 +93,7 @@ def test_interpolation_keeps_what_a_person_drew(qtbot, widget, viewer):
     layer = capsule(viewer)
     for frame, radius in ((0, 20), (4, 32)):
         widget.go_to(frame)
-        widget.change(lambda mask, radius=radius: disc(radius=radius))
+        widget.frame_tools.change(lambda mask, radius=radius: disc(radius=radius))
     widget.go_to(0)
     widget.approve()
     widget.interpolate()
@@ -231,7 +179,7 @@ def test_deleting_the_handles_keeps_the_capsule(widget, viewer):
 
 
 def test_an_empty_frame_has_no_handles(widget):
-    widget.change(np.zeros_like)
+    widget.frame_tools.change(np.zeros_like)
     widget.handle_button.click()
     assert widget.handles is None
     assert "must show a capsule" in widget.message.text()
@@ -240,21 +188,21 @@ def test_an_empty_frame_has_no_handles(widget):
 def test_growing_is_in_millimetres(widget, viewer):
     assert widget.grow_by.suffix() == " mm"
     widget.grow_by.setValue(0.5)
-    widget.grow(1)
+    widget.frame_tools.grow(1)
     assert np.flatnonzero(capsule(viewer).data[widget.frame, 40]).size == 41 + 10
 
 
 def test_copying_never_replaces_what_was_drawn(widget, viewer):
     widget.go_to(0)
-    widget.change(lambda mask: disc(radius=9))
-    widget.copy_to_next()
+    widget.frame_tools.change(lambda mask: disc(radius=9))
+    widget.frame_tools.copy_to_next()
     assert widget.frame == 1
     assert (capsule(viewer).data[1] == disc(radius=9)).all()
     widget.capsule.review.edit(2)
-    widget.copy_to_next()
+    widget.frame_tools.copy_to_next()
     assert "stays as it is" in widget.message.text()
     widget.go_to(5)
-    widget.copy_to_next()
+    widget.frame_tools.copy_to_next()
     assert "last frame" in widget.message.text()
 
 
@@ -283,7 +231,7 @@ def test_deleting_the_capsule_is_told(widget, viewer):
 
 def test_unsaved_corrections_are_kept_and_offered(qtbot, widget, viewer, state):
     widget.go_to(2)
-    widget.change(lambda mask: disc(radius=9))
+    widget.frame_tools.change(lambda mask: disc(radius=9))
     widget.autosaving.write()
     qtbot.waitUntil(lambda: widget.autosaving._worker is None)
     key = fingerprint(volume_from_layer(viewer.layers["scan"]))
@@ -310,7 +258,7 @@ def test_what_was_kept_is_offered_and_comes_back(qtbot, viewer, state):
 
 
 def test_saving_forgets_what_was_kept(qtbot, widget, viewer, state, tmp_path):
-    widget.change(lambda mask: disc(radius=9))
+    widget.frame_tools.change(lambda mask: disc(radius=9))
     widget.autosaving.write()
     qtbot.waitUntil(lambda: widget.autosaving._worker is None)
     assert len(list(state.glob("*.npz"))) == 1
@@ -347,7 +295,7 @@ def test_closing_the_window_keeps_the_last_corrections(qtbot, viewer, state):
     widget = CorrectWidget(viewer)
     qtbot.waitUntil(lambda: widget.autosaving._unsaved.key is not None)
     widget.go_to(2)
-    widget.change(lambda mask: disc(radius=9))
+    widget.frame_tools.change(lambda mask: disc(radius=9))
     assert list(state.glob("*.npz")) == []
     widget.deleteLater()
     qtbot.waitUntil(lambda: len(list(state.glob("*.npz"))) == 1)

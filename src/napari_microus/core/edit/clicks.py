@@ -1,8 +1,10 @@
-"""Move an outline by clicks: "this belongs to the gland", "this does not".
+"""Move an outline by clicks, a scribble or a box; no network is asked.
 
 A click in the middle of what is missing says that the border lies about as far beyond
 it as it lies on this side of it: the outline moves by twice the click's distance, and
-the moved part fades out along it. Earlier clicks stay obeyed. No network is asked.
+the moved part fades out along it. Earlier clicks stay obeyed. A scribble runs over what
+is missing, or too much, and the outline moves to just beyond it. A box says how high
+and wide the gland is.
 """
 
 from __future__ import annotations
@@ -26,6 +28,11 @@ _REACH = 0.09
 #: The same, in units of the click's distance from the outline.
 _REACH_PER_DISTANCE = 1.6
 _ROUNDS = 4
+#: Beyond a click the outline comes to lie as far again, beyond a scribble just so.
+_BEYOND_CLICK, _BEYOND_SCRIBBLE = 2.0, 1.1
+# A scribble says with many points what a click says with one: each reaches less far.
+_SCRIBBLE_REACH = 0.25
+_SMALLEST_BOX = 4  # pixels
 
 
 @dataclass(frozen=True)
@@ -84,18 +91,94 @@ def apply_clicks(
     return mask_of(curve, mask.shape)
 
 
-def _moved(curve: NDArray[np.float64], click: Click) -> NDArray[np.float64]:
+def apply_scribble(
+    mask: NDArray[np.bool_], points: NDArray[np.float64], is_inside: bool
+) -> NDArray[np.bool_]:
+    """Return the mask of one frame after a scribble over what is wrong in it.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (Y, X)
+        The capsule as it is; where it is empty, a scribble inside begins one.
+    points : ndarray, shape (n, 2)
+        Rows and columns along the stroke; what lies outside the picture is left out.
+    is_inside : bool
+        Whether what was scribbled over belongs to the gland.
+
+    Raises
+    ------
+    InputError
+        If no point lies in the picture, or the frame is empty and the scribble is
+        not inside the gland.
+    """
+    points = np.asarray(points, dtype=np.float64)
+    seen = ((points >= 0) & (points <= np.array(mask.shape) - 1)).all(axis=1)
+    if not seen.any():
+        raise InputError(
+            f"A scribble must lie in the picture of {mask.shape[0]} by "
+            f"{mask.shape[1]} pixels; got none of its points there. Scribble on the "
+            "frame."
+        )
+    strokes = [Click(row, column, is_inside) for row, column in points[seen]]
+    if not mask.any():
+        mask = _first_shape(mask.shape, strokes)
+    curve = resample(outline_of(mask), _POINTS)
+    for stroke in strokes:
+        curve = _moved(curve, stroke, _BEYOND_SCRIBBLE, _SCRIBBLE_REACH)
+    return mask_of(curve, mask.shape)
+
+
+def apply_box(
+    mask: NDArray[np.bool_], one: tuple[float, float], other: tuple[float, float]
+) -> NDArray[np.bool_]:
+    """Return the capsule of one frame stretched into a box.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (Y, X)
+        The capsule as it is, of which the largest piece is stretched; where it is
+        empty, an ellipse fills the box.
+    one, other : tuple of float
+        Two opposite corners: row, column.
+
+    Raises
+    ------
+    InputError
+        If the box is smaller than 4 pixels either way.
+    """
+    corners = np.sort(np.array([one, other], dtype=np.float64), axis=0)
+    size = corners[1] - corners[0]
+    if not (size >= _SMALLEST_BOX).all():
+        raise InputError(
+            f"A box round the gland must be at least {_SMALLEST_BOX} pixels high and "
+            f"wide; got {size[0]:.1f} by {size[1]:.1f}. Drag from corner to corner."
+        )
+    if mask.any():
+        outline = outline_of(mask)
+    else:
+        turns = np.linspace(0, 2 * np.pi, _POINTS, endpoint=False)
+        outline = np.stack([np.sin(turns), np.cos(turns)], axis=1)
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    return mask_of(corners[0] + (outline - low) / (high - low) * size, mask.shape)
+
+
+def _moved(
+    curve: NDArray[np.float64],
+    click: Click,
+    beyond: float = _BEYOND_CLICK,
+    reach_factor: float = 1.0,
+) -> NDArray[np.float64]:
     """Move the curve beyond a click that it does not obey."""
     if _contains(curve, click) == click.is_inside:
         return curve
     point = np.array(click.point)
     nearest = curve[np.argmin(((curve - point) ** 2).sum(1))]
-    way = 2 * (point - nearest)
-    distance = float(np.linalg.norm(way)) / 2
+    way = beyond * (point - nearest)
+    distance = float(np.linalg.norm(way)) / beyond
     if distance < 0.5:  # on the outline: half a pixel further
         way, distance = way + (0.5 if click.is_inside else -0.5), 0.5
     length = np.linalg.norm(np.diff(curve, axis=0, append=curve[:1]), axis=1).sum()
-    reach = max(_REACH * length, _REACH_PER_DISTANCE * distance)
+    reach = reach_factor * max(_REACH * length, _REACH_PER_DISTANCE * distance)
     moved = push(curve, tuple(nearest), tuple(nearest + way), reach)
     return resample(moved, len(curve))
 

@@ -10,6 +10,8 @@ from scipy.ndimage import binary_fill_holes, label
 from napari_microus.core.edit.curve import mask_of, outline_of, resample
 from napari_microus.core.edit.interpolate import signed_distance
 from napari_microus.core.errors import InputError
+from napari_microus.core.hard_region import KERNEL_SIZES, hard_region
+from napari_microus.core.mask import IGNORE_VALUE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -105,3 +107,29 @@ def largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     if count < 2:
         return mask.copy()
     return np.asarray(pieces == 1 + np.bincount(pieces[pieces > 0] - 1).argmax())
+
+
+def keep_agreed(
+    mask: NDArray[np.bool_],
+    one: NDArray[np.generic],
+    other: NDArray[np.generic],
+    kernel_size: int = KERNEL_SIZES[0],
+) -> NDArray[np.bool_]:
+    """Return the mask cut to the hard region of two annotations.
+
+    Where two annotators agree, and that is not within a ``kernel_size`` square of
+    where they differ, the capsule is what both of them drew; in the hard region it
+    stays as it is.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (Y, X)
+        The capsule of one frame.
+    one, other : ndarray, shape (Y, X)
+        The annotations: 0, 1, and 255 where one is undecided, which leaves the mask.
+    kernel_size : int
+        See `hard_region`.
+    """
+    hard = hard_region(one, other, kernel_size)
+    hard = hard | (one == IGNORE_VALUE) | (other == IGNORE_VALUE)
+    return np.asarray(np.where(hard, mask, one == 1), dtype=bool)

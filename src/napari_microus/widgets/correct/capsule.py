@@ -9,6 +9,7 @@ from napari.layers import Image, Labels
 
 from napari_microus.core.edit.review import Review
 from napari_microus.core.errors import InputError
+from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.belonging import lies_over, was_drawn_on
 from napari_microus.widgets._shared.layers import METADATA_KEY, is_derived
 
@@ -87,8 +88,19 @@ class Capsule:
             return (1.0, 1.0), "px"
         return (float(grid.spacing_mm[1]), float(grid.spacing_mm[2])), "mm"
 
-    def draw(self, frames: Mapping[int, NDArray[np.bool_]]) -> list[int]:
-        """Put masks (Y, X) into frames as one step that Ctrl+Z undoes.
+    @staticmethod
+    def values(mask: NDArray[np.bool_], before: NDArray[Any]) -> NDArray[Any]:
+        """Return a frame's values for a mask; undecided pixels outside it stay so."""
+        rest = np.where(before == IGNORE_VALUE, before, 0)
+        return np.where(mask, 1, rest).astype(before.dtype)
+
+    def draw(self, frames: Mapping[int, NDArray[Any]]) -> list[int]:
+        """Put frames (Y, X) into the layer as one step that Ctrl+Z undoes.
+
+        Parameters
+        ----------
+        frames : mapping of int to ndarray, shape (Y, X)
+            Masks (bool), see `values`, or the layer's values as they are.
 
         Returns
         -------
@@ -96,9 +108,10 @@ class Capsule:
             The frames that changed.
         """
         places, values, changed = [], [], []
-        for frame, mask in sorted(frames.items()):
+        for frame, given in sorted(frames.items()):
             old = self.masks()[frame]
-            fresh = np.where(mask, 1, 0).astype(old.dtype)
+            is_mask = given.dtype == bool
+            fresh = self.values(given, old) if is_mask else given.astype(old.dtype)
             rows, columns = np.nonzero(old != fresh)
             if rows.size == 0:
                 continue

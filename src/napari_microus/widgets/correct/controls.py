@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QComboBox,
@@ -9,6 +11,8 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QGridLayout,
     QGroupBox,
+    QLineEdit,
+    QMenu,
     QProgressBar,
     QPushButton,
     QSpinBox,
@@ -16,17 +20,13 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_microus.widgets._shared.controls import scrolled, text
+from napari_microus.widgets._shared.controls import WHEEL_GUARD, scrolled, text
+from napari_microus.widgets.correct.frame_tools import OPEN, RANGE, THIS
 from napari_microus.widgets.correct.strip import ReviewStrip
 
-# Free in napari for images, labels and shapes.
-KEYS = {
-    "G": "good: approve this frame and go to the next",
-    "N": "next frame that is not approved",
-    "J": "frame the model was least sure of",
-    "W": "wrong: click to correct, on and off",
-    "H": "handles of the outline, on and off",
-}
+if TYPE_CHECKING:
+    from napari_microus.widgets.correct.pointer import Mode
+
 _STEP = 0.5
 
 
@@ -53,17 +53,47 @@ class CorrectControls(QWidget):
             "Look here", "Frame the model was least sure of and nobody touched (J)."
         )
         self.click_button = _button(
-            "Click to correct",
+            "Click",
             "Click where the outline is wrong: beyond it, what is missing is added; "
-            "inside it, what is too much is taken away (W).",
+            "inside it, what is too much is taken away (K).",
             checkable=True,
         )
+        self.scribble_button = _button(
+            "Scribble",
+            "Scribble over what is missing, beginning outside the outline, or over "
+            "what is too much, beginning inside it.",
+            checkable=True,
+        )
+        self.box_button = _button(
+            "Box",
+            "Drag a box round the gland: the outline is stretched into it; in an empty "
+            "frame a new one begins.",
+            checkable=True,
+        )
+        self.nudge_button = _button(
+            "Nudge",
+            "Push the outline with a soft circle, from inside or outside (U).",
+            checkable=True,
+        )
+        self.circle = QSpinBox()
+        self.circle.setRange(2, 100)
+        self.circle.setValue(30)
+        self.circle.setPrefix("circle ")
+        self.circle.setSuffix(" %")
+        self.circle.setToolTip("Of the capsule's width: how wide the circle is.")
         self.handle_button = _button(
             "Handles",
-            "Drag the corners of the outline; napari's Shapes tools add and remove "
-            "some. The capsule follows (H).",
+            "Drag the corners of the outline, or inside it to move all; hold Shift as "
+            "you let go to snap a corner to the border that the model sees. napari's "
+            "Shapes tools add and remove corners (H).",
             checkable=True,
         )
+        self.tool_buttons: dict[Mode, QPushButton] = {
+            "click": self.click_button,
+            "scribble": self.scribble_button,
+            "box": self.box_button,
+            "nudge": self.nudge_button,
+        }
         self.interpolate_button = _button(
             "Interpolate",
             "Fill the frames between those you drew or approved, by their shapes.",
@@ -95,6 +125,24 @@ class CorrectControls(QWidget):
             "Copy to next", "Put this frame's capsule into the next frame."
         )
         self.clear_button = _button("No gland here", "Empty this frame.")
+        self.agreed_button = _button(
+            "Keep to hard region",
+            "Outside the hard region of two annotators, where both agree, take what "
+            "both drew. Choose the two.",
+        )
+        self.agreed_menu = QMenu(self)
+        self.agreed_button.setMenu(self.agreed_menu)
+        self.apply_box = QComboBox()
+        self.apply_box.addItems([THIS, OPEN, RANGE])
+        self.apply_box.setToolTip("Which frames the tools below change, in one step.")
+        self.apply_box.installEventFilter(WHEEL_GUARD)
+        self.range_edit = QLineEdit()
+        self.range_edit.setPlaceholderText("0-9,12")
+        self.range_edit.setToolTip("Frames, counted from 0, such as 0-9,12.")
+        self.range_edit.setVisible(False)
+        self.apply_box.currentTextChanged.connect(
+            lambda choice: self.range_edit.setVisible(choice == RANGE)
+        )
         self.grow_by = QDoubleSpinBox()
         self.grow_by.setRange(0.1, 20)
         self.grow_by.setSingleStep(_STEP)
@@ -111,10 +159,9 @@ class CorrectControls(QWidget):
         self.cancel_button = _button("Cancel", "Stop; nothing is changed.")
         self.cancel_button.setVisible(False)
         self.message = text()
-        self.keys_note = text(
-            "Keys: " + "; ".join(f"{key} {what}" for key, what in KEYS.items()) + "."
-        )
-        self.keys_note.setStyleSheet("font-size: 11px")
+        self.keys_button = _button("Keys…", "Show all keys on one sheet (?).")
+        for box in (self.layer_box, self.carry_count, self.circle, self.grow_by):
+            box.installEventFilter(WHEEL_GUARD)
 
     def _lay_out(self) -> None:
         rows = QFormLayout()
@@ -128,12 +175,18 @@ class CorrectControls(QWidget):
             [self.approve_button, self.next_button, self.doubtful_button],
         )
         frame = _group(
-            "This frame",
-            [self.click_button, self.handle_button],
-            [self.smooth_button, self.fill_button],
-            [self.largest_button, self.copy_button],
+            "Outline of this frame",
+            [self.click_button, self.scribble_button, self.box_button],
+            [self.nudge_button, self.circle],
+            [self.handle_button, self.copy_button],
+        )
+        tools = _group(
+            "Tools",
+            [text("Apply to"), self.apply_box],
+            [self.range_edit],
+            [self.smooth_button, self.fill_button, self.largest_button],
             [self.grow_button, self.shrink_button, self.grow_by],
-            [self.clear_button],
+            [self.clear_button, self.agreed_button],
         )
         others = _group(
             "Other frames",
@@ -149,12 +202,13 @@ class CorrectControls(QWidget):
             self.restore_button,
             review,
             frame,
+            tools,
             others,
             self.bar,
             self.cancel_button,
             self.message,
             self.save_button,
-            self.keys_note,
+            self.keys_button,
         ):
             column.addWidget(part)
         column.addStretch()

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
 from napari.utils.notifications import show_error
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import (
-    QInputDialog,
-    QShortcut,
-    QWidget,
-)
+from qtpy.QtWidgets import QInputDialog, QShortcut, QWidget
 
 from napari_microus.core import library
-from napari_microus.core.edit import tools
-from napari_microus.core.edit.clicks import Click, apply_clicks
 from napari_microus.core.errors import InputError, MicroUSError
 from napari_microus.core.events import Notice, Progress
 from napari_microus.core.mask import IGNORE_VALUE
@@ -30,11 +25,15 @@ from napari_microus.widgets._shared.drawn import (
     note_drawn,
 )
 from napari_microus.widgets._shared.edits import EditWatcher, shown_frame
+from napari_microus.widgets._shared.keys import sheet as keys_sheet
 from napari_microus.widgets._shared.saving import ask_path, save
 from napari_microus.widgets._shared.worker import start_worker
+from napari_microus.widgets.correct import keys
 from napari_microus.widgets.correct.autosaving import Autosaving
 from napari_microus.widgets.correct.capsule import Capsule, find_scan
-from napari_microus.widgets.correct.controls import KEYS, CorrectControls
+from napari_microus.widgets.correct.controls import CorrectControls
+from napari_microus.widgets.correct.evidence import Evidence
+from napari_microus.widgets.correct.frame_tools import FrameTools
 from napari_microus.widgets.correct.handles import OutlineHandles
 from napari_microus.widgets.correct.jobs import (
     Frames,
@@ -42,6 +41,7 @@ from napari_microus.widgets.correct.jobs import (
     interpolate_frames,
     learn_and_draw,
 )
+from napari_microus.widgets.correct.pointer import ADVICE, PointerTools
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,10 +51,9 @@ if TYPE_CHECKING:
     from napari_microus.core.edit.teach import Taught
     from napari_microus.core.events import Event
     from napari_microus.widgets._shared.worker import Worker
+    from napari_microus.widgets.correct.pointer import Mode
 
 _log = logging.getLogger(__name__)
-
-_MOVED_PX = 4  # on the screen: a longer way is no click
 
 
 class CorrectWidget(CorrectControls):
@@ -77,7 +76,8 @@ class CorrectWidget(CorrectControls):
         self._viewer = viewer
         self.capsule: Capsule | None = None
         self.handles: OutlineHandles | None = None
-        self._clicks: dict[int, list[Click]] = {}
+        self.pointer = PointerTools(self, viewer)
+        self.frame_tools = FrameTools(self, viewer)
         self._known: dict[int, int] = {}
         self._is_empty: dict[int, bool] = {}
         self._watcher: EditWatcher | None = None
@@ -87,11 +87,29 @@ class CorrectWidget(CorrectControls):
         self.ask_name: Callable[[str], str] = _ask_name
         self.ask_path: Callable[[Labels], str] = ask_path
         self.autosaving = Autosaving(self)
+        self.evidence = Evidence(self)
         self._connect()
         self._fill_layers()
         self._refresh()
 
     # ------------------------------------------------------------- building
+
+    @property
+    def viewer(self) -> napari.viewer.Viewer:
+        """The viewer that the dock works in."""
+        return self._viewer
+
+    def show_keys(self) -> None:
+        """Show the keys on one sheet."""
+        tools = [
+            ("[  ]", "Smaller, larger brush (napari)"),
+            ("Ctrl+Z, Ctrl+Shift+Z", "Undo, redo (napari)"),
+            ("Left, Right", "Frame before, frame after (napari)"),
+            ("Space, held", "Move the picture with any tool (napari)"),
+        ]
+        groups = [("Correct capsule", keys.lines()), ("Useful beside them", tools)]
+        self.keys_sheet = keys_sheet(self, groups)
+        self.keys_sheet.open()
 
     def _connect(self) -> None:
         self.layer_box.activated.connect(self._choose_from_box)
@@ -99,35 +117,22 @@ class CorrectWidget(CorrectControls):
         self.approve_button.clicked.connect(self.approve)
         self.next_button.clicked.connect(self.go_to_next)
         self.doubtful_button.clicked.connect(self.go_to_doubtful)
-        self.click_button.toggled.connect(self._toggle_clicks)
+        for mode, button in self.tool_buttons.items():
+            button.toggled.connect(partial(self._toggle_tool, mode))
+        self.circle.valueChanged.connect(self.pointer.show_circle)
+        self.frame_tools.connect()
         self.handle_button.toggled.connect(self._toggle_handles)
         self.interpolate_button.clicked.connect(self.interpolate)
         self.back_button.clicked.connect(lambda: self.carry(-1))
         self.on_button.clicked.connect(lambda: self.carry(1))
         self.learn_button.clicked.connect(self.learn)
         self.keep_button.clicked.connect(self.keep_model)
-        self.smooth_button.clicked.connect(lambda: self.change(tools.smooth))
-        self.fill_button.clicked.connect(lambda: self.change(tools.fill))
-        self.largest_button.clicked.connect(lambda: self.change(tools.largest))
-        self.grow_button.clicked.connect(lambda: self.grow(1))
-        self.shrink_button.clicked.connect(lambda: self.grow(-1))
-        self.copy_button.clicked.connect(self.copy_to_next)
-        self.clear_button.clicked.connect(lambda: self.change(np.zeros_like))
         self.cancel_button.clicked.connect(self.cancel)
         self.save_button.clicked.connect(self.save)
         self.restore_button.clicked.connect(self.restore)
-        for key, slot in zip(
-            KEYS,
-            (
-                self.approve_button.click,
-                self.next_button.click,
-                self.doubtful_button.click,
-                self.click_button.click,
-                self.handle_button.click,
-            ),
-            strict=True,
-        ):
-            QShortcut(QKeySequence(key), self).activated.connect(slot)
+        self.keys_button.clicked.connect(self.show_keys)
+        QShortcut(QKeySequence("?"), self).activated.connect(self.show_keys)
+        keys.open_for_keys(self)
         layers = self._viewer.layers
         layers.selection.events.active.connect(self._follow_selection)
         layers.events.inserted.connect(self._fill_layers)
@@ -195,8 +200,9 @@ class CorrectWidget(CorrectControls):
         self._refresh()
 
     def _drop(self, words: str) -> None:
-        self.click_button.setChecked(False)
-        self.handle_button.setChecked(False)
+        for button in (*self.tool_buttons.values(), self.handle_button):
+            button.setChecked(False)
+        self.pointer.forget()
         if self._watcher is not None:
             self._watcher.close()
             self._watcher = None
@@ -205,7 +211,6 @@ class CorrectWidget(CorrectControls):
         self.capsule, self._taught = None, None
         self._known, self._is_empty = {}, {}
         self.keep_button.setVisible(False)
-        self._clicks.clear()
         self.say(words)
         self._refresh()
 
@@ -228,7 +233,7 @@ class CorrectWidget(CorrectControls):
 
     def _on_edit(self, box: tuple[slice, ...]) -> None:
         """Note which frames a person changed; a redraw alone changes none."""
-        if self.capsule is None or self.handles is not None:
+        if self.capsule is None or self.is_drawing:
             return
         frames = range(1) if len(box) == 2 else range(box[0].start, box[0].stop)
         changed = False
@@ -236,7 +241,7 @@ class CorrectWidget(CorrectControls):
             if not self._know(frame):
                 continue
             changed = True
-            self._clicks.pop(frame, None)
+            self.pointer.clicks.pop(frame, None)
             # An undo may have gone back to what the model drew.
             if is_as_drawn(self.capsule.layer, frame, self._known[frame]):
                 self.capsule.review.edited.discard(frame)
@@ -269,7 +274,7 @@ class CorrectWidget(CorrectControls):
             self.handle_button.setChecked(False)
         self._refresh()
 
-    def _draw(self, frames: dict[int, Any], *, by_person: bool) -> list[int]:
+    def draw(self, frames: dict[int, Any], *, by_person: bool) -> list[int]:
         """Put masks into frames as one step, and note who drew them."""
         assert self.capsule is not None
         changed = self.capsule.draw(frames)
@@ -324,113 +329,59 @@ class CorrectWidget(CorrectControls):
 
     # ------------------------------------------------------------- this frame
 
-    def change(self, tool: Callable[[Any], Any]) -> None:
-        """Change the frame in view by a function of its mask, as one step."""
-        if self.capsule is None:
-            return
+    @property
+    def is_drawing(self) -> bool:
+        """Whether a frame is shown as it will be, and is not yet in the history."""
+        return self.handles is not None or self.pointer.is_dragging
+
+    def stop_drawing(self) -> None:
+        """Put what is being drawn into the history."""
         self.handle_button.setChecked(False)
-        frame = self.frame
-        try:
-            mask = tool(self.capsule.mask(frame))
-        except InputError as error:
-            self.say(str(error))
+        self.pointer.end()
+
+    def _toggle_tool(self, mode: Mode, is_on: bool) -> None:
+        if not is_on:
+            if self.pointer.mode == mode:
+                self.pointer.end()
+                self.pointer.leave()
+                self.say("")
             return
-        done = self._draw({frame: mask}, by_person=True)
-        self.say("" if done else "The frame was so already.")
-
-    def grow(self, sign: int) -> None:
-        """Move the outline outwards or inwards by the chosen distance."""
-        if self.capsule is not None:
-            pixel, _ = self.capsule.pixel()
-            distance = sign * self.grow_by.value()
-            self.change(lambda mask: tools.grow(mask, distance, pixel))
-
-    def copy_to_next(self) -> None:
-        """Put the frame's capsule into the next frame and go there."""
         if self.capsule is None:
+            self.tool_buttons[mode].setChecked(False)
             return
-        self.handle_button.setChecked(False)
-        following = self.frame + 1
-        if following >= self.capsule.count:
-            self.say("This is the last frame: there is none to copy to.")
-            return
-        if following in self.capsule.review.protected:
-            self.say(f"Frame {following} was drawn or approved and stays as it is.")
-            return
-        self._draw({following: self.capsule.mask(self.frame)}, by_person=True)
-        self.go_to(following)
-
-    def _toggle_clicks(self, is_on: bool) -> None:
-        callbacks = self._viewer.mouse_drag_callbacks
-        if self._on_press in callbacks:
-            callbacks.remove(self._on_press)
-        if is_on and self.capsule is None:
-            self.click_button.setChecked(False)
-        elif is_on:
-            self.handle_button.setChecked(False)
-            assert self.capsule is not None
-            self.capsule.layer.mode = "pan_zoom"
-            self._viewer.layers.selection.active = self.capsule.layer
-            callbacks.append(self._on_press)
-            self.say("Click where the outline is wrong; drag to move the picture.")
-
-    def _on_press(self, viewer: Any, event: Any) -> Any:
-        """Take a press that is not dragged for a click; napari's generator form."""
-        if event.button not in (1, None) or event.modifiers:
-            return
-        start = np.asarray(event.pos, dtype=float)
-        yield
-        while event.type == "mouse_move":
-            yield
-        if np.linalg.norm(np.asarray(event.pos, dtype=float) - start) <= _MOVED_PX:
-            self.click(event.position)
-
-    def click(self, position: tuple[float, ...]) -> None:
-        """Correct the frame in view at a point of napari's world."""
-        if self.capsule is None or self._viewer.dims.ndisplay != 2:
-            return
-        layer, frame = self.capsule.layer, self.frame
-        row, column = layer.world_to_data(position)[-2:]
-        mask = self.capsule.mask(frame)
-        if not (0 <= round(row) < mask.shape[0] and 0 <= round(column) < mask.shape[1]):
-            self.say("The click lies outside the picture. Click on the frame.")
-            return
-        is_inside = not mask[round(row), round(column)]
-        clicks = [*self._clicks.get(frame, []), Click(row, column, bool(is_inside))]
-        try:
-            fresh = apply_clicks(mask, clicks)
-        except InputError as error:
-            self.say(str(error))
-            return
-        self._draw({frame: fresh}, by_person=True)
-        self._clicks[frame] = clicks
-        self.say("")
+        self.stop_drawing()
+        for other, button in self.tool_buttons.items():
+            if other != mode:
+                button.setChecked(False)
+        self.pointer.use(mode)
+        self.say(ADVICE[mode])
 
     def _toggle_handles(self, is_on: bool) -> None:
         if not is_on:
             if self.handles is not None:
                 handles, self.handles = self.handles, None
                 handles.close()
-                self._note_edit(handles.frame)
+                self.note_edit(handles.frame)
             return
         if self.capsule is None:
             self.handle_button.setChecked(False)
             return
-        self.click_button.setChecked(False)
+        for button in self.tool_buttons.values():
+            button.setChecked(False)
         try:
-            self.handles = OutlineHandles(
-                self._viewer, self.capsule, self.frame, lambda frame: None
-            )
+            self.handles = OutlineHandles(self._viewer, self.capsule, self.frame)
         except InputError as error:
             self.handle_button.setChecked(False)
             self.say(str(error))
             return
         self.say("Drag the corners; switch the handles off to keep the outline.")
+        self.evidence.ask(self.handles)
 
-    def _note_edit(self, frame: int) -> None:
+    def note_edit(self, frame: int) -> None:
+        """Note that a person changed a frame, if it is another now."""
         assert self.capsule is not None
         if self._know(frame):
-            self._clicks.pop(frame, None)
+            self.pointer.clicks.pop(frame, None)
             self.capsule.review.edit(frame)
             self._after_change()
 
@@ -484,11 +435,11 @@ class CorrectWidget(CorrectControls):
             masks.astype(np.uint8),
             frozenset(review.protected),
             frozenset(sure),
-            self._model_name(),
+            self.model_name(),
             "auto",
         )
 
-    def _model_name(self) -> str:
+    def model_name(self) -> str:
         """Return the model that drew the capsule, or the default one."""
         assert self.capsule is not None
         named = str(self.capsule.provenance.get("model", ""))
@@ -534,7 +485,7 @@ class CorrectWidget(CorrectControls):
         # What a person drew in the meantime stays.
         protected = self.capsule.review.protected
         frames = {k: m for k, m in result.masks.items() if k not in protected}
-        changed = self._draw(frames, by_person=False)
+        changed = self.draw(frames, by_person=False)
         self.capsule.provenance.setdefault("corrected", []).append(
             {"how": result.made_by, "frames": changed}
         )
@@ -606,8 +557,7 @@ class CorrectWidget(CorrectControls):
             return
         from napari_microus.core.edit.review import Review
 
-        masks = {k: found.mask[k] == 1 for k in range(self.capsule.count)}
-        self.capsule.draw(masks)
+        self.capsule.draw({k: found.mask[k] for k in range(self.capsule.count)})
         self.capsule.review = Review.from_provenance(
             self.capsule.count,
             found.provenance
@@ -629,10 +579,10 @@ class CorrectWidget(CorrectControls):
         has = self.capsule is not None
         for button in (
             *(self.approve_button, self.next_button, self.doubtful_button),
-            *(self.click_button, self.handle_button, self.smooth_button),
+            *(*self.tool_buttons.values(), self.handle_button, self.smooth_button),
             *(self.fill_button, self.largest_button, self.copy_button),
             *(self.grow_button, self.shrink_button, self.clear_button),
-            self.save_button,
+            *(self.agreed_button, self.save_button),
         ):
             button.setEnabled(has)
         is_sweep = has and self.capsule is not None and self.capsule.count > 1
@@ -657,9 +607,7 @@ class CorrectWidget(CorrectControls):
         )
 
     def _leave(self) -> None:
-        callbacks = self._viewer.mouse_drag_callbacks
-        if self._on_press in callbacks:
-            callbacks.remove(self._on_press)
+        self.pointer.leave()
 
 
 def _ask_name(suggested: str) -> str:

@@ -77,3 +77,21 @@ def learn_and_draw(
     )
     found = {k: drawn[k] == 1 for k in rest}
     return Frames(found, said, "learnt from corrections", taught)
+
+
+def probability_of(
+    scan: Volume, frame: int, model_name: str
+) -> Generator[Event, None, NDArray[Any]]:
+    """Return the model's probability of the capsule in one frame (Y, X)."""
+    from napari_microus.core.preload import import_torch
+
+    yield Progress(0, 0, "frames", "Loading the model")
+    import_torch()
+    from napari_microus.core.library import load_model
+    from napari_microus.core.predict import predict
+
+    model = load_model(model_name, device="auto")
+    found = yield from predict(
+        model, scan, frames=(frame,), device="auto", min_confidence=0.0
+    )
+    return found.probability.array[frame]

@@ -1,0 +1,87 @@
+"""What the keys of *Correct capsule* do in the viewer that has the dock open."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from napari_microus.widgets._shared.keys import KeyAction, key_of, register
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QPushButton
+
+    from napari_microus.widgets.correct.dock import CorrectWidget
+
+APPROVE = KeyAction("approve_frame", "G", "Approve the frame and go to the next")
+NEXT = KeyAction("next_unapproved", "N", "Next frame that is not approved")
+DOUBTFUL = KeyAction("next_doubtful", "J", "Frame the model was least sure of")
+CLICK = KeyAction("click_to_correct", "K", "Click to correct, on and off")
+NUDGE = KeyAction("nudge_outline", "U", "Nudge the outline with a circle, on and off")
+HANDLES = KeyAction("outline_handles", "H", "Handles of the outline, on and off")
+ACTIONS = (APPROVE, NEXT, DOUBTFUL, CLICK, NUDGE, HANDLES)
+
+_docks: WeakSet[Any] = WeakSet()
+
+
+def open_for_keys(dock: CorrectWidget) -> None:
+    """Let the keys press the buttons of this dock, as long as it lives."""
+    if not _docks:
+        for action in ACTIONS:
+            register(action, partial(_press, action=action))
+    _docks.add(dock)
+
+
+def lines() -> list[tuple[str, str]]:
+    """Return each key and what it does, for the sheet."""
+    return [(key_of(action), action.words) for action in ACTIONS]
+
+
+def _press(viewer: Any, action: KeyAction) -> None:
+    viewer = getattr(viewer, "__wrapped__", viewer)
+    for dock in list(_docks):
+        if dock.viewer is viewer and dock.isVisible():
+            button = _button(dock, action)
+            if button.isEnabled():
+                button.click()
+
+
+def _button(dock: CorrectWidget, action: KeyAction) -> QPushButton:
+    return {
+        APPROVE: dock.approve_button,
+        NEXT: dock.next_button,
+        DOUBTFUL: dock.doubtful_button,
+        CLICK: dock.click_button,
+        NUDGE: dock.nudge_button,
+        HANDLES: dock.handle_button,
+    }[action]
+
+
+def approve_frame(viewer: Any) -> None:
+    """Approve the frame in view; a command of the manifest."""
+    _press(viewer, APPROVE)
+
+
+def next_unapproved(viewer: Any) -> None:
+    """Show the next frame that is not approved; a command of the manifest."""
+    _press(viewer, NEXT)
+
+
+def next_doubtful(viewer: Any) -> None:
+    """Show the frame the model was least sure of; a command of the manifest."""
+    _press(viewer, DOUBTFUL)
+
+
+def click_to_correct(viewer: Any) -> None:
+    """Switch clicks on or off; a command of the manifest."""
+    _press(viewer, CLICK)
+
+
+def nudge_outline(viewer: Any) -> None:
+    """Switch the nudging circle on or off; a command of the manifest."""
+    _press(viewer, NUDGE)
+
+
+def outline_handles(viewer: Any) -> None:
+    """Switch the handles on or off; a command of the manifest."""
+    _press(viewer, HANDLES)
