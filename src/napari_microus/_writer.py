@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_microus.core.io import WRITABLE, write_mask, write_volume
-from napari_microus.widgets._shared.drawn import provenance_now
+from napari_microus.widgets._shared.drawn import note_saved, provenance_now
 from napari_microus.widgets._shared.layers import METADATA_KEY, volume_from_layer_data
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     path, overwrite = _destination(path)
     made = provenance_now(volume.array, {METADATA_KEY: own})
     write(volume, path, overwrite, provenance=made)
+    note_saved(volume.array, {METADATA_KEY: own})
     return [path]
 
 

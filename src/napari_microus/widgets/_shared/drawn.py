@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _KEY = "drawn"
+_SAVED = "saved"  # how the layer was when it was last saved
 
 
 def checksum(frame: NDArray[Any]) -> int:
@@ -45,11 +46,9 @@ def begin_notes(layer: Layer, sums: Mapping[int, int] | None = None) -> None:
         return
     review = own.get("provenance", {}).get("review", {})
     edited = set(review.get("edited", ()))
-    own[_KEY] = {
-        k: [value]
-        for k, value in (sums or checksums(np.asarray(layer.data))).items()
-        if k not in edited
-    }
+    sums = sums or checksums(np.asarray(layer.data))
+    own[_KEY] = {k: [value] for k, value in sums.items() if k not in edited}
+    own.setdefault(_SAVED, _state(sums, own))
 
 
 def note_drawn(layer: Layer, drawn: Mapping[int, int]) -> None:
@@ -70,6 +69,32 @@ def edited_frames(
     if not isinstance(known, dict):
         return None
     return [k for k, value in sums.items() if value not in known.get(k, ())]
+
+
+def note_saved(mask: NDArray[Any], metadata: dict[str, Any]) -> None:
+    """Remember in a layer's ``metadata`` that its mask has been saved as it is."""
+    own = metadata.get(METADATA_KEY)
+    if isinstance(own, dict) and _KEY in own:
+        own[_SAVED] = _state(checksums(mask), own)
+
+
+def has_unsaved_edits(layer: Layer) -> bool:
+    """Return whether a person changed or approved frames since the last saving.
+
+    What a program drew can be drawn again: alone it is no edit. Layers of which
+    nothing is noted have none.
+    """
+    own = layer.metadata.get(METADATA_KEY, {})
+    if _KEY not in own:
+        return False
+    now = _state(checksums(np.asarray(layer.data)), own)
+    is_work = now["approved"] or edited_frames(now["frames"], layer.metadata)
+    return bool(is_work) and now != own.get(_SAVED)
+
+
+def _state(sums: Mapping[int, int], own: Mapping[str, Any]) -> dict[str, Any]:
+    review = own.get("provenance", {}).get("review", {})
+    return {"frames": dict(sums), "approved": sorted(review.get("approved", ()))}
 
 
 def is_as_drawn(layer: Layer, frame: int, value: int) -> bool:

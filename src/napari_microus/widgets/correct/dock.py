@@ -17,6 +17,7 @@ from napari_microus.core.errors import InputError, MicroUSError
 from napari_microus.core.events import Notice, Progress
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.belonging import remember_scans
+from napari_microus.widgets._shared.closing import guard_closing
 from napari_microus.widgets._shared.drawn import (
     begin_notes,
     checksum,
@@ -27,6 +28,7 @@ from napari_microus.widgets._shared.drawn import (
 from napari_microus.widgets._shared.edits import EditWatcher, shown_frame
 from napari_microus.widgets._shared.keys import sheet as keys_sheet
 from napari_microus.widgets._shared.saving import ask_path, save
+from napari_microus.widgets._shared.view import refit
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.correct import keys
 from napari_microus.widgets.correct.autosaving import Autosaving
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import napari
+    from qtpy.QtGui import QShowEvent
 
     from napari_microus.core.edit.teach import Taught
     from napari_microus.core.events import Event
@@ -80,6 +83,7 @@ class CorrectWidget(CorrectControls):
         self.frame_tools = FrameTools(self, viewer)
         self._known: dict[int, int] = {}
         self._is_empty: dict[int, bool] = {}
+        self._was_shown = False
         self._watcher: EditWatcher | None = None
         self._worker: Worker | None = None
         self._notices: list[str] = []
@@ -98,6 +102,14 @@ class CorrectWidget(CorrectControls):
     def viewer(self) -> napari.viewer.Viewer:
         """The viewer that the dock works in."""
         return self._viewer
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Look after the window's closing and view, once; Qt's name."""
+        super().showEvent(event)
+        if not self._was_shown:
+            self._was_shown = True
+            guard_closing(self, self._viewer)
+            refit(self, self._viewer)
 
     def show_keys(self) -> None:
         """Show the keys on one sheet."""

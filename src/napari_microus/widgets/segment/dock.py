@@ -26,9 +26,11 @@ from napari_microus.core import library
 from napari_microus.core.errors import InputError, MicroUSError
 from napari_microus.core.events import Notice, Progress
 from napari_microus.widgets._shared.belonging import remember_scans
-from napari_microus.widgets._shared.drawn import note_drawn
+from napari_microus.widgets._shared.closing import guard_closing
+from napari_microus.widgets._shared.drawn import begin_notes, note_drawn
 from napari_microus.widgets._shared.layers import geometry
 from napari_microus.widgets._shared.saving import ask_path, save
+from napari_microus.widgets._shared.view import refit
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.segment.form import SegmentForm
 from napari_microus.widgets.segment.layers import (
@@ -211,6 +213,8 @@ class SegmentWidget(QWidget):
             self._idle.setSingleShot(True)
             self._idle.timeout.connect(self._warm_up)
             self._idle.start(_WARM_UP_AFTER_MS)
+            guard_closing(self, self._viewer)
+            refit(self, self._viewer)
 
     def _warm_up(self) -> None:
         model = self.form.model
@@ -347,6 +351,7 @@ class SegmentWidget(QWidget):
     def _follow_selection(self) -> None:
         active = self._viewer.layers.selection.active
         if active is not None and provenance(active) is not None:
+            begin_notes(active)
             self.readout.watch(active)
 
     def _forget_removed(self) -> None:
