@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.layers._source import layer_source
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
@@ -176,3 +177,15 @@ def test_the_question_names_the_layers(window, viewer, monkeypatch):
     words = closing.ask_what_to_do(window, [viewer.layers["scan capsule"]])
     assert words == "save"
     assert said == ["Your edits of 'scan capsule' are not saved."]
+
+
+def test_a_capsule_that_is_opened_again_is_an_outline(viewer, case):
+    from napari_microus.widgets._shared.belonging import remember_scans
+
+    remember_scans(viewer)
+    _, path = case
+    ((data, arguments, _),) = read_layers(str(path))
+    with layer_source(path=str(path)):  # as napari opens a file
+        layer = viewer.add_labels(data, **arguments)
+    assert layer.contour == 2
+    assert layer.opacity == 0.9

@@ -10,7 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from napari_microus.widgets._shared.layers import METADATA_KEY, derived_metadata
+from napari_microus.widgets._shared.layers import (
+    METADATA_KEY,
+    derived_metadata,
+    show_as_outline,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,10 +56,20 @@ class _Belonging:
         from napari.layers import Labels
 
         layers, own = self._layers(), METADATA_KEY in layer.metadata
+        if isinstance(layer, Labels) and _is_capsule_of_a_file(layer):
+            show_as_outline(layer)  # as it was before it was saved
         if not isinstance(layer, Labels) or own or self._scan not in (layers or ()):
             return
         if self._scan is not None and lies_over(layer, self._scan):
             layer.metadata.update(derived_metadata(self._scan))
+
+
+def _is_capsule_of_a_file(layer: Layer) -> bool:
+    """Return whether a model drew what a file held, and it is shown filled."""
+    own = layer.metadata.get(METADATA_KEY, {})
+    made = own.get("provenance") if isinstance(own, dict) else None
+    is_ours = isinstance(made, dict) and made.get("task") == "segment"
+    return is_ours and layer.source.path is not None
 
 
 def is_scan(layer: Layer) -> bool:

@@ -19,10 +19,14 @@ from napari_microus.core.volume import Volume
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari.layers import Layer
+    from napari.layers import Labels, Layer
     from numpy.typing import NDArray
 
 METADATA_KEY = "napari_microus"
+
+# napari computes the outline again at every change of frame: at 962 x 1372 pixels
+# that takes half as long again for 3 as for 2.
+_CONTOUR = 2
 
 _GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
@@ -72,6 +76,12 @@ def tint(color: str) -> dict[str, Any]:
         None: colors.HARD_REGION,
     }
     return {"colormap": colormap, "opacity": 0.45}
+
+
+def show_as_outline(layer: Labels) -> None:
+    """Show a mask as a line, where the tint of `tint` would be a veil."""
+    layer.opacity = 0.9
+    layer.contour = _CONTOUR
 
 
 def derived_metadata(source: Layer, **metadata: Any) -> dict[str, Any]:

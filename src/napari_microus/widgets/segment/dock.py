@@ -42,6 +42,7 @@ from napari_microus.widgets.segment.layers import (
     mend_frames,
     provenance,
 )
+from napari_microus.widgets.segment.loose_pictures import LoosePictures
 from napari_microus.widgets.segment.partial_capsule import PartialCapsule
 from napari_microus.widgets.segment.readout import Readout
 from napari_microus.widgets.segment.work import (
@@ -112,6 +113,7 @@ class SegmentWidget(QWidget):
         self._growing = PartialCapsule(viewer, self)
         self._idle: QTimer | None = None
 
+        self.loose = LoosePictures(viewer)
         self.form = SegmentForm(viewer, list_models)
         self.run_button = QPushButton("Segment")
         self.run_button.setToolTip(f"Draw the capsule ({SHORTCUT}).")
@@ -181,6 +183,7 @@ class SegmentWidget(QWidget):
         inside = QWidget()
         column = QVBoxLayout(inside)
         for row in (
+            self.loose,
             self.form,
             self.run_button,
             self.progress,

@@ -18,6 +18,7 @@ from napari_microus.widgets._shared.layers import (
     array_for_layer,
     derived_metadata,
     geometry,
+    show_as_outline,
     tint,
 )
 
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_microus.widgets.segment.work import Request, Segmented
-
-# napari computes the outline again at every change of frame: at 962 x 1372 pixels
-# that takes half as long again for 3 as for 2.
-_CONTOUR = 2
 
 
 def check_image(layer: Layer | None) -> Image:
@@ -131,8 +128,7 @@ def add_capsule(
         metadata=derived_metadata(image, **origin),
         **geometry(image),
     )
-    layer.opacity = 0.9  # a line, where the tint would be a veil
-    layer.contour = _CONTOUR
+    show_as_outline(layer)
     layer.selected_label = 1
     viewer.layers.append(layer)
     viewer.layers.selection.active = layer
