@@ -132,9 +132,8 @@ class Autosaving(QObject):
         frames = int((found.mask != capsule.masks()).any((1, 2)).sum())
         if frames:
             self.found = found
-            self._dock.offer(
-                f"Bring back {frames} frames from {found.saved:%d %b, %H:%M}"
-            )
+            what = "1 frame" if frames == 1 else f"{frames} frames"
+            self._dock.offer(f"Bring back {what} from {found.saved:%d %b, %H:%M}")
 
     def _on_error(self, error: Exception) -> None:
         _log.error("Corrections could not be kept", exc_info=error)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from napari_microus.widgets.correct.pointer import Mode
 
 _STEP = 0.5
+_DOCK_WIDTH = 300  # pixels
+_NARROWEST = 76  # pixels of a box, so that three fit into a row
 
 
 class CorrectControls(QWidget):
@@ -162,6 +164,8 @@ class CorrectControls(QWidget):
         self.keys_button = _button("Keys…", "Show all keys on one sheet (?).")
         for box in (self.layer_box, self.carry_count, self.circle, self.grow_by):
             box.installEventFilter(WHEEL_GUARD)
+            box.setMinimumWidth(_NARROWEST)
+        self.grow_by.setMinimumWidth(96)
 
     def _lay_out(self) -> None:
         rows = QFormLayout()
@@ -184,14 +188,15 @@ class CorrectControls(QWidget):
             "Tools",
             [text("Apply to"), self.apply_box],
             [self.range_edit],
-            [self.smooth_button, self.fill_button, self.largest_button],
+            [self.smooth_button, self.fill_button],
+            [self.largest_button, self.clear_button],
             [self.grow_button, self.shrink_button, self.grow_by],
-            [self.clear_button, self.agreed_button],
+            [self.agreed_button],
         )
         others = _group(
             "Other frames",
             [self.interpolate_button],
-            [self.back_button, self.carry_count, self.on_button],
+            [self.back_button, self.on_button, self.carry_count],
             [self.learn_button],
             [self.keep_button],
         )
@@ -215,7 +220,7 @@ class CorrectControls(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scrolled(inside))
-        self.setMinimumWidth(280)
+        self.setMinimumWidth(_DOCK_WIDTH)
 
 
 def _button(words: str, tip: str, *, checkable: bool = False) -> QPushButton:

@@ -117,7 +117,7 @@ class CorrectWidget(CorrectControls):
             ("[  ]", "Smaller, larger brush (napari)"),
             ("Ctrl+Z, Ctrl+Shift+Z", "Undo, redo (napari)"),
             ("Left, Right", "Frame before, frame after (napari)"),
-            ("Space, held", "Move the picture with any tool (napari)"),
+            ("Space, held", "Move the picture while painting (napari)"),
         ]
         groups = [("Correct capsule", keys.lines()), ("Useful beside them", tools)]
         self.keys_sheet = keys_sheet(self, groups)
@@ -374,6 +374,7 @@ class CorrectWidget(CorrectControls):
                 handles, self.handles = self.handles, None
                 handles.close()
                 self.note_edit(handles.frame)
+                self.say("")
             return
         if self.capsule is None:
             self.handle_button.setChecked(False)
