@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from napari_microus.core.edit import tools
-from napari_microus.core.edit.interpolate import interpolate, signed_distance
+from napari_microus.core.edit.distance import signed_distance
+from napari_microus.core.edit.interpolate import interpolate
 from napari_microus.core.edit.propagate import propagate
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import drain
@@ -117,3 +118,42 @@ def test_smoothing_keeps_a_gland_that_the_border_cuts():
     found = tools.smooth(cut)
     assert dice(found, cut) > 0.97
     assert found[60, 0]
+
+
+def discs(*radii):
+    y, x = np.mgrid[:80, :80]
+    return np.stack([np.hypot(y - 40, x - 40) <= radius for radius in radii])
+
+
+def sees(radius):
+    """A model that sees a disc, by two log-odds a pixel."""
+    y, x = np.mgrid[:80, :80]
+    return 1 / (1 + np.exp(2 * (np.hypot(y - 40, x - 40) - radius)))
+
+
+def test_between_neighbours_the_shapes_decide_and_far_apart_the_model():
+    near = interpolate(discs(20, 0, 21), {0, 2}, {1: sees(26)})[1]
+    assert np.sqrt(near.sum() / np.pi) == pytest.approx(
+        20.7 + 4 / 5, abs=0.4
+    )  # at most 4 log-odds
+    far = interpolate(discs(12, 0, 30), {0, 2}, {1: sees(26)})[1]
+    # Distances worth 5 / 18 log-odds a pixel about 21, the model's 2 about 26.
+    expected = (5 / 18 * 21 + 2 * 26) / (5 / 18 + 2)
+    assert np.sqrt(far.sum() / np.pi) == pytest.approx(expected, abs=0.5)
+
+
+def test_a_model_at_a_loss_and_one_that_is_not_asked_leave_the_shapes():
+    masks = discs(12, 0, 0, 30)
+    lost = np.full((80, 80), 0.5)
+    by_shape = interpolate(masks, {0, 3})
+    again = interpolate(masks, {0, 3}, {1: lost})
+    assert all(np.array_equal(by_shape[k], again[k]) for k in (1, 2))
+
+
+def test_what_speckle_makes_of_the_models_doubt_is_no_second_piece():
+    spotted = sees(20)
+    spotted[5:9, 5:9] = 1.0
+    spotted[38:41, 38:41] = 0.0
+    found = interpolate(discs(20, 0, 28), {0, 2}, {1: spotted})[1]
+    assert not found[:12, :12].any()
+    assert found[40, 40]

@@ -57,11 +57,11 @@ def widget(qtbot, viewer):
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch):
-    """Let the handles find no border: a test that wants one gives it."""
-    from napari_microus.widgets.correct import evidence
+    """Let the model be at a loss: a test that wants one gives its probability."""
+    from napari_microus.widgets.correct import jobs
 
-    def probability_of(scan, frame, model_name):
+    def _probability(scan, frames, model_name):
         yield
-        return np.zeros(SHAPE[1:], dtype=np.float32)
+        return np.full(scan.array.shape, 0.5, dtype=np.float32)
 
-    monkeypatch.setattr(evidence, "probability_of", probability_of)
+    monkeypatch.setattr(jobs, "_probability", _probability)

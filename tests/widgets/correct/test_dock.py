@@ -248,7 +248,7 @@ def test_what_was_kept_is_offered_and_comes_back(qtbot, viewer, state):
     widget = CorrectWidget(viewer)
     qtbot.addWidget(widget)
     qtbot.waitUntil(lambda: not widget.restore_button.isHidden())
-    assert "Bring back 1 frames" in widget.restore_button.text()
+    assert "Bring back 1 frame from" in widget.restore_button.text()
     widget.restore()
     assert (capsule(viewer).data == mask).all()
     assert widget.capsule.review.approved == {1}
@@ -313,3 +313,24 @@ def test_the_last_move_of_a_handle_counts(widget, viewer):
     widget.handle_button.click()
     assert np.flatnonzero(capsule(viewer).data[1, 40]).max() > 74
     assert widget.capsule.review.edited == {1}
+
+
+def test_interpolation_without_a_model_follows_the_shapes_and_says_so(
+    qtbot, widget, viewer, monkeypatch
+):
+    from napari_microus.core.errors import InputError
+    from napari_microus.widgets.correct import jobs
+
+    def _probability(scan, frames, model_name):
+        yield
+        raise InputError("There is no model.")
+
+    monkeypatch.setattr(jobs, "_probability", _probability)
+    for frame in (0, 2):
+        widget.go_to(frame)
+        widget.approve()
+    widget.interpolate()
+    wait(qtbot, widget)
+    assert "By their shapes alone: There is no model." in widget.message.text()
+    corrected = widget.capsule.provenance["corrected"]
+    assert corrected[-1]["how"] == "interpolated"

@@ -152,13 +152,13 @@ def test_moving_the_whole_outline_snaps_nothing(widget):
 
 
 def test_the_border_comes_while_the_handles_are_there(qtbot, widget, monkeypatch):
-    from napari_microus.widgets.correct import evidence
+    from napari_microus.widgets.correct import jobs
 
-    def probability_of(scan, frame, model_name):
+    def _probability(scan, frames, model_name):
         yield
-        return np.full((80, 100), frame, dtype=np.float32)
+        return np.full((6, 80, 100), frames[0], dtype=np.float32)
 
-    monkeypatch.setattr(evidence, "probability_of", probability_of)
+    monkeypatch.setattr(jobs, "_probability", _probability)
     widget.go_to(3)
     widget.handle_button.click()
     qtbot.waitUntil(lambda: widget.handles.probability is not None)

@@ -1,7 +1,10 @@
-"""Fill the frames between those that a person drew, by their shapes.
+"""Fill the frames between those that a person drew, by their shapes and the model.
 
 Between two drawn frames the signed distance to the outline changes evenly [1]_: the
 capsule of a frame in between is where the weighted mean of both distances is positive.
+Where a model's probability is given, its log-odds are added to that distance, which
+weighs the more the nearer the two outlines lie to each other: between neighbours the
+shapes know best, between frames that lie far apart the image of the frame itself.
 
 References
 ----------
@@ -15,18 +18,26 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 
+from napari_microus.core.edit.distance import signed_distance
+from napari_microus.core.edit.tools import fill, largest
 from napari_microus.core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
 
+# Log-odds that a distance from the outline is worth, when it is as large as the gap
+# between the two outlines (`benchmarks/interpolate.py`), which is at least this wide.
+_WORTH, _NARROWEST_GAP = 5.0, 0.1
+_SURE = 4.0  # log-odds beyond which a model is no more certain
+
 
 def interpolate(
-    masks: NDArray[np.bool_], drawn: Collection[int]
+    masks: NDArray[np.bool_],
+    drawn: Collection[int],
+    probability: Mapping[int, NDArray[np.floating]] | None = None,
 ) -> dict[int, NDArray[np.bool_]]:
     """Return the frames between drawn ones; drawn frames are not among them.
 
@@ -37,6 +48,9 @@ def interpolate(
     drawn : collection of int
         Frames that a person drew or approved, an empty one among them if no gland is
         there. Frames before the first and after the last are left alone.
+    probability : mapping of int to ndarray, shape (Y, X), optional
+        A model's probability of the capsule by frame; a frame of which there is none
+        follows the shapes alone, as does one beside a frame without a gland.
 
     Raises
     ------
@@ -52,7 +66,7 @@ def interpolate(
     found: dict[int, NDArray[np.bool_]] = {}
     for first, last in pairwise(known):
         if last - first > 1:
-            found |= _between(masks[first], masks[last], first, last)
+            found |= _between(masks[first], masks[last], first, last, probability or {})
     if not found:
         raise InputError(
             "To interpolate, frames must lie between the drawn ones; got neighbours "
@@ -62,7 +76,11 @@ def interpolate(
 
 
 def _between(
-    start: NDArray[np.bool_], end: NDArray[np.bool_], first: int, last: int
+    start: NDArray[np.bool_],
+    end: NDArray[np.bool_],
+    first: int,
+    last: int,
+    probability: Mapping[int, NDArray[np.floating]],
 ) -> dict[int, NDArray[np.bool_]]:
     count = last - first
     if not start.any() or not end.any():
@@ -73,21 +91,31 @@ def _between(
         }
     shift = np.subtract(_middle(end), _middle(start))
     near, far = signed_distance(start), signed_distance(end)
+    worth = _worth(near, far)
     found = {}
     for frame in range(first + 1, last):
         part = (frame - first) / count
         # Both shapes meet at the middle that the frame should have.
         moved = _shifted(near, part * shift), _shifted(far, (part - 1) * shift)
-        found[frame] = (1 - part) * moved[0] + part * moved[1] > 0
+        score = (1 - part) * moved[0] + part * moved[1]
+        if frame in probability:
+            seen = np.asarray(probability[frame], dtype=np.float32)
+            limit = 1 / (1 + np.exp(-_SURE))
+            seen = np.clip(seen, 1 - limit, limit)
+            score = worth * score + np.log(seen / (1 - seen))
+            found[frame] = fill(largest(score > 0))
+        else:
+            found[frame] = score > 0
     return found
 
 
-def signed_distance(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return the distance to the outline in pixels, positive inside (Y, X)."""
-    inside = distance_transform_edt(mask)
-    return np.asarray(
-        np.where(mask, inside - 0.5, 0.5 - distance_transform_edt(~mask)), np.float32
-    )
+def _worth(near: NDArray[np.float32], far: NDArray[np.float32]) -> float:
+    """Return the log-odds that a pixel of distance is worth between two outlines."""
+    gaps = [
+        float(np.abs(other)[np.abs(own) < 1].mean())
+        for own, other in ((near, far), (far, near))
+    ]
+    return _WORTH / max(sum(gaps) / 2, _NARROWEST_GAP)
 
 
 def _middle(mask: NDArray[np.bool_]) -> tuple[float, float]:

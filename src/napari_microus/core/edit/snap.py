@@ -1,8 +1,8 @@
 """Bring a handle to where the model sees the capsule's border.
 
-Across the outline, the border is where the probability changes fastest. In micro-US
-the image's own edges are no guide: on the 309 outlined frames, handles moved at random
-came no nearer to the outline by them, and by the model's probability they did.
+Across the outline, the border is where the probability changes fastest. Handles of
+held-out frames that were moved by 2 % of the diameter (median) came to lie within 1.7 %
+of the outline (`benchmarks/snap.py`): a help where the model sees a border, no more.
 """
 
 from __future__ import annotations

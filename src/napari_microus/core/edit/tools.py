@@ -8,7 +8,7 @@ import numpy as np
 from scipy.ndimage import binary_fill_holes, label
 
 from napari_microus.core.edit.curve import mask_of, outline_of, resample
-from napari_microus.core.edit.interpolate import signed_distance
+from napari_microus.core.edit.distance import signed_distance
 from napari_microus.core.errors import InputError
 from napari_microus.core.hard_region import KERNEL_SIZES, hard_region
 from napari_microus.core.mask import IGNORE_VALUE

@@ -98,7 +98,8 @@ class CorrectControls(QWidget):
         }
         self.interpolate_button = _button(
             "Interpolate",
-            "Fill the frames between those you drew or approved, by their shapes.",
+            "Fill the frames between those you drew or approved, by their shapes and "
+            "what the model sees between them.",
         )
         self.carry_count = QSpinBox()
         self.carry_count.setRange(1, 999)

@@ -27,6 +27,7 @@ from napari_microus.widgets._shared.drawn import (
 )
 from napari_microus.widgets._shared.edits import EditWatcher, shown_frame
 from napari_microus.widgets._shared.keys import sheet as keys_sheet
+from napari_microus.widgets._shared.layers import volume_from_layer
 from napari_microus.widgets._shared.saving import ask_path, save
 from napari_microus.widgets._shared.view import refit
 from napari_microus.widgets._shared.worker import start_worker
@@ -410,8 +411,13 @@ class CorrectWidget(CorrectControls):
         if self.capsule is None or self.is_running:
             return
         self.handle_button.setChecked(False)
-        drawn = frozenset(self.capsule.review.protected)
-        self._start(interpolate_frames, self.capsule.masks() == 1, drawn)
+        self._start(
+            interpolate_frames,
+            volume_from_layer(self.capsule.scan),
+            self.capsule.masks() == 1,
+            frozenset(self.capsule.review.protected),
+            self.model_name(),
+        )
 
     def carry(self, direction: int) -> None:
         """Carry the outline in view through the frames before or after."""
@@ -435,8 +441,6 @@ class CorrectWidget(CorrectControls):
         if self.capsule is None or self.is_running:
             return
         self.handle_button.setChecked(False)
-        from napari_microus.widgets._shared.layers import volume_from_layer
-
         review = self.capsule.review
         untouched = set(range(self.capsule.count)) - review.protected
         sure = untouched - set(review.doubtful)

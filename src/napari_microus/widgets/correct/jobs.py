@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_microus.core.events import Event, Progress
+from napari_microus.core.errors import MicroUSError
+from napari_microus.core.events import Event, Notice, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -30,14 +31,24 @@ class Frames:
 
 
 def interpolate_frames(
-    masks: NDArray[Any], drawn: frozenset[int]
+    scan: Volume, masks: NDArray[Any], drawn: frozenset[int], model_name: str
 ) -> Generator[Event, None, Frames]:
-    """Fill the frames between drawn ones; see `core.edit.interpolate`."""
+    """Fill the frames between drawn ones; see `core.edit.interpolate`.
+
+    A model that cannot be used leaves the frames to the shapes alone, with a notice.
+    """
     from napari_microus.core.edit.interpolate import interpolate
 
     yield Progress(0, 0, "frames", "Interpolating")
-    found = interpolate(masks, drawn)
-    return Frames(found, f"Interpolated {len(found)} frames.", "interpolated")
+    by_shape = interpolate(masks, drawn)  # refuses what cannot be interpolated
+    try:
+        seen = yield from _probability(scan, tuple(by_shape), model_name)
+    except MicroUSError as error:
+        yield Notice(f"By their shapes alone: {error}")
+        return Frames(by_shape, f"Interpolated {len(by_shape)} frames.", "interpolated")
+    found = interpolate(masks, drawn, {k: seen[k] for k in by_shape})
+    said = f"Interpolated {len(found)} frames by their shapes and the model."
+    return Frames(found, said, "interpolated with the model")
 
 
 def carry_frames(
@@ -83,6 +94,13 @@ def probability_of(
     scan: Volume, frame: int, model_name: str
 ) -> Generator[Event, None, NDArray[Any]]:
     """Return the model's probability of the capsule in one frame (Y, X)."""
+    return (yield from _probability(scan, (frame,), model_name))[frame]
+
+
+def _probability(
+    scan: Volume, frames: tuple[int, ...], model_name: str
+) -> Generator[Event, None, NDArray[Any]]:
+    """Return the model's probability (Z, Y, X), 0 in other frames."""
     from napari_microus.core.preload import import_torch
 
     yield Progress(0, 0, "frames", "Loading the model")
@@ -92,6 +110,6 @@ def probability_of(
 
     model = load_model(model_name, device="auto")
     found = yield from predict(
-        model, scan, frames=(frame,), device="auto", min_confidence=0.0
+        model, scan, frames=frames, device="auto", min_confidence=0.0
     )
-    return found.probability.array[frame]
+    return found.probability.array
