@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_microus.core.edit.curve import mask_of, outline_of, push, resample
+from napari_microus.core.edit.curve import (
+    evened,
+    mask_of,
+    outline_of,
+    push,
+    resample,
+)
 from napari_microus.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,51 +87,56 @@ def apply_clicks(
         mask = _first_shape(mask.shape, clicks)
     curve = resample(outline_of(mask), _POINTS)
     for click in clicks[len(clicks) - new :]:
-        curve = _moved(curve, click)
+        curve = resample(_moved(curve, click), _POINTS)
     for _ in range(_ROUNDS):
         broken = [c for c in clicks if _contains(curve, c) != c.is_inside]
         if not broken:
             break
         for click in broken:
-            curve = _moved(curve, click)
+            curve = resample(_moved(curve, click), _POINTS)
     return mask_of(curve, mask.shape)
 
 
-def apply_scribble(
-    mask: NDArray[np.bool_], points: NDArray[np.float64], is_inside: bool
-) -> NDArray[np.bool_]:
-    """Return the mask of one frame after a scribble over what is wrong in it.
+class Scribble:
+    """A scribble over what is wrong in a frame, and the outline that follows it.
 
     Parameters
     ----------
     mask : ndarray of bool, shape (Y, X)
         The capsule as it is; where it is empty, a scribble inside begins one.
-    points : ndarray, shape (n, 2)
-        Rows and columns along the stroke; what lies outside the picture is left out.
     is_inside : bool
-        Whether what was scribbled over belongs to the gland.
-
-    Raises
-    ------
-    InputError
-        If no point lies in the picture, or the frame is empty and the scribble is
-        not inside the gland.
+        Whether what is scribbled over belongs to the gland.
     """
-    points = np.asarray(points, dtype=np.float64)
-    seen = ((points >= 0) & (points <= np.array(mask.shape) - 1)).all(axis=1)
-    if not seen.any():
-        raise InputError(
-            f"A scribble must lie in the picture of {mask.shape[0]} by "
-            f"{mask.shape[1]} pixels; got none of its points there. Scribble on the "
-            "frame."
-        )
-    strokes = [Click(row, column, is_inside) for row, column in points[seen]]
-    if not mask.any():
-        mask = _first_shape(mask.shape, strokes)
-    curve = resample(outline_of(mask), _POINTS)
-    for stroke in strokes:
-        curve = _moved(curve, stroke, _BEYOND_SCRIBBLE, _SCRIBBLE_REACH)
-    return mask_of(curve, mask.shape)
+
+    def __init__(self, mask: NDArray[np.bool_], is_inside: bool) -> None:
+        self._shape, self._is_inside = mask.shape, is_inside
+        self._curve = resample(outline_of(mask), _POINTS) if mask.any() else None
+
+    def add(self, points: Sequence[Sequence[float]]) -> None:
+        """Go on over points (row, column); those outside the picture are left out.
+
+        Raises
+        ------
+        InputError
+            If the frame is empty and the scribble is not inside the gland.
+        """
+        limit = np.array(self._shape) - 1
+        for row, column in points:
+            stroke = Click(float(row), float(column), self._is_inside)
+            if not (0 <= stroke.row <= limit[0] and 0 <= stroke.column <= limit[1]):
+                continue
+            if self._curve is None:
+                first = _first_shape(self._shape, [stroke])
+                self._curve = resample(outline_of(first), _POINTS)
+            self._curve = evened(
+                _moved(self._curve, stroke, _BEYOND_SCRIBBLE, _SCRIBBLE_REACH)
+            )
+
+    def mask(self) -> NDArray[np.bool_]:
+        """Return the mask of the frame after what was scribbled so far."""
+        if self._curve is None:
+            return np.zeros(self._shape, dtype=bool)
+        return mask_of(self._curve, self._shape)
 
 
 def apply_box(
@@ -180,7 +191,7 @@ def _moved(
     length = np.linalg.norm(np.diff(curve, axis=0, append=curve[:1]), axis=1).sum()
     reach = reach_factor * max(_REACH * length, _REACH_PER_DISTANCE * distance)
     moved = push(curve, tuple(nearest), tuple(nearest + way), reach)
-    return resample(moved, len(curve))
+    return moved
 
 
 def _contains(curve: NDArray[np.float64], click: Click) -> bool:

@@ -114,8 +114,9 @@ def curve_through(
     along = np.concatenate([[0.0], np.cumsum(chords)])
     closed = np.vstack([handles, handles[:1]])
     spline = CubicSpline(along, closed, bc_type="periodic")
-    places = np.linspace(0, along[-1], points, endpoint=False)
-    return np.asarray(spline(places))
+    # As many points between any two handles: moving one leaves the far side alone.
+    shares = np.linspace(0, len(handles), points, endpoint=False)
+    return np.asarray(spline(np.interp(shares, np.arange(len(along)), along)))
 
 
 def mask_of(curve: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -184,6 +185,15 @@ def resample(curve: NDArray[np.float64], points: int) -> NDArray[np.float64]:
     along = np.concatenate([[0.0], np.cumsum(steps)])
     places = np.linspace(0, along[-1], points, endpoint=False)
     return np.stack([np.interp(places, along, closed[:, k]) for k in (0, 1)], axis=1)
+
+
+def evened(curve: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a curve (n, 2) resampled if a part of it was stretched threefold.
+
+    New points change pixels all round; a curve that was hardly stretched keeps its own.
+    """
+    gaps = np.linalg.norm(np.diff(curve, axis=0, append=curve[:1]), axis=1)
+    return resample(curve, len(curve)) if gaps.max() > 3 * np.median(gaps) else curve
 
 
 def _likeness(handles: NDArray[np.float64], mask: NDArray[np.bool_]) -> float:

@@ -112,9 +112,12 @@ class Capsule:
             old = self.masks()[frame]
             is_mask = given.dtype == bool
             fresh = self.values(given, old) if is_mask else given.astype(old.dtype)
-            rows, columns = np.nonzero(old != fresh)
-            if rows.size == 0:
+            differs = old != fresh
+            lines = np.flatnonzero(differs.any(axis=1))
+            if lines.size == 0:
                 continue
+            rows, columns = np.nonzero(differs[lines[0] : lines[-1] + 1])
+            rows += lines[0]
             changed.append(frame)
             places.append((np.full(rows.size, frame), rows, columns))
             values.append(fresh[rows, columns])

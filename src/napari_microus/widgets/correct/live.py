@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QTimer
@@ -39,6 +40,10 @@ class LiveFrame:
     ) -> None:
         self._capsule, self.frame, self._make = capsule, frame, make
         self._before = capsule.masks()[frame].copy()
+        # What is drawn until the end becomes one step of napari's history; drawing
+        # what has changed alone spares napari the outline of the whole frame.
+        self._one_step = ExitStack()
+        self._one_step.enter_context(capsule.layer.block_history())
         self._soon = QTimer()
         self._soon.setSingleShot(True)
         self._soon.setInterval(_SOON_MS)
@@ -52,15 +57,11 @@ class LiveFrame:
     def _show(self) -> None:
         mask = self._make()
         if mask is not None:
-            frame = self._capsule.masks()[self.frame]
-            frame[:] = self._capsule.values(mask, self._before)
-            self._capsule.layer.refresh()
+            values = self._capsule.values(mask, self._before)
+            self._capsule.draw({self.frame: values})
 
     def close(self) -> None:
         """Leave what is shown as one step that can be undone."""
         self._soon.stop()
         self._show()
-        frame = self._capsule.masks()[self.frame]
-        drawn = frame.copy()
-        frame[:] = self._before
-        self._capsule.draw({self.frame: drawn})
+        self._one_step.close()

@@ -8,11 +8,11 @@ import numpy as np
 
 from napari_microus.core.edit.clicks import (
     Click,
+    Scribble,
     apply_box,
     apply_clicks,
-    apply_scribble,
 )
-from napari_microus.core.edit.curve import mask_of, nudge, outline_of, resample
+from napari_microus.core.edit.curve import evened, mask_of, nudge, outline_of, resample
 from napari_microus.core.errors import InputError
 from napari_microus.widgets.correct.live import LiveFrame
 
@@ -33,7 +33,7 @@ ADVICE: dict[str, str] = {
     "nudge": "Push the outline with the circle, from inside or outside.",
 }
 _MOVED_PX = 4  # on the screen: a longer way is no click
-_POINTS = 360
+_POINTS = 720
 
 
 class PointerTools:
@@ -231,19 +231,23 @@ class _Scribble(_Drag):
                 "A scribble must begin in the picture; got one beside it. Begin on "
                 "the frame."
             )
-        self.is_inside = not self.before[round(self.start[0]), round(self.start[1])]
-        if not self.is_inside and not self.before.any():
-            raise InputError("The frame is empty: there is nothing to take away.")
-        self.points = [self.start]
+        is_inside = not self.before[round(self.start[0]), round(self.start[1])]
+        self.scribble = Scribble(self.before, bool(is_inside))
+        self.scribble.add([self.start])
+        self.last = self.start
 
     def go(self, point: tuple[float, float]) -> None:
-        self.now = point
-        if np.linalg.norm(np.subtract(point, self.points[-1])) >= 1:
-            self.points.append(point)
+        way = np.linspace(self.last, point, self._steps(point) + 1)[1:]
+        self.scribble.add(way.tolist())
+        self.last = point
+
+    def _steps(self, point: tuple[float, float]) -> int:
+        """Return into how many steps a fast move is divided."""
+        apart = float(np.linalg.norm(np.subtract(point, self.last)))
+        return max(1, round(apart / max(1.0, 0.2 * self.radius)))
 
     def mask(self) -> NDArray[np.bool_] | None:
-        points = np.array([*self.points, self.now])
-        return apply_scribble(self.before, points, self.is_inside)
+        return self.scribble.mask()
 
 
 class _Box(_Drag):
@@ -263,7 +267,7 @@ class _Nudge(_Drag):
     def go(self, point: tuple[float, float]) -> None:
         pushed = nudge(self.curve, self.now, point, self.radius)
         self.is_moved |= not np.array_equal(pushed, self.curve)
-        self.curve, self.now = resample(pushed, _POINTS), point
+        self.curve, self.now = evened(pushed), point
 
     def mask(self) -> NDArray[np.bool_] | None:
         # An outline that was not touched stays as it is to the last pixel.
