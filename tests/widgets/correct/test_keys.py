@@ -8,7 +8,7 @@ from napari.utils.action_manager import action_manager
 from napari.utils.shortcuts import default_shortcuts
 
 from napari_microus.widgets.compare.work_panel import KEYS as SETTLE_KEYS
-from napari_microus.widgets.correct import keys
+from napari_microus.widgets.correct import CorrectWidget, keys
 
 
 def test_the_manifest_names_the_same_keys_and_commands():
@@ -65,3 +65,23 @@ def test_the_sheet_lists_every_key(widget, qtbot):
     assert {action.words for action in keys.ACTIONS} <= words
     assert {action.key for action in keys.ACTIONS} <= words
     widget.keys_sheet.close()
+
+
+def test_of_two_docks_on_one_capsule_a_key_presses_one(widget, viewer, qtbot):
+    other = CorrectWidget(viewer)
+    qtbot.addWidget(other)
+    widget.show()
+    other.show()
+    keys.approve_frame(viewer)
+    assert other.capsule.review.approved == {2}
+    assert widget.capsule.review.approved == set()
+    qtbot.waitUntil(lambda: other.autosaving._worker is None)
+
+
+def test_the_preferences_list_the_keys(widget, qtbot):
+    from napari._qt.widgets.qt_keyboard_settings import ShortcutEditor
+
+    editor = ShortcutEditor()
+    qtbot.addWidget(editor)
+    listed = editor.key_bindings_strs[editor.VIEWER_KEYBINDINGS]
+    assert {f"napari-microus:{action.name}" for action in keys.ACTIONS} <= set(listed)

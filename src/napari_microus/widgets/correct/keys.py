@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import ref
 
 from napari_microus.widgets._shared.keys import KeyAction, key_of, register
 
@@ -21,7 +21,7 @@ NUDGE = KeyAction("nudge_outline", "U", "Nudge the outline with a circle, on and
 HANDLES = KeyAction("outline_handles", "H", "Handles of the outline, on and off")
 ACTIONS = (APPROVE, NEXT, DOUBTFUL, CLICK, NUDGE, HANDLES)
 
-_docks: WeakSet[Any] = WeakSet()
+_docks: list[ref[Any]] = []
 
 
 def open_for_keys(dock: CorrectWidget) -> None:
@@ -29,7 +29,8 @@ def open_for_keys(dock: CorrectWidget) -> None:
     if not _docks:
         for action in ACTIONS:
             register(action, partial(_press, action=action))
-    _docks.add(dock)
+    _docks[:] = [known for known in _docks if known() is not None]
+    _docks.append(ref(dock))
 
 
 def lines() -> list[tuple[str, str]]:
@@ -39,11 +40,10 @@ def lines() -> list[tuple[str, str]]:
 
 def _press(viewer: Any, action: KeyAction) -> None:
     viewer = getattr(viewer, "__wrapped__", viewer)
-    for dock in list(_docks):
-        if dock.viewer is viewer and dock.isVisible():
-            button = _button(dock, action)
-            if button.isEnabled():
-                button.click()
+    docks = [known() for known in _docks]
+    ours = [d for d in docks if d is not None and d.viewer is viewer and d.isVisible()]
+    if ours:  # of several on one capsule, the one that was opened last
+        _button(ours[-1], action).click()
 
 
 def _button(dock: CorrectWidget, action: KeyAction) -> QPushButton:
