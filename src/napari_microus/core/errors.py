@@ -17,6 +17,11 @@ and exits with status 2.
 
 from __future__ import annotations
 
+import pickle
+import struct
+import zipfile
+import zlib
+
 
 class MicroUSError(Exception):
     """Base of all errors raised on purpose by this package."""
@@ -44,3 +49,12 @@ class DeviceError(MicroUSError, RuntimeError):
 
 class DownloadError(MicroUSError, OSError):
     """A file cannot be fetched, or what came is not what was expected."""
+
+
+#: What PyTorch, NumPy and zipfile raise on files whose bytes were changed: their
+#: unpicklers and readers trust what they read.
+BROKEN_FILE: tuple[type[Exception], ...] = (
+    *(OSError, EOFError, RuntimeError, ValueError, TypeError, AttributeError),
+    *(LookupError, ArithmeticError, MemoryError, AssertionError),
+    *(pickle.UnpicklingError, struct.error, zipfile.BadZipFile, zlib.error),
+)

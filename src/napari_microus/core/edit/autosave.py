@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_microus.core.errors import BROKEN_FILE
 from napari_microus.core.files import atomic_write
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def find_autosave(key: str, folder: Path | None = None) -> Autosaved | None:
             undecided = np.unpackbits(parts["undecided"], count=size).reshape(shape)
             mask[undecided > 0] = 255
             made = json.loads(parts["provenance"].tobytes())
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except BROKEN_FILE:
         return None
     return Autosaved(mask, made, saved)
 

@@ -10,7 +10,12 @@ import numpy as np
 
 from napari_microus.core.errors import InputError
 from napari_microus.core.io.colour import to_grey
-from napari_microus.core.io.nrrd import Header, check_meta_image, check_nrrd
+from napari_microus.core.io.nrrd import (
+    Header,
+    check_meta_image,
+    check_nrrd,
+    check_numbers,
+)
 from napari_microus.core.io.read_errors import damaged, tells_damage
 from napari_microus.core.io.tiff import NO_FRAME_DISTANCE, UNKNOWN_UNIT
 from napari_microus.core.volume import UNKNOWN, Volume
@@ -65,6 +70,8 @@ def read_itk(path: Path) -> Volume:
     image_io, kind = _READERS.get(path.suffix.lower(), ("GDCMImageIO", "DICOM"))
     reader.SetImageIO(image_io)
     reader.SetFileName(str(path))
+    if kind != "DICOM":
+        _check_numbers(path, kind)
     image, notices = _execute(reader, path, kind)
     checks = {"NRRD": check_nrrd, "MetaImage": check_meta_image}
     header = checks[kind](path) if kind in checks else Header()
@@ -81,9 +88,10 @@ def read_itk_grid(
     reader.SetImageIO(image_io)
     reader.SetFileName(str(path))
     try:
+        _check_numbers(path, kind)
         with _warnings():
             reader.ReadImageInformation()
-    except RuntimeError:
+    except (RuntimeError, InputError):
         return None
     if reader.GetDimension() != 3:
         return None
@@ -145,6 +153,13 @@ def write_itk(
         writer.Execute(image)
     except RuntimeError as error:
         raise OSError("the disk is full or the file is protected") from error
+
+
+def _check_numbers(path: Path, kind: str) -> None:
+    try:
+        check_numbers(path, kind)
+    except OSError as error:
+        raise damaged(path, kind) from error
 
 
 def _execute(reader: Any, path: Path, kind: str) -> tuple[Any, list[str]]:

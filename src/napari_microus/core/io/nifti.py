@@ -206,10 +206,12 @@ def _damage() -> tuple[type[Exception], ...]:
     """Return what nibabel raises on files whose bytes were changed."""
     from nibabel.filebasedimages import ImageFileError
     from nibabel.spatialimages import HeaderDataError
+    from nibabel.wrapstruct import WrapStructError
 
     return (
         *(OSError, EOFError, zlib.error, MemoryError, OverflowError),
         *(ValueError, KeyError, TypeError, ImageFileError, HeaderDataError),
+        WrapStructError,
     )
 
 

@@ -43,6 +43,21 @@ _BYTES = {
 }
 
 
+# Fields of lengths, directions and places, in lower case.
+_GEOMETRY = {
+    *("space directions", "space origin", "spacings", "thicknesses", "axis mins"),
+    *("axis maxs", "measurement frame"),
+    *("transformmatrix", "rotation", "orientation", "offset", "position", "origin"),
+    *("elementspacing", "elementsize", "centerofrotation"),
+}
+# Fields of MetaImage with a number for each dimension, or for each pair of them.
+_PER_DIMENSION = {"offset", "position", "origin", "elementspacing", "elementsize"}
+_PER_PAIR = {"transformmatrix", "rotation", "orientation"}
+_LARGEST = 1e7
+_MOST_DIMENSIONS, _MOST_CHANNELS = 5, 16
+_MOST_PACKED = 50_000  # times: bzip2 packs zeros so; gzip a thousand
+
+
 @dataclass(frozen=True)
 class Header:
     """What a header tells beyond ITK's reading of it.
@@ -65,6 +80,50 @@ class Header:
     unit: str = ""
     listed: bool = False
     is_frame_distance_known: bool = True
+
+
+def check_numbers(path: Path, kind: str) -> None:
+    """Refuse a header of an NRRD or MetaImage file with numbers beyond any scan.
+
+    ITK is not asked first: a direction of 1e308 sends it into an endless loop, and a
+    number of dimensions beyond its arrays ends the process.
+
+    Raises
+    ------
+    InputError
+        If a length or a place is larger than 10 million or infinite, if the dimensions
+        are not 1 to 5, not as many as the sizes, or no whole numbers, or if there is
+        more in the image than the file could hold packed.
+    """
+    is_nrrd = kind == "NRRD"
+    fields, start = (_nrrd_fields if is_nrrd else _meta_fields)(path)
+    for name in _GEOMETRY & fields.keys():
+        for text in re.findall(r"[^\s,()\"]+", fields[name]):
+            if abs(_number(text)) > _LARGEST:
+                raise damaged(path, kind, f"{name}: {text}")
+    dimensions = fields.get("dimension" if is_nrrd else "ndims", "")
+    sizes = fields.get("sizes" if is_nrrd else "dimsize", "").split()
+    channels = fields.get("elementnumberofchannels", "1")
+    if not dimensions.isdecimal() or not 1 <= int(dimensions) <= _MOST_DIMENSIONS:
+        raise damaged(path, kind, f"{dimensions or 'no'} dimensions")
+    if len(sizes) != int(dimensions) or not all(n.isdecimal() for n in sizes):
+        raise damaged(path, kind, f"sizes {' '.join(sizes) or 'none'}")
+    if not channels.isdecimal() or not 1 <= int(channels) <= _MOST_CHANNELS:
+        raise damaged(path, kind, f"{channels} channels")
+    if not is_nrrd:
+        for name in _PER_DIMENSION & fields.keys():
+            if len(fields[name].split()) != int(dimensions):
+                raise damaged(path, kind, f"{name}: {fields[name]}")
+        for name in _PER_PAIR & fields.keys():
+            if len(fields[name].split()) != int(dimensions) ** 2:
+                raise damaged(path, kind, f"{name}: {fields[name]}")
+    told = (_nrrd_bytes if is_nrrd else _meta_bytes)(fields)
+    name = fields.get("data file", fields.get("datafile", ""))
+    name = name or fields.get("elementdatafile", "LOCAL")
+    if told is not None and name.upper() in ("", "LOCAL"):
+        there = path.stat().st_size - start
+        if told > _MOST_PACKED * max(there, 1):
+            raise damaged(path, kind, f"{there} bytes for an image of {told}")
 
 
 def check_nrrd(path: Path, *, inflate: bool = True) -> Header:
@@ -109,10 +168,16 @@ def check_meta_image(path: Path, *, inflate: bool = True) -> Header:
     name = fields.get("elementdatafile", "")
     if inflate and fields.get("compresseddata", "").lower() in ("true", "1"):
         size = _meta_bytes(fields)
+        packed = None
         if name.upper() == "LOCAL":
-            _inflate(path, start, "zlib", size, "MetaImage")
+            packed = _inflate(path, start, "zlib", size, "MetaImage")
         elif (path.parent / name).is_file():
-            _inflate(path.parent / name, 0, "zlib", size, "MetaImage")
+            packed = _inflate(path.parent / name, 0, "zlib", size, "MetaImage")
+        told = fields.get("compresseddatasize", "")
+        # ITK unpacks as many bytes as it is told, and returns what was in its memory
+        # where that fails.
+        if packed is not None and told.isdecimal() and int(told) != packed:
+            raise damaged(path, "MetaImage", f"{packed} packed bytes, {told} told")
     unit = fields.get("distanceunits", "").strip().lower()
     factors, unknown = _factors([unit] * 3 if unit not in ("", "?") else [])
     return Header(factors, unknown)
@@ -157,6 +222,8 @@ def _meta_fields(path: Path) -> tuple[dict[str, str], int]:
 
 
 def _nrrd_bytes(fields: dict[str, str]) -> int | None:
+    if not fields.keys().isdisjoint(("byte skip", "byteskip", "line skip", "lineskip")):
+        return None  # more is packed than the image
     return _product(fields.get("sizes", ""), fields.get("type", ""))
 
 
@@ -174,25 +241,28 @@ def _product(sizes: str, kind: str) -> int | None:
     return math.prod(int(one) for one in counts) * _BYTES[kind.lower()]
 
 
-def _inflate(
-    path: Path, start: int, encoding: str, size: int | None, kind: str
-) -> None:
-    """Read a packed stream to its end: checksum and length must be as told."""
+def _inflate(path: Path, start: int, encoding: str, size: int | None, kind: str) -> int:
+    """Read a packed stream to its end, and return how long it was.
+
+    Its checksum and the length of what it holds must be as told.
+    """
     unpack: Any = bz2.BZ2Decompressor()
     if encoding not in ("bzip2", "bz2"):
         unpack = zlib.decompressobj(47)  # gzip's or zlib's own header
-    length = 0
+    length = read = 0
     try:
         with path.open("rb") as file:
             file.seek(start)
             while not unpack.eof and (packed := file.read(_CHUNK)):
+                read += len(packed)
                 length += len(unpack.decompress(packed))
     except (zlib.error, OSError, EOFError, ValueError) as error:
         raise damaged(path, kind, str(error)) from error
     if not unpack.eof:
         raise damaged(path, kind, "its packed data end too early")
-    if size is not None and length < size:
+    if size is not None and length != size:
         raise damaged(path, kind, f"{length} bytes of {size}")
+    return read - len(unpack.unused_data)
 
 
 def _number(text: str) -> float:

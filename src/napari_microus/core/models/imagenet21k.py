@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +10,7 @@ import torch
 
 from napari_microus.core.config import TransUNetConfig
 from napari_microus.core.download import RemoteFile, download
-from napari_microus.core.errors import CheckpointError
+from napari_microus.core.errors import BROKEN_FILE, CheckpointError
 from napari_microus.core.models.transunet import TransUNet
 from napari_microus.core.models.weights import damaged, not_finite, refuse
 
@@ -94,7 +92,7 @@ def read_imagenet21k(path: str | Path) -> dict[str, NDArray[Any]]:
     except (OSError, ValueError, EOFError, TypeError) as error:
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise damaged(Path(path), reason) from error
-    except (zipfile.BadZipFile, zlib.error, AttributeError) as error:
+    except BROKEN_FILE as error:
         raise damaged(Path(path), "its archive is broken") from error
     return arrays
 

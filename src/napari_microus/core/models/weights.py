@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from napari_microus.core.errors import CheckpointError
+from napari_microus.core.errors import BROKEN_FILE, CheckpointError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,7 +52,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
             f"A checkpoint must hold tensors only; got {path} with other objects, "
             "which could run code. Ask its author for the state_dict."
         ) from error
-    except (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except BROKEN_FILE as error:
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise damaged(path, reason or type(error).__name__) from error
 

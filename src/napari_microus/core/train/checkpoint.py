@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import pickle
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
-from zipfile import BadZipFile
 
 import torch
 
-from napari_microus.core.errors import CheckpointError, OutputError
+from napari_microus.core.errors import BROKEN_FILE, CheckpointError, OutputError
 from napari_microus.core.files import atomic_write
 
 if TYPE_CHECKING:
@@ -92,7 +90,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             f"A run can be resumed from its checkpoint only; got no {path}. "
             "It ended before the first one: start it again."
         ) from error
-    except (RuntimeError, EOFError, BadZipFile, pickle.UnpicklingError) as error:
+    except BROKEN_FILE as error:
         raise CheckpointError(
             f"The checkpoint must be whole; got {path} ({type(error).__name__}). "
             "Start a new run from the run's best model."
