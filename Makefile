@@ -10,7 +10,7 @@ SYSTEM := python3-venv xvfb libgl1 libegl1 libgl1-mesa-dri libdbus-1-3 \
 	libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 \
 	libxcb-util1 libxcb-xfixes0 libxcb-xinerama0 libxcb-xkb1
 
-.PHONY: demo test test-slicer slicer-export lint system env clean
+.PHONY: demo test test-all test-slicer slicer-export lint system env clean
 
 demo: env
 	$(BIN)/napari-microus demo --overwrite
@@ -18,6 +18,10 @@ demo: env
 test: env lint
 	$(BIN)/python -m pytest -q
 	$(MAKE) --no-print-directory test-slicer
+
+test-all: test
+	$(BIN)/python tests/reliability/fuzz.py
+	$(BIN)/python tests/reliability/kill.py
 
 lint: env
 	$(BIN)/ruff check .

@@ -19,6 +19,7 @@ import os
 import random
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -205,7 +206,8 @@ def theirs(kind: str, path: Path):
 
         with tifffile.TiffFile(path) as file:
             array, page = file.asarray(), file.pages.first
-        return ~array if page.photometric == 0 else array  # white is 0 there
+        told = page.tags.get("PhotometricInterpretation")
+        return ~array if told is not None and told.value == 0 else array  # white is 0
     return None
 
 
@@ -235,7 +237,8 @@ def work(kind: str, count: int, seed: int, start: int, folder: Path) -> None:
     from napari_microus.core.errors import MicroUSError
 
     warnings.simplefilter("ignore")
-    (folder / "in").mkdir(exist_ok=True)
+    shutil.rmtree(folder / "in", ignore_errors=True)
+    (folder / "in").mkdir()
     valid = [path.read_bytes() for path in seeds(kind, folder / "in")]
     suffix = {"json": "mask.json", "csv": "manifest.csv"}.get(kind, f"file.{kind}")
     path = folder / suffix
@@ -252,7 +255,8 @@ def work(kind: str, count: int, seed: int, start: int, folder: Path) -> None:
     signal.signal(signal.SIGALRM, hang)
     read = 0
     for number in range(start, count):
-        (folder / "at").write_text(str(number))
+        (folder / "next").write_text(str(number))
+        (folder / "next").replace(folder / "at")  # whole, even if the process dies
         draw = random.Random(f"{seed} {kind} {number}")
         path.write_bytes(damage(draw.choice(valid), draw, kind))
         signal.alarm(HANG_S)
@@ -320,7 +324,6 @@ def run(kind: str, count: int, seed: int, folder: Path) -> dict:
         if not (folder / "at").exists():
             raise SystemExit(f"{kind} did not begin: {words}")
         at = (folder / "at").read_text()
-        at = at or str(start)  # killed while it wrote the number
         if at == "done":
             break
         failures.append({"number": int(at), "what": words[:200]})

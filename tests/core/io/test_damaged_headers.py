@@ -81,3 +81,34 @@ def test_a_nifti_whose_header_is_cut_off_is_refused(tmp_path):
         with pytest.raises(InputError):
             read_volume(path)
         nib.save(nib.Nifti1Image(np.zeros((5, 4, 3), np.int16), np.eye(4)), path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"ElementDataFile = LOCAL\n", b"ElementDataFile = LOCAL"),
+        (b"ElementDataFile = LOCAL", b"ElementDataFile = elsewhere.raw"),
+        (b"ElementDataFile = LOCAL\n", b"x = LOCAL\n"),
+        (b"CompressedData = True", b"CompressedData = True\nrue"),
+        (b"CompressedDataSize", b"CompressessedDataSize"),
+    ],
+)
+def test_lines_that_itk_would_misread_are_refused(meta_image, old, new):
+    data = meta_image.read_bytes()
+    assert old in data
+    meta_image.write_bytes(data.replace(old, new, 1))
+    with pytest.raises(InputError, match="MetaImage file must be complete"):
+        read_volume(meta_image)
+
+
+def test_data_in_a_file_beside_it_and_foreign_keys_are_read(tmp_path):
+    frames = np.arange(60, dtype=np.uint8).reshape(3, 4, 5)
+    image = sitk.GetImageFromArray(frames)
+    image.SetMetaData("Größe", "wie gemessen")
+    sitk.WriteImage(image, str(tmp_path / "scan.mhd"))
+    assert np.array_equal(read_volume(tmp_path / "scan.mhd").array, frames)
+    sitk.WriteImage(image, str(tmp_path / "scan.mha"))
+    assert np.array_equal(read_volume(tmp_path / "scan.mha").array, frames)
+    (tmp_path / "scan.raw").unlink()
+    with pytest.raises(InputError, match="is not there"):
+        read_volume(tmp_path / "scan.mhd")

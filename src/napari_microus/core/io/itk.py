@@ -70,11 +70,12 @@ def read_itk(path: Path) -> Volume:
     image_io, kind = _READERS.get(path.suffix.lower(), ("GDCMImageIO", "DICOM"))
     reader.SetImageIO(image_io)
     reader.SetFileName(str(path))
+    header = Header()
     if kind != "DICOM":
+        # First: damage that these find makes ITK hang, abort, or invent pixels.
         _check_numbers(path, kind)
+        header = (check_nrrd if kind == "NRRD" else check_meta_image)(path)
     image, notices = _execute(reader, path, kind)
-    checks = {"NRRD": check_nrrd, "MetaImage": check_meta_image}
-    header = checks[kind](path) if kind in checks else Header()
     return _volume(image, path, header, notices)
 
 

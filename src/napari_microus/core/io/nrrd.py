@@ -53,6 +53,9 @@ _GEOMETRY = {
 # Fields of MetaImage with a number for each dimension, or for each pair of them.
 _PER_DIMENSION = {"offset", "position", "origin", "elementspacing", "elementsize"}
 _PER_PAIR = {"transformmatrix", "rotation", "orientation"}
+_META_KEY = re.compile(rb"[^\x00-\x20=\x7f][^\x00-\x1f\x7f]*")
+_META_NAME = re.compile(rb"[^\x00-\x1f\x7f]+")
+_LONGEST_NAME = 255
 _LARGEST = 1e7
 _MOST_DIMENSIONS, _MOST_CHANNELS = 5, 16
 _MOST_PACKED = 50_000  # times: bzip2 packs zeros so; gzip a thousand
@@ -119,11 +122,34 @@ def check_numbers(path: Path, kind: str) -> None:
                 raise damaged(path, kind, f"{name}: {fields[name]}")
     told = (_nrrd_bytes if is_nrrd else _meta_bytes)(fields)
     name = fields.get("data file", fields.get("datafile", ""))
-    name = name or fields.get("elementdatafile", "LOCAL")
-    if told is not None and name.upper() in ("", "LOCAL"):
+    if not is_nrrd:
+        name = _checked_lines(path, start)
+    if name.upper() in ("", "LOCAL"):
         there = path.stat().st_size - start
-        if told > _MOST_PACKED * max(there, 1):
+        if told is not None and told > _MOST_PACKED * max(there, 1):
             raise damaged(path, kind, f"{there} bytes for an image of {told}")
+    elif not re.match(r"LIST\b|[^%]*%0?\d*d", name, re.IGNORECASE):
+        if not (path.parent / name).is_file():
+            raise damaged(path, kind, f"its data file {name} is not there")
+
+
+def _checked_lines(path: Path, start: int) -> str:
+    """Return the name of a MetaImage's data; refuse lines that ITK would misread.
+
+    A line without a value swallows the next one, and a name of many bytes is written
+    beyond its place.
+    """
+    with path.open("rb") as file:
+        lines = file.read(start).rstrip(b"\r\n").splitlines()
+    name = b""
+    for line in lines:
+        key, equals, value = line.partition(b"=")
+        if not equals or not _META_KEY.fullmatch(key.strip()):
+            raise damaged(path, "MetaImage", f"line {line[:40]!r}")
+        name = value.strip()
+    if len(name) > _LONGEST_NAME or not _META_NAME.fullmatch(name):
+        raise damaged(path, "MetaImage", f"ElementDataFile {name[:40]!r}")
+    return name.decode("utf-8", errors="replace")
 
 
 def check_nrrd(path: Path, *, inflate: bool = True) -> Header:
@@ -166,7 +192,8 @@ def check_meta_image(path: Path, *, inflate: bool = True) -> Header:
     """
     fields, start = _meta_fields(path)
     name = fields.get("elementdatafile", "")
-    if inflate and fields.get("compresseddata", "").lower() in ("true", "1"):
+    # As ITK reads it: by the first letter.
+    if inflate and fields.get("compresseddata", "")[:1].lower() in ("t", "1"):
         size = _meta_bytes(fields)
         packed = None
         if name.upper() == "LOCAL":
@@ -176,8 +203,9 @@ def check_meta_image(path: Path, *, inflate: bool = True) -> Header:
         told = fields.get("compresseddatasize", "")
         # ITK unpacks as many bytes as it is told, and returns what was in its memory
         # where that fails.
-        if packed is not None and told.isdecimal() and int(told) != packed:
-            raise damaged(path, "MetaImage", f"{packed} packed bytes, {told} told")
+        if packed is not None and told != str(packed):
+            words = f"{packed} packed bytes, {told or 'none'} told"
+            raise damaged(path, "MetaImage", words)
     unit = fields.get("distanceunits", "").strip().lower()
     factors, unknown = _factors([unit] * 3 if unit not in ("", "?") else [])
     return Header(factors, unknown)
