@@ -157,3 +157,9 @@ def test_what_speckle_makes_of_the_models_doubt_is_no_second_piece():
     found = interpolate(discs(20, 0, 28), {0, 2}, {1: spotted})[1]
     assert not found[:12, :12].any()
     assert found[40, 40]
+
+
+def test_frames_that_the_gland_fills_are_interpolated_too():
+    full = np.ones((3, 20, 20), bool)
+    found = interpolate(full, {0, 2}, {1: np.full((20, 20), 0.5)})[1]
+    assert found.all()

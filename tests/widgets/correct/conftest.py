@@ -51,7 +51,7 @@ def widget(qtbot, viewer):
     qtbot.waitUntil(lambda: widget.autosaving._unsaved.key is not None)
     yield widget
     qtbot.waitUntil(lambda: not widget.is_running)
-    qtbot.waitUntil(lambda: widget.autosaving._worker is None)
+    qtbot.waitUntil(lambda: not widget.autosaving.is_writing)
     qtbot.waitUntil(lambda: widget.evidence._worker is None)
 
 

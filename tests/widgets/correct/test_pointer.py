@@ -163,3 +163,44 @@ def test_the_border_comes_while_the_handles_are_there(qtbot, widget, monkeypatch
     widget.handle_button.click()
     qtbot.waitUntil(lambda: widget.handles.probability is not None)
     assert widget.handles.probability[0, 0] == 3
+
+
+def test_closing_the_dock_leaves_one_step_and_a_history_that_works(widget, viewer):
+    layer = viewer.layers["capsule"]
+    widget.show()
+    widget.handle_button.click()
+    handles = widget.handles
+    handles.layer.data = [handles._placed(handles._now() + 3)]
+    widget.hide()
+    assert list(viewer.layers) == [viewer.layers["scan"], layer]
+    assert not np.array_equal(mask(viewer), disc())
+    layer.undo()
+    assert np.array_equal(mask(viewer), disc())
+    layer.data_setitem((np.array([0]), np.array([0]), np.array([0])), np.array([1]))
+    layer.undo()
+    assert not mask(viewer)[0, 0]
+
+
+def test_new_data_in_the_middle_of_a_drag_leaves_a_history_that_works(widget, viewer):
+    layer = viewer.layers["capsule"]
+    widget.nudge_button.click()
+    assert widget.pointer.begin(layer.data_to_world((0, 40, 66)))
+    widget.pointer.drag(layer.data_to_world((0, 40, 74)))
+    layer.data = np.zeros_like(layer.data)
+    widget.pointer.end()
+    assert not layer.data.any()
+    layer.data_setitem((np.array([0]), np.array([0]), np.array([0])), np.array([1]))
+    layer.undo()
+    assert not layer.data.any()
+
+
+def test_new_data_under_the_handles_stay_as_they_are(widget, viewer):
+    layer = viewer.layers["capsule"]
+    widget.handle_button.click()
+    handles = widget.handles
+    handles.layer.data = [handles._placed(handles._now() + 3)]
+    layer.data = np.zeros_like(layer.data)
+    assert widget.handles is None
+    assert not widget.handle_button.isChecked()
+    assert not layer.data.any()
+    assert len(viewer.layers) == 2

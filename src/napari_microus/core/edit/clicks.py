@@ -190,8 +190,7 @@ def _moved(
         way, distance = way + (0.5 if click.is_inside else -0.5), 0.5
     length = np.linalg.norm(np.diff(curve, axis=0, append=curve[:1]), axis=1).sum()
     reach = reach_factor * max(_REACH * length, _REACH_PER_DISTANCE * distance)
-    moved = push(curve, tuple(nearest), tuple(nearest + way), reach)
-    return moved
+    return push(curve, tuple(nearest), tuple(nearest + way), reach)
 
 
 def _contains(curve: NDArray[np.float64], click: Click) -> bool:

@@ -111,11 +111,9 @@ def _between(
 
 def _worth(near: NDArray[np.float32], far: NDArray[np.float32]) -> float:
     """Return the log-odds that a pixel of distance is worth between two outlines."""
-    gaps = [
-        float(np.abs(other)[np.abs(own) < 1].mean())
-        for own, other in ((near, far), (far, near))
-    ]
-    return _WORTH / max(sum(gaps) / 2, _NARROWEST_GAP)
+    # A mask that fills its frame has no outline there.
+    gaps = np.abs(np.concatenate([far[np.abs(near) < 1], near[np.abs(far) < 1]]))
+    return _WORTH / max(float(gaps.mean()) if gaps.size else 0.0, _NARROWEST_GAP)
 
 
 def _middle(mask: NDArray[np.bool_]) -> tuple[float, float]:

@@ -77,6 +77,11 @@ class Autosaving(QObject):
         self._timer.setInterval(SECONDS * 1000)
         self._timer.timeout.connect(self.write)
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether a thread is at work; one that was told to forget is not."""
+        return self._worker is not None and self._worker.is_running
+
     def begin(self, capsule: Capsule) -> None:
         """Look for what was kept of this capsule's scan, and keep it from now on."""
         self.end()
@@ -101,7 +106,7 @@ class Autosaving(QObject):
 
     def write(self) -> None:
         """Keep the capsule as it is now."""
-        if self._worker is not None:
+        if self.is_writing:
             return
         parts = self._unsaved.take()
         if parts is not None:

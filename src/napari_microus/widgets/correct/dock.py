@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import napari
-    from qtpy.QtGui import QShowEvent
+    from qtpy.QtGui import QHideEvent, QShowEvent
 
     from napari_microus.core.edit.teach import Taught
     from napari_microus.core.events import Event
@@ -111,6 +111,14 @@ class CorrectWidget(CorrectControls):
             self._was_shown = True
             guard_closing(self, self._viewer)
             refit(self, self._viewer)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Put away what draws on the canvas with the dock; Qt's name."""
+        super().hideEvent(event)
+        if not event.spontaneous():  # the window is only minimised
+            self.stop_drawing()
+            for button in self.tool_buttons.values():
+                button.setChecked(False)
 
     def show_keys(self) -> None:
         """Show the keys on one sheet."""
@@ -266,6 +274,11 @@ class CorrectWidget(CorrectControls):
     def _on_replaced(self) -> None:
         assert self.capsule is not None
         layer = self.capsule.layer
+        # What was being drawn belongs to the data that are gone.
+        self.pointer.forget()
+        if self.handles is not None:
+            handles, self.handles = self.handles, None
+            handles.close(keep=False)
         self._drop("")
         self.choose(layer)
 

@@ -128,10 +128,16 @@ class OutlineHandles:
         self.layer.data = [self._placed(fresh)]
         self.layer.selected_data = {0}
 
-    def close(self) -> None:
-        """Take the handles away; what they did becomes one step that can be undone."""
+    def close(self, *, keep: bool = True) -> None:
+        """Take the handles away; what they did becomes one step that can be undone.
+
+        Without ``keep`` the frame is left as it is: it holds other data now.
+        """
         self.layer.events.set_data.disconnect(self._live.touch)
-        self._live.close()
+        if keep:
+            self._live.close()
+        else:
+            self._live.let_go()
         if self.is_shown:
             self._viewer.layers.remove(self.layer)
         if self._capsule.layer in self._viewer.layers:

@@ -203,7 +203,9 @@ class PointerTools:
     def forget(self) -> None:
         """Let the capsule go: it is no longer corrected."""
         self.leave()
-        self._live = None
+        if self._live is not None:
+            self._live.let_go()
+            self._live = None
         self.clicks.clear()
 
 
