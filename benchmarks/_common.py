@@ -18,10 +18,12 @@ from napari_microus.core.config import ModelConfig
 from napari_microus.core.library import LoadedModel
 from napari_microus.core.models import create_model
 from napari_microus.core.phantom import make_phantom
+from napari_microus.core.study import Study
 from napari_microus.core.volume import Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    import argparse
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
 SHAPE = (962, 1372)  # frames of the public dataset
 SIZE = 224
@@ -34,6 +36,26 @@ def drain(work: Generator[Any, Any, Any]) -> Any:
             next(work)
         except StopIteration as stop:
             return stop.value
+
+
+def study_and_models(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Parse a study and the models of its folds, the n-th not trained on fold n."""
+    parser.add_argument("study", type=Path)
+    parser.add_argument("models", type=Path, nargs="+")
+    return parser.parse_args()
+
+
+def held_out(
+    arguments: argparse.Namespace,
+) -> Iterator[tuple[LoadedModel, Volume, np.ndarray]]:
+    """Yield model, scan and outline 1 (Z, Y, X) of every case a model has not seen."""
+    study = Study.open(arguments.study)
+    for fold, path in enumerate(arguments.models):
+        model = library.read_model(path)
+        for case in study.used:
+            if case.fold == fold:
+                scan, one, _ = study.read(case)
+                yield model, scan, one.array == 1
 
 
 def scan_of(frames: int) -> Volume:

@@ -12,18 +12,16 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
+from _common import held_out, study_and_models
 
 from napari_microus.core.edit.interpolate import interpolate
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import drain
-from napari_microus.core.library import read_model
 from napari_microus.core.metrics import dice
 from napari_microus.core.phantom import make_phantom
 from napari_microus.core.predict import predict
-from napari_microus.core.study import Study
 
 
 def score(rows, name, model, scan, truth, gap):
@@ -51,17 +49,9 @@ def score(rows, name, model, scan, truth, gap):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("study", type=Path)
-    parser.add_argument("models", type=Path, nargs="+")
-    arguments = parser.parse_args()
-    study = Study.open(arguments.study)
     rows: dict[str, list[list[float]]] = defaultdict(list)
-    for fold, path in enumerate(arguments.models):
-        model = read_model(path)
-        for case in study.used:
-            if case.fold == fold:
-                scan, one, _ = study.read(case)
-                score(rows, "real, every second", model, scan, one.array == 1, 2)
+    for model, scan, truth in held_out(study_and_models(parser)):
+        score(rows, "real, every second", model, scan, truth, 2)
     for seed in (101, 102, 103):
         case = make_phantom(seed)
         for gap in (4, 8):

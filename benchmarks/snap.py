@@ -11,50 +11,39 @@ before and after.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import numpy as np
+from _common import held_out, study_and_models
 
 from napari_microus.core.edit.curve import curve_through, handles_of
 from napari_microus.core.edit.snap import snap
 from napari_microus.core.events import drain
-from napari_microus.core.library import read_model
 from napari_microus.core.predict import predict
-from napari_microus.core.study import Study
 
 _MOVED = 0.03
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("study", type=Path)
-    parser.add_argument("models", type=Path, nargs="+")
-    arguments = parser.parse_args()
-    study = Study.open(arguments.study)
     draw = np.random.default_rng(0)
     apart: dict[str, list[float]] = {"before": [], "after": []}
-    for fold, path in enumerate(arguments.models):
-        model = read_model(path)
-        for case in study.used:
-            if case.fold != fold:
+    for model, scan, outlines in held_out(study_and_models(parser)):
+        seen = drain(predict(model, scan, device="cpu", min_confidence=0.0))
+        for frame, truth in enumerate(outlines):
+            if not truth.any():
                 continue
-            scan, one, _ = study.read(case)
-            seen = drain(predict(model, scan, device="cpu", min_confidence=0.0))
-            for frame, truth in enumerate(one.array == 1):
-                if not truth.any():
-                    continue
-                handles = handles_of(truth)
-                curve = curve_through(handles, 720)
-                diameter = np.sqrt(4 * truth.sum() / np.pi)
-                for which, handle in enumerate(handles):
-                    along = handles[(which + 1) % len(handles)] - handles[which - 1]
-                    normal = np.array([-along[1], along[0]]) / np.linalg.norm(along)
-                    moved = handles.copy()
-                    moved[which] = handle + normal * draw.normal(0, _MOVED) * diameter
-                    there = snap(moved, which, seen.probability.array[frame])
-                    for name, point in (("before", moved[which]), ("after", there)):
-                        nearest = np.sqrt(((curve - point) ** 2).sum(1).min())
-                        apart[name].append(nearest / diameter)
+            handles = handles_of(truth)
+            curve = curve_through(handles, 720)
+            diameter = np.sqrt(4 * truth.sum() / np.pi)
+            for which, handle in enumerate(handles):
+                along = handles[(which + 1) % len(handles)] - handles[which - 1]
+                normal = np.array([-along[1], along[0]]) / np.linalg.norm(along)
+                moved = handles.copy()
+                moved[which] = handle + normal * draw.normal(0, _MOVED) * diameter
+                there = snap(moved, which, seen.probability.array[frame])
+                for name, point in (("before", moved[which]), ("after", there)):
+                    nearest = np.sqrt(((curve - point) ** 2).sum(1).min())
+                    apart[name].append(nearest / diameter)
     print(f"{len(apart['before'])} handles")
     for name, values in apart.items():
         print(f"{name}: mean {np.mean(values):.4f}, median {np.median(values):.4f}")

@@ -8,6 +8,13 @@ from napari_microus.core.errors import InputError
 from napari_microus.core.io import read_volume
 
 
+def replace(path, old, new):
+    """Write other bytes in the place of those that a header has."""
+    data = path.read_bytes()
+    assert old in data
+    path.write_bytes(data.replace(old, new, 1))
+
+
 @pytest.fixture
 def meta_image(tmp_path):
     path = tmp_path / "scan.mha"
@@ -33,9 +40,7 @@ def meta_image(tmp_path):
     ],
 )
 def test_a_meta_image_whose_header_does_not_fit_is_refused(meta_image, old, new):
-    data = meta_image.read_bytes()
-    assert old in data
-    meta_image.write_bytes(data.replace(old, new))
+    replace(meta_image, old, new)
     with pytest.raises(InputError, match="MetaImage file must be complete"):
         read_volume(meta_image)
 
@@ -64,9 +69,7 @@ def test_an_nrrd_whose_header_does_not_fit_is_refused(tmp_path, old, new):
     path = tmp_path / "scan.nrrd"
     frames = np.zeros((3, 12, 16), np.uint8)
     sitk.WriteImage(sitk.GetImageFromArray(frames), str(path))
-    data = path.read_bytes()
-    assert old in data
-    path.write_bytes(data.replace(old, new))
+    replace(path, old, new)
     with pytest.raises(InputError, match="NRRD file must be complete"):
         read_volume(path)
 
@@ -94,9 +97,7 @@ def test_a_nifti_whose_header_is_cut_off_is_refused(tmp_path):
     ],
 )
 def test_lines_that_itk_would_misread_are_refused(meta_image, old, new):
-    data = meta_image.read_bytes()
-    assert old in data
-    meta_image.write_bytes(data.replace(old, new, 1))
+    replace(meta_image, old, new)
     with pytest.raises(InputError, match="MetaImage file must be complete"):
         read_volume(meta_image)
 

@@ -75,7 +75,7 @@ class ClosingGuard(QObject):
     def __init__(self, window: QMainWindow, viewer: ViewerModel) -> None:
         super().__init__(window)
         self._viewer = viewer
-        self.ask: Callable[[QWidget, list[Labels]], Answer] | None = None
+        self.ask: Callable[[QWidget, list[Labels]], Answer] = ask_what_to_do
         self.ask_path: Callable[[Labels], str] = ask_path
         window.installEventFilter(self)
 
@@ -95,7 +95,7 @@ class ClosingGuard(QObject):
             return True
         window = self.parent()
         assert isinstance(window, QMainWindow)
-        answer = (self.ask or ask_what_to_do)(window, layers)
+        answer = self.ask(window, layers)
         if answer != "save":
             return answer == "discard"
         return all(self._save(layer) for layer in layers)

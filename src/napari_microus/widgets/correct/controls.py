@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QMenu,
     QProgressBar,
     QPushButton,
+    QSizePolicy,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -166,7 +167,6 @@ class CorrectControls(QWidget):
         for box in (self.layer_box, self.carry_count, self.circle, self.grow_by):
             box.installEventFilter(WHEEL_GUARD)
             box.setMinimumWidth(_NARROWEST)
-        self.grow_by.setMinimumWidth(96)
 
     def _lay_out(self) -> None:
         rows = QFormLayout()
@@ -191,7 +191,8 @@ class CorrectControls(QWidget):
             [self.range_edit],
             [self.smooth_button, self.fill_button],
             [self.largest_button, self.clear_button],
-            [self.grow_button, self.shrink_button, self.grow_by],
+            [self.grow_button, self.shrink_button],
+            [text("by"), self.grow_by],
             [self.agreed_button],
         )
         others = _group(
@@ -234,6 +235,8 @@ def _button(words: str, tip: str, *, checkable: bool = False) -> QPushButton:
 
 def _group(title: str, *rows: list[QWidget]) -> QGroupBox:
     box = QGroupBox(title)
+    # Where the dock must be scrolled, its buttons are not squeezed.
+    box.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
     grid = QGridLayout(box)
     widest = max(len(row) for row in rows)
     widest = 6 if widest > 1 else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -209,7 +210,7 @@ class PointerTools:
         self.clicks.clear()
 
 
-class _Drag:
+class _Drag(ABC):
     """A tool between press and release, in rows and columns of the frame."""
 
     def __init__(
@@ -221,8 +222,9 @@ class _Drag:
     def go(self, point: tuple[float, float]) -> None:
         self.now = point
 
+    @abstractmethod
     def mask(self) -> NDArray[np.bool_] | None:
-        raise NotImplementedError
+        """Return the frame's mask as it is now, None where there is nothing to show."""
 
 
 class _Scribble(_Drag):
