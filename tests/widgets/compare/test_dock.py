@@ -69,7 +69,7 @@ def settled(qtbot, compared):
     """A dock in which regions are being settled."""
     compared.regions.who.setText("AB")
     compared.regions.start_panel.start_button.click()
-    qtbot.waitUntil(lambda: compared.regions.settling is not None, timeout=20000)
+    qtbot.waitUntil(lambda: compared.regions.shown is not None, timeout=20000)
     qtbot.waitUntil(lambda: compared.regions._worker is None)
     return compared
 
@@ -386,25 +386,25 @@ def test_the_table_is_saved(compared, tmp_path):
 
 def test_regions_are_settled_with_keys_and_progress_is_told(settled, viewer, pair):
     regions = settled.regions
-    total = len(regions.settling.work.regions)
+    total = len(regions.shown.work.regions)
     assert all(layer.locked for layer in pair)
-    first = regions.region
+    first = regions.acts.region
     assert viewer.dims.current_step[0] == first.frame
-    regions.accept_expert()
+    regions.acts.accept_first()
     assert regions.work_panel.progress.format() == f"1 of {total} decided"
-    assert regions.region is not first
-    regions.accept_nonexpert()
-    regions.leave_undecided()
-    regions.undo()
+    assert regions.acts.region is not first
+    regions.acts.accept_second()
+    regions.acts.leave_undecided()
+    regions.acts.undo()
     assert regions.work_panel.progress.format() == f"2 of {total} decided"
     assert f"Region 3 of {total}" in regions.work_panel.place.text()
-    regions.previous_region()
-    assert regions.region.number == 2
-    work = regions.settling.work
+    regions.acts.previous_region()
+    assert regions.acts.region.number == 2
+    work = regions.shown.work
     assert (viewer.layers["adjudicated"].data == work.mask).all()
     for region in work.regions:
-        regions.show_region(region)
-        regions.accept_expert()
+        regions.acts.show_region(region)
+        regions.acts.accept_first()
     np.testing.assert_array_equal(viewer.layers["adjudicated"].data, masks()[0])
 
 
@@ -416,7 +416,7 @@ def test_the_keys_are_bound_while_settling_only(settled, viewer):
 
 
 def test_painting_on_the_adjudicated_layer_is_hand_drawn(qtbot, settled, viewer):
-    layer = settled.regions.settling.layer
+    layer = settled.regions.shown.layer
     layer.brush_size = 1
     viewer.dims.set_point(0, 0)
     layer.paint((0, 0, 0), 1)
@@ -430,7 +430,7 @@ def test_painting_on_the_adjudicated_layer_is_hand_drawn(qtbot, settled, viewer)
 def test_drawing_can_be_limited_to_the_hard_region(qtbot, settled, viewer):
     settled.regions.work_panel.margin.setValue(2)
     settled.regions.work_panel.limit.setChecked(True)
-    layer = settled.regions.settling.layer
+    layer = settled.regions.shown.layer
     layer.brush_size = 1
     viewer.dims.set_point(0, 0)
     layer.paint((0, 0, 0), 1)
@@ -445,9 +445,9 @@ def test_saving_and_loading_resumes_and_overwrites_nothing(
     qtbot, settled, viewer, tmp_path
 ):
     regions = settled.regions
-    regions.accept_expert()
-    regions.accept_nonexpert()
-    regions.settling.layer.paint((0, 0, 0), 1)
+    regions.acts.accept_first()
+    regions.acts.accept_second()
+    regions.shown.layer.paint((0, 0, 0), 1)
     qtbot.wait(10)
     mask = viewer.layers["adjudicated"].data.copy()
     path = tmp_path / "p1.nii.gz"
@@ -468,8 +468,8 @@ def test_saving_and_loading_resumes_and_overwrites_nothing(
     for name in ("adjudicated", "provenance"):
         viewer.layers.remove(name)
     regions.load(tmp_path / "p1.json")
-    qtbot.waitUntil(lambda: regions.settling is not None, timeout=20000)
-    assert regions.settling.work.settled == 2
+    qtbot.waitUntil(lambda: regions.shown is not None, timeout=20000)
+    assert regions.shown.work.settled == 2
     np.testing.assert_array_equal(viewer.layers["adjudicated"].data, mask)
 
 
@@ -478,16 +478,17 @@ def test_a_sidecar_of_a_newer_version_is_refused(qtbot, compared, tmp_path):
     path.write_text('{"format": "napari-microus-adjudication", "version": 9}')
     compared.regions.load(path)
     qtbot.waitUntil(lambda: compared.regions._worker is None, timeout=20000)
-    assert "version 1 or older; got 9" in compared.regions.message.text()
-    assert compared.regions.settling is None
+    assert "version 2 or older; got 9" in compared.regions.message.text()
+    assert compared.regions.shown is None
 
 
 def test_decisions_survive_a_crash(qtbot, settled, viewer, pair, tmp_path):
-    settled.regions.accept_expert()
-    settled.regions.settling.write_journal()
-    qtbot.waitUntil(lambda: settled.regions.settling._worker is None)
+    settled.regions.acts.accept_first()
+    settled.regions.shown.write_journal()
+    qtbot.waitUntil(lambda: settled.regions.shown._worker is None)
 
-    # Another window, opened after the first one has died.
+    # Another window, opened after the first one has died, which frees its lock.
+    settled.regions.shown.journal.let_go()
     viewer = ViewerModel()
     for mask, name in zip(masks(), ("expert", "non-expert"), strict=True):
         add(viewer, mask, name)
@@ -496,15 +497,15 @@ def test_decisions_survive_a_crash(qtbot, settled, viewer, pair, tmp_path):
     again.picker.compare_button.click()
     again.regions.start()
     qtbot.waitUntil(lambda: not again.regions.resume_panel.isHidden(), timeout=20000)
-    assert "unsaved decisions" in again.regions.message.text()
+    assert "Found unsaved decisions for 1 of " in again.regions.message.text()
     again.regions.resume_button.click()
-    qtbot.waitUntil(lambda: again.regions.settling is not None, timeout=20000)
-    assert again.regions.settling.work.settled == 1
+    qtbot.waitUntil(lambda: again.regions.shown is not None, timeout=20000)
+    assert again.regions.shown.work.settled == 1
     again.close_down()
 
 
 def test_removing_the_adjudicated_layer_keeps_the_decisions(qtbot, settled, viewer):
-    settled.regions.accept_expert()
+    settled.regions.acts.accept_first()
     viewer.layers.remove("adjudicated")
     assert "Decisions are kept" in settled.regions.message.text()
     settled.regions.start()
@@ -516,11 +517,12 @@ def test_equal_masks_leave_nothing_to_settle(qtbot, widget, viewer):
     add(viewer, masks()[0].copy(), "non-expert")
     widget.picker.compare_button.click()
     widget.regions.start()
-    qtbot.waitUntil(lambda: widget.regions.settling is not None, timeout=20000)
+    qtbot.waitUntil(lambda: widget.regions.shown is not None, timeout=20000)
     qtbot.waitUntil(lambda: widget.regions._worker is None)
     assert "identical" in widget.regions.message.text()
-    for act in ("accept_expert", "next_region", "previous_region", "undo"):
-        getattr(widget.regions, act)()
+    acts = widget.regions.acts
+    for act in (acts.accept_first, acts.next_region, acts.previous_region, acts.undo):
+        act()
 
 
 def test_two_empty_masks_and_single_frames_crash_nothing(qtbot, widget, viewer):
@@ -528,10 +530,10 @@ def test_two_empty_masks_and_single_frames_crash_nothing(qtbot, widget, viewer):
     add(viewer, masks()[1][0], "non-expert")
     widget.picker.compare_button.click()
     widget.regions.start()
-    qtbot.waitUntil(lambda: widget.regions.settling is not None, timeout=20000)
+    qtbot.waitUntil(lambda: widget.regions.shown is not None, timeout=20000)
     qtbot.waitUntil(lambda: widget.regions._worker is None)
     assert viewer.layers["adjudicated"].data.shape == (40, 50)
-    widget.regions.accept_nonexpert()
+    widget.regions.acts.accept_second()
     np.testing.assert_array_equal(viewer.layers["adjudicated"].data, masks()[1][0])
     viewer.layers["adjudicated"].paint((0, 0), 1)
     qtbot.wait(10)
@@ -636,8 +638,8 @@ def test_blind_work_hides_names_colours_and_the_other(qtbot, compared, viewer, p
 def test_saving_unblinds_and_the_sidecar_tells(qtbot, settled, pair, tmp_path):
     settled.go_blind()
     naming = settled.blind.naming
-    settled.regions.accept_expert()  # the first button, whoever that is
-    decision = next(iter(settled.regions.settling.work.verdicts.values())).decision
+    settled.regions.acts.accept_first()  # the first button, whoever that is
+    decision = next(iter(settled.regions.shown.work.verdicts.values())).decision
     assert decision == ("nonexpert" if naming.is_swapped else "expert")
     settled.regions.save(tmp_path / "b.nii.gz")
     qtbot.waitUntil(lambda: settled.blind is None, timeout=20000)
@@ -752,7 +754,7 @@ def test_closing_the_dock_in_the_window_lets_go_of_it(
     dock.regions._journal_folder = tmp_path
     dock.picker.compare_button.click()
     dock.regions.start()
-    qtbot.waitUntil(lambda: dock.regions.settling is not None, timeout=20000)
+    qtbot.waitUntil(lambda: dock.regions.shown is not None, timeout=20000)
     viewer.window.remove_dock_widget(dock)
     assert not any(viewer.keymap.get(key) for key in viewer.keymap)
     assert [bool(layer.locked) for layer in pair] == [False, False]

@@ -22,9 +22,9 @@ from .comparison import GREEN, YELLOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from napari_microus.core.compare import Adjudication, DisputedRegion
+    from napari_microus.core.compare.adjudication.journal import Journal
     from napari_microus.core.compare.adjudication.sidecar import Origin
     from napari_microus.core.events import Event
 
@@ -58,6 +58,8 @@ class Adjudicated:
     ) -> None:
         from napari_microus.core.events import Progress
 
+        self.journal = _journal(found)
+        self.journal.hold()
         self.found = found
         self.work = work
         self.origin = origin
@@ -86,6 +88,7 @@ class Adjudicated:
                     is_worked_on=True,
                 )
         except BaseException:
+            self.journal.let_go()
             remove_segmentation(self.node)
             raise
         self._seen = self._stamps()
@@ -103,12 +106,17 @@ class Adjudicated:
         self._show(list(range(box[0].start, box[0].stop)))
 
     def undo(self, on_event: Callable[[Event], None] = ignore) -> DisputedRegion | None:
-        """Undo the last decision; return its region."""
+        """Undo the last decision or stroke; return a region where it was."""
         self.take_drawing(on_event)
-        region = self.work.undo()
-        if region is not None:
-            self._show(list(range(region.box[0].start, region.box[0].stop)))
-        return region
+        step = self.work.undo()
+        if step is None:
+            return None
+        frames = self.work.frames_of(step)
+        self._show(list(frames))
+        near = [r for r in self.work.regions if r.frame in frames]
+        for number in step.verdicts:
+            return self.work.region(number)
+        return near[0] if near else self.work.regions[0]
 
     def take_drawing(self, on_event: Callable[[Event], None] = ignore) -> None:
         """Account for what was drawn into the segments by hand, or undone in an editor.
@@ -166,7 +174,6 @@ class Adjudicated:
         self, path: str, *, overwrite: bool, on_event: Callable[[Event], None] = ignore
     ) -> list[str]:
         """Write mask, provenance map and sidecar; return their paths."""
-        from napari_microus.core.compare.adjudication.journal import remove_journal
         from napari_microus.core.compare.adjudication.sidecar import adjudication_files
 
         self.take_drawing(on_event)
@@ -174,15 +181,18 @@ class Adjudicated:
             self.work, self.origin, self.found.grid, path, overwrite=overwrite
         )
         paths = drain(files, on_event)
-        remove_journal(_journal(self.found))
+        self.journal.remove()
         return [str(path) for path in paths]
 
     def keep(self) -> None:
         """Write the decisions into the journal, which survives a crash."""
-        from napari_microus.core.compare.adjudication.journal import write_journal
         from napari_microus.core.compare.adjudication.sidecar import to_document
 
-        write_journal(to_document(self.work, self.origin), _journal(self.found))
+        self.journal.write(to_document(self.work, self.origin))
+
+    def let_go(self) -> None:
+        """Let other windows adjudicate these masks."""
+        self.journal.let_go()
 
     def _show(self, frames: list[int]) -> None:
         for value, segment_id in self._ids.items():
@@ -197,26 +207,28 @@ def begin(
 ) -> Adjudicated:
     """Begin to adjudicate a comparison."""
     from napari_microus.core.compare import Adjudication
-    from napari_microus.core.compare.adjudication.session import first_masks
-    from napari_microus.core.compare.adjudication.sidecar import Origin
+    from napari_microus.core.compare.adjudication.adjudicated_mask import (
+        first_masks,
+    )
+    from napari_microus.core.compare.adjudication.sidecar import Origin, place_of
 
     start = drain(first_masks(found.codes), on_event)
     work = Adjudication(found.codes, found.regions, who=who, start=start)
-    origin = Origin(*found.names, found.grid.spacing_mm, found.settings)
+    origin = Origin(
+        *found.names, found.grid.spacing_mm, found.settings, place_of(found.grid)
+    )
     return Adjudicated(found, work, origin, on_event)
 
 
 def unsaved(found: Comparison) -> dict[str, Any] | None:
     """Return what the journal kept of these two masks, None if nothing."""
-    from napari_microus.core.compare.adjudication.journal import read_journal
-
-    return read_journal(_journal(found), found.masks_sha256)
+    return _journal(found).read()
 
 
-def _journal(found: Comparison) -> Path:
-    from napari_microus.core.compare.adjudication.journal import journal_path
+def _journal(found: Comparison) -> Journal:
+    from napari_microus.core.compare.adjudication.journal import Journal
 
-    return journal_path(found.masks_sha256, found.codes.shape, found.grid.spacing_mm)
+    return Journal(found.masks_sha256, found.grid)
 
 
 def resume(
@@ -253,11 +265,13 @@ def continue_with(
     on_event: Callable[[Event], None] = ignore,
 ) -> tuple[Adjudicated, str]:
     """Continue with an adjudication that `unsaved` returned; see `resume`."""
-    from napari_microus.core.compare.adjudication.session import first_masks
+    from napari_microus.core.compare.adjudication.adjudicated_mask import (
+        first_masks,
+    )
     from napari_microus.core.compare.adjudication.sidecar import read_adjudication
 
     start = drain(first_masks(found.codes), on_event)
     work, origin, changed = drain(
-        read_adjudication(document, found.codes, start), on_event
+        read_adjudication(document, found.codes, start, found.grid), on_event
     )
     return Adjudicated(found, work, origin, on_event), changed or ""

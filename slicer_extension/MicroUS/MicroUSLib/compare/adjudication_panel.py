@@ -103,8 +103,8 @@ class AdjudicationPanel:
 
     def begin_with(self, found: Comparison) -> None:
         """Show the first region of a new comparison."""
-        self.keep()
-        self._case, self._path, self._at = None, "", 0
+        self.forget()
+        self._path, self._at = "", 0
         self._ui.regionLabel.text = ""
         if found.regions:
             self._go(0)
@@ -112,6 +112,8 @@ class AdjudicationPanel:
     def forget(self) -> None:
         """Forget the case; what was decided is in its journal."""
         self.keep()
+        if self._case is not None:
+            self._case.let_go()
         self._case = None
         self._ui.regionLabel.text = ""
 
@@ -256,12 +258,10 @@ class AdjudicationPanel:
         found = self._comparer.found
         kept = adjudication.unsaved(found)
         if kept is not None:
-            done = sum(1 for region in kept["regions"] if region["decision"])
+            from napari_microus.core.compare.adjudication.opening import unsaved_text
+
             if slicer.util.confirmYesNoDisplay(
-                _(
-                    "There are unsaved decisions about these two annotations: "
-                    "{0} of {1} regions, {2}. Continue with them?"
-                ).format(done, len(kept["regions"]), kept["modified"])
+                _("{0} Resume them?").format(unsaved_text(kept))
             ):
                 self._case, notice = adjudication.continue_with(found, kept, on_event)
                 self._take_naming()
@@ -321,6 +321,9 @@ class AdjudicationPanel:
         with self._work.doing(_("The adjudication was not resumed.")) as on_event:
             if self._comparer.found is None:
                 self._comparer.compare()
+            self.keep()
+            if self._case is not None:
+                self._case.let_go()
             self._case, notice = adjudication.resume(
                 self._comparer.found, path, on_event
             )

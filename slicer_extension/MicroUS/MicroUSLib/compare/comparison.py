@@ -92,7 +92,9 @@ class Comparison:
     @cached_property
     def masks_sha256(self) -> str:
         """Fingerprint of the two masks; a journal is found by it."""
-        from napari_microus.core.compare.adjudication.session import masks_digest
+        from napari_microus.core.compare.adjudication.adjudicated_mask import (
+            masks_digest,
+        )
 
         return masks_digest(self.codes)
 
@@ -129,6 +131,7 @@ def compare(
     on_network: bool = False,
     rank_by: str,
     through_frames: bool,
+    stretches: bool = False,
     smallest_px: int = 1,
     is_blind: bool = False,
     on_event: Callable[[Event], None],
@@ -179,6 +182,7 @@ def compare(
             codes,
             grid.spacing_mm,
             through_frames=through_frames,
+            stretches=stretches,
             rank_by=core.RankBy(rank_by),
             smallest_px=smallest_px,
         ),
@@ -199,6 +203,7 @@ def compare(
         settings={
             "rank_by": rank_by,
             "through_frames": through_frames,
+            "stretches": stretches,
             "smallest_px": smallest_px,
             "blind": naming.as_json(),
         },

@@ -160,6 +160,7 @@ def test_case_is_saved_as_napari_saves_it(kind, chosen, pair, tmp_path, transfor
     from napari_microus.core.compare import Adjudication, disagreement_map
     from napari_microus.core.compare.adjudication.sidecar import (
         Origin,
+        place_of,
         save_adjudication,
     )
     from napari_microus.core.io import read_volume
@@ -180,10 +181,12 @@ def test_case_is_saved_as_napari_saves_it(kind, chosen, pair, tmp_path, transfor
     settings = {  # as the dock Compare annotations writes them
         "rank_by": "contour_distance",
         "through_frames": False,
+        "stretches": False,
         "smallest_px": 1,
         "blind": {"is_blind": False},
     }
-    origin = Origin("expert", "nonexpert", scan.spacing_mm, settings)
+    place = place_of(scan)
+    origin = Origin("expert", "nonexpert", scan.spacing_mm, settings, place)
     save_adjudication(work, origin, scan, tmp_path / "napari.nii.gz")
 
     ours, theirs = (read_volume(tmp_path / f"{n}.nii.gz") for n in ("slicer", "napari"))
@@ -206,6 +209,9 @@ def _document(path):
         for key in ("created", "modified", "when"):
             item.pop(key, None)
     text["spacing_mm"] = [round(v, 5) for v in text["spacing_mm"]]
+    text["affine"] = [[round(v, 4) + 0.0 for v in row] for row in text["affine"]]
+    for step in text["history"]["done"]:
+        step["when"] = step["verdicts"] = ""
     for region in text["regions"]:
         for key in ("distance_mm", "area_mm2", "extent_mm"):
             region[key] = region[key] and round(region[key], 4)

@@ -32,6 +32,7 @@ CASES = [*AFFINES, *(f"single frame, {kind}" for kind in AFFINES)]
 SETTINGS = {  # as the dock Compare annotations writes them
     "rank_by": "contour_distance",
     "through_frames": False,
+    "stretches": False,
     "smallest_px": 1,
     "blind": {"is_blind": False},
 }

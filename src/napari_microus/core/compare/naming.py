@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # What two or more agree on; Okabe and Ito's bluish green.
 AGREED_COLOR = "#009e73"
 HAND_DRAWN_COLOR = HARD_REGION
+BETWEEN_COLOR = "#0072b2"
+# Of the third and later annotators.
+MORE_COLORS = ("#f0e442", "#d55e00", "#882255", "#44aa99", "#999933")
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage as ndi
 
+from napari_microus.core.compare.stretches import split_stretches
 from napari_microus.core.compare.surfaces import crop_to, signed_distance_mm
 from napari_microus.core.disagreement import (
     EXPERT_ONLY,
     NONEXPERT_ONLY,
     disputed,
 )
+from napari_microus.core.errors import InputError
 from napari_microus.core.events import Event, Progress
 
 if TYPE_CHECKING:
@@ -87,6 +89,7 @@ def disputed_regions(
     spacing_mm: tuple[float, float, float],
     *,
     through_frames: bool = False,
+    stretches: bool = False,
     rank_by: RankBy = RankBy.contour_distance,
     smallest_px: int = 1,
 ) -> Generator[Event, None, list[DisputedRegion]]:
@@ -100,6 +103,9 @@ def disputed_regions(
         Voxel size (z, y, x) in mm.
     through_frames : bool
         Join parts that touch in neighbouring frames. Pixels touch by an edge.
+    stretches : bool
+        Split rings round the gland into stretches of boundary; see
+        `stretches.split_stretches`. Not together with ``through_frames``.
     rank_by : RankBy
         Largest first; ties keep the order of the frames.
     smallest_px : int
@@ -109,11 +115,22 @@ def disputed_regions(
     ------
     Progress
         Frames measured.
+
+    Raises
+    ------
+    InputError
+        If both ``through_frames`` and ``stretches`` are asked for.
     """
+    if through_frames and stretches:
+        raise InputError(
+            "Regions must be joined through frames or split into stretches; got both. "
+            "Choose one."
+        )
     box = yield from _box_around(codes)
     if box is None:
         return []
-    labels, number = yield from _labelled(codes[box], through_frames)
+    pixel_mm = spacing_mm[2] if stretches else None
+    labels, number = yield from _labelled(codes[box], through_frames, pixel_mm)
     found = _Measures(number + 1)
     origin = [part.start for part in box]
     total = labels.shape[0]
@@ -153,14 +170,20 @@ def _box_around(
 
 
 def _labelled(
-    codes: NDArray[np.uint8], through_frames: bool
+    codes: NDArray[np.uint8], through_frames: bool, stretches_mm: float | None
 ) -> Generator[Event, None, tuple[NDArray[np.int32], int]]:
-    """Number the connected parts frame by frame; return labels and their number."""
+    """Number the parts frame by frame; return labels and their number.
+
+    With ``stretches_mm``, the width of a pixel, rings are split.
+    """
     labels = np.zeros(codes.shape, np.int32)
     number = 0
     touching = [np.empty((0, 2), np.int32)]
     for index, plane in enumerate(labels):
         parts = ndi.label(disputed(codes[index]), output=plane)
+        if stretches_mm is not None and parts:
+            plane[...] = split_stretches(plane, codes[index], stretches_mm)
+            parts = int(plane.max())
         np.add(plane, number, out=plane, where=plane > 0)
         number += parts
         if through_frames and index:

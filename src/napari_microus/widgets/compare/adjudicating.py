@@ -3,51 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_microus.core import colors
-from napari_microus.core.compare.adjudication.journal import (
-    journal_path,
-    read_journal,
-    remove_journal,
-    write_journal,
-)
-from napari_microus.core.compare.adjudication.session import (
-    FROM_EXPERT,
-    FROM_NONEXPERT,
-    HAND_DRAWN,
-    Adjudication,
-    Decision,
-)
 from napari_microus.core.compare.adjudication.sidecar import (
     Origin,
-    from_document,
-    read_document,
-    save_adjudication,
+    adjudication_files,
+    place_of,
     to_document,
+)
+from napari_microus.core.compare.adjudication.votes import (
+    ANNOTATORS,
+    CODE_OF_DECISION,
 )
 from napari_microus.core.compare.naming import (
     AGREED_COLOR,
+    BETWEEN_COLOR,
     HAND_DRAWN_COLOR,
+    MORE_COLORS,
     Naming,
 )
-from napari_microus.core.compare.regions import RankBy, disputed_regions
+from napari_microus.core.errors import MicroUSError
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.edits import EditWatcher
 from napari_microus.widgets._shared.layers import derived_metadata, geometry
 from napari_microus.widgets._shared.worker import start_worker
+from napari_microus.widgets.compare.display import DisplayCodes
 from napari_microus.widgets.compare.pair import ROLE
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Sequence
+    from pathlib import Path
 
     from napari.layers import Labels, Shapes
     from numpy.typing import NDArray
 
+    from napari_microus.core.compare.adjudication.history import Step
+    from napari_microus.core.compare.adjudication.journal import Journal
+    from napari_microus.core.compare.adjudication.session import Adjudication
     from napari_microus.core.compare.regions import DisputedRegion
     from napari_microus.core.events import Event
     from napari_microus.widgets._shared.worker import Worker
@@ -55,27 +51,22 @@ if TYPE_CHECKING:
 
 # Decisions and strokes of one second go into the journal together.
 _JOURNAL_PAUSE_MS = 1000
+_PREVIEW = "#ffffff"
 
 
-@dataclass(frozen=True)
-class RegionChoice:
-    """How disputed regions are found and ranked, and by whom they are adjudicated."""
+@dataclass(frozen=True, eq=False)
+class More:
+    """Layers of the third and later annotators, each with one label."""
 
-    rank_by: RankBy = RankBy.contour_distance
-    through_frames: bool = False
-    smallest_px: int = 1
-    who: str = ""
+    layers: tuple[Labels, ...] = ()
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the settings for a sidecar."""
-        return {
-            "rank_by": str(self.rank_by),
-            "through_frames": self.through_frames,
-            "smallest_px": self.smallest_px,
-        }
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the layers."""
+        return tuple(layer.name for layer in self.layers)
 
 
-class Settling(QObject):
+class AdjudicationLayers(QObject):
     """An adjudication shown in the viewer.
 
     ``changed()`` tells of a decision or a stroke, ``said(text)`` of something the
@@ -87,10 +78,12 @@ class Settling(QObject):
         The pair that is being adjudicated.
     work : Adjudication
         What was decided so far.
-    journal : Path
-        File that keeps unsaved decisions through a crash.
+    journal : Journal
+        Held for this window; keeps unsaved decisions through a crash.
     settings : dict
         How the regions were found; goes into the sidecar.
+    more : More
+        Masks of further annotators.
     """
 
     changed = Signal()
@@ -101,8 +94,9 @@ class Settling(QObject):
         self,
         comparison: LiveComparison,
         work: Adjudication,
-        journal: Path,
+        journal: Journal,
         settings: dict[str, Any],
+        more: More | None = None,
     ) -> None:
         super().__init__()
         self.viewer = comparison.viewer
@@ -110,21 +104,28 @@ class Settling(QObject):
         self.work = work
         self.margin_px: int | None = None
         self.is_saved = True
-        self._journal = journal
+        self.is_kept = True
+        self.more = more or More()
+        self._more_names = self.more.names
+        self.journal = journal
         self._settings = settings
         self._pair = comparison.pair
         self._names = comparison.names
         self._naming = comparison.naming
         self.box_layer: Shapes | None = None
+        self.preview_layer: Labels | None = None
+        self._preview = np.zeros((0, 0, 0), np.uint8)
+        self._previewed: set[int] = set()
         self._worker: Worker | None = None
         self._flat = comparison.layer.ndim == 2
         self._locked = [
-            (layer, layer.locked)
-            for layer in (self._pair.expert, self._pair.nonexpert)
-            if hasattr(layer, "locked")
+            (layer, layer.locked, layer.editable)
+            for layer in (self._pair.expert, self._pair.nonexpert, *self.more.layers)
         ]
-        for layer, _ in self._locked:
+        for layer, _, _ in self._locked:
             layer.locked = True
+            layer.editable = False
+            layer.events.editable.connect(self._keep_locked)
         self.provenance_layer = self._add_layer("provenance", work.provenance)
         self.provenance_layer.editable = False
         self.provenance_layer.visible = False
@@ -140,29 +141,44 @@ class Settling(QObject):
         self._pause.setInterval(_JOURNAL_PAUSE_MS)
         self._pause.timeout.connect(self.write_journal)
 
+    @property
+    def masks(self) -> list[Labels]:
+        """The annotators' layers, which cannot be edited meanwhile."""
+        return [layer for layer, _, _ in self._locked]
+
     # --- decisions
 
-    def decide(self, region: DisputedRegion, decision: Decision) -> None:
-        """Give a region to one annotator, or leave it open."""
-        self._redraw(self.work.decide(region, decision))
+    def do(self, act: Callable[[], Any]) -> None:
+        """Change the adjudication and show it."""
+        act()
         self._has_changed()
 
-    def undo(self) -> DisputedRegion | None:
-        """Undo the last decision and return its region."""
-        region = self.work.undo()
-        if region is not None:
-            self._redraw(region.box)
+    def undo(self) -> Step | None:
+        """Undo the last decision or stroke and return it."""
+        return self._shown(self.work.undo())
+
+    def redo(self) -> Step | None:
+        """Do again what was undone last and return it."""
+        return self._shown(self.work.redo())
+
+    def _shown(self, step: Step | None) -> Step | None:
+        if step is not None:
             self._has_changed()
-        return region
+        return step
+
+    def codes(self) -> NDArray[np.uint8]:
+        """Return the disagreement map, (Z, Y, X)."""
+        return self.work.codes
+
+    def shown_frame(self) -> int:
+        """Return the index of the frame in view."""
+        return self._watcher.shown_frame()
 
     def look_at(self, region: DisputedRegion) -> None:
         """Bring a region into view, centred and large."""
         layer = self.layer
         frame, y, x = region.centre
-        offset = self.viewer.dims.ndim - layer.ndim
-        if not self._flat:
-            world = layer.data_to_world((frame, y, x))
-            self.viewer.dims.set_point(offset, float(world[0]))
+        self.go_to(frame)
         index = (y, x) if self._flat else (frame, y, x)
         camera = self.viewer.scene.camera
         camera.center = tuple(float(v) for v in layer.data_to_world(index)[-3:])
@@ -173,6 +189,13 @@ class Settling(QObject):
         width = max(1.4 * size, size + 80 * layer.scale[-1])
         camera.zoom = min(self.viewer.canvas.size) / width
         self._frame_in(region)
+
+    def go_to(self, frame: int) -> None:
+        """Bring a frame into view."""
+        if not self._flat:
+            world = self.layer.data_to_world((frame, 0, 0))
+            axis = self.viewer.dims.ndim - self.layer.ndim
+            self.viewer.dims.set_point(axis, float(world[0]))
 
     # --- layers
 
@@ -202,6 +225,31 @@ class Settling(QObject):
         else:
             self.box_layer.data = [corners]
 
+    def show_preview(self, marked: dict[int, NDArray[np.bool_]] | None) -> None:
+        """Show pixels, by frame, that would be decided; None takes them away."""
+        if self.preview_layer is not None:
+            for frame in self._previewed:
+                self._preview[frame] = 0
+        elif marked:
+            self._preview = np.zeros(self.work.mask.shape, np.uint8)
+            active = self.viewer.layers.selection.active
+            self.preview_layer = self.viewer.add_labels(
+                self._preview[0] if self._flat else self._preview,
+                name="preview",
+                colormap={1: _PREVIEW, None: "transparent"},
+                opacity=0.9,
+                metadata=derived_metadata(self._pair.expert, **{ROLE: "preview"}),
+                **geometry(self._pair.expert),
+            )
+            self.preview_layer.editable = False
+            self.viewer.layers.selection.active = active
+        self._previewed = set(marked or ())
+        for frame, mask in (marked or {}).items():
+            self._preview[frame] = mask
+        if self.preview_layer is not None:
+            self.preview_layer.visible = bool(marked)
+            self.preview_layer.refresh(thumbnail=False, highlight=False, extent=False)
+
     def show_naming(self, naming: Naming) -> None:
         """Use other names and colours."""
         self._naming = naming
@@ -210,25 +258,54 @@ class Settling(QObject):
             IGNORE_VALUE: colors.IGNORED,
             None: "transparent",
         }
+        shown = self.work.provenance[0] if self._flat else self.work.provenance
+        own = (naming.expert_color, naming.nonexpert_color)
+        if naming.is_swapped:  # the numbers must not tell who is who
+            shown = DisplayCodes(shown, 1, 2)
+            own = own[::-1]
+        if self.provenance_layer.data is not shown:
+            self.provenance_layer.data = shown
         self.provenance_layer.colormap = {
-            FROM_EXPERT: naming.expert_color,
-            FROM_NONEXPERT: naming.nonexpert_color,
-            HAND_DRAWN: HAND_DRAWN_COLOR,
+            **{
+                CODE_OF_DECISION[decision]: color
+                for decision, color in zip(
+                    ANNOTATORS, (*own, *MORE_COLORS), strict=True
+                )
+            },
+            3: HAND_DRAWN_COLOR,
+            4: BETWEEN_COLOR,
+            11: AGREED_COLOR,
             IGNORE_VALUE: colors.IGNORED,
             None: "transparent",
         }
 
     def close(self) -> None:
         """Write the journal, unlock the masks and follow the layer no longer."""
-        if self._pause.isActive():
+        if self._pause.isActive() or not self.is_kept:
             self._pause.stop()
-            write_journal(self.document(), self._journal)
+            self._keep_now()
+        self.journal.let_go()
         self._watcher.close()
         self.viewer.layers.events.removed.disconnect(self._on_removed)
-        if self.box_layer is not None and self.box_layer in self.viewer.layers:
-            self.viewer.layers.remove(self.box_layer)
-        for layer, before in self._locked:
-            layer.locked = before
+        for helper in (self.box_layer, self.preview_layer):
+            if helper is not None and helper in self.viewer.layers:
+                self.viewer.layers.remove(helper)
+        for layer, locked, editable in self._locked:
+            layer.events.editable.disconnect(self._keep_locked)
+            layer.locked = locked
+            layer.editable = editable
+
+    def remove_layers(self) -> None:
+        """Take the adjudicated layers away: others with the same decisions come."""
+        for layer in (self.layer, self.provenance_layer):
+            if layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
+
+    def _keep_locked(self, event: Any) -> None:
+        # napari gives a layer its tools back when the view changes.
+        for layer, _, _ in self._locked:
+            if layer.editable:
+                layer.editable = False
 
     def _add_layer(self, name: str, array: NDArray[np.uint8]) -> Labels:
         expert = self._pair.expert
@@ -242,7 +319,7 @@ class Settling(QObject):
             **geometry(expert),
         )
 
-    def _redraw(self, box: tuple[slice, ...]) -> None:
+    def _redraw(self) -> None:
         for layer in (self.layer, self.provenance_layer):
             layer.refresh(thumbnail=False, highlight=False, extent=False)
 
@@ -252,23 +329,34 @@ class Settling(QObject):
         z, y, x = (
             slice(*part.indices(n)[:2]) for part, n in zip(three, shape, strict=True)
         )
-        before = self.work.provenance[z, y, x].copy()
+        part = self.work.mask[z, y, x]
+        strange = (part > 1) & (part != IGNORE_VALUE)
+        if strange.any():
+            value = int(part[strange].flat[0])
+            part[strange] = 1
+            self.said.emit(
+                f"An adjudicated mask holds 1 (prostate), 0 and 255 (undecided): what "
+                f"was painted with label {value} was taken as 1."
+            )
+        last = self.work.history.done[-1:]
         taken_back = self.work.hand_drawn((z, y, x), margin_px=self.margin_px)
         if taken_back:
             self.said.emit(
                 "What was drawn away from disputed pixels was undone. "
                 "Switch the limit off to draw anywhere."
             )
-        if taken_back or (before != self.work.provenance[z, y, x]).any():
-            self._redraw(three)
+        if self.work.history.done[-1:] != last:
             self._has_changed()
+        elif taken_back or strange.any():
+            self._redraw()
 
     def _on_replaced(self) -> None:
         array = self.layer.data[None] if self._flat else self.layer.data
         if array is self.work.mask or array.base is self.work.mask:
             return
         if array.shape == self.work.mask.shape:
-            self.work.take_mask(array.astype(self.work.mask.dtype))
+            taken = np.where(array == IGNORE_VALUE, IGNORE_VALUE, array > 0)
+            self.work.take_mask(taken.astype(np.uint8))
             self._has_changed()
         else:
             self.said.emit("The adjudicated layer must keep its size. Undo the change.")
@@ -277,14 +365,14 @@ class Settling(QObject):
     def _on_removed(self, event: Any) -> None:
         if event.value is self.box_layer:
             self.box_layer = None
+        if event.value is self.preview_layer:
+            self.preview_layer = None
         if event.value in (self.layer, self.provenance_layer):
-            self.ended.emit(
-                f"The layer '{event.value.name}' was removed. Decisions are kept: "
-                "press Start to take them up again."
-            )
+            self.ended.emit(f"The layer '{event.value.name}' was removed.")
 
     def _has_changed(self) -> None:
-        self.is_saved = False
+        self._redraw()
+        self.is_saved = self.is_kept = False
         self._pause.start()
         self.changed.emit()
 
@@ -296,6 +384,8 @@ class Settling(QObject):
             *self._names,
             self.grid.spacing_mm,
             {**self._settings, "blind": self._naming.as_json()},
+            place_of(self.grid),
+            self._more_names,
         )
 
     def document(self) -> dict[str, Any]:
@@ -307,80 +397,46 @@ class Settling(QObject):
         if self._worker is not None:
             self._pause.start()
             return
+        self.is_kept = True
         self._worker = start_worker(
             _write,
             self.document(),
-            self._journal,
+            self.journal,
             errored=self._on_journal_error,
             finished=self._on_journal_written,
         )
 
+    def note_edited(self) -> None:
+        """Write remarks down soon: they are no step of the history."""
+        self.is_saved = self.is_kept = False
+        self._pause.start()
+
     def save(
         self, path: Path, overwrite: bool = False
-    ) -> Generator[Event, None, tuple[Path, Path, Path]]:
+    ) -> Generator[Event, None, Sequence[Path]]:
         """Write mask, provenance and sidecar; run it in a thread."""
-        yield from ()
-        paths = save_adjudication(
+        paths = yield from adjudication_files(
             self.work, self.origin(), self.grid, path, overwrite=overwrite
         )
-        remove_journal(self._journal)
+        self.journal.remove()
         return paths
 
+    def _keep_now(self) -> None:
+        try:
+            self.journal.write(self.document())
+            self.is_kept = True
+        except MicroUSError as error:
+            self.is_kept = False
+            self.said.emit(f"Unsaved decisions cannot be kept. {error}")
+
     def _on_journal_error(self, error: Exception) -> None:
-        self.said.emit(f"The journal could not be written: {error}")
+        self.is_kept = False
+        self.said.emit(f"Unsaved decisions cannot be kept: save them. {error}")
 
     def _on_journal_written(self) -> None:
         self._worker = None
 
 
-@dataclass(frozen=True, eq=False)
-class Begun:
-    """A new adjudication, and the journal of an older one if there is any."""
-
-    work: Adjudication
-    journal: dict[str, Any] | None
-
-
-def begin(
-    codes: NDArray[np.uint8],
-    spacing_mm: tuple[float, float, float],
-    choice: RegionChoice,
-    journals: Path | None,
-) -> Generator[Event, None, Begun]:
-    """Find the regions and prepare an adjudication; run it in a thread."""
-    codes = codes.copy() if codes.ndim == 3 else codes[None].copy()
-    regions = yield from disputed_regions(
-        codes,
-        spacing_mm,
-        through_frames=choice.through_frames,
-        rank_by=choice.rank_by,
-        smallest_px=choice.smallest_px,
-    )
-    work = Adjudication(codes, regions, who=choice.who)
-    # Both are cached; computed here they cost the window nothing.
-    _ = work.digest, work.region_runs
-    path = journal_path(work.digest, codes.shape, spacing_mm, journals)
-    return Begun(work, read_journal(path, work.digest))
-
-
-def resume(
-    source: Path | dict[str, Any], codes: NDArray[np.uint8], mask_path: Path | None
-) -> Generator[Event, None, tuple[Adjudication, Origin, str | None]]:
-    """Load an adjudication from a sidecar or a journal; run it in a thread."""
-    from napari_microus.core.io import read_volume
-
+def _write(document: dict[str, Any], journal: Journal) -> Generator[Event, None, None]:
     yield from ()
-    document = read_document(source) if isinstance(source, Path) else source
-    codes = codes.copy() if codes.ndim == 3 else codes[None].copy()
-    work, origin, changed = from_document(document, codes)
-    if mask_path is not None and mask_path.exists():
-        mask = read_volume(mask_path).array
-        if mask.shape == codes.shape:
-            work.take_mask(mask.astype(codes.dtype))
-    _ = work.digest, work.region_runs
-    return work, origin, changed
-
-
-def _write(document: dict[str, Any], path: Path) -> Generator[Event, None, None]:
-    yield from ()
-    write_journal(document, path)
+    journal.write(document)

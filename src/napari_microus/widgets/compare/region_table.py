@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QModelIndex, Qt, Signal
-from qtpy.QtGui import QStandardItem, QStandardItemModel
+from qtpy.QtCore import (
+    QAbstractTableModel,
+    QModelIndex,
+    QSortFilterProxyModel,
+    Qt,
+    Signal,
+)
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
-from napari_microus.core.compare.adjudication.session import Decision
+from napari_microus.core.compare.adjudication.selection import Which, is_meant
+from napari_microus.core.compare.adjudication.votes import ANNOTATORS, Decision
 from napari_microus.widgets._shared.controls import number
 
 if TYPE_CHECKING:
@@ -17,86 +23,220 @@ if TYPE_CHECKING:
     from napari_microus.core.compare.naming import Naming
     from napari_microus.core.compare.regions import DisputedRegion
 
+_NOWHERE = QModelIndex()
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+# Widths are taken from so many rows: a list may have tens of thousands.
+_ROWS_MEASURED = 50
+
+
+class _Regions(QAbstractTableModel):
+    """Reads rows from the adjudication when they are shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.work: Adjudication | None = None
+        self.names: tuple[str, ...] = ()
+        self.headings = [""] * 7
+
+    def rowCount(self, parent: QModelIndex = _NOWHERE) -> int:
+        """Return how many regions there are; Qt's name."""
+        return 0 if self.work is None or parent.isValid() else len(self.work.regions)
+
+    def columnCount(self, parent: QModelIndex = _NOWHERE) -> int:
+        """Return how many columns there are; Qt's name."""
+        return len(self.headings)
+
+    def headerData(self, section: int, orientation: Any, role: int = 0) -> Any:
+        """Return a heading; Qt's name."""
+        is_column = orientation == Qt.Orientation.Horizontal
+        if role == Qt.ItemDataRole.DisplayRole and is_column:
+            return self.headings[section]
+        return None
+
+    def data(self, index: QModelIndex, role: int = 0) -> Any:
+        """Return what a cell shows; Qt's name."""
+        if self.work is None or not index.isValid():
+            return None
+        if role == Qt.ItemDataRole.TextAlignmentRole and index.column() < 4:
+            return _RIGHT
+        if role not in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.UserRole):
+            return None
+        region = self.work.regions[index.row()]
+        shown = role == Qt.ItemDataRole.DisplayRole
+        verdict = self.work.verdicts.get(region.number)
+        note = self.work.notes.get(region.number)
+        match index.column():
+            case 0:
+                return str(region.number) if shown else region.number
+            case 1:
+                return str(region.frame) if shown else region.frame
+            case 2:
+                return _apart(region) if shown else region.distance_mm
+            case 3:
+                return number(region.area_mm2) if shown else region.area_mm2
+            case 4:
+                return decision_text(self.work, region, self.names)
+            case 5:
+                return verdict.who if verdict else ""
+        if note is None:
+            return ""
+        flag = "⚑ " if note.is_flagged else ""
+        return flag + " · ".join(part for part in (note.reason, note.comment) if part)
+
+
+class _Chosen(QSortFilterProxyModel):
+    which = Which.all
+
+    def filterAcceptsRow(self, row: int, parent: QModelIndex) -> bool:
+        """Return whether a region is shown; Qt's name."""
+        work = self.sourceModel().work
+        return work is not None and is_meant(work, work.regions[row], self.which)
+
 
 class RegionTable(QTableView):
-    """A row per region; ``chosen(row)`` tells of a click."""
+    """A row per region; ``chosen(number)`` tells of a click on one."""
 
     chosen = Signal(int)
 
     def __init__(self) -> None:
         super().__init__()
-        self._model = QStandardItemModel(0, 5, self)
-        self.setModel(self._model)
+        self._regions = _Regions()
+        self._chosen = _Chosen(self)
+        self._chosen.setSourceModel(self._regions)
+        self._chosen.setSortRole(Qt.ItemDataRole.UserRole)
+        self.setModel(self._chosen)
+        self.setSortingEnabled(True)
+        self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setToolTip(
+            "Click a row to see its region. Several rows, chosen with Shift or Ctrl, "
+            "can be decided at once below."
+        )
         self.verticalHeader().hide()
         self.setMinimumHeight(150)
         header = self.horizontalHeader()
+        header.setResizeContentsPrecision(_ROWS_MEASURED)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setStretchLastSection(True)
         self.clicked.connect(self._on_click)
 
-    def fill(self, work: Adjudication, naming: Naming, unit: str) -> None:
-        """List the regions of an adjudication."""
-        self._model.setHorizontalHeaderLabels(
-            ["#", "Frame", f"Apart {unit}", f"Area {unit}²", "Decision"]
-        )
-        self._model.setRowCount(len(work.regions))
-        for row, region in enumerate(work.regions):
-            is_alone = math.isinf(region.distance_mm)
-            cells = (
-                str(region.number),
-                str(region.frame),
-                "alone" if is_alone else number(region.distance_mm),
-                number(region.area_mm2),
-                "",
-            )
-            for column, content in enumerate(cells):
-                item = QStandardItem(content)
-                if column < 4:
-                    item.setTextAlignment(
-                        Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-                    )
-                self._model.setItem(row, column, item)
-        self.show_decisions(work, naming)
+    def fill(
+        self, work: Adjudication | None, names: tuple[str, ...], unit: str
+    ) -> None:
+        """List the regions of an adjudication; ``names`` are the annotators'."""
+        model = self._regions
+        model.beginResetModel()
+        model.work, model.names = work, names
+        model.headings = [
+            *("#", "Frame", f"Max gap ({unit})", f"Disputed ({unit}²)"),
+            *("Decision", "By", "Note"),
+        ]
+        model.endResetModel()
 
-    def show_decisions(self, work: Adjudication, naming: Naming) -> None:
-        """Write what was decided about each region."""
-        for row, region in enumerate(work.regions):
-            item = self._model.item(row, 4)
-            said = _decision(work, region, naming)
-            if item is not None and item.text() != said:
-                item.setText(said)
+    def show_only(self, which: Which) -> None:
+        """List only the regions of a choice."""
+        self._chosen.which = which
+        self._chosen.invalidateFilter()
+
+    def refresh(self) -> None:
+        """Show decisions and notes as they are now."""
+        count = self._regions.rowCount()
+        if count:
+            first = self._regions.index(0, 4)
+            self._regions.dataChanged.emit(first, self._regions.index(count - 1, 6))
+        if self._chosen.which is not Which.all:
+            self._chosen.invalidateFilter()
+
+    def select(self, region: DisputedRegion) -> None:
+        """Mark the row of a region, if it is listed."""
+        index = self._chosen.mapFromSource(self._regions.index(region.number - 1, 0))
+        if index.isValid():
+            self.selectRow(index.row())
+        else:
+            self.clearSelection()
+
+    def selected(self) -> list[int]:
+        """Return the numbers of the regions whose rows are marked."""
+        rows = self.selectionModel().selectedRows()
+        return sorted(self._number(index) for index in rows)
+
+    def listed(self) -> list[int]:
+        """Return the numbers of the listed regions, in the order of the list."""
+        model = self._chosen
+        return [self._number(model.index(row, 0)) for row in range(model.rowCount())]
+
+    def text(self, row: int, column: int) -> str:
+        """Return what a cell shows."""
+        return str(self._chosen.index(row, column).data())
+
+    def _number(self, index: QModelIndex) -> int:
+        return int(self._chosen.mapToSource(index).row()) + 1
 
     def _on_click(self, index: QModelIndex) -> None:
-        self.chosen.emit(index.row())
+        if len(self.selected()) == 1:
+            self.chosen.emit(self._number(index))
 
 
-def described(region: DisputedRegion, total: int, naming: Naming, unit: str) -> str:
+def names_of(naming: Naming, more: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return what the annotators are called, in the order of the masks."""
+    return (naming.expert, naming.nonexpert, *more)
+
+
+def described(
+    work: Adjudication, region: DisputedRegion, names: tuple[str, ...], unit: str
+) -> str:
     """Return what is known of a region, as rich text."""
-    who = {
-        "expert": f"{naming.expert} only",
-        "nonexpert": f"{naming.nonexpert} only",
-        "both": "drawn by each in parts",
-    }
+    one_alone = math.isinf(region.distance_mm)
     apart = (
-        "nobody else drew in this frame"
-        if math.isinf(region.distance_mm)
-        else f"contours {region.distance_mm:.2f} {unit} apart"
+        "one contour only: the other annotator drew nothing in this frame"
+        if one_alone
+        else f"max gap {region.distance_mm:.2f} {unit}"
     )
     frames = f", {region.frames} frames" if region.frames > 1 else ""
     return (
-        f"<b>Region {region.number} of {total}</b> · frame {region.frame}{frames}"
-        f"<br>{who[region.drawn_by]} · {apart} · {region.area_mm2:.2f} {unit}²"
+        f"<b>Region {region.number} of {len(work.regions)}</b> · frame {region.frame}"
+        f"{frames}<br>{_drawn_by(work, region, names)} · {apart} · "
+        f"disputed {region.area_mm2:.2f} {unit}²{_state(work, region, names)}"
     )
 
 
-def _decision(work: Adjudication, region: DisputedRegion, naming: Naming) -> str:
+def _drawn_by(
+    work: Adjudication, region: DisputedRegion, names: tuple[str, ...]
+) -> str:
+    if len(names) == 2:
+        return {
+            "expert": f"{names[0]} only",
+            "nonexpert": f"{names[1]} only",
+            "both": f"partly {names[0]}, partly {names[1]}",
+        }[region.drawn_by]
+    shares = work.drawn_shares(region)
+    for_it = [name for name, share in zip(names, shares, strict=True) if share >= 0.5]
+    return f"{len(for_it)} of {len(names)} drew most of it ({', '.join(for_it) or '–'})"
+
+
+def _state(work: Adjudication, region: DisputedRegion, names: tuple[str, ...]) -> str:
+    said = decision_text(work, region, names)
+    return f"<br>Decision: {said}" if said else ""
+
+
+def decision_text(
+    work: Adjudication, region: DisputedRegion, names: tuple[str, ...]
+) -> str:
+    """Return what was decided about a region, "" where nothing was."""
     verdict = work.verdicts.get(region.number)
     if verdict is None:
-        return ""
-    if verdict.decision is Decision.undecided:
-        return "undecided"
-    is_expert = verdict.decision is Decision.expert
-    return naming.expert if is_expert else naming.nonexpert
+        open_share = work.open_share(region)
+        return f"{100 - 100 * open_share:.0f} % decided" if open_share < 1 else ""
+    if verdict.decision in ANNOTATORS:
+        return names[ANNOTATORS.index(verdict.decision)]
+    if verdict.decision is Decision.between and verdict.share is not None:
+        return f"in between, {100 * verdict.share:.0f} % to {names[1]}"
+    if verdict.decision is Decision.parts:
+        return "in parts"
+    return str(verdict.decision)
+
+
+def _apart(region: DisputedRegion) -> str:
+    return "one only" if math.isinf(region.distance_mm) else number(region.distance_mm)

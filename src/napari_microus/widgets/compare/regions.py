@@ -6,6 +6,7 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import (
     QFileDialog,
@@ -15,37 +16,41 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_microus.core.compare.adjudication.journal import journal_path
-from napari_microus.core.compare.adjudication.session import Decision
-from napari_microus.core.compare.naming import OPEN, Naming, naming_from_json
-from napari_microus.core.io.writing import sidecar_of
-from napari_microus.widgets._shared.controls import length_unit, text
-from napari_microus.widgets._shared.worker import start_worker
-from napari_microus.widgets.compare.adjudicating import (
+from napari_microus.core.compare.adjudication.opening import (
     Begun,
-    Settling,
+    Resumed,
     begin,
     resume,
+    unsaved_text,
 )
-from napari_microus.widgets.compare.region_table import described
+from napari_microus.core.compare.adjudication.sidecar import check_replaceable
+from napari_microus.core.compare.adjudication.votes import vote_map
+from napari_microus.core.compare.naming import OPEN, Naming, naming_from_json
+from napari_microus.core.errors import MicroUSError
+from napari_microus.core.mask import as_mask
+from napari_microus.widgets._shared.controls import text
+from napari_microus.widgets._shared.worker import start_worker
+from napari_microus.widgets.compare.acts import Acts
+from napari_microus.widgets.compare.adjudicating import AdjudicationLayers, More
 from napari_microus.widgets.compare.start import StartPanel
-from napari_microus.widgets.compare.work_panel import KEYS, WorkPanel
+from napari_microus.widgets.compare.work_panel import WorkPanel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator, Sequence
 
     from napari.components import ViewerModel
+    from numpy.typing import NDArray
 
+    from napari_microus.core.compare.adjudication.journal import Journal
     from napari_microus.core.compare.adjudication.session import Adjudication
-    from napari_microus.core.compare.adjudication.sidecar import Origin
-    from napari_microus.core.compare.regions import DisputedRegion
     from napari_microus.core.events import Event
+    from napari_microus.core.volume import Volume
     from napari_microus.widgets._shared.worker import Worker
     from napari_microus.widgets.compare.live import LiveComparison
 
 
 class RegionsTab(QWidget):
-    """Find, walk through, decide, draw, save and resume.
+    """Find regions, begin or continue, decide, save.
 
     Parameters
     ----------
@@ -65,24 +70,26 @@ class RegionsTab(QWidget):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._viewer = viewer
         self._journal_folder = journal_folder
         self._comparison: LiveComparison | None = None
         self._worker: Worker | None = None
-        self._found: dict[str, Any] | None = None
-        self.settling: Settling | None = None
-        self.region: DisputedRegion | None = None
-        self.start_panel = StartPanel()
+        self._found: Begun | None = None
+        self._path: Path | None = None
+        self._left: tuple[AdjudicationLayers, str] | None = None
+        self.shown: AdjudicationLayers | None = None
+        self.start_panel = StartPanel(viewer)
         self.who = self.start_panel.who
         self._make_resume()
         self.work_panel = WorkPanel()
+        self.acts = Acts(self.work_panel)
+        self.acts.who = lambda: self.who.text().strip()
         self.message = text()
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setVisible(False)
         column = QVBoxLayout(self)
         column.addWidget(self.start_panel)
-        column.addWidget(self.resume_panel)
         column.addWidget(self.message)
+        column.addWidget(self.resume_panel)
         column.addWidget(self.cancel_button)
         column.addWidget(self.work_panel, 1)
         column.addStretch()
@@ -90,14 +97,15 @@ class RegionsTab(QWidget):
         self._show_panels()
         self.setEnabled(False)
 
-    # --- making
-
     def _make_resume(self) -> None:
         self.resume_panel = QWidget()
         row = QHBoxLayout(self.resume_panel)
         row.setContentsMargins(0, 0, 0, 0)
-        self.resume_button = QPushButton("Resume them")
+        self.resume_button = QPushButton("Resume")
         self.again_button = QPushButton("Start over")
+        self.again_button.setToolTip(
+            "Begin without them. They are replaced with your first decision."
+        )
         row.addWidget(self.resume_button)
         row.addWidget(self.again_button)
 
@@ -107,34 +115,21 @@ class RegionsTab(QWidget):
         self.resume_button.clicked.connect(self._resume_found)
         self.again_button.clicked.connect(self._start_again)
         self.cancel_button.clicked.connect(self._cancel)
+        self.acts.said.connect(self.message.setText)
         panel = self.work_panel
-        for act, do in self._acts().items():
-            panel.buttons[act].clicked.connect(do)
-        panel.table.chosen.connect(self._on_row)
         panel.limit.toggled.connect(self._on_limit)
         panel.margin.valueChanged.connect(self._on_limit)
-        panel.draw_button.clicked.connect(self.draw)
         panel.provenance_check.toggled.connect(self._on_provenance)
         panel.save_button.clicked.connect(self._ask_to_save)
         panel.stop_button.clicked.connect(self.stop)
-
-    def _acts(self) -> dict[str, Callable[..., None]]:
-        return {
-            "next": self.next_region,
-            "previous": self.previous_region,
-            "expert": self.accept_expert,
-            "nonexpert": self.accept_nonexpert,
-            "undecided": self.leave_undecided,
-            "undo": self.undo,
-        }
 
     # --- the comparison
 
     def set_comparison(self, comparison: LiveComparison | None) -> None:
         """Adjudicate another comparison, or none; one in progress goes on."""
         self._comparison = comparison
-        self.setEnabled(comparison is not None or self.settling is not None)
-        self.start_panel.setEnabled(comparison is not None)
+        self.setEnabled(comparison is not None or self.shown is not None)
+        self.start_panel.set_comparison(comparison)
         if comparison is not None:
             self.show_naming()
 
@@ -143,111 +138,116 @@ class RegionsTab(QWidget):
         if self._comparison is None:
             return
         naming = self._comparison.naming
-        if self.settling is not None:
-            self.settling.show_naming(naming)
-        self.work_panel.show_naming(naming)
-        self._fill_table()
+        if self.shown is not None:
+            self.shown.show_naming(naming)
+        self.acts.show_naming(naming)
 
     # --- starting
 
     def start(self) -> None:
         """Find the regions in a thread."""
-        comparison = self._comparison
-        if comparison is None or self._worker is not None:
+        comparison = self._ready(self.start)
+        if comparison is None:
             return
-        if comparison.is_busy:
-            self.message.setText("Comparing the masks …")
-            QTimer.singleShot(100, self.start)
-            return
-        comparison.look_again()
         self._found = None
         self._show_panels()
+        more = self.start_panel.more()
         self._run(
             "Finding disputed regions …",
-            begin,
-            comparison.live.codes,
-            comparison.grid.spacing_mm,
+            _begun,
+            functools.partial(_codes_of, comparison, more),
+            comparison.grid,
             self.start_panel.choice(),
+            2 + len(more.layers),
             self._journal_folder,
             returned=self._on_begun,
         )
 
+    def _ready(self, again: Callable[[], None]) -> LiveComparison | None:
+        """Return the comparison once it is up to date; else ask again soon."""
+        comparison = self._comparison
+        if comparison is None or self._worker is not None:
+            return None
+        if comparison.is_busy:
+            self.message.setText("Comparing the masks …")
+            QTimer.singleShot(100, again)
+            return None
+        comparison.look_again()
+        return comparison
+
     def _on_begun(self, begun: Begun) -> None:
-        if begun.journal is not None:
-            self._found = begun.journal
-            self._fresh = begun.work
-            done = sum(1 for r in begun.journal["regions"] if r["decision"])
-            self.message.setText(
-                f"There are unsaved decisions about these masks: {done} of "
-                f"{len(begun.journal['regions'])} regions, {begun.journal['modified']}."
-            )
+        if begun.unsaved is not None:
+            self._found = begun
+            self.message.setText(unsaved_text(begun.unsaved))
             self._show_panels()
             return
-        self._settle(begun.work, self.start_panel.choice().as_json())
+        self._adjudicate(begun.work, begun.journal, self.start_panel.choice().as_json())
 
     def _resume_found(self) -> None:
         assert self._found is not None  # the button is shown only then
         found, self._found = self._found, None
-        self._resume(found, None)
+        assert found.unsaved is not None
+        self._resume(found.unsaved)
 
     def _start_again(self) -> None:
-        self._found = None
-        self._settle(self._fresh, self.start_panel.choice().as_json())
+        assert self._found is not None  # the button is shown only then
+        found, self._found = self._found, None
+        self._adjudicate(found.work, found.journal, self.start_panel.choice().as_json())
 
     def load(self, path: Path) -> None:
         """Continue with the adjudication saved at ``path``, the mask or its sidecar."""
-        is_sidecar = path.name.lower().endswith(".json")
-        sidecar = path if is_sidecar else sidecar_of(path)
-        mask = path if not is_sidecar else None
-        if is_sidecar:
-            endings = (".nii.gz", ".nii", ".nrrd", ".mha")
-            beside = (path.with_name(path.name[:-5] + end) for end in endings)
-            mask = next((p for p in beside if p.exists()), None)
-        self._resume(sidecar, mask)
+        self._resume(path)
 
-    def _resume(self, source: Path | dict[str, Any], mask: Path | None) -> None:
-        comparison = self._comparison
-        if comparison is None or self._worker is not None:
+    def _resume(self, source: Path | dict[str, Any]) -> None:
+        comparison = self._ready(functools.partial(self._resume, source))
+        if comparison is None:
             return
-        if comparison.is_busy:
-            self.message.setText("Comparing the masks …")
-            QTimer.singleShot(100, functools.partial(self._resume, source, mask))
-            return
-        comparison.look_again()
+        more = self.start_panel.more()
         self._run(
             "Loading …",
-            resume,
+            _resumed,
             source,
-            comparison.live.codes,
-            mask,
+            functools.partial(_codes_of, comparison, more),
+            comparison.grid,
+            2 + len(more.layers),
+            self._journal_folder,
             returned=self._on_resumed,
         )
 
-    def _on_resumed(self, result: tuple[Adjudication, Origin, str | None]) -> None:
-        work, origin, changed = result
-        self.who.setText(self.who.text() or work.who)
-        work.who = self.who.text()
-        naming = naming_from_json(origin.settings.get("blind", {}))
+    def _on_resumed(self, found: Resumed) -> None:
+        self.who.setText(self.who.text() or found.work.who)
+        found.work.who = self.who.text()
+        naming = naming_from_json(found.origin.settings.get("blind", {}))
         if naming.is_blind:
             self.naming_loaded.emit(naming)
-        self._settle(work, origin.settings)
-        if changed is not None:
-            self.message.setText(changed)
+        self._adjudicate(found.work, found.journal, found.origin.settings)
+        self._path = found.path
+        if found.notice:
+            self.message.setText(found.notice)
 
-    def _settle(self, work: Adjudication, settings: dict[str, Any]) -> None:
+    def _adjudicate(
+        self, work: Adjudication, journal: Journal, settings: dict[str, Any]
+    ) -> None:
         comparison = self._comparison
         if comparison is None:
             return
         self._let_go()
-        self.settling = Settling(
-            comparison, work, self._journal(comparison, work), settings
+        try:
+            journal.hold()
+        except MicroUSError as error:
+            self.message.setText(str(error))
+            self._show_panels()
+            return
+        self._take_away_left(comparison)
+        self._path = None
+        self.shown = AdjudicationLayers(
+            comparison, work, journal, settings, self.start_panel.more()
         )
-        self.settling.changed.connect(self._refresh)
-        self.settling.said.connect(self.message.setText)
-        self.settling.ended.connect(self._on_ended)
+        self.shown.said.connect(self.message.setText)
+        self.shown.ended.connect(self._on_ended)
+        self.acts.take(self.shown)
         self._on_limit()
         self._on_provenance()
-        self._bind_keys(True)
         self.message.clear()
         if not work.regions:
             self.message.setText(
@@ -255,111 +255,42 @@ class RegionsTab(QWidget):
             )
         self.show_naming()
         self._show_panels()
-        self._refresh()
-        self.next_region()
-
-    # --- walking
-
-    def next_region(self, viewer: Any = None) -> None:
-        """Go to the next region without a decision, else to the next one."""
-        if self.settling is None:
-            return
-        number_now = self.region.number if self.region else 0
-        region = self.settling.work.next_open(number_now)
-        if region is None:
-            self._step(+1)
-        else:
-            self.show_region(region)
-
-    def previous_region(self, viewer: Any = None) -> None:
-        """Go to the region before this one."""
-        self._step(-1)
-
-    def _step(self, by: int) -> None:
-        if self.settling is None or not self.settling.work.regions:
-            return
-        regions = self.settling.work.regions
-        index = self.region.number - 1 + by if self.region else 0
-        self.show_region(regions[index % len(regions)])
-
-    def show_region(self, region: DisputedRegion) -> None:
-        """Bring a region into view and describe it."""
-        if self.settling is None:
-            return
-        self.region = region
-        self.settling.look_at(region)
-        self._refresh()
-
-    # --- deciding
-
-    def accept_expert(self, viewer: Any = None) -> None:
-        """Give the region to the annotator who comes first."""
-        self._decide(Decision.expert, Decision.nonexpert)
-
-    def accept_nonexpert(self, viewer: Any = None) -> None:
-        """Give the region to the annotator who comes second."""
-        self._decide(Decision.nonexpert, Decision.expert)
-
-    def leave_undecided(self, viewer: Any = None) -> None:
-        """Leave the region open; losses and metrics will ignore it."""
-        self._decide(Decision.undecided, Decision.undecided)
-
-    def _decide(self, decision: Decision, swapped: Decision) -> None:
-        if self.settling is None or self.region is None or self._worker is not None:
-            return
-        self.settling.work.who = self.who.text().strip()
-        is_swapped = self._comparison is not None and self._comparison.naming.is_swapped
-        self.settling.decide(self.region, swapped if is_swapped else decision)
-        if self.settling.work.next_open() is not None:
-            self.next_region()
-
-    def undo(self, viewer: Any = None) -> None:
-        """Undo the last decision and go to its region."""
-        if self.settling is None or self._worker is not None:
-            return
-        region = self.settling.undo()
-        if region is None:
-            self.message.setText("There is no decision to undo.")
-        else:
-            self.show_region(region)
-
-    def draw(self) -> None:
-        """Take the brush on the adjudicated layer."""
-        if self.settling is None:
-            return
-        layer = self.settling.layer
-        self._viewer.layers.selection.active = layer
-        layer.selected_label = 1
-        layer.mode = "paint"
+        self.acts.next_region()
 
     # --- saving
 
     def save(self, path: Path, *, overwrite: bool = False) -> None:
         """Write mask, provenance and sidecar in a thread."""
-        if self.settling is None or self._worker is not None:
+        if self.shown is None or self._worker is not None:
             return
-        self.settling.work.who = self.who.text().strip()
-        self.settling.layer.editable = False
-        self._run(
-            "Saving …", self.settling.save, path, overwrite, returned=self._on_saved
-        )
+        shown = self.shown
+        shown.work.who = self.who.text().strip()
+        try:
+            check_replaceable(path, shown.work, path == self._path)
+        except MicroUSError as error:
+            self.message.setText(str(error))
+            return
+        shown.layer.editable = False
+        self._run("Saving …", shown.save, path, overwrite, returned=self._on_saved)
 
-    def _on_saved(self, paths: tuple[Path, Path, Path]) -> None:
-        assert self.settling is not None  # saving needs one
-        self.settling.is_saved = True
+    def _on_saved(self, paths: Sequence[Path]) -> None:
+        assert self.shown is not None  # saving needs one
+        self.shown.is_saved = True
+        self._path = paths[0]
+        self.saved.emit()
         names = ", ".join(path.name for path in paths)
         self.message.setText(f"Saved {names} in {paths[0].parent}.")
-        self.saved.emit()
 
     def stop(self) -> None:
         """Stop adjudicating; the layers stay."""
-        saved = self.settling is None or self.settling.is_saved
+        shown = self.shown
         self._let_go()
-        self.message.setText(
-            ""
-            if saved
-            else "Stopped. The decisions are kept: press Start to take them up again."
-        )
+        if shown is not None and not shown.is_saved and shown.is_kept:
+            self.message.setText(
+                "Stopped. The decisions are kept: press Start to resume them."
+            )
+        elif shown is None or shown.is_saved:
+            self.message.clear()
         self._show_panels()
 
     def close_down(self) -> None:
@@ -371,40 +302,43 @@ class RegionsTab(QWidget):
 
     # --- inside
 
-    def _journal(self, comparison: LiveComparison, work: Adjudication) -> Path:
-        return journal_path(
-            work.digest,
-            work.codes.shape,
-            comparison.grid.spacing_mm,
-            self._journal_folder,
-        )
-
     def _let_go(self) -> None:
-        if self.settling is not None:
-            self.settling.close()
-            self.settling = None
-        self.region = None
-        self._bind_keys(False)
+        if self.shown is not None:
+            self.acts.let_go()
+            self.shown.close()
+            if self.shown.is_saved or self.shown.is_kept:
+                self._left = (self.shown, _state_of(self.shown))
+            self.shown = None
+
+    def _take_away_left(self, comparison: LiveComparison) -> None:
+        """Remove layers of before, whose decisions are kept, where they are as left."""
+        if self._left is not None:
+            left, state = self._left
+            is_same = left.masks[0] is comparison.pair.expert
+            if is_same and _state_of(left) == state:
+                left.remove_layers()
+        self._left = None
 
     def _on_ended(self, reason: str) -> None:
+        shown = self.shown
         self._let_go()
-        self.message.setText(reason)
+        kept = shown is None or shown.is_saved or shown.is_kept
+        self._left = None
+        told = " Decisions are kept: press Start to resume them." if kept else ""
+        self.message.setText(f"{reason}{told}")
         self._show_panels()
 
-    def _bind_keys(self, bound: bool) -> None:
-        acts = self._acts()
-        for act, key in KEYS.items():
-            self._viewer.bind_key(key, acts[act] if bound else None, overwrite=True)
-
     def _show_panels(self) -> None:
-        self.start_panel.setVisible(self.settling is None and self._found is None)
+        self.start_panel.setVisible(self.shown is None and self._found is None)
         self.resume_panel.setVisible(self._found is not None)
-        self.work_panel.setVisible(self.settling is not None)
+        self.work_panel.setVisible(self.shown is not None)
 
     def _run(self, what: str, work: Any, *args: Any, returned: Any) -> None:
         self.message.setText(what)
+        self._what = what
         for panel in (self.start_panel, self.work_panel):
             panel.setEnabled(False)
+        self.acts.is_locked = True
         self._worker = start_worker(
             work,
             *args,
@@ -428,8 +362,10 @@ class RegionsTab(QWidget):
     def _on_progress(self, event: Event) -> None:
         done, total = getattr(event, "done", 0), getattr(event, "total", 0)
         if total:
-            self.cancel_button.setVisible(True)
-            self.message.setText(f"Finding disputed regions … frame {done} of {total}")
+            self.cancel_button.setVisible(self._what != "Saving …")
+            said = getattr(event, "message", "") or self._what.removesuffix(" …")
+            unit = getattr(event, "unit", "frames") or "frames"
+            self.message.setText(f"{said} … {done} of {total} {unit}")
 
     def _on_error(self, error: Exception) -> None:
         self.message.setText(str(error))
@@ -437,49 +373,26 @@ class RegionsTab(QWidget):
     def _on_finished(self) -> None:
         self._worker = None
         self.cancel_button.setVisible(False)
-        if self.message.text().endswith("…") or "… frame" in self.message.text():
+        if "…" in self.message.text():
             self.message.clear()
         self.start_panel.setEnabled(self._comparison is not None)
         self.work_panel.setEnabled(True)
-        if self.settling is not None:
-            self.settling.layer.editable = True
+        self.acts.is_locked = False
+        if self.shown is not None:
+            self.shown.layer.editable = True
 
     def _on_limit(self, _: Any = None) -> None:
-        if self.settling is not None:
-            self.settling.margin_px = self.work_panel.margin_px
+        if self.shown is not None:
+            self.shown.margin_px = self.work_panel.margin_px
 
     def _on_provenance(self, _: Any = None) -> None:
-        if self.settling is not None:
-            shown = self.work_panel.provenance_check.isChecked()
-            self.settling.provenance_layer.visible = shown
+        if self.shown is not None:
+            is_shown = self.work_panel.provenance_check.isChecked()
+            self.shown.provenance_layer.visible = is_shown
 
-    def _on_row(self, row: int) -> None:
-        if self.settling is not None:
-            self.show_region(self.settling.work.regions[row])
-
-    # --- showing
-
-    def _naming(self) -> Naming:
+    def naming(self) -> Naming:
+        """Return what the annotators are called now."""
         return self._comparison.naming if self._comparison is not None else OPEN
-
-    def _fill_table(self) -> None:
-        if self.settling is not None:
-            unit = length_unit(self.settling.grid)
-            self.work_panel.table.fill(self.settling.work, self._naming(), unit)
-
-    def _refresh(self) -> None:
-        if self.settling is None:
-            return
-        work, panel = self.settling.work, self.work_panel
-        panel.table.show_decisions(work, self._naming())
-        panel.show_progress(work.settled, len(work.regions))
-        if self.region is not None:
-            panel.table.selectRow(self.region.number - 1)
-            unit = length_unit(self.settling.grid)
-            total = len(work.regions)
-            panel.place.setText(described(self.region, total, self._naming(), unit))
-        else:
-            panel.place.clear()
 
     def _ask_to_save(self) -> None:
         path, _ = QFileDialog.getSaveFileName(
@@ -498,3 +411,55 @@ class RegionsTab(QWidget):
         )
         if path:
             self.load(Path(path))
+
+
+def _codes_of(comparison: LiveComparison, more: More) -> NDArray[np.uint8]:
+    """Return the map to adjudicate, (Z, Y, X); run it in a thread."""
+    codes = comparison.live.codes
+    if more.layers:
+        pair = comparison.pair
+        layers = (pair.expert, pair.nonexpert, *more.layers)
+        values: tuple[int | None, ...] = (pair.expert_value, pair.nonexpert_value)
+        values += (None,) * len(more.layers)
+        codes = vote_map(
+            [
+                as_mask(np.asarray(layer.data), value, name=f"'{layer.name}'")
+                for layer, value in zip(layers, values, strict=True)
+            ]
+        )
+    return codes if codes.ndim == 3 else codes[None]
+
+
+def _begun(
+    codes: Callable[[], NDArray[np.uint8]],
+    grid: Volume,
+    choice: Any,
+    annotators: int,
+    journals: Path | None,
+) -> Generator[Event, None, Begun]:
+    return (
+        yield from begin(
+            codes(), grid, choice, annotators=annotators, journals=journals
+        )
+    )
+
+
+def _resumed(
+    source: Path | dict[str, Any],
+    codes: Callable[[], NDArray[np.uint8]],
+    grid: Volume,
+    annotators: int,
+    journals: Path | None,
+) -> Generator[Event, None, Resumed]:
+    return (
+        yield from resume(
+            source, codes(), grid, annotators=annotators, journals=journals
+        )
+    )
+
+
+def _state_of(shown: AdjudicationLayers) -> str:
+    """Return what tells whether the adjudicated layer was changed since."""
+    import hashlib
+
+    return hashlib.sha256(np.ascontiguousarray(shown.layer.data).data).hexdigest()

@@ -2,67 +2,144 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QCheckBox,
     QComboBox,
     QFormLayout,
     QHBoxLayout,
     QLineEdit,
+    QListWidget,
+    QListWidgetItem,
     QPushButton,
     QSpinBox,
     QWidget,
 )
 
+from napari_microus.core.compare.adjudication.opening import RegionChoice
 from napari_microus.core.compare.regions import RankBy
-from napari_microus.widgets.compare.adjudicating import RegionChoice
+from napari_microus.widgets.compare.adjudicating import More
+from napari_microus.widgets.compare.pair import candidate_masks, layer_grid_problem
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_microus.widgets.compare.live import LiveComparison
 
 _RANKS = {
     "distance of the contours": RankBy.contour_distance,
     "area": RankBy.area,
     "extent (frames, then length)": RankBy.extent,
 }
+# What one region is: stretches, joined through frames.
+_REGIONS = {
+    "stretches of the boundary": (True, False),
+    "connected parts of a frame": (False, False),
+    "parts joined through frames": (False, True),
+}
 
 
 class StartPanel(QWidget):
-    """The form above *Start adjudicating*."""
+    """The form above *Start adjudicating*.
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Whose other masks may be adjudicated together with the two.
+    """
+
+    def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._viewer = viewer
+        self._comparison: LiveComparison | None = None
         self.who = QLineEdit()
-        self.who.setPlaceholderText("goes with every decision")
+        self.who.setPlaceholderText("recorded with every decision")
+        self.regions = QComboBox()
+        self.regions.addItems(list(_REGIONS))
+        self.regions.setToolTip(
+            "A ring round the prostate is split where the contours cross or come "
+            "within a pixel, and where it is long; or taken as it is connected."
+        )
         self.rank_box = QComboBox()
         self.rank_box.addItems(list(_RANKS))
         self.rank_box.setToolTip("What comes first in the list.")
-        self.through_frames = QCheckBox("Join parts that touch in neighbouring frames")
         self.smallest = QSpinBox()
         self.smallest.setRange(1, 100000)
         self.smallest.setSuffix(" px")
         self.smallest.setToolTip(
             "Smaller parts are not listed; they stay undecided in the mask."
         )
+        self.others = QListWidget()
+        self.others.setMaximumHeight(72)
+        self.others.setToolTip(
+            "Masks of further annotators, to adjudicate all at once."
+        )
         self.start_button = QPushButton("Start adjudicating")
         self.start_button.setToolTip(
-            "List the places where the two differ, and make the adjudicated layer. "
-            "The two masks are kept as they are."
+            "List the places where they differ, and make the adjudicated layer. "
+            "The masks are kept as they are and cannot be edited meanwhile."
         )
         self.load_button = QPushButton("Load…")
         self.load_button.setToolTip("Continue with an adjudication that was saved.")
-        form = QFormLayout(self)
-        form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("Your initials", self.who)
-        form.addRow("Order by", self.rank_box)
-        form.addRow("Smallest", self.smallest)
-        form.addRow(self.through_frames)
+        self.form = QFormLayout(self)
+        self.form.setContentsMargins(0, 0, 0, 0)
+        self.form.addRow("Your initials", self.who)
+        self.form.addRow("Regions", self.regions)
+        self.form.addRow("Order by", self.rank_box)
+        self.form.addRow("Smallest", self.smallest)
+        self.form.addRow("Also by", self.others)
         row = QHBoxLayout()
         row.addWidget(self.start_button, 1)
         row.addWidget(self.load_button)
-        form.addRow(row)
+        self.form.addRow(row)
+        layers = viewer.layers.events
+        for event in (layers.inserted, layers.removed):
+            event.connect(self.refresh)
+
+    def set_comparison(self, comparison: LiveComparison | None) -> None:
+        """Offer the masks on the grid of this comparison."""
+        self._comparison = comparison
+        self.setEnabled(comparison is not None)
+        self.refresh()
+
+    def refresh(self, event: Any = None) -> None:
+        """List further masks again, keeping what was ticked."""
+        ticked = self.more().layers
+        self.others.clear()
+        comparison = self._comparison
+        if comparison is not None and not comparison.naming.is_blind:
+            pair = comparison.pair
+            for layer in candidate_masks(self._viewer):
+                if layer in (pair.expert, pair.nonexpert):
+                    continue
+                if layer_grid_problem(layer, pair.expert) is None:
+                    item = QListWidgetItem(layer.name)
+                    item.setData(Qt.ItemDataRole.UserRole, layer)
+                    state = Qt.CheckState
+                    is_ticked = any(layer is other for other in ticked)
+                    item.setCheckState(state.Checked if is_ticked else state.Unchecked)
+                    self.others.addItem(item)
+        self.form.setRowVisible(self.others, self.others.count() > 0)
+
+    def more(self) -> More:
+        """Return the ticked masks of further annotators."""
+        items = [self.others.item(row) for row in range(self.others.count())]
+        return More(
+            tuple(
+                item.data(Qt.ItemDataRole.UserRole)
+                for item in items
+                if item is not None and item.checkState() == Qt.CheckState.Checked
+            )
+        )
 
     def choice(self) -> RegionChoice:
         """Return how the regions are to be found."""
+        stretches, through_frames = _REGIONS[self.regions.currentText()]
         return RegionChoice(
-            _RANKS[self.rank_box.currentText()],
-            self.through_frames.isChecked(),
-            self.smallest.value(),
-            self.who.text().strip(),
+            rank_by=_RANKS[self.rank_box.currentText()],
+            through_frames=through_frames,
+            smallest_px=self.smallest.value(),
+            who=self.who.text().strip(),
+            stretches=stretches,
         )

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import (
     QCheckBox,
+    QComboBox,
     QGridLayout,
     QHBoxLayout,
+    QLabel,
     QProgressBar,
     QPushButton,
     QSpinBox,
@@ -16,28 +18,49 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.core import colors
+from napari_microus.core.compare.adjudication.selection import Which
+from napari_microus.core.compare.adjudication.votes import ANNOTATORS, Decision
+from napari_microus.core.compare.naming import AGREED_COLOR, MORE_COLORS
 from napari_microus.widgets._shared.controls import swatch, text
+from napari_microus.widgets.compare.part_panel import (
+    NotePanel,
+    PartPanel,
+    SeveralPanel,
+    labelled,
+)
 from napari_microus.widgets.compare.region_table import RegionTable
 
 if TYPE_CHECKING:
     from napari_microus.core.compare.naming import Naming
 
-#: Keys by act; they work while the picture has the focus.
+#: Keys by act; they work in the picture and in the dock, outside text fields.
 KEYS = {
     "next": "W",
     "previous": "Q",
     "expert": "A",
     "nonexpert": "S",
     "undecided": "D",
+    "reopen": "E",
     "undo": "R",
 }
+#: Keys that napari's own undo has.
+UNDO_KEYS = {"undo": "Control-Z", "redo": "Control-Shift-Z"}
 _PLACES = {
     "previous": (0, 0),
     "next": (0, 1),
     "expert": (1, 0),
     "nonexpert": (1, 1),
     "undecided": (2, 0),
-    "undo": (2, 1),
+    "reopen": (2, 1),
+    "undo": (3, 0),
+    "redo": (3, 1),
+}
+_SHOWN = {
+    "all regions": Which.all,
+    "open": Which.open,
+    "decided": Which.decided,
+    "for a second reader": Which.flagged,
+    "decided by others": Which.of_others,
 }
 
 
@@ -49,10 +72,18 @@ class WorkPanel(QWidget):
         self.progress = QProgressBar()
         self.progress.setFormat("%v of %m")
         self.place = text()
-        self.buttons = {act: QPushButton() for act in KEYS}
+        self.buttons = {act: QPushButton() for act in _PLACES}
+        self.more_buttons: list[tuple[QPushButton, Decision]] = []
+        self.more_row = QHBoxLayout()
+        self.note = NotePanel()
+        self.which = QComboBox()
+        self.which.addItems(list(_SHOWN))
+        self.which.setToolTip("Which regions are listed, and walked through.")
         self.table = RegionTable()
+        self.part = PartPanel()
+        self.several = SeveralPanel()
         self.provenance_check = QCheckBox("Show who decided each pixel")
-        self.limit = QCheckBox("Limit drawing around disputed pixels to")
+        self.limit = QCheckBox("Limit drawing to")
         self.limit.setToolTip("What is drawn further away is undone.")
         self.margin = QSpinBox()
         self.margin.setRange(0, 500)
@@ -60,25 +91,31 @@ class WorkPanel(QWidget):
         self.margin.setSuffix(" px")
         self.draw_button = QPushButton("Draw by hand")
         self.draw_button.setToolTip(
-            "Take the brush on the adjudicated layer: 1 paints gland, 0 erases."
+            "Take the brush on the adjudicated layer: 1 paints prostate, 0 erases."
         )
         self.save_button = QPushButton("Save…")
         self.save_button.setToolTip(
             "Write the mask (255 is undecided), the provenance map and the decisions."
         )
-        self.stop_button = QPushButton("Finish")
-        self.stop_button.setToolTip("Stop adjudicating. The layers stay.")
+        self.stop_button = QPushButton("Stop adjudicating")
+        self.stop_button.setToolTip("The layers and the decisions stay.")
         self._lay_out()
+        self.which.currentTextChanged.connect(self._on_which)
 
     def _lay_out(self) -> None:
         grid = QGridLayout()
-        for act, (row, column) in _PLACES.items():
-            button = self.buttons[act]
-            button.setToolTip(f"Key {KEYS[act]}, while the picture has the focus.")
-            grid.addWidget(button, row, column)
+        for act, place in _PLACES.items():
+            grid.addWidget(self.buttons[act], *place)
+        self.buttons["undo"].setToolTip(
+            "Decisions and strokes alike; also Ctrl+Z, and Ctrl+Shift+Z for Redo."
+        )
+        self.buttons["reopen"].setToolTip("Take the decision on this region back.")
+        shown_row = QHBoxLayout()
+        shown_row.addWidget(QLabel("List"))
+        shown_row.addWidget(self.which, 1)
         limit_row = QHBoxLayout()
-        limit_row.addWidget(self.limit)
-        limit_row.addWidget(self.margin)
+        for widget in (self.limit, self.margin, QLabel("around disputed pixels")):
+            limit_row.addWidget(widget)
         limit_row.addStretch()
         last_row = QHBoxLayout()
         for button in (self.draw_button, self.save_button, self.stop_button):
@@ -88,7 +125,12 @@ class WorkPanel(QWidget):
         rows.addWidget(self.progress)
         rows.addWidget(self.place)
         rows.addLayout(grid)
+        rows.addLayout(self.more_row)
+        rows.addWidget(self.note)
+        rows.addLayout(shown_row)
         rows.addWidget(self.table, 1)
+        rows.addWidget(labelled("A part of a region", self.part))
+        rows.addWidget(labelled("Several regions at once", self.several))
         rows.addWidget(self.provenance_check)
         rows.addLayout(limit_row)
         rows.addLayout(last_row)
@@ -98,7 +140,9 @@ class WorkPanel(QWidget):
         """How far from disputed pixels may be drawn; None for anywhere."""
         return self.margin.value() if self.limit.isChecked() else None
 
-    def show_naming(self, naming: Naming) -> None:
+    def show_naming(
+        self, naming: Naming, more: tuple[str, ...] = (), unit: str = "mm"
+    ) -> None:
         """Name and colour the buttons after the annotators."""
         labels = {
             "previous": "◀ Previous",
@@ -106,16 +150,41 @@ class WorkPanel(QWidget):
             "expert": naming.first.capitalize(),
             "nonexpert": naming.second.capitalize(),
             "undecided": "Undecided",
+            "reopen": "Reopen",
             "undo": "Undo",
+            "redo": "Redo",
         }
         for act, label in labels.items():
-            self.buttons[act].setText(f"{label}  [{KEYS[act]}]")
+            key = f"  [{KEYS[act]}]" if act in KEYS else ""
+            self.buttons[act].setText(f"{label}{key}")
         self.buttons["expert"].setIcon(swatch(naming.color_of(naming.first)))
         self.buttons["nonexpert"].setIcon(swatch(naming.color_of(naming.second)))
         self.buttons["undecided"].setIcon(swatch(colors.IGNORED))
+        self.part.show_naming(naming, more)
+        self.several.show_naming(naming, more, unit)
+        self._show_more(more)
 
-    def show_progress(self, settled: int, total: int) -> None:
+    def _show_more(self, more: tuple[str, ...]) -> None:
+        if len(self.more_buttons) == (len(more) + 1 if more else 0):
+            return
+        for button, _ in self.more_buttons:
+            self.more_row.removeWidget(button)
+            button.deleteLater()
+        self.more_buttons = []
+        chosen = list(zip(more, ANNOTATORS[2:], MORE_COLORS, strict=False))
+        if chosen:
+            chosen.append(("Majority", Decision.majority, AGREED_COLOR))
+        for name, decision, color in chosen:
+            button = QPushButton(name)
+            button.setIcon(swatch(color))
+            self.more_row.addWidget(button)
+            self.more_buttons.append((button, decision))
+
+    def show_progress(self, decided: int, total: int) -> None:
         """Tell how many regions have a decision."""
         self.progress.setRange(0, max(1, total))
-        self.progress.setValue(settled)
-        self.progress.setFormat(f"{settled} of {total} decided")
+        self.progress.setValue(decided)
+        self.progress.setFormat(f"{decided} of {total} decided")
+
+    def _on_which(self, words: str) -> None:
+        self.table.show_only(_SHOWN[words])

@@ -1,22 +1,18 @@
 import numpy as np
 import pytest
 
-from napari_microus.core.compare.adjudication.session import (
+from napari_microus.core.compare.adjudication.adjudicated_mask import first_masks
+from napari_microus.core.compare.adjudication.session import Adjudication
+from napari_microus.core.compare.adjudication.votes import (
     HAND_DRAWN,
-    Adjudication,
     Decision,
-    first_masks,
+    as_two,
+    vote_map,
 )
 from napari_microus.core.compare.regions import disputed_regions
 from napari_microus.core.disagreement import disagreement_map
-
-
-def finish(work):
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            return stop.value
+from napari_microus.core.errors import InputError
+from napari_microus.core.events import drain
 
 
 @pytest.fixture
@@ -28,7 +24,7 @@ def work():
     nonexpert[0, 4:8, 8:14] = 1
     nonexpert[1, 2:4, 2:4] = 1
     codes = disagreement_map(expert, nonexpert)
-    regions = finish(disputed_regions(codes, (1, 1, 1)))
+    regions = drain(disputed_regions(codes, (1, 1, 1)))
     return Adjudication(codes, regions, who="AB")
 
 
@@ -62,14 +58,20 @@ def test_undo_brings_back_what_was_there(work):
     region = region_of(work, "expert", 0)
     work.decide(region, "expert")
     work.decide(region, "nonexpert")
-    assert work.undo() is region
+    assert list(work.undo().verdicts) == [region.number]
     assert work.verdicts[region.number].decision is Decision.expert
     work.undo()
     np.testing.assert_array_equal(work.mask, before[0])
     np.testing.assert_array_equal(work.provenance, before[1])
     assert work.settled == 0
     assert work.undo() is None
-    assert [entry.decision for entry in work.log] == ["expert", "nonexpert", None, None]
+    acts = [(entry.action, entry.decision) for entry in work.log]
+    assert acts == [
+        ("decide", "expert"),
+        ("decide", "nonexpert"),
+        ("undo", "expert"),
+        ("undo", None),
+    ]
 
 
 def test_next_open_begins_again_at_the_front(work):
@@ -158,7 +160,7 @@ def test_masks_prepared_beforehand_are_the_same(work):
         (1, 2),
         (2, 2),
     ]
-    start = finish(first_masks(codes))
+    start = drain(first_masks(codes))
     prepared = Adjudication(codes, work.regions, start=start)
     plain = Adjudication(codes, work.regions)
     assert prepared.mask is start[0]
@@ -199,3 +201,158 @@ def test_a_stroke_through_a_decided_region_is_drawn_by_hand(work):
     assert work.follow_drawing((slice(0, 1), slice(None), slice(None))) == []
     assert work.provenance[pixel] == HAND_DRAWN
     assert work.settled == 1
+
+
+def state(work):
+    return (
+        work.mask.copy(),
+        work.provenance.copy(),
+        dict(work.verdicts),
+        work.drawn_by_hand(),
+        work.decided_by_pixel(),
+    )
+
+
+def assert_state(work, expected):
+    for now, then in zip(state(work), expected, strict=True):
+        if isinstance(then, np.ndarray):
+            np.testing.assert_array_equal(now, then)
+        else:
+            assert now == then
+
+
+def act_at_random(work, rng):
+    """Do one thing that an adjudicator may do; return whether it is a step."""
+    steps = len(work.history.done)
+    region = work.regions[rng.integers(len(work.regions))]
+    box = (slice(0, 2), slice(2, 9), slice(3, 12))
+    brush = rng.random((2, 7, 9)) < 0.3
+    kind = rng.integers(5)
+    if kind == 0:
+        work.decide(region, rng.choice(["expert", "nonexpert", "undecided"]))
+    elif kind == 1:
+        work.decide_pixels(box, brush, rng.choice(["expert", "nonexpert"]))
+    elif kind == 2:
+        work.reopen(region)
+    elif kind == 3:
+        work.mask[box][brush] = rng.choice([0, 1, 255])
+        work.hand_drawn(box)
+    else:
+        work.decide_between(region, rng.random(region.mask.shape) < 0.5, 0.3)
+    return len(work.history.done) > steps
+
+
+def test_decisions_and_strokes_are_one_history(work):
+    rng = np.random.default_rng(0)
+    states = [state(work)]
+    for _ in range(60):
+        if act_at_random(work, rng):
+            states.append(state(work))
+    assert len(work.history.done) == len(states) - 1
+    for then in reversed(states[:-1]):
+        assert work.undo() is not None
+        assert_state(work, then)
+    assert work.undo() is None
+    for then in states[1:]:
+        assert work.redo() is not None
+        assert_state(work, then)
+    assert work.redo() is None
+
+
+def test_a_new_act_forgets_what_was_undone(work):
+    work.decide(work.regions[0], "expert")
+    work.undo()
+    work.decide(work.regions[1], "expert")
+    assert work.redo() is None
+
+
+def test_undo_of_a_stroke_leaves_the_decision_before_it(work):
+    region = region_of(work, "expert", 0)
+    work.decide(region, "expert")
+    work.mask[0, 5, 5] = 0
+    work.hand_drawn((slice(0, 1), slice(None), slice(None)))
+    step = work.undo()
+    assert (step.act, step.pixels) == ("draw", 1)
+    assert work.mask[0, 5, 5] == 1
+    assert work.verdicts[region.number].decision == "expert"
+
+
+def test_a_region_is_reopened_as_it_was_found(work):
+    before = state(work)
+    region = region_of(work, "expert", 0)
+    work.decide(region, "nonexpert")
+    work.reopen(region)
+    assert_state(work, before)
+    assert work.log[-1].action == "reopen"
+    assert work.undo().act == "reopen"
+    assert work.verdicts[region.number].decision == "nonexpert"
+
+
+def test_a_brush_decides_a_part_and_the_rest_stays_open(work):
+    region = region_of(work, "expert", 0)  # rows 4 to 7, columns 4 to 7
+    box = (slice(0, 1), slice(0, 12), slice(0, 6))
+    everywhere = np.ones((1, 12, 6), bool)
+    assert work.decide_pixels(box, everywhere, "expert") is region
+    assert (work.mask[0, 4:8, 4:6] == 1).all()
+    assert (work.mask[0, 4:8, 6:8] == 255).all()
+    assert work.mask[0, 0, 0] == 0  # nobody drew there
+    assert region.number not in work.verdicts
+    assert work.open_share(region) == 0.5
+    rest = (slice(0, 1), slice(0, 12), slice(6, 8))
+    work.decide_pixels(rest, np.ones((1, 12, 2), bool), "nonexpert")
+    assert work.verdicts[region.number].decision == "parts"
+    assert work.decided_by_pixel() == {
+        1: [84, 2, 104, 2, 124, 2, 144, 2],
+        2: [86, 2, 106, 2, 126, 2, 146, 2],
+    }
+    outside = (slice(0, 1), slice(0, 2), slice(0, 2))
+    assert work.decide_pixels(outside, np.ones((1, 2, 2), bool), "expert") is None
+
+
+def test_several_regions_are_one_step(work):
+    before = state(work)
+    work.decide(work.regions, "nonexpert")
+    assert work.settled == 3
+    assert not (work.mask == 255).any()
+    work.undo()
+    assert_state(work, before)
+
+
+def test_a_contour_between_is_told_with_its_share(work):
+    region = region_of(work, "expert", 0)
+    inner = np.zeros(region.mask.shape, bool)
+    inner[:, :, 2:] = True
+    work.decide_between(region, inner, 0.25)
+    assert (work.mask[0, 4:8, 4:6] == 0).all()
+    assert (work.mask[0, 4:8, 6:8] == 1).all()
+    assert (work.provenance[0, 4:8, 4:8] == 4).all()
+    assert work.verdicts[region.number].share == 0.25
+
+
+def test_three_annotators_are_adjudicated(work):
+    first = np.array([[[1, 1, 1, 0, 1, 255]]], np.uint8)
+    second = np.array([[[1, 1, 0, 0, 0, 1]]], np.uint8)
+    third = np.array([[[1, 0, 0, 1, 1, 1]]], np.uint8)
+    codes = vote_map([first, second, third])
+    assert codes.tolist() == [[[7, 3, 1, 4, 5, 128]]]
+    regions = drain(disputed_regions(as_two(codes, 3), (1, 1, 1)))
+    work = Adjudication(codes, regions, annotators=3)
+    assert work.mask.tolist() == [[[1, 255, 255, 255, 255, 255]]]
+    work.decide(work.regions, "third")
+    assert work.mask.tolist() == [[[1, 0, 0, 1, 1, 255]]]
+    work.decide(work.regions, "majority")
+    assert work.mask.tolist() == [[[1, 1, 0, 0, 1, 255]]]
+    assert work.provenance.tolist() == [[[0, 11, 11, 11, 11, 255]]]
+    with pytest.raises(InputError, match="must be one of expert, nonexpert, third"):
+        work.decide(work.regions, "fourth")
+
+
+def test_half_of_four_is_no_majority():
+    masks = [np.array([[[v]]], np.uint8) for v in (1, 1, 0, 0)]
+    codes = vote_map(masks)
+    regions = drain(disputed_regions(as_two(codes, 4), (1, 1, 1)))
+    work = Adjudication(codes, regions, annotators=4)
+    work.decide(work.regions, "majority")
+    assert work.mask.tolist() == [[[255]]]
+    with pytest.raises(InputError, match="Between two and 7 annotators"):
+        vote_map(masks * 2)

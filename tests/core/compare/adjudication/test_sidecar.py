@@ -5,6 +5,7 @@ import jsonschema
 import numpy as np
 import pytest
 
+from napari_microus.core.compare.adjudication.history import Note
 from napari_microus.core.compare.adjudication.journal import (
     journal_path,
     read_journal,
@@ -15,6 +16,7 @@ from napari_microus.core.compare.adjudication.session import Adjudication
 from napari_microus.core.compare.adjudication.sidecar import (
     Origin,
     from_document,
+    place_of,
     provenance_of,
     read_document,
     save_adjudication,
@@ -24,6 +26,7 @@ from napari_microus.core.compare.adjudication.sidecar import (
 from napari_microus.core.compare.regions import disputed_regions
 from napari_microus.core.disagreement import disagreement_map
 from napari_microus.core.errors import InputError, OutputError
+from napari_microus.core.events import drain
 from napari_microus.core.io import read_volume
 from napari_microus.core.volume import Volume
 
@@ -33,14 +36,6 @@ SCHEMA = json.loads(
     )
 )
 ORIGIN = Origin("expert.nii.gz", "student.nii.gz", (1.0, 0.5, 0.5), {"blind": False})
-
-
-def finish(work):
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            return stop.value
 
 
 @pytest.fixture
@@ -58,7 +53,7 @@ def masks():
 @pytest.fixture
 def work(masks):
     codes = disagreement_map(*masks)
-    work = Adjudication(codes, finish(disputed_regions(codes, (1, 1, 1))), who="AB")
+    work = Adjudication(codes, drain(disputed_regions(codes, (1, 1, 1))), who="AB")
     for region, decision in zip(
         work.regions, ("expert", "nonexpert", "undecided", "expert"), strict=False
     ):
@@ -106,8 +101,8 @@ def test_changed_masks_are_said_and_decisions_hold_where_still_disputed(work, ma
 
 
 def test_a_newer_version_is_refused_with_what_to_do(work, masks):
-    document = to_document(work, ORIGIN) | {"version": 2}
-    with pytest.raises(InputError, match=r"version 1 or older; got 2\. Update"):
+    document = to_document(work, ORIGIN) | {"version": 3}
+    with pytest.raises(InputError, match=r"version 2 or older; got 3\. Update"):
         from_document(document, disagreement_map(*masks))
 
 
@@ -138,14 +133,14 @@ def test_other_files_are_refused(tmp_path, text, match):
 def test_a_damaged_document_is_refused(work, masks, key):
     document = to_document(work, ORIGIN)
     del document[key]
-    with pytest.raises(InputError, match=f"usable '{key}'"):
+    with pytest.raises(InputError, match=f"damaged .field '{key}'.: it is missing"):
         from_document(document, disagreement_map(*masks))
 
 
 @pytest.mark.parametrize("runs", [[1], [0, 0], [-1, 2], [2699, 5]])
 def test_runs_that_leave_the_mask_are_refused(work, masks, runs):
     document = to_document(work, ORIGIN) | {"hand_drawn": {"1": runs}}
-    with pytest.raises(InputError, match="Runs must"):
+    with pytest.raises(InputError, match=r"field 'hand_drawn\.1'.*Runs must"):
         from_document(document, disagreement_map(*masks))
 
 
@@ -218,3 +213,174 @@ def test_an_older_journal_is_taken_where_it_alone_is_about_the_masks(work, tmp_p
     path.rename(tmp_path / "one.json")
     write_document(document, tmp_path / "two.json", overwrite=True)
     assert read_journal(path, work.digest) is None  # which of the two?
+
+
+# --- identity
+
+
+def test_another_patient_of_equal_shape_is_refused(work, masks):
+    document = to_document(work, ORIGIN)
+    other = [np.roll(mask, 7, axis=2) for mask in masks]
+    with pytest.raises(InputError, match="must have been made from these masks"):
+        from_document(document, disagreement_map(*other))
+    first = {**document, "version": 1}
+    for name in ("mask_sha256", "history", "notes", "decided_by_pixel", "affine"):
+        del first[name]
+    with pytest.raises(InputError, match="must have been made from these masks"):
+        from_document(first, disagreement_map(*other))
+
+
+def test_the_same_masks_elsewhere_in_a_patient_are_refused(work, masks):
+    grid = Volume.from_spacing(masks[0], (1.0, 0.5, 0.5))
+    document = to_document(work, Origin("a", "b", affine=place_of(grid)))
+    codes = disagreement_map(*masks)
+    assert from_document(document, codes, grid=grid)[2] is None
+    moved = grid.affine.copy()
+    moved[0, 3] += 3
+    elsewhere = Volume(masks[0], moved)
+    with pytest.raises(InputError, match="must belong to this scan"):
+        from_document(document, codes, grid=elsewhere)
+    pictures = Volume(masks[0], np.eye(4), False)
+    assert from_document(document, codes, grid=pictures)[2] is None
+
+
+def test_a_sidecar_of_the_first_version_is_read(work, masks):
+    document = to_document(work, ORIGIN)
+    first = {**document, "version": 1}
+    for name in ("others", "affine", "mask_sha256", "notes", "history"):
+        del first[name]
+    del first["decided_by_pixel"]
+    first["regions"] = [
+        {key: value for key, value in region.items() if key != "share"}
+        for region in document["regions"]
+    ]
+    first["log"] = [entry for entry in document["log"] if entry["region"]]
+    jsonschema.validate(
+        json.loads(json.dumps(first)), SCHEMA, jsonschema.Draft202012Validator
+    )
+    again, _, changed = from_document(first, disagreement_map(*masks))
+    assert changed is None
+    np.testing.assert_array_equal(again.mask, work.mask)
+    assert again.verdicts == work.verdicts
+    assert again.undo() is None  # it had no history to keep
+
+
+# --- history
+
+
+def test_what_was_done_can_be_undone_after_a_reload(work, masks):
+    before = work.mask.copy()
+    region = work.regions[0]
+    work.decide_pixels(
+        region.box, region.mask & (np.indices(region.mask.shape)[2] > 1), "nonexpert"
+    )
+    work.notes[1] = Note("shadow", "look again", is_flagged=True)
+    document = json.loads(json.dumps(to_document(work, ORIGIN)))
+    again, _, _ = from_document(document, disagreement_map(*masks))
+    assert again.notes == work.notes
+    assert again.decided_by_pixel() == work.decided_by_pixel() != {}
+    np.testing.assert_array_equal(again.provenance, work.provenance)
+    assert again.undo().decision == "nonexpert"
+    np.testing.assert_array_equal(again.mask, before)
+    while again.undo():
+        pass
+    assert again.settled == 0
+    assert not again.drawn_by_hand()
+    while again.redo():
+        pass
+    np.testing.assert_array_equal(again.mask, work.mask)
+
+
+def test_a_history_that_leads_elsewhere_is_left_out(work, masks):
+    document = to_document(work, ORIGIN)
+    document["history"]["done"][1]["runs"][2] ^= 1 << 16
+    again, _, _ = from_document(document, disagreement_map(*masks))
+    np.testing.assert_array_equal(again.mask, work.mask)
+    assert again.undo() is None
+
+
+# --- damage
+
+_STRANGE = (
+    None,
+    True,
+    -1,
+    0,
+    1,
+    2,
+    3,
+    1 << 70,
+    -(1 << 70),
+    1e308,
+    0.5,
+    "",
+    "x",
+    "9" * 40,
+    [],
+    [1],
+    [[]],
+    {},
+    {"1": [0, 1]},
+    [0, 4],
+    [0, 10**9],
+    "expert",
+    "parts",
+)
+
+
+def places(value, path=()):
+    yield path
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else (enumerate(value) if isinstance(value, list) else ())
+    )
+    for key, part in items:
+        yield from places(part, (*path, key))
+
+
+def changed_at(document, path, value):
+    copy = json.loads(json.dumps(document))
+    if not path:
+        return value
+    part = copy
+    for key in path[:-1]:
+        part = part[key]
+    if value is ...:
+        del part[path[-1]]
+    else:
+        part[path[-1]] = value
+    return copy
+
+
+def test_no_changed_field_gets_past_the_check(work, masks):
+    """What is accepted keeps to the schema, and says no region twice."""
+    rng = np.random.default_rng(3)
+    document = json.loads(json.dumps(to_document(work, ORIGIN)))
+    codes = disagreement_map(*masks)
+    all_places = list(places(document))
+    schema = jsonschema.Draft202012Validator(SCHEMA)
+    refused = 0
+    for _ in range(900):
+        path = all_places[rng.integers(len(all_places))]
+        value = (..., *_STRANGE)[rng.integers(len(_STRANGE) + 1)]
+        damaged = changed_at(document, path, value)
+        if damaged == document:
+            continue
+        try:
+            again, _, _ = from_document(damaged, codes)
+        except InputError:
+            refused += 1
+            continue
+        again_document = json.loads(json.dumps(to_document(again, ORIGIN)))
+        assert schema.is_valid(damaged), (path, value)
+        schema.validate(again_document)
+    assert refused > 500
+
+
+def test_a_deep_or_strange_json_is_refused(tmp_path):
+    path = tmp_path / "deep.json"
+    for content in ("[" * 100_000, '{"format": NaN}'):
+        path.write_text(content)
+        with pytest.raises(InputError, match="must be JSON"):
+            read_document(path)

@@ -1,12 +1,14 @@
-"""Keep unsaved decisions through a crash."""
+"""Keep unsaved decisions through a crash, in one window at a time."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.compare.adjudication.sidecar import (
+    check_fit,
     read_document,
     write_document,
 )
@@ -15,6 +17,8 @@ from napari_microus.core.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from napari_microus.core.volume import Volume
 
 
 def journal_folder() -> Path:
@@ -93,3 +97,94 @@ def _older_journals(folder: Path, masks_sha256: str) -> list[Path]:
 def remove_journal(path: Path) -> None:
     """Remove the journal after its decisions were saved."""
     path.unlink(missing_ok=True)
+
+
+class Journal:
+    """The journal of one set of masks, held by one window at a time.
+
+    Masks of equal voxels that lie elsewhere in a patient have journals of their own.
+
+    Parameters
+    ----------
+    masks_sha256 : str
+        `masks_digest` of the masks.
+    grid : Volume
+        Where they lie.
+    folder : Path, optional
+        Where journals lie; None takes `journal_folder`.
+    """
+
+    def __init__(
+        self, masks_sha256: str, grid: Volume, folder: Path | None = None
+    ) -> None:
+        self._digest, self._grid = masks_sha256, grid
+        first = journal_path(masks_sha256, grid.shape, grid.spacing_mm, folder)
+        self.path = next(
+            path
+            for number in itertools.count(1)
+            if self._is_ours(path := _numbered(first, number))
+        )
+        self._lock: Any = None
+
+    def hold(self) -> None:
+        """Let no other window adjudicate these masks until `let_go`.
+
+        Raises
+        ------
+        InputError
+            If another window, of this program or of Slicer, does so now.
+        """
+        from filelock import FileLock, Timeout
+
+        if self._lock is not None:
+            return
+        lock = FileLock(self.path.with_suffix(".lock"), blocking=False)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except Timeout as error:
+            raise InputError(
+                "Masks must be adjudicated in one window at a time; got another in "
+                "which these are. Finish there first."
+            ) from error
+        except OSError:
+            return  # a folder that cannot be written: `write` says so
+        self._lock = lock
+
+    def let_go(self) -> None:
+        """Let other windows adjudicate these masks."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def read(self) -> dict[str, Any] | None:
+        """Return the unsaved decisions, None if there are none."""
+        return read_journal(self.path, self._digest)
+
+    def write(self, document: dict[str, Any]) -> None:
+        """Replace the journal whole.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        write_journal(document, self.path)
+
+    def remove(self) -> None:
+        """Remove the journal after its decisions were saved."""
+        remove_journal(self.path)
+
+    def _is_ours(self, path: Path) -> bool:
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            check_fit(document, self._grid.shape, self._grid)
+        except InputError:
+            return False
+        except (OSError, ValueError, RecursionError, AttributeError):
+            return True  # none there, or one that `read` keeps aside
+        return True
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path if number == 1 else path.with_stem(f"{path.stem}-{number}")

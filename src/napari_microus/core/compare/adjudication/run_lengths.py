@@ -38,7 +38,13 @@ def encode_runs(
     if not local[0].size:
         return []
     indices = tuple(part + edge.start for part, edge in zip(local, box, strict=True))
-    flat = np.ravel_multi_index(indices, tuple(shape))
+    return encode_indices(np.ravel_multi_index(indices, tuple(shape)))
+
+
+def encode_indices(flat: NDArray[np.int64]) -> list[int]:
+    """Return ascending flat indices as runs: start and length in turn."""
+    if not flat.size:
+        return []
     breaks = np.flatnonzero(np.diff(flat) != 1)
     starts = flat[np.r_[0, breaks + 1]]
     stops = flat[np.r_[breaks, flat.size - 1]] + 1
@@ -51,7 +57,7 @@ def decode_runs(runs: Sequence[int], shape: Sequence[int]) -> NDArray[np.int64]:
     Raises
     ------
     InputError
-        If the runs are no pairs or leave the array.
+        If the runs are no pairs, leave the array, or do not follow one another.
     """
     pairs = np.asarray(runs, np.int64)
     size = int(np.prod(shape))
@@ -65,6 +71,11 @@ def decode_runs(runs: Sequence[int], shape: Sequence[int]) -> NDArray[np.int64]:
         raise InputError(
             f"Runs must lie inside the mask of {size} pixels; got others. "
             "Load the masks that this file was made for."
+        )
+    if (starts[1:] < (starts + lengths)[:-1]).any():
+        raise InputError(
+            "Runs must follow one another; got some that overlap or go back. "
+            "The file is damaged: load an older copy."
         )
     if not starts.size:
         return starts

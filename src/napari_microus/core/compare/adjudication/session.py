@@ -2,130 +2,82 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_microus.core.compare.adjudication.run_lengths import encode_runs
-from napari_microus.core.compare.surfaces import crop_to
-from napari_microus.core.disagreement import (
-    BOTH,
-    EXPERT_ONLY,
-    IGNORED,
-    NONEXPERT_ONLY,
-    disputed,
+from napari_microus.core.compare.adjudication.adjudicated_mask import (
+    AdjudicatedMask,
+    shown_source,
 )
-from napari_microus.core.events import Progress, drain
-from napari_microus.core.hard_region import dilate
+from napari_microus.core.compare.adjudication.history import (
+    Change,
+    History,
+    LogEntry,
+    Note,
+    Pixels,
+    Step,
+    Verdict,
+    pack,
+    unpack,
+)
+from napari_microus.core.compare.adjudication.run_lengths import (
+    encode_indices,
+    encode_runs,
+)
+from napari_microus.core.compare.adjudication.votes import (
+    AGREED,
+    BETWEEN,
+    BETWEEN_INSIDE,
+    CODE_OF_DECISION,
+    HAND_DRAWN,
+    Decision,
+    decision_of,
+)
+from napari_microus.core.compare.regions import DisputedRegion
+from napari_microus.core.errors import InputError
+from napari_microus.core.events import Progress
 from napari_microus.core.mask import IGNORE_VALUE
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from napari_microus.core.compare.regions import DisputedRegion
+    from napari_microus.core.compare.adjudication.adjudicated_mask import Box, Masks
     from napari_microus.core.events import Event
 
-    Box = tuple[slice, slice, slice]
-    _Masks = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
 
-#: Codes of the provenance map; `IGNORE_VALUE` (255) is the fifth.
-AGREED = 0
-FROM_EXPERT = 1
-FROM_NONEXPERT = 2
-HAND_DRAWN = 3
-
-PROVENANCE_NAMES = {
-    AGREED: "agreed",
-    FROM_EXPERT: "expert",
-    FROM_NONEXPERT: "non-expert",
-    HAND_DRAWN: "hand-drawn",
-    IGNORE_VALUE: "undecided",
-}
-
-
-class Decision(StrEnum):
-    """What an adjudicator says about a disputed region."""
-
-    expert = "expert"
-    nonexpert = "nonexpert"
-    undecided = "undecided"
-
-
-_PROVENANCE = {
-    Decision.expert: FROM_EXPERT,
-    Decision.nonexpert: FROM_NONEXPERT,
-    Decision.undecided: IGNORE_VALUE,
-}
-
-# Mask value by disagreement code and by provenance (255 looked up as 3).
-_IMPLIED = np.zeros((5, 4), np.uint8)
-_IMPLIED[BOTH] = 1
-_IMPLIED[EXPERT_ONLY] = (IGNORE_VALUE, 1, 0, IGNORE_VALUE)
-_IMPLIED[NONEXPERT_ONLY] = (IGNORE_VALUE, 0, 1, IGNORE_VALUE)
-_IMPLIED[IGNORED] = IGNORE_VALUE
-
-
-@dataclass(frozen=True)
-class LogEntry:
-    """One act of the adjudicator: ``decision`` is None for an undo."""
-
-    when: str
-    who: str
-    region: int
-    decision: Decision | None
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The decision that stands for a region, by whom and when."""
-
-    decision: Decision
-    who: str
-    when: str
-
-
-@dataclass(frozen=True, eq=False)
-class _Step:
-    region: DisputedRegion
-    verdict: Verdict | None
-    base: NDArray[np.uint8]
-    mask: NDArray[np.uint8]
-
-
-def masks_digest(codes: NDArray[np.uint8]) -> str:
-    """Return a fingerprint of two masks from their `disagreement_map`."""
-    return hashlib.sha256(np.ascontiguousarray(codes).data).hexdigest()
-
-
-class Adjudication:
-    """The mask that grows out of two others while their regions are adjudicated.
+class Adjudication(AdjudicatedMask):
+    """The mask that grows out of others while their disagreement is adjudicated.
 
     Parameters
     ----------
     codes : ndarray of uint8, shape (Z, Y, X)
-        The `disagreement_map` to settle; kept as it is.
+        The `disagreement_map` of two masks, or `vote_map` of more; kept as it is.
     regions : sequence of DisputedRegion
-        What there is to decide, in the order of work.
+        What there is to decide, in the order of work, numbered from 1.
     who : str
         Name or initials that go with every decision.
     start : tuple of three ndarray, optional
         What `first_masks` returned for ``codes``, so that a window need not wait
         here; taken over, not copied.
+    annotators : int
+        How many masks there are.
 
     Attributes
     ----------
     mask : ndarray of uint8
-        The adjudicated mask: what both drew, what was decided, 255 elsewhere.
+        The adjudicated mask: what all drew, what was decided, 255 elsewhere.
         A viewer may draw into it; call `hand_drawn` afterwards.
     provenance : ndarray of uint8
-        Whose word each pixel is; see `PROVENANCE_NAMES`.
+        Who decided each pixel; see `Coding.names`.
+    history : History
+        All decisions and strokes that can be undone or done again.
+    notes : dict of int to Note
+        Remarks on regions, by number.
     """
 
     def __init__(
@@ -134,24 +86,28 @@ class Adjudication:
         regions: Sequence[DisputedRegion],
         *,
         who: str = "",
-        start: _Masks | None = None,
+        start: Masks | None = None,
+        annotators: int = 2,
     ) -> None:
-        self.codes = codes
+        super().__init__(codes, annotators, start)
         self.who = who
         self.regions = list(regions)
         self.created = now()
         self.log: list[LogEntry] = []
         self.verdicts: dict[int, Verdict] = {}
-        # The base is who would have decided a pixel without hand drawing.
-        start = start or drain(first_masks(codes))
-        self.mask, self.provenance, self._base = start
-        self._steps: list[_Step] = []
-        self._drawn: dict[int, dict[int, list[int]]] = {}
+        self.notes: dict[int, Note] = {}
+        self.history = History()
+        # Regions whose pixels do not all follow from a verdict.
+        self._by_pixel: set[int] = set()
 
     @property
     def settled(self) -> int:
         """How many regions carry a verdict, *undecided* included."""
         return len(self.verdicts)
+
+    def region(self, number: int) -> DisputedRegion:
+        """Return the region of this number."""
+        return self._by_number[number]
 
     def next_open(self, after: int = 0) -> DisputedRegion | None:
         """Return the first region past number ``after`` without a verdict.
@@ -161,51 +117,117 @@ class Adjudication:
         order = sorted(self.regions, key=lambda r: (r.number <= after, r.number))
         return next((r for r in order if r.number not in self.verdicts), None)
 
-    def decide(self, region: DisputedRegion, decision: Decision | str) -> Box:
-        """Give ``region`` to one annotator or leave it open; return what changed.
+    def open_share(self, region: DisputedRegion) -> float:
+        """Return which share of a region's pixels nobody has decided."""
+        source = self._source[region.box][region.mask]
+        return float((source == IGNORE_VALUE).mean()) if source.size else 0.0
 
-        Replaces an earlier decision and whatever was drawn there by hand.
+    def drawn_shares(self, region: DisputedRegion) -> tuple[float, ...]:
+        """Return which share of a region's pixels each annotator drew."""
+        drew = self.coding.drew[self.codes[region.box][region.mask]]
+        return tuple(float(share) for share in drew.mean(axis=0))
+
+    # --- deciding
+
+    def decide(
+        self, regions: DisputedRegion | Sequence[DisputedRegion], decision: str
+    ) -> Box:
+        """Give regions to one annotator or leave them open, as one step.
+
+        Replaces earlier decisions and whatever was drawn there by hand.
+
+        Returns
+        -------
+        tuple of slice
+            The box around what may have changed.
         """
-        decision = Decision(decision)
-        box, inside = region.box, region.mask
-        self._steps.append(
-            _Step(
-                region,
-                self.verdicts.get(region.number),
-                self._base[box][inside].copy(),
-                self.mask[box][inside].copy(),
-            )
-        )
-        codes = self.codes[box][inside]
-        is_open = disputed(codes)
-        base = np.where(is_open, _PROVENANCE[decision], self._base[box][inside])
-        self._base[box][inside] = base
-        self.mask[box][inside] = _implied(codes, base)
-        self.provenance[box][inside] = base
-        self._remember_frames(box)
+        chosen = [regions] if isinstance(regions, DisputedRegion) else regions
+        decision = self._allowed(decision)
         verdict = Verdict(decision, self.who, now())
-        self.verdicts[region.number] = verdict
-        self.log.append(LogEntry(verdict.when, self.who, region.number, decision))
-        return box
+        code = CODE_OF_DECISION[decision]
+        parts = [(region.box, region.mask, code) for region in chosen]
+        return self._give(parts, {region.number: verdict for region in chosen}, verdict)
 
-    def undo(self) -> DisputedRegion | None:
-        """Undo the last decision; return its region, or None if there is none."""
-        if not self._steps:
+    def decide_pixels(
+        self, box: Box, inside: NDArray[np.bool_], decision: str
+    ) -> DisputedRegion | None:
+        """Give the disputed pixels in a part of the picture to one annotator.
+
+        Parameters
+        ----------
+        box : tuple of slice
+            Frames, rows and columns.
+        inside : ndarray of bool
+            Which pixels of the box are meant, as a brush or a lasso marks them.
+        decision : Decision or str
+            Of one annotator, the majority, or undecided.
+
+        Returns
+        -------
+        DisputedRegion or None
+            The region in which most of the pixels lie; None where nothing in the
+            listed regions is disputed, and nothing changed then.
+        """
+        decision = self._allowed(decision)
+        inside = inside & self.coding.is_disputed[self.codes[box]]
+        touched = self._touched(box, inside)
+        if not touched:
             return None
-        step = self._steps.pop()
-        region = step.region
-        self._base[region.box][region.mask] = step.base
-        self.mask[region.box][region.mask] = step.mask
-        if step.verdict is None:
-            self.verdicts.pop(region.number, None)
-        else:
-            self.verdicts[region.number] = step.verdict
-        self.log.append(LogEntry(now(), self.who, region.number, None))
-        by_hand = step.mask != _implied(self.codes[region.box][region.mask], step.base)
-        self.provenance[region.box][region.mask] = _whose(step.mask, step.base, by_hand)
-        frames = np.nonzero(region.mask)[0][by_hand] + region.box[0].start
-        self._remember_frames(region.box, set(frames.tolist()))
-        return region
+        verdict = Verdict(decision, self.who, now())
+        parts = [(box, inside, CODE_OF_DECISION[decision])]
+        self._give(parts, dict.fromkeys(touched), verdict)
+        return self.region(max(touched, key=lambda number: touched[number]))
+
+    def decide_between(
+        self, region: DisputedRegion, inner: NDArray[np.bool_], share: float
+    ) -> Box:
+        """Draw a contour between the annotators' ones through a region.
+
+        Parameters
+        ----------
+        region : DisputedRegion
+            Where.
+        inner : ndarray of bool, shape of ``region.mask``
+            Foreground inside the region's box; see `between.contour_between`.
+        share : float
+            From 0 (the expert's contour) to 1; goes with the verdict.
+        """
+        verdict = Verdict(Decision.between, self.who, now(), share)
+        parts = [
+            (region.box, region.mask & inner, BETWEEN_INSIDE),
+            (region.box, region.mask & ~inner, BETWEEN),
+        ]
+        return self._give(parts, {region.number: verdict}, verdict)
+
+    def reopen(self, regions: DisputedRegion | Sequence[DisputedRegion]) -> Box:
+        """Take the decisions on regions back, and what was drawn there, as one step."""
+        chosen = [regions] if isinstance(regions, DisputedRegion) else regions
+        parts = [(region.box, region.mask, IGNORE_VALUE) for region in chosen]
+        return self._give(parts, dict.fromkeys(r.number for r in chosen), None)
+
+    def undo(self) -> Step | None:
+        """Undo the last decision or stroke; return it, or None if there is none."""
+        if not self.history.done:
+            return None
+        step = self.history.done.pop()
+        self.history.undone.append(step)
+        self._take(step, "undo", 0)
+        return step
+
+    def redo(self) -> Step | None:
+        """Do again what was undone last; return it, or None if there is none."""
+        if not self.history.undone:
+            return None
+        step = self.history.undone.pop()
+        self.history.done.append(step)
+        self._take(step, "redo", 1)
+        return step
+
+    def frames_of(self, step: Step) -> range:
+        """Return the frames from the first to the last that a step changed."""
+        return step.frames(self._pixels_per_frame)
+
+    # --- drawing
 
     def follow_drawing(self, box: Box) -> list[DisputedRegion]:
         """Account for a change in ``mask`` that may have taken decisions back.
@@ -221,39 +243,40 @@ class Adjudication:
             The regions whose verdict changed.
         """
         changed = []
-        frames = set(range(*box[0].indices(len(self.mask))))
-        for region in self.regions:
+        for region in self._in_frames(box[0]):
             verdict = self.verdicts.get(region.number)
-            if verdict is None or frames.isdisjoint(
-                range(region.box[0].start, region.box[0].stop)
-            ):
+            if verdict is None:
                 continue
-            shown = self.mask[region.box][region.mask]
-            codes = self.codes[region.box][region.mask]
-            is_open = disputed(codes)
-            for decision in (verdict.decision, *Decision):
-                word = np.where(is_open, _PROVENANCE[decision], IGNORE_VALUE)
-                if np.array_equal(shown[is_open], _implied(codes, word)[is_open]):
-                    break
-            else:
-                continue  # drawn by hand
-            if decision == verdict.decision:
+            shown = self._shown_decision(region, verdict)
+            if shown is None or shown == verdict.decision:
                 continue
-            self._steps = [s for s in self._steps if s.region is not region]
-            if decision == Decision.undecided:
-                self._base[region.box][region.mask] = np.where(
-                    is_open, IGNORE_VALUE, self._base[region.box][region.mask]
-                )
-                del self.verdicts[region.number]
-                self.log.append(LogEntry(now(), self.who, region.number, None))
-            else:
-                self.decide(region, decision)
             changed.append(region)
+            # What the editor shows is what the decision gives: a step of its own.
+            if shown == Decision.undecided:
+                self.reopen(region)
+            else:
+                self.decide(region, shown)
         self.hand_drawn(box)
         return changed
 
+    def _shown_decision(
+        self, region: DisputedRegion, verdict: Verdict
+    ) -> Decision | None:
+        """Return the decision that a region looks like, None where it is none's."""
+        shown = self.mask[region.box][region.mask]
+        codes = self.codes[region.box][region.mask]
+        source = self._source[region.box][region.mask]
+        if np.array_equal(shown, self._implied(codes, source)):
+            return verdict.decision
+        is_open = self.coding.is_disputed[codes]
+        for decision in (*self.coding.decisions(), Decision.undecided):
+            word = self.coding.implied[codes[is_open], CODE_OF_DECISION[decision]]
+            if np.array_equal(shown[is_open], word):
+                return decision
+        return None
+
     def hand_drawn(self, box: Box, *, margin_px: int | None = None) -> bool:
-        """Account for drawing in ``mask`` inside ``box``.
+        """Account for drawing in ``mask`` inside ``box``, as one step.
 
         Parameters
         ----------
@@ -267,84 +290,108 @@ class Adjudication:
         bool
             Whether something had to be taken back.
         """
-        mask, base, codes = self.mask[box], self._base[box], self.codes[box]
-        implied = _implied(codes, base)
+        mask, before = self.mask[box], self._seen[box]
+        drawn = mask != before
+        if not drawn.any():
+            return False
         taken_back = False
         if margin_px is not None:
-            outside = ~self.near_dispute(box, margin_px) & (mask != implied)
+            outside = drawn & ~self.near_dispute(box, margin_px)
+            # What lies there already by hand may be mended.
             outside &= self.provenance[box] != HAND_DRAWN
             taken_back = bool(outside.any())
-            mask[outside] = implied[outside]
-        by_hand = mask != implied
-        self.provenance[box] = _whose(mask, base, by_hand)
-        first = box[0].indices(len(self.mask))[0]
-        drawn = np.flatnonzero(by_hand.any(axis=(1, 2))) + first
-        self._remember_frames(box, set(drawn.tolist()))
+            mask[outside] = before[outside]
+            drawn &= ~outside
+        if not drawn.any():
+            return taken_back
+        source = self._source[box][drawn]
+        pixels = Pixels(
+            self._flat(box, drawn), (before[drawn], mask[drawn]), (source, source)
+        )
+        step = Step("draw", self.who, now(), None, {}, pack(pixels))
+        self.history.add(step)
+        self.log.append(LogEntry(step.when, step.who, 0, None, "draw"))
+        before[drawn] = mask[drawn]
+        self._account(box)
         return taken_back
 
-    def near_dispute(self, box: Box, margin_px: int) -> NDArray[np.bool_]:
-        """Return where in ``box`` a disputed pixel is at most ``margin_px`` away."""
-        wide, inner = [box[0]], [slice(None)]
-        for part, size in zip(box[1:], self.codes.shape[1:], strict=True):
-            start, stop, _ = part.indices(size)
-            low, high = max(0, start - margin_px), min(size, stop + margin_px)
-            wide.append(slice(low, high))
-            inner.append(slice(start - low, stop - low))
-        around = disputed(self.codes[tuple(wide)])
-        around |= self.codes[tuple(wide)] == IGNORED
-        near: NDArray[np.bool_] = dilate(around, 2 * margin_px + 1)
-        return near[tuple(inner)]
+    def decided_by_pixel(self) -> dict[int, list[int]]:
+        """Return the runs of pixels decided otherwise than their region, by source."""
+        pieces, sources = [np.empty(0, np.int64)], [np.empty(0, np.uint8)]
+        for number in self._by_pixel:
+            region = self.region(number)
+            pieces.append(self._flat(region.box, region.mask))
+            sources.append(self._source[region.box][region.mask])
+        index, source = np.concatenate(pieces), np.concatenate(sources)
+        order = np.argsort(index)
+        index, source = index[order], source[order]
+        codes = set(np.unique(source).tolist()) - {AGREED, IGNORE_VALUE}
+        return {code: encode_indices(index[source == code]) for code in sorted(codes)}
 
-    def drawn_by_hand(self) -> dict[int, list[int]]:
-        """Return the runs of pixels drawn by hand, by the value they were given."""
-        all_runs: dict[int, list[int]] = {}
-        for frame in sorted(self._drawn):
-            for value, runs in self._drawn[frame].items():
-                all_runs.setdefault(value, []).extend(runs)
-        return all_runs
+    def take_mask(self, mask: NDArray[np.uint8]) -> int:
+        """Take over a mask that was edited elsewhere; differences are hand-drawn.
 
-    def take_mask(self, mask: NDArray[np.uint8]) -> None:
-        """Take over a mask that was edited elsewhere; differences are hand-drawn."""
-        for frame in np.flatnonzero((self.mask != mask).any(axis=(1, 2))):
-            self.mask[frame] = mask[frame]
-            self.hand_drawn((slice(frame, frame + 1), slice(None), slice(None)))
+        Returns
+        -------
+        int
+            How many pixels differed.
+        """
+        different = self.mask != mask
+        frames = np.flatnonzero(different.any(axis=(1, 2)))
+        if frames.size:
+            part = slice(int(frames[0]), int(frames[-1]) + 1)
+            self.mask[part] = mask[part]
+            self.hand_drawn((part, slice(None), slice(None)))
+        return int(different.sum())
+
+    # --- files
 
     def restore(
-        self, verdicts: dict[int, Verdict], drawn: dict[int, NDArray[np.int64]]
+        self,
+        verdicts: dict[int, Verdict],
+        drawn: dict[int, NDArray[np.int64]],
+        by_pixel: dict[int, NDArray[np.int64]] | None = None,
     ) -> Generator[Event, None, None]:
         """Bring saved verdicts and hand drawing into an adjudication just begun.
 
-        Hand drawing is given as flat indices by value; yields after each frame of it.
+        Hand drawing is given as flat indices by value, and ``by_pixel`` likewise by
+        source; yields after each frame of drawing.
         """
-        by_number = {region.number: region for region in self.regions}
         for number, verdict in verdicts.items():
-            region = by_number[number]
-            part, inside = self._base[region.box], region.mask
-            part[inside] = np.where(
-                disputed(self.codes[region.box][inside]),
-                _PROVENANCE[verdict.decision],
-                part[inside],
-            )
-            base = part[inside]
-            self.mask[region.box][inside] = _implied(
-                self.codes[region.box][inside], base
-            )
-            self.provenance[region.box][inside] = base
+            if verdict.decision in CODE_OF_DECISION:
+                region = self.region(number)
+                inside = region.mask & self.coding.is_disputed[self.codes[region.box]]
+                self._source[region.box][inside] = CODE_OF_DECISION[verdict.decision]
         self.verdicts = dict(verdicts)
+        for code, indices in (by_pixel or {}).items():
+            open_ = indices[self.coding.is_disputed[self.codes.flat[indices]]]
+            self._source.flat[open_] = code
+        self._by_pixel = {
+            region.number for region in self.regions if self._is_by_pixel(region)
+        }
+        for region in self.regions:
+            source = self._source[region.box][region.mask]
+            codes = self.codes[region.box][region.mask]
+            self.mask[region.box][region.mask] = self._implied(codes, source)
+            self.provenance[region.box][region.mask] = shown_source(source)
         frames: set[int] = set()
         for value, indices in drawn.items():
             self.mask.flat[indices] = value
-            pixels_per_frame = int(np.prod(self.mask.shape[1:]))
-            frames.update(np.unique(indices // pixels_per_frame).tolist())
+            frames.update(np.unique(indices // self._pixels_per_frame).tolist())
+        self._seen[:] = self.mask
         for number, frame in enumerate(sorted(frames), start=1):
-            everywhere = (slice(frame, frame + 1), slice(None), slice(None))
-            self.hand_drawn(everywhere)
+            self._account((slice(frame, frame + 1), slice(None), slice(None)))
             yield Progress(number, len(frames), message="Reading the decisions")
 
-    @cached_property
-    def digest(self) -> str:
-        """Fingerprint of the two masks that are being adjudicated."""
-        return masks_digest(self.codes)
+    def take_history(self, history: History) -> None:
+        """Take over saved steps, unless they do not lead to what is there now."""
+        for steps, side in ((history.done, 1), (history.undone, 0)):
+            mask, source = self.mask.copy(), self._source.copy()
+            verdicts = dict(self.verdicts)
+            for step in reversed(steps):
+                if not _goes(step, mask, source, verdicts, side):
+                    return
+        self.history = history
 
     @cached_property
     def region_runs(self) -> list[list[int]]:
@@ -352,43 +399,132 @@ class Adjudication:
         shape = self.codes.shape
         return [encode_runs(r.mask, r.box, shape) for r in self.regions]
 
-    def _remember_frames(self, box: Box, drawn: set[int] | None = None) -> None:
-        """Keep the runs of ``drawn`` frames, and of those in ``box`` that had any."""
-        frames = range(*box[0].indices(len(self.mask)))
-        for frame in (drawn or set()) | (self._drawn.keys() & set(frames)):
-            self._remember_drawing(frame)
+    # --- inside
 
-    def _remember_drawing(self, frame: int) -> None:
-        mask = self.mask[frame : frame + 1]
-        implied = _implied(self.codes[frame : frame + 1], self._base[frame : frame + 1])
-        different = mask != implied
-        box = crop_to(different, margin=0)
-        self._drawn.pop(frame, None)
-        if box is None:
-            return
-        part = mask[box]
-        where = (slice(frame, frame + 1), *box[1:])
-        self._drawn[frame] = {
-            int(value): encode_runs(
-                different[box] & (part == value), where, self.mask.shape
-            )
-            for value in np.unique(part[different[box]])
+    @cached_property
+    def _by_number(self) -> dict[int, DisputedRegion]:
+        return {region.number: region for region in self.regions}
+
+    @cached_property
+    def _by_frame(self) -> dict[int, list[DisputedRegion]]:
+        found: dict[int, list[DisputedRegion]] = {}
+        for region in self.regions:
+            for frame in range(region.box[0].start, region.box[0].stop):
+                found.setdefault(frame, []).append(region)
+        return found
+
+    def _in_frames(self, frames: slice) -> list[DisputedRegion]:
+        found = {
+            region.number: region
+            for frame in range(*frames.indices(len(self.mask)))
+            for region in self._by_frame.get(frame, ())
         }
+        return [found[number] for number in sorted(found)]
 
+    def _touched(self, box: Box, inside: NDArray[np.bool_]) -> dict[int, int]:
+        """Return how many pixels of each region are meant, those without left out."""
+        marked = np.zeros_like(self.mask[box[0]], bool)
+        marked[(slice(None), *box[1:])] = inside
+        start = box[0].indices(len(self.mask))[0]
+        found = {}
+        for region in self._in_frames(box[0]):
+            z = region.box[0]
+            low, high = max(z.start, start), min(z.stop, start + len(marked))
+            here = marked[low - start : high - start, region.box[1], region.box[2]]
+            pixels = int((here & region.mask[low - z.start : high - z.start]).sum())
+            if pixels:
+                found[region.number] = pixels
+        return found
 
-def first_masks(codes: NDArray[np.uint8]) -> Generator[Event, None, _Masks]:
-    """Return mask, provenance and base before any decision, for `Adjudication`.
+    def _allowed(self, decision: str) -> Decision:
+        chosen = Decision(decision)
+        if chosen not in (*self.coding.decisions(), Decision.undecided):
+            raise InputError(
+                f"A decision must be one of {', '.join(self.coding.decisions())} or "
+                f"undecided; got {chosen}. Choose one of them."
+            )
+        return chosen
 
-    Frame by frame, which takes less memory and lets a window live.
-    """
-    mask, provenance, base = (np.empty_like(codes) for _ in range(3))
-    for number, frame in enumerate(codes):
-        is_open = disputed(frame) | (frame == IGNORED)
-        base[number] = np.where(is_open, IGNORE_VALUE, AGREED)
-        provenance[number] = base[number]
-        mask[number] = _implied(frame, base[number])
-        yield Progress(number + 1, len(codes), message="Preparing the adjudication")
-    return mask, provenance, base
+    def _give(
+        self,
+        parts: Sequence[tuple[Box, NDArray[np.bool_], int]],
+        verdicts: dict[int, Verdict | None],
+        decided: Verdict | None,
+    ) -> Box:
+        """Give pixels to a source, as one step; verdicts of None are worked out."""
+        pieces = []
+        for box, inside, code in parts:
+            codes, source = self.codes[box][inside], self._source[box][inside]
+            is_open = self.coding.is_disputed[codes]
+            new = np.where(is_open, np.uint8(code), source)
+            mask = self._seen[box][inside], self._implied(codes, new)
+            pieces.append(Pixels(self._flat(box, inside), mask, (source, new)))
+        pixels = _joined(pieces)
+        self.mask.flat[pixels.index] = pixels.mask[1]
+        self._seen.flat[pixels.index] = pixels.mask[1]
+        self._source.flat[pixels.index] = pixels.source[1]
+        changes: dict[int, Change] = {}
+        for number, verdict in verdicts.items():
+            stands = verdict or self._verdict_now(number, decided)
+            changes[number] = (self.verdicts.get(number), stands)
+        act = "reopen" if decided is None else "decide"
+        when = decided.when if decided else now()
+        decision = decided.decision if decided else None
+        step = Step(act, self.who, when, decision, changes, pack(pixels))
+        self.history.add(step)
+        self._set_verdicts({number: after for number, (_, after) in changes.items()})
+        self._write_log(step, act)
+        box = _around([box for box, _, _ in parts])
+        self._account(box)
+        return box
+
+    def _take(self, step: Step, action: str, side: int) -> None:
+        """Bring the mask to one side (0 before, 1 after) of a step."""
+        pixels = unpack(step.runs)
+        self.mask.flat[pixels.index] = pixels.mask[side]
+        self._seen.flat[pixels.index] = pixels.mask[side]
+        self._source.flat[pixels.index] = pixels.source[side]
+        verdicts = {number: change[side] for number, change in step.verdicts.items()}
+        self._set_verdicts(verdicts)
+        self._write_log(step, action)
+        frames = step.frames(self._pixels_per_frame)
+        self._account((slice(frames.start, frames.stop), slice(None), slice(None)))
+
+    def _set_verdicts(self, verdicts: dict[int, Verdict | None]) -> None:
+        for number, verdict in verdicts.items():
+            if verdict is None:
+                self.verdicts.pop(number, None)
+            else:
+                self.verdicts[number] = verdict
+            is_mixed = self._is_by_pixel(self.region(number))
+            (self._by_pixel.add if is_mixed else self._by_pixel.discard)(number)
+
+    def _is_by_pixel(self, region: DisputedRegion) -> bool:
+        """Return whether the verdict alone does not tell who decided its pixels."""
+        verdict = self.verdicts.get(region.number)
+        if verdict is not None:
+            return verdict.decision not in CODE_OF_DECISION
+        return self.open_share(region) < 1
+
+    def _verdict_now(self, number: int, decided: Verdict | None) -> Verdict | None:
+        """Return what the pixels of a region amount to after a part was decided."""
+        region = self.region(number)
+        source = self._source[region.box][region.mask]
+        disputed = self.coding.is_disputed[self.codes[region.box][region.mask]]
+        decision = decision_of(source[disputed])
+        if decided is None or decision is None:
+            return None
+        if decision == Decision.undecided and decided.decision != decision:
+            return None
+        return Verdict(decision, decided.who, decided.when)
+
+    def _write_log(self, step: Step, action: str) -> None:
+        when = step.when if action in ("decide", "reopen") else now()
+        numbers: Iterable[int] = step.verdicts or (0,)
+        for number in numbers:
+            verdict = self.verdicts.get(number)
+            decision = verdict.decision if verdict else None
+            self.log.append(LogEntry(when, self.who, number, decision, action))
 
 
 def now() -> str:
@@ -396,15 +532,52 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _implied(codes: NDArray[np.uint8], base: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    implied: NDArray[np.uint8] = _IMPLIED[codes, np.minimum(base, 3)]
-    return implied
+def _goes(
+    step: Step,
+    mask: NDArray[np.uint8],
+    source: NDArray[np.uint8],
+    verdicts: dict[int, Verdict],
+    side: int,
+) -> bool:
+    """Return whether a step begins where all is, and bring it to its other end."""
+    pixels = unpack(step.runs)
+    for number, change in step.verdicts.items():
+        if verdicts.pop(number, None) != change[side]:
+            return False
+        before = change[1 - side]
+        if before is not None:
+            verdicts[number] = before
+    if (mask.flat[pixels.index] != pixels.mask[side]).any():
+        return False
+    if (source.flat[pixels.index] != pixels.source[side]).any():
+        return False
+    mask.flat[pixels.index] = pixels.mask[1 - side]
+    source.flat[pixels.index] = pixels.source[1 - side]
+    return True
 
 
-def _whose(
-    mask: NDArray[np.uint8], base: NDArray[np.uint8], by_hand: NDArray[np.bool_]
-) -> NDArray[np.uint8]:
-    """Return the provenance of pixels of which some were drawn by hand."""
-    whose = np.where(by_hand, np.uint8(HAND_DRAWN), base)
-    whose[mask == IGNORE_VALUE] = IGNORE_VALUE
-    return whose
+def _joined(pieces: Sequence[Pixels]) -> Pixels:
+    """Return the pixels of several parts, each once."""
+    index = np.concatenate([piece.index for piece in pieces])
+    mask, source = (
+        tuple(
+            np.concatenate([getattr(piece, name)[side] for piece in pieces])
+            for side in (0, 1)
+        )
+        for name in ("mask", "source")
+    )
+    return Pixels(index, (mask[0], mask[1]), (source[0], source[1]))
+
+
+def _around(boxes: Sequence[Box]) -> Box:
+    z, y, x = (
+        slice(
+            min(part.start or 0 for part in parts),
+            # An open end is the whole axis.
+            None
+            if any(part.stop is None for part in parts)
+            else max(part.stop for part in parts),
+        )
+        for parts in zip(*boxes, strict=True)
+    )
+    return z, y, x

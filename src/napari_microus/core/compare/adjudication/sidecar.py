@@ -10,21 +10,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_microus.core.compare.adjudication.run_lengths import decode_runs
-from napari_microus.core.compare.adjudication.session import (
-    PROVENANCE_NAMES,
-    Adjudication,
-    Decision,
-    LogEntry,
-    Verdict,
-    now,
+from napari_microus.core.compare.adjudication.document_check import (
+    FORMAT,
+    VERSION,
+    check_document,
+    check_kind,
 )
+from napari_microus.core.compare.adjudication.history import (
+    LogEntry,
+    Note,
+    Verdict,
+    history_from_json,
+)
+from napari_microus.core.compare.adjudication.run_lengths import decode_runs
+from napari_microus.core.compare.adjudication.session import Adjudication, now
+from napari_microus.core.compare.adjudication.votes import Decision
+from napari_microus.core.compare.grid import grid_problem
 from napari_microus.core.compare.regions import DisputedRegion
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Progress, drain
 from napari_microus.core.files import atomic_write
 from napari_microus.core.io.reading import stem_of
 from napari_microus.core.io.writing import sidecar_of
+from napari_microus.core.volume import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,29 +40,48 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_microus.core.events import Event
-    from napari_microus.core.volume import Volume
 
-FORMAT = "napari-microus-adjudication"
-VERSION = 1
 _REGIONS_AT_ONCE = 100
+_DAMAGED = (ValueError, RecursionError, LookupError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
 class Origin:
     """What an adjudication was made from, as far as the viewer knows.
 
-    ``expert`` and ``nonexpert`` name the masks, ``spacing_mm`` is (z, y, x), and
-    ``settings`` holds how the regions were found and whether one worked blind.
+    Attributes
+    ----------
+    expert, nonexpert : str
+        Names of the first two masks.
+    spacing_mm : tuple of float
+        Voxel size (z, y, x).
+    settings : dict
+        How the regions were found and whether one worked blind.
+    affine : list of list of float or None
+        Voxel (x, y, z) to RAS mm; None where the place is not known.
+    others : tuple of str
+        Names of the third and later masks.
     """
 
     expert: str = ""
     nonexpert: str = ""
     spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
     settings: dict[str, Any] = field(default_factory=dict)
+    affine: list[list[float]] | None = None
+    others: tuple[str, ...] = ()
+
+
+def place_of(grid: Volume) -> list[list[float]] | None:
+    """Return what an `Origin` says about where masks lie, None if it is not known."""
+    if not grid.has_geometry:
+        return None
+    place: list[list[float]] = np.round(grid.affine, 6).tolist()
+    return place
 
 
 def to_document(work: Adjudication, origin: Origin) -> dict[str, Any]:
     """Return the adjudication as JSON-ready data; see docs/adjudication-schema.json."""
+    names = (origin.expert, origin.nonexpert, *origin.others)
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -63,26 +90,44 @@ def to_document(work: Adjudication, origin: Origin) -> dict[str, Any]:
         "who": work.who,
         "expert": origin.expert,
         "nonexpert": origin.nonexpert,
+        "others": list(origin.others),
         "shape": list(work.codes.shape),
         "spacing_mm": list(origin.spacing_mm),
+        "affine": origin.affine,
         "masks_sha256": work.digest,
+        "mask_sha256": work.mask_digests,
         "settings": origin.settings,
-        "provenance_codes": {str(c): name for c, name in PROVENANCE_NAMES.items()},
+        "provenance_codes": {
+            str(code): name for code, name in work.coding.names(names).items()
+        },
         "regions": [
             _region(region, work.verdicts.get(region.number), runs)
             for region, runs in zip(work.regions, work.region_runs, strict=True)
         ],
+        "notes": {
+            str(number): {
+                "reason": note.reason,
+                "comment": note.comment,
+                "is_flagged": note.is_flagged,
+            }
+            for number, note in sorted(work.notes.items())
+            if note != Note()
+        },
         "log": [
             {
                 "when": entry.when,
                 "who": entry.who,
                 "region": entry.region,
-                "action": "undo" if entry.decision is None else "decide",
+                "action": entry.action,
                 "decision": entry.decision,
             }
             for entry in work.log
         ],
+        "decided_by_pixel": {
+            str(code): runs for code, runs in work.decided_by_pixel().items()
+        },
         "hand_drawn": {str(v): runs for v, runs in work.drawn_by_hand().items()},
+        "history": work.history.as_json(),
     }
 
 
@@ -90,112 +135,163 @@ def from_document(
     document: dict[str, Any],
     codes: NDArray[np.uint8],
     start: tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]] | None = None,
+    grid: Volume | None = None,
 ) -> tuple[Adjudication, Origin, str | None]:
-    """Resume an adjudication over the same two masks.
+    """Resume an adjudication over the same masks.
 
     Parameters
     ----------
     document : dict
         From `to_document`.
     codes : ndarray of uint8, shape (Z, Y, X)
-        `disagreement_map` of the masks as they are now.
+        `disagreement_map` (or `vote_map`) of the masks as they are now.
     start : tuple of three ndarray, optional
         See `Adjudication`.
+    grid : Volume, optional
+        Where the masks lie now; what was made elsewhere is refused.
 
     Returns
     -------
     Adjudication, Origin, str or None
-        The last is a sentence if the masks have changed since: decisions then hold
-        where pixels are still disputed.
+        The last is a sentence if one of the masks has changed since: decisions then
+        hold where pixels are still disputed, and nothing older can be undone.
 
     Raises
     ------
     InputError
-        If the document is of another kind, of a newer version, damaged, or made for
-        masks of another size.
+        If the document is of another kind, of a newer version, damaged, or made from
+        other masks or on another grid.
     """
-    return drain(read_adjudication(document, codes, start))
+    return drain(read_adjudication(document, codes, start, grid))
 
 
 def read_adjudication(
     document: dict[str, Any],
     codes: NDArray[np.uint8],
     start: tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]] | None = None,
+    grid: Volume | None = None,
 ) -> Generator[Event, None, tuple[Adjudication, Origin, str | None]]:
     """Do what `from_document` does; yields while it reads the regions."""
+    check_kind(document)
+    check_fit(document, codes.shape, grid)
+    yield Progress(0, 1, message="Checking the decisions")
     check_document(document)
-    if tuple(document["shape"]) != codes.shape:
-        raise InputError(
-            f"The adjudication must fit the masks; got {tuple(document['shape'])} and "
-            f"{codes.shape}. Load the masks that it was made from."
-        )
-    try:
-        regions = []
-        for item in document["regions"]:
-            regions.append(_read_region(item, codes.shape))
-            if len(regions) % _REGIONS_AT_ONCE == 0:
-                total = len(document["regions"])
-                yield Progress(len(regions), total, "regions", "Reading the decisions")
-        work = Adjudication(codes, regions, who=str(document["who"]), start=start)
-        work.created = str(document["created"])
-        work.log = [_read_log(item) for item in document["log"]]
-        verdicts = {
-            int(item["number"]): Verdict(
-                Decision(item["decision"]), str(item["who"]), str(item["when"])
+    others = tuple(document.get("others", ()))
+    regions = []
+    total = len(document["regions"])
+    for item in document["regions"]:
+        regions.append(_read_region(item, codes.shape))
+        if len(regions) % _REGIONS_AT_ONCE == 0:
+            yield Progress(len(regions), total, "regions", "Reading the decisions")
+    work = Adjudication(
+        codes,
+        regions,
+        who=document["who"],
+        start=start,
+        annotators=2 + len(others),
+    )
+    changed = _changed(work, document)
+    work.created = document["created"]
+    work.log = [_read_log(item) for item in document["log"]]
+    work.notes = {
+        int(number): Note(note["reason"], note["comment"], note["is_flagged"])
+        for number, note in document.get("notes", {}).items()
+    }
+    yield from work.restore(
+        {
+            item["number"]: Verdict(
+                Decision(item["decision"]),
+                item["who"],
+                item["when"],
+                item.get("share"),
             )
             for item in document["regions"]
             if item["decision"] is not None
-        }
-        drawn = {
-            int(value): decode_runs(runs, codes.shape)
-            for value, runs in document["hand_drawn"].items()
-        }
-        origin = Origin(
-            str(document["expert"]),
-            str(document["nonexpert"]),
-            _three(document["spacing_mm"]),
-            dict(document["settings"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"A sidecar must be complete; got one without a usable {error}. "
-            "Load another copy."
-        ) from error
-    yield from work.restore(verdicts, drawn)
-    changed = None
-    if work.digest != document.get("masks_sha256"):
-        changed = (
-            "The masks have changed since this adjudication was saved: decisions hold "
-            "where pixels are still disputed. Find the regions again to see new ones."
-        )
+        },
+        _pixels(document["hand_drawn"], codes.shape),
+        _pixels(document.get("decided_by_pixel", {}), codes.shape),
+    )
+    if changed is None and "history" in document:
+        work.take_history(history_from_json(document["history"]))
+    z, y, x = (float(size) for size in document["spacing_mm"])
+    origin = Origin(
+        document["expert"],
+        document["nonexpert"],
+        (z, y, x),
+        dict(document["settings"]),
+        document.get("affine"),
+        others,
+    )
     return work, origin, changed
 
 
-def check_document(document: Any) -> None:
-    """Refuse what is no adjudication of a version this program can read.
+def check_fit(
+    document: dict[str, Any], shape: tuple[int, ...], grid: Volume | None = None
+) -> None:
+    """Refuse a sidecar that was made on another grid than that of the masks.
 
     Raises
     ------
     InputError
-        With a sentence that names the version and what to do.
+        With what differs.
     """
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
+    made_for = document.get("shape")
+    if made_for != list(shape):
         raise InputError(
-            f"The sidecar must be a {FORMAT} file; got another kind of JSON. "
-            "Choose the file that lies beside the adjudicated mask."
+            f"The adjudication must fit the masks; got {made_for} and {list(shape)}. "
+            "Load the masks that it was made from."
         )
-    version = document.get("version")
-    if not isinstance(version, int) or version < 1:
+    affine = document.get("affine")
+    if grid is None or not grid.has_geometry or not _is_affine(affine):
+        return
+    made_on = Volume(np.broadcast_to(np.uint8(0), shape), np.array(affine, float))
+    problem = grid_problem(made_on, grid, name="adjudication")
+    if problem is not None:
         raise InputError(
-            f"A sidecar must carry a version; got {version!r}. Load another copy."
+            f"The adjudication must belong to this scan. {problem} "
+            "Open the scan that it was made for."
         )
-    if version > VERSION:
+
+
+def _is_affine(affine: Any) -> bool:
+    try:
+        return np.asarray(affine, float).shape == (4, 4)
+    except (TypeError, ValueError):
+        return False  # `check_document` names it
+
+
+def _changed(work: Adjudication, document: dict[str, Any]) -> str | None:
+    """Return what to say where masks changed since; refuse other masks altogether."""
+    if work.digest == document["masks_sha256"]:
+        return None
+    if "mask_sha256" in document:
+        same = [
+            now_ == then
+            for now_, then in zip(
+                work.mask_digests, document["mask_sha256"], strict=True
+            )
+        ]
+        is_known = any(same)
+    else:  # older sidecars have one digest of both
+        disputed = work.coding.is_disputed[work.codes]
+        kept = sum(int((disputed[r.box] & r.mask).sum()) for r in work.regions)
+        is_known = 2 * kept >= sum(region.pixels for region in work.regions)
+    if not is_known:
         raise InputError(
-            f"A sidecar must be of version {VERSION} or older; got {version}. "
-            "Update napari-microus, or use the version that saved it."
+            "The adjudication must have been made from these masks; got one made "
+            f"from others ('{document['expert']}' and '{document['nonexpert']}'). "
+            "Load the masks that it was made from."
         )
+    return (
+        "The masks have changed since this adjudication was saved: decisions hold "
+        "where pixels are still disputed. Find the regions again to see new ones."
+    )
+
+
+def _pixels(
+    stored: dict[str, list[int]], shape: tuple[int, ...]
+) -> dict[int, NDArray[np.int64]]:
+    return {int(value): decode_runs(runs, shape) for value, runs in stored.items()}
 
 
 def read_document(path: str | Path) -> dict[str, Any]:
@@ -204,20 +300,22 @@ def read_document(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If the file is missing, no JSON, or `check_document` refuses it.
+        If the file is missing, no JSON, or of another kind or a newer version.
     """
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        document = json.loads(
+            Path(path).read_text(encoding="utf-8"), parse_constant=_no_number
+        )
     except OSError as error:
         raise InputError(
             f"The sidecar must be readable; got {path} ({error.strerror}). "
             "Keep it beside the adjudicated mask."
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(
             f"The sidecar must be JSON; got {path}, which is not. Load another copy."
         ) from error
-    check_document(document)
+    check_kind(document)
     return dict(document)
 
 
@@ -237,6 +335,50 @@ def provenance_of(mask_path: str | Path) -> Path:
     path = Path(mask_path)
     stem = stem_of(path)
     return path.with_name(f"{stem}_provenance{path.name[len(stem) :]}")
+
+
+def check_replaceable(mask_path: Path, work: Adjudication, was_loaded: bool) -> None:
+    """Refuse to write over an adjudication that is not the one at work.
+
+    Parameters
+    ----------
+    mask_path : Path
+        Where the mask is to be written.
+    work : Adjudication
+        What is to be saved.
+    was_loaded : bool
+        Whether this file was loaded or saved here; then nobody else may have
+        saved it since.
+
+    Raises
+    ------
+    OutputError
+        If the sidecar there is of other masks, or has acts that ``work`` does not
+        know.
+    """
+    from napari_microus.core.errors import OutputError
+
+    path = sidecar_of(mask_path)
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document.get("format") != FORMAT:
+            return
+        is_same = document["masks_sha256"] == work.digest
+        known = [(entry.when, entry.who, entry.region) for entry in work.log]
+        theirs = [(act["when"], act["who"], act["region"]) for act in document["log"]]
+    except (OSError, *_DAMAGED):
+        return  # none, or one that is damaged: the file dialog has asked
+    if not is_same and not was_loaded:
+        raise OutputError(
+            f"The file must not hold the adjudication of other masks; got {mask_path}. "
+            "Choose another name."
+        )
+    if theirs != known[: len(theirs)]:
+        raise OutputError(
+            "The file must hold no decisions that were not loaded; got "
+            f"{mask_path}, saved in another window or by somebody else. Save under "
+            "another name, or load it first."
+        )
 
 
 def save_adjudication(
@@ -313,6 +455,7 @@ def _region(
         "decision": verdict.decision if verdict else None,
         "who": verdict.who if verdict else None,
         "when": verdict.when if verdict else None,
+        "share": verdict.share if verdict else None,
         "box": [[part.start, part.stop] for part in region.box],
         "frame": region.frame,
         "drawn_by": region.drawn_by,
@@ -326,40 +469,36 @@ def _region(
 
 
 def _read_region(item: dict[str, Any], shape: tuple[int, ...]) -> DisputedRegion:
-    z, y, x = (slice(int(start), int(stop)) for start, stop in item["box"])
+    z, y, x = (slice(start, stop) for start, stop in item["box"])
     inside = np.zeros(tuple(part.stop - part.start for part in (z, y, x)), bool)
     indices = np.unravel_index(decode_runs(item["runs"], shape), shape)
     origin = (z.start, y.start, x.start)
-    local = tuple(axis - start for axis, start in zip(indices, origin, strict=True))
-    if any(
-        (axis < 0).any() or (axis >= size).any()
-        for axis, size in zip(local, inside.shape, strict=True)
-    ):
-        raise InputError(
-            f"Region {item['number']} must lie inside its box; got pixels outside. "
-            "The file is damaged: load an older copy."
-        )
-    inside[local] = True
+    inside[tuple(axis - start for axis, start in zip(indices, origin, strict=True))] = 1
     distance = item["distance_mm"]
     return DisputedRegion(
-        number=int(item["number"]),
+        number=item["number"],
         box=(z, y, x),
         mask=inside,
-        frame=int(item["frame"]),
+        frame=item["frame"],
         distance_mm=math.inf if distance is None else float(distance),
         area_mm2=float(item["area_mm2"]),
-        pixels=int(item["pixels"]),
+        pixels=item["pixels"],
         extent_mm=float(item["extent_mm"]),
-        frames=int(item["frames"]),
-        drawn_by=str(item["drawn_by"]),
+        frames=item["frames"],
+        drawn_by=item["drawn_by"],
     )
 
 
 def _read_log(item: dict[str, Any]) -> LogEntry:
-    decision = None if item["action"] == "undo" else Decision(item["decision"])
-    return LogEntry(str(item["when"]), str(item["who"]), int(item["region"]), decision)
+    decision = item["decision"]
+    return LogEntry(
+        item["when"],
+        item["who"],
+        item["region"],
+        None if decision is None else Decision(decision),
+        item["action"],
+    )
 
 
-def _three(values: list[float]) -> tuple[float, float, float]:
-    z, y, x = (float(value) for value in values)
-    return z, y, x
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
