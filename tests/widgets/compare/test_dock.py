@@ -287,6 +287,56 @@ def test_kernel_in_pixels_of_the_scan_is_none_of_a_loss(compared):
     assert compared.difference.train_button.isEnabled()
 
 
+def test_the_kernel_keeps_its_size_when_the_unit_changes(compared):
+    tab = compared.difference
+    tab.kernel_unit.setCurrentText("px of the scan")
+    tab.kernel.setValue(4)
+    tab.kernel_unit.setCurrentText("mm")
+    assert tab.kernel.value() == 2  # pixels of 0.5 mm
+    tab.kernel_unit.setCurrentText("px of the scan")
+    assert tab.kernel.value() == 4
+
+
+def test_a_millimetre_is_as_high_as_wide_on_pixels_that_are_not(qtbot, widget, viewer):
+    one = np.zeros((1, 30, 30), np.uint8)
+    other = one.copy()
+    other[0, 15, 15] = 1
+    one[0, 2, 2] = other[0, 2, 2] = 1
+    for mask, name in ((one, "expert"), (other, "non-expert")):
+        add(viewer, mask, name, (1.0, 1.0, 0.25))
+    widget.picker.compare_button.click()
+    tab = widget.difference
+    tab.kernel_unit.setCurrentText("mm")
+    tab.kernel.setValue(3)
+    tab.hard_check.setChecked(True)
+    widget.comparison.finish()
+    rows, columns = np.nonzero(viewer.layers["hard region"].data[0])
+    assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (3, 12)  # 3 mm each
+
+
+def test_unticking_before_all_frames_are_widened_ends_it(widget, viewer):
+    expert = np.zeros((60, 40, 50), np.uint8)
+    nonexpert = expert.copy()
+    nonexpert[:, 5:9, 5:9] = 1
+    add(viewer, expert, "expert")
+    add(viewer, nonexpert, "non-expert")
+    widget.picker.compare_button.click()
+    tab = widget.difference
+    tab.kernel_unit.setCurrentText("px of the scan")
+    tab.hard_check.setChecked(True)
+    tab.kernel.setValue(9)
+    tab.hard_check.setChecked(False)
+    widget.comparison.finish()
+    assert widget.comparison.live.hard is None
+    assert "hard region" not in viewer.layers
+
+
+def test_painting_another_label_is_said(compared, pair):
+    pair[0].selected_label = 2
+    pair[0].paint((0, 2, 2), 2)
+    assert "Label 2 of 'expert' counts as background" in compared.picker.message.text()
+
+
 def test_removing_the_hard_region_by_hand_unticks_it(compared, viewer):
     compared.difference.kernel_unit.setCurrentText("px of the scan")
     compared.difference.hard_check.setChecked(True)

@@ -61,7 +61,7 @@ class LiveDisagreement:
         self.per_frame = np.zeros((len(self._frames), 5), np.int64)
         self.per_frame[:, 0] = np.prod(expert.shape[-2:])
         self.hard: NDArray[np.uint8] | None = None
-        self.kernel_size = 1
+        self.kernel_size: int | tuple[int, int] = 1
         self.network_size: int | None = None
 
     @property
@@ -116,16 +116,18 @@ class LiveDisagreement:
         return box if self.hard is None else self._widen_in(box)
 
     def widen(
-        self, kernel_size: int, network_size: int | None = None
+        self, kernel_size: int | tuple[int, int], network_size: int | None = None
     ) -> Generator[Event, None, None]:
         """Keep the hard region for a ``kernel_size`` square from now on.
 
         With ``network_size`` the square is one of the network's pixels, as in the
-        losses; else of the masks' own.
+        losses; else of the masks' own, which may also be a rectangle (height, width).
         """
         from napari_microus.core.events import Progress
 
-        check_kernel_size(kernel_size)
+        height, width = _edges(kernel_size)
+        check_kernel_size(height)
+        check_kernel_size(width)
         # From here on `update` widens too, so edits in between are not lost.
         hard = self.hard if self.hard is not None else np.zeros_like(self.codes)
         self.hard, self.kernel_size = hard, kernel_size
@@ -147,7 +149,7 @@ class LiveDisagreement:
         assert self.hard is not None  # asked by the caller
         if self.network_size is not None:
             return self._widen_on_network(box)
-        reach = self.kernel_size
+        reach = _edges(self.kernel_size)
         inner = self._grown(box, reach)
         outer = self._grown(inner, reach)
         local = tuple(
@@ -173,16 +175,15 @@ class LiveDisagreement:
             as_mask(np.asarray(mask[number] if self.codes.ndim == 3 else mask), value)
             for mask, value in zip(self._masks, self._values, strict=True)
         )
-        hard = network_hard_region(
-            one[None], two[None], self.kernel_size, self.network_size
-        )
+        edge, _ = _edges(self.kernel_size)
+        hard = network_hard_region(one[None], two[None], edge, self.network_size)
         return hard[0]
 
-    def _grown(self, box: tuple[slice, ...], by: int) -> tuple[slice, ...]:
+    def _grown(self, box: tuple[slice, ...], by: tuple[int, int]) -> tuple[slice, ...]:
         shape = self.codes.shape
         grown = [
-            slice(max(0, part.start - by), min(size, part.stop + by))
-            for part, size in zip(box[-2:], shape[-2:], strict=True)
+            slice(max(0, part.start - more), min(size, part.stop + more))
+            for part, size, more in zip(box[-2:], shape[-2:], by, strict=True)
         ]
         return (*box[:-2], *grown)
 
@@ -193,3 +194,10 @@ class LiveDisagreement:
             start, stop, _ = part.indices(size)
             parts.append(slice(start, max(start, stop)))
         return tuple(parts)
+
+
+def _edges(kernel_size: int | tuple[int, int]) -> tuple[int, int]:
+    """Return height and width of what widens the disagreement."""
+    if isinstance(kernel_size, tuple):
+        return kernel_size
+    return kernel_size, kernel_size

@@ -94,7 +94,7 @@ class DifferenceTab(QWidget):
         self.hide_others.toggled.connect(self._hide_others)
         self.hard_check.toggled.connect(self._on_hard)
         self.kernel.valueChanged.connect(self._on_hard)
-        self.kernel_unit.currentIndexChanged.connect(self._on_hard)
+        self.kernel_unit.currentIndexChanged.connect(self._on_unit)
         for changed in (
             self.scale_box.currentIndexChanged,
             self.network_size.valueChanged,
@@ -132,9 +132,13 @@ class DifferenceTab(QWidget):
         self.kernel.setRange(1, 500)
         self.kernel.setDecimals(0)
         self.kernel.setValue(4)
-        self.kernel.setToolTip("Edge of the square that widens the disputed pixels.")
+        self.kernel.setToolTip(
+            "Edge of the square that widens the disputed pixels; its size stays about "
+            "the same when the unit changes."
+        )
         self.kernel_unit = QComboBox()
         self.kernel_unit.addItems([NETWORK_PX, SCAN_PX, SCAN_MM])
+        self._unit = NETWORK_PX
         self.kernel_unit.setToolTip(
             "The network sees a smaller picture: one of its pixels is several of the "
             "scan's. Its size is that under Loss weight."
@@ -204,12 +208,13 @@ class DifferenceTab(QWidget):
         self._restore_outlines()
         self._show_outlines()
 
-    def kernel_px(self) -> int:
-        """Return the kernel size in pixels of its grid."""
+    def kernel_px(self) -> tuple[int, int]:
+        """Return height and width of the kernel in pixels of its grid."""
         size = self.kernel.value()
         if self.kernel_unit.currentText() == SCAN_MM and self._comparison is not None:
-            size /= self._comparison.grid.spacing_mm[2]
-        return max(1, round(size))
+            _, y, x = self._comparison.grid.spacing_mm
+            return max(1, round(size / y)), max(1, round(size / x))
+        return max(1, round(size)), max(1, round(size))
 
     def count_text(self, code: int, *, all_frames: bool = False) -> str:
         """Return what the legend says about a code."""
@@ -272,13 +277,38 @@ class DifferenceTab(QWidget):
 
     # --- hard region
 
+    def _on_unit(self, _: int) -> None:
+        """Keep the kernel about as large as it was when its unit changes."""
+        comparison = self._comparison
+        unit, before = self.kernel_unit.currentText(), self._unit
+        self._unit = unit
+        if comparison is None or unit == before:
+            return
+        x = comparison.grid.spacing_mm[2]
+        columns = comparison.grid.shape[2]
+        per_px: dict[str, float] = {
+            SCAN_PX: 1.0,
+            SCAN_MM: 1 / x,
+            NETWORK_PX: columns / self.network_size.value(),
+        }
+        size = float(self.kernel.value()) * per_px[before] / per_px[unit]
+        self.kernel.blockSignals(True)
+        self._set_steps()
+        self.kernel.setValue(size)
+        self.kernel.blockSignals(False)
+        self._on_hard()
+
+    def _set_steps(self) -> None:
+        in_mm = self.kernel_unit.currentText() == SCAN_MM
+        self.kernel.setDecimals(2 if in_mm else 0)
+        self.kernel.setSingleStep(0.1 if in_mm else 1)
+        self.kernel.setMinimum(0.01 if in_mm else 1)
+
     def _on_hard(self, _: Any = None) -> None:
         comparison = self._comparison
         if comparison is None or not comparison.is_open:
             return
-        in_mm = self.kernel_unit.currentText() == SCAN_MM
-        self.kernel.setDecimals(1 if in_mm else 0)
-        self.kernel.setMinimum(0.1 if in_mm else 1)
+        self._set_steps()
         on_network = self.kernel_unit.currentText() == NETWORK_PX
         self.train_button.setEnabled(on_network)
         if not self.hard_check.isChecked():
@@ -286,7 +316,7 @@ class DifferenceTab(QWidget):
         elif not on_network:
             comparison.widen(self.kernel_px())
         elif "torch" in sys.modules:
-            comparison.widen(self.kernel_px(), self.network_size.value())
+            comparison.widen(self.kernel_px()[0], self.network_size.value())
         elif self._hard_worker is None:
             # Loading it takes seconds, in which the window would stand still.
             self.hard_count.setText("Preparing …")
@@ -300,7 +330,7 @@ class DifferenceTab(QWidget):
         self._count_hard()
 
     def _hand_over(self) -> None:
-        sizes = kernel_sizes_of(self.kernel_px())
+        sizes = kernel_sizes_of(self.kernel_px()[0])
         try:
             Workspace().hand_kernel_sizes(sizes)
         except MicroUSError as error:
@@ -320,13 +350,14 @@ class DifferenceTab(QWidget):
         hard = comparison.live.hard
         frame = hard if hard.ndim == 2 else hard[comparison.shown_frame()]
         pixels = int(frame.sum())
-        size = comparison.live.kernel_size
+        kernel = comparison.live.kernel_size
+        height, width = kernel if isinstance(kernel, tuple) else (kernel, kernel)
         grid = comparison.live.network_size
         whose = "the scan" if grid is None else f"the network ({grid} × {grid})"
         self.hard_count.setText(
             f"{pixels:,} px of this frame are hard "
-            f"({100 * pixels / frame.size:.1f} %), with a square of {size} × {size} px "
-            f"of {whose}."
+            f"({100 * pixels / frame.size:.1f} %), with a rectangle of {height} × "
+            f"{width} px of {whose}."
         )
 
     # --- weights

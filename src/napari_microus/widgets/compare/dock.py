@@ -112,6 +112,7 @@ class CompareWidget(QWidget):
         comparison.progressed.connect(self._on_progress)
         comparison.changed.connect(self._on_changed)
         comparison.ended.connect(self._on_ended)
+        comparison.noticed.connect(self.picker.message.setText)
         for tab in self._tabs():
             tab.set_comparison(comparison)
 

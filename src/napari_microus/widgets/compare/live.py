@@ -11,6 +11,7 @@ from napari_microus.core.colors import HARD_REGION
 from napari_microus.core.compare.live import LiveDisagreement
 from napari_microus.core.compare.naming import OPEN, Naming
 from napari_microus.core.disagreement import Counts, counts
+from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.edits import EditWatcher
 from napari_microus.widgets._shared.layers import derived_metadata, geometry
 from napari_microus.widgets.compare.pair import ROLE, Pair
@@ -31,8 +32,9 @@ class LiveComparison(QObject):
     """Two masks under comparison, and the layers that show how they differ.
 
     ``changed(frames)`` tells of frames that differ from before,
-    ``progressed(done, total)`` of work over all frames, and ``ended(reason)`` that
-    the masks are no longer followed.
+    ``progressed(done, total)`` of work over all frames, ``noticed(text)`` of
+    something the user should read, and ``ended(reason)`` that the masks are no longer
+    followed.
 
     Parameters
     ----------
@@ -47,6 +49,7 @@ class LiveComparison(QObject):
     changed = Signal(object)
     progressed = Signal(int, int)
     ended = Signal(str)
+    noticed = Signal(str)
 
     def __init__(self, viewer: ViewerModel, pair: Pair, naming: Naming = OPEN) -> None:
         super().__init__()
@@ -68,6 +71,7 @@ class LiveComparison(QObject):
             self.live.codes, "disagreement", naming.color_map(), opacity=0.7
         )
         self._work: Generator[int, None, None] | None = None
+        self._widening: Generator[int, None, None] | None = None
         self._timer = QTimer(self)
         self._timer.setInterval(0)
         self._timer.timeout.connect(self._work_on)
@@ -78,6 +82,8 @@ class LiveComparison(QObject):
             watcher.edited.connect(self._update)
             watcher.replaced.connect(self._on_new_array)
         viewer.layers.events.removed.connect(self._on_removed)
+        for layer in (pair.expert, pair.nonexpert):
+            layer.events.paint.connect(self._on_label)
         self.compare_all()
 
     @property
@@ -92,8 +98,8 @@ class LiveComparison(QObject):
 
     @property
     def is_busy(self) -> bool:
-        """True while frames wait to be compared."""
-        return self._work is not None
+        """True while frames wait to be compared or widened."""
+        return self._work is not None or self._widening is not None
 
     def shown_frame(self) -> int:
         """Return the index of the frame in view."""
@@ -111,20 +117,29 @@ class LiveComparison(QObject):
         """Compare every frame, the one in view first, a few at a time."""
         shown = self.shown_frame()
         order = sorted(range(self.frames), key=lambda frame: abs(frame - shown))
-        self._start(self._compare_frames(order))
+        self._work = self._compare_frames(order)
+        self._timer.start()
 
-    def widen(self, kernel_size: int | None, network_size: int | None = None) -> None:
+    def widen(
+        self,
+        kernel_size: int | tuple[int, int] | None,
+        network_size: int | None = None,
+    ) -> None:
         """Show the hard region for a square of pixels, or None to hide it.
 
-        With ``network_size`` the pixels are those of the network, as in the losses.
+        With ``network_size`` the pixels are those of the network, as in the losses;
+        else of the scan, of which it may be a rectangle (height, width).
         """
         if kernel_size is None:
+            self._widening = None
             self.live.stop_widening()
             layer, self.hard_layer = self.hard_layer, None
             if layer is not None and layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
         else:
-            self._start(self._widen_frames(kernel_size, network_size))
+            # A step of the kernel takes the place of one that has not ended.
+            self._widening = self._widen_frames(kernel_size, network_size)
+            self._timer.start()
 
     def finish(self) -> None:
         """Do all work that waits, now; for tests and benchmarks."""
@@ -147,7 +162,9 @@ class LiveComparison(QObject):
             return
         self.is_open = False
         self._timer.stop()
-        self._work = None
+        self._work = self._widening = None
+        for layer in (self.pair.expert, self.pair.nonexpert):
+            layer.events.paint.disconnect(self._on_label)
         for watcher in self._watchers:
             watcher.close()
         self.viewer.layers.events.removed.disconnect(self._on_removed)
@@ -175,6 +192,7 @@ class LiveComparison(QObject):
         gone = event.value
         if gone is self.hard_layer:
             self.hard_layer = None
+            self._widening = None
             self.live.stop_widening()
         elif gone is self.layer:
             self.close("The disagreement layer was removed. Press Compare to continue.")
@@ -183,6 +201,21 @@ class LiveComparison(QObject):
                 f"'{gone.name}' was removed, so the comparison has stopped. "
                 "Choose two masks and press Compare."
             )
+
+    def _on_label(self, event: Any) -> None:
+        """Say that a label that was painted is none that is compared."""
+        pair = self.pair
+        for layer, value in (
+            (pair.expert, pair.expert_value),
+            (pair.nonexpert, pair.nonexpert_value),
+        ):
+            label = layer.selected_label
+            if event.source is layer and label not in (0, value, IGNORE_VALUE):
+                self.noticed.emit(
+                    f"Label {label} of '{layer.name}' counts as background: label "
+                    f"{value} is compared. Paint with {value}, or choose another "
+                    "label and press Compare."
+                )
 
     def _on_new_array(self) -> None:
         for position, watcher in enumerate(self._watchers):
@@ -215,27 +248,28 @@ class LiveComparison(QObject):
 
     # --- work over all frames, in pieces too small to be felt
 
-    def _start(self, work: Generator[int, None, None]) -> None:
-        self._finish_work()
-        self._work = work
-        self._timer.start()
-
     def _work_on(self) -> None:
         began = time.perf_counter()
-        while self._work is not None and time.perf_counter() - began < _BUDGET_S:
+        while self.is_busy and time.perf_counter() - began < _BUDGET_S:
             self._step()
 
     def _finish_work(self) -> None:
-        while self._work is not None:
+        while self.is_busy:
             self._step()
 
     def _step(self) -> None:
-        assert self._work is not None  # looked at by the callers
+        # Widening needs what comparing finds.
+        work = self._work or self._widening
+        assert work is not None  # looked at by the callers
         try:
-            done = next(self._work)
+            done = next(work)
         except StopIteration:
-            self._work = None
-            self._timer.stop()
+            if work is self._work:
+                self._work = None
+            else:
+                self._widening = None
+            if not self.is_busy:
+                self._timer.stop()
             self._redraw(range(self.frames))
             self.changed.emit(set(range(self.frames)))
         else:
@@ -249,7 +283,7 @@ class LiveComparison(QObject):
             yield done
 
     def _widen_frames(
-        self, kernel_size: int, network_size: int | None
+        self, kernel_size: int | tuple[int, int], network_size: int | None
     ) -> Generator[int, None, None]:
         for done, _ in enumerate(self.live.widen(kernel_size, network_size), start=1):
             yield done
