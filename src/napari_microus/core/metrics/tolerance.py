@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-#: What the consensus of readers is usually measured by, about two pixels here.
+#: A convention, to be named with every number: 1 mm, or 1 pixel without a size.
 DEFAULT_TOLERANCE_MM = 1.0
 # Three pixels of 0.1 mm are 0.30000000000000004 mm, and within 0.3 mm all the same.
 _ROUNDING = 1 + 1e-9
