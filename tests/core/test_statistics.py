@@ -60,6 +60,13 @@ def test_patient_mean_by_hand_and_by_scipy():
     assert found.has_interval
 
 
+def test_the_interval_ends_where_the_figure_does():
+    values = [(str(number), 1 - 0.3 * (number == 0)) for number in range(6)]
+    assert patient_mean(values).high > 1
+    assert patient_mean(values, (0, 1)).high == 1
+    assert patient_mean(values, (0, 1)).low == patient_mean(values).low
+
+
 def test_under_five_patients_there_is_no_interval():
     values = [("a", 0.8), ("b", 0.6), ("c", 0.7), ("d", 0.9), ("d", 0.5), ("d", 0.6)]
     found = patient_mean(values)

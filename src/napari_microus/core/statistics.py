@@ -43,20 +43,26 @@ class PatientMean:
         return bool(np.isfinite([self.low, self.high]).all())
 
 
-def patient_mean(values: Sequence[tuple[str, float]]) -> PatientMean:
+def patient_mean(
+    values: Sequence[tuple[str, float]],
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+) -> PatientMean:
     """Return the mean over patients, whose cases stay together.
 
     Parameters
     ----------
     values : sequence of (str, float)
         Patient and figure of each case; those that are NaN are left out.
+    bounds : tuple of float
+        Least and largest value that a figure can have; the interval ends there.
 
     Notes
     -----
-    The interval is Student's, on the patients' means. In 1,000 simulated studies
-    or more it covered the true mean in 94 % with 5 patients and 95 % with 10, the percentile
-    bootstrap in 83 % and 89 %, the bias-corrected one (BCa) in 84 % and 90 %; for
-    figures as skewed as a Dice near 0.9 the three covered 92, 81 and 81 % with 5.
+    The interval is Student's, on the patients' means. In a thousand simulated
+    studies it covered the true mean in 94 % with 5 patients and 95 % with 10, the
+    percentile bootstrap in 83 % and 89 %, the bias-corrected one (BCa) in 84 % and
+    90 %; for figures as skewed as a Dice near 0.9 the three covered 92, 81 and 81 %
+    with 5.
 
     References
     ----------
@@ -69,7 +75,8 @@ def patient_mean(values: Sequence[tuple[str, float]]) -> PatientMean:
     if count == 0:
         return PatientMean(np.nan, np.nan, np.nan, 0, 0)
     mean, reach = float(means.mean()), t_reach(means)
-    return PatientMean(mean, mean - reach, mean + reach, count, len(known))
+    low, high = np.clip([mean - reach, mean + reach], *bounds)
+    return PatientMean(mean, float(low), float(high), count, len(known))
 
 
 def t_reach(values: ArrayLike) -> float:
