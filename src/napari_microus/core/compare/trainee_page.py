@@ -159,9 +159,13 @@ def _areas(cases: Sequence[TraineeCase], unit: str) -> str:
         [patient for patient, _ in drawn],
     )
     said = limits_sentence(found, "area in a frame", f"{unit}²", "frame")
+    if found.has_limits:
+        said += (
+            " Frames of a patient are not independent: the limits take the variance "
+            "between and within patients. Bands are 95 % intervals."
+        )
     return (
-        f"<h2>Agreement of areas</h2><p>{escape(said)} Frames of a patient are not "
-        "independent: the limits take the variance between and within patients.</p>"
+        f"<h2>Agreement of areas</h2><p>{escape(said)}</p>"
         f"{bland_altman_plot(found, 'area', f'{unit}²')}"
     )
 
@@ -177,14 +181,14 @@ def _volumes(cases: Sequence[TraineeCase]) -> str:
         [case.totals.nonexpert_ml for case in drawn],
         [case.patient or case.name for case in drawn],
     )
-    said = limits_sentence(found, "volume", "mL", "case")
+    said = limits_sentence(found, "volume", "mL", "case", "+.2f")
     unknown = len(cases) - len(known)
     if unknown:
         left_out = count(unknown, "case")
         said += f" Left out: {left_out} without a known distance between frames."
     return (
         f"<h2>Agreement of volumes</h2><p>{escape(said)}</p>"
-        f"{bland_altman_plot(found, 'volume', 'mL')}"
+        f"{bland_altman_plot(found, 'volume', 'mL', '+.2f')}"
     )
 
 

@@ -52,16 +52,21 @@ def trend_plot(cases: Sequence[TraineeCase], unit: str) -> str:
     return _embedded(figure, "Mean distance by day")
 
 
-def bland_altman_plot(found: BlandAltman, what: str, unit: str) -> str:
+def bland_altman_plot(
+    found: BlandAltman, what: str, unit: str, form: str = "+.1f"
+) -> str:
     """Return the differences over the means, with bias, limits and intervals."""
     figure = _figure(7.5, 3.6)
     axes = figure.subplots()
     axes.plot(found.mean, found.difference, "o", color=EXPERT, alpha=0.6, ms=4)
     axes.axhline(0, color="#999", linewidth=0.6)
-    _line(axes, found.bias, found.bias_interval, "bias", "-")
+    _line(axes, found.bias, found.bias_interval, f"bias {found.bias:{form}}", "-")
     if found.has_limits:
-        _line(axes, found.upper, found.upper_interval, "upper limit", "--")
-        _line(axes, found.lower, found.lower_interval, "lower limit", "--")
+        for name, limit, interval in (
+            ("upper limit", found.upper, found.upper_interval),
+            ("lower limit", found.lower, found.lower_interval),
+        ):
+            _line(axes, limit, interval, f"{name} {limit:{form}}", "--")
     axes.margins(0.08)
     axes.set_xlabel(f"mean of both {what}s, {unit}")
     axes.set_ylabel(f"trainee − reference, {unit}")
@@ -92,7 +97,7 @@ def _line(
     if np.isfinite(interval).all():
         axes.axhspan(*interval, color=NONEXPERT, alpha=0.2, linewidth=0)
     axes.annotate(
-        f"{name} {value:+.1f}",
+        name,
         (1, value),
         xycoords=("axes fraction", "data"),
         xytext=(4, 0),

@@ -42,7 +42,7 @@ def trend_sentence(cases: Sequence[TraineeCase], unit: str) -> str:
     found = trend(cases)
     if found is None:
         days = len({c.day for c in cases if math.isfinite(c.totals.mean_assd_mm)})
-        return f"A trend needs work on {FEW_DAYS} or more days; there are {days}."
+        return f"A trend needs work on {FEW_DAYS} or more days; got {days}."
     interval = f"95 % interval {found.low:+.2f} to {found.high:+.2f}"
     if not found.is_clear:
         return (
@@ -57,7 +57,9 @@ def trend_sentence(cases: Sequence[TraineeCase], unit: str) -> str:
     )
 
 
-def limits_sentence(found: BlandAltman, what: str, unit: str, pairs: str) -> str:
+def limits_sentence(
+    found: BlandAltman, what: str, unit: str, pairs: str, form: str = "+.1f"
+) -> str:
     """Say the bias and the limits of agreement of a measurement."""
     over = (
         f"over {count(found.difference.size, pairs)} of "
@@ -65,11 +67,11 @@ def limits_sentence(found: BlandAltman, what: str, unit: str, pairs: str) -> str
     )
     if not found.has_limits:
         return (
-            f"The {what} differs by {found.bias:+.1f} {unit} on average (trainee less "
-            f"reference) {over}; limits of agreement need {FEW_PATIENTS} patients."
+            f"The {what} differs by {found.bias:{form}} {unit} on average (trainee "
+            f"less reference) {over}; limits of agreement need {FEW_PATIENTS} patients."
         )
     bias_part, lower, upper = (
-        f"{value:+.1f} {unit} (95 % interval {low:+.1f} to {high:+.1f})"
+        f"{value:{form}} {unit} (95 % interval {low:{form}} to {high:{form}})"
         for value, (low, high) in (
             (found.bias, found.bias_interval),
             (found.lower, found.lower_interval),
