@@ -16,3 +16,4 @@ import napari_microus.cli.segment
 import napari_microus.cli.study
 import napari_microus.cli.teach
 import napari_microus.cli.train
+import napari_microus.cli.trainee

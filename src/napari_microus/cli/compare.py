@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,16 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_microus.cli import app
-from napari_microus.cli._console import (
-    ProgressOption,
-    ProgressStyle,
-    drain,
-    table_console,
-)
+from napari_microus.cli._console import ProgressOption, ProgressStyle, drain
 from napari_microus.core.consensus_rules import Consensus, why_not
 
 if TYPE_CHECKING:
-    from napari_microus.core.compare.cases import CaseComparison, FolderComparison
+    from napari_microus.core.compare.cases import CaseComparison
     from napari_microus.core.volume import Volume
 
 
@@ -28,6 +22,23 @@ class KernelGrid(StrEnum):
 
     network = "network"
     scan = "scan"
+
+
+Tolerance = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        help="Distance within which contours count as equal, for surface Dice and "
+        "added path length: in mm, in pixels where the pixel size is unknown.",
+    ),
+]
+PatientPattern = Annotated[
+    str | None,
+    typer.Option(
+        help="Regular expression whose first group is the patient in a file's name. "
+        "Without it the number is: 7 and 7_1 are two scans of patient 7.",
+    ),
+]
 
 
 @app.command()
@@ -81,13 +92,17 @@ def compare(
     label: Annotated[
         int | None, typer.Option(help="Value of the capsule in files of several.")
     ] = None,
+    tolerance_mm: Tolerance = 1.0,
+    patient_pattern: PatientPattern = None,
     overwrite: Annotated[bool, typer.Option(help="Replace existing files.")] = False,
     progress: ProgressOption = ProgressStyle.bar,
 ) -> None:
     """Compare annotators with the first one: where and how much they differ.
 
     Undecided pixels (255 beside 1) are left out. STAPLE and majority need three
-    or more annotators.
+    or more annotators; so do Fleiss' kappa, Krippendorff's alpha and the conformity
+    index, which are then told too. Means over cases come with a 95 % interval over
+    patients, from five patients on.
     """
     from napari_microus.core.compare.cases import compare_files
     from napari_microus.core.compare.network_grid import NETWORK_SIZE
@@ -115,18 +130,31 @@ def compare(
         NETWORK_SIZE if kernel_grid is KernelGrid.network else None,
     )
     outputs.check(csv, json, overwrite=overwrite)
-    result = drain(compare_files(sources, label=label, each=outputs.write), progress)
+    work = compare_files(
+        sources,
+        label=label,
+        each=outputs.write,
+        tolerance_mm=tolerance_mm,
+        patient_pattern=patient_pattern,
+    )
+    result = drain(work, progress)
     if csv is not None:
-        rows = {
-            _row_name(case, other.file): other.frames
-            for case in result.cases
-            for other in case.others
-        }
-        write_cases_csv(rows, csv, overwrite=overwrite)
+        pairs = [(case, other) for case in result.cases for other in case.others]
+        write_cases_csv(
+            {_row_name(case, other.file): other.frames for case, other in pairs},
+            csv,
+            units={
+                _row_name(case, other.file): "mm" if case.has_geometry else "px"
+                for case, other in pairs
+            },
+            overwrite=overwrite,
+        )
     if json is not None:
         write_json(result, json, overwrite=overwrite)
     if progress is not ProgressStyle.json:
-        _show(result)
+        from napari_microus.cli._compare_table import show
+
+        show(result, tolerance_mm)
 
 
 class _Outputs:
@@ -203,7 +231,7 @@ class _Outputs:
     def _draw(
         self, path: Path, name: str, masks: list[Volume], case: CaseComparison
     ) -> None:
-        from napari_microus.core.compare.cases import draw_panel
+        from napari_microus.core.compare.panel import draw_panel
         from napari_microus.core.files import atomic_write
         from napari_microus.core.io import is_readable, read_volume
         from napari_microus.core.io.pairing import trailing_number
@@ -225,57 +253,3 @@ class _Outputs:
 
 def _row_name(case: CaseComparison, file: str) -> str:
     return case.case if len(case.others) == 1 else f"{case.case} {file}"
-
-
-def _show(result: FolderComparison) -> None:
-    from rich.table import Table
-
-    unit = "mm" if all(case.has_geometry for case in result.cases) else "px"
-    several = len(result.cases) > 1
-    table = Table(title=None if several else f"case {result.cases[0].case}")
-    if several:
-        table.add_column("case")
-    table.add_column("annotator", overflow="fold")
-    for name in (
-        "frames",
-        "Dice",
-        f"HD95 {unit}",
-        f"ASSD {unit}",
-        f"signed {unit}",
-        "kappa",
-        "volume mL" if unit == "mm" else "",
-    ):
-        if name:
-            table.add_column(name, justify="right")
-    for case in result.cases:
-        for other in case.others:
-            total = other.totals
-            values = [
-                (total.mean_frame_dice, ".3f"),
-                (total.mean_hd95_mm, ".2f"),
-                (total.mean_assd_mm, ".2f"),
-                (total.mean_signed_mm, "+.2f"),
-                (total.cohen_kappa, ".3f"),
-            ]
-            if unit == "mm":
-                values.append((total.volume_difference_ml, "+.2f"))
-            cells = [
-                format(value, form) if math.isfinite(value) else "–"
-                for value, form in values
-            ]
-            frames = f"{total.frames_both_drew}/{total.frames}"
-            prefix = [case.case] if several else []
-            table.add_row(*prefix, other.file, frames, *cells)
-    console = table_console()
-    console.print(table)
-    for case in result.cases:
-        if case.fleiss_kappa is not None:
-            kappa = case.fleiss_kappa
-            console.print(f"Fleiss' kappa of case {case.case}: {kappa:.3f}")
-    console.print(
-        "Means over the frames in which both drew; signed: + draws larger than the "
-        "first annotator.",
-        style="dim",
-    )
-    for sentence in result.mispairs:
-        console.print(sentence, style="yellow", markup=False)

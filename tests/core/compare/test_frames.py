@@ -3,7 +3,11 @@ import math
 import numpy as np
 import pytest
 
-from napari_microus.core.compare.frames import compare_frame, compare_frames
+from napari_microus.core.compare.frames import (
+    FrameAgreement,
+    compare_frame,
+    compare_frames,
+)
 from napari_microus.core.compare.surfaces import signed_mean_mm
 from napari_microus.core.compare.totals import summarise
 from napari_microus.core.disagreement import (
@@ -138,3 +142,64 @@ def test_frame_whose_object_is_undecided_has_no_distance():
         assert math.isnan(row.assd_mm)
         assert math.isnan(row.signed_mean_mm)
     assert rows[2].hd95_mm == 0
+
+
+def test_contours_are_compared_at_a_tolerance():
+    # Squares of 36 and 44 contour pixels. Beyond 0.25 mm, one column, lie the wider
+    # one's right edge (10 pixels) and the last 2 columns of both rims (4), and the
+    # 8 inner pixels of the expert's right edge, a row of 0.5 mm or more from a rim.
+    expert, nonexpert = block((10, 20), (10, 20)), block((10, 20), (10, 24))
+    row = compare_frame(expert, nonexpert, SPACING[1:], tolerance_mm=0.25)
+    assert row.tolerance_mm == 0.25
+    assert row.surface_dice == pytest.approx(1 - (8 + 14) / (36 + 44))
+    assert row.added_path_mm == pytest.approx(8 * math.sqrt(0.125))
+    assert compare_frame(expert, nonexpert, SPACING[1:]).tolerance_mm == 1
+
+
+def test_a_frame_that_one_alone_drew_has_no_common_contour():
+    drawn, nothing = block((10, 20), (10, 20)), block((0, 0), (0, 0))
+    missed = compare_frame(drawn, nothing, (0.5, 0.5))
+    assert (missed.surface_dice, missed.added_path_mm) == (0, 36 * 0.5)
+    invented = compare_frame(nothing, drawn, (0.5, 0.5))
+    assert (invented.surface_dice, invented.added_path_mm) == (0, 0)
+    neither = compare_frame(nothing, nothing, (0.5, 0.5))
+    assert np.isnan([neither.surface_dice, neither.added_path_mm]).all()
+
+
+def test_undecided_contours_count_in_neither_measure():
+    expert, nonexpert = block((10, 20), (10, 20)), block((10, 20), (10, 24))
+    opened = expert.copy()
+    opened[:, 20:24] = 255
+    row = compare_frame(opened, nonexpert, SPACING[1:], tolerance_mm=0)
+    assert (row.surface_dice, row.added_path_mm) == (1, 0)
+    unknown = np.full_like(expert, 255)
+    row = compare_frame(expert, unknown, SPACING[1:])
+    assert np.isnan([row.surface_dice, row.added_path_mm]).all()
+
+
+def test_totals_add_up_the_paths_and_average_the_surface_dice():
+    expert = np.stack([block((10, 20), (10, 20))] * 2 + [block((0, 0), (0, 0))])
+    nonexpert = np.stack([block((10, 20), (10, 24)), block((0, 0), (0, 0))] * 2)[:3]
+    rows = finish(compare_frames(expert, nonexpert, (1, 0.5, 0.5), tolerance_mm=0.5))
+    pixels = counts(count_codes(disagreement_map(expert, nonexpert)))
+    total = summarise(rows, pixels, (1, 0.5, 0.5))
+    assert total.tolerance_mm == 0.5
+    assert total.mean_surface_dice == rows[0].surface_dice
+    # The frame that the expert alone drew has all of its 36 pixels to be added.
+    assert total.added_path_mm == rows[0].added_path_mm + 36 * 0.5
+    assert rows[0].added_path_mm > 0
+
+
+def test_no_volume_without_a_frame_distance():
+    expert = np.stack([block((10, 20), (10, 20))])
+    rows = finish(compare_frames(expert, expert, SPACING))
+    pixels = counts(count_codes(disagreement_map(expert, expert)))
+    total = summarise(rows, pixels, SPACING, knows_frame_distance=False)
+    assert np.isnan([total.expert_ml, total.nonexpert_ml]).all()
+    assert math.isnan(total.volume_difference_ml)
+    assert total.dice == 1
+
+
+def test_a_row_of_eight_values_is_still_a_row():
+    row = FrameAgreement(3, *[math.nan] * 7)
+    assert math.isnan(row.surface_dice)

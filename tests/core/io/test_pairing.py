@@ -1,7 +1,9 @@
+import re
+
 import pytest
 
 from napari_microus.core.errors import InputError
-from napari_microus.core.io.pairing import pair, trailing_number
+from napari_microus.core.io.pairing import pair, patient_of, trailing_number
 
 
 def fill(folder, *names):
@@ -68,3 +70,30 @@ def test_what_cannot_be_paired_is_refused(tmp_path):
         pair(folder, folder / "x_1.png")
     with pytest.raises(InputError, match="got none in"):
         pair(folder, empty)
+
+
+def test_cases_that_some_lack_are_incomplete(tmp_path):
+    one = fill(tmp_path / "a", "a_1.nii", "a_2.nii", "a_3.nii", "a_4.nii")
+    two = fill(tmp_path / "b", "b_1.nii", "b_3.nii", "x_3.nii")
+    three = fill(tmp_path / "c", "c_1.nii", "c_2.nii")
+    pairing = pair(one, two, three)
+    assert [name for name, _ in pairing.cases] == ["1"]
+    # 3 has two files in one folder, 4 a single file in all.
+    assert pairing.incomplete == (("2", (one / "a_2.nii", None, three / "c_2.nii")),)
+    assert len(pairing.mispairs) == 5
+
+
+def test_files_can_be_skipped_by_name(tmp_path):
+    one = fill(tmp_path / "a", "a_1.nii", "a_1_again.nii")
+    two = fill(tmp_path / "b", "b_1.nii")
+    pairing = pair(one, two, skip=re.compile("again$"))
+    assert len(pairing.cases) == 1
+    assert not pairing.mispairs
+
+
+@pytest.mark.parametrize(
+    ("case", "patient"),
+    [("7", "7"), ("7_1", "7"), ("7_1_2", "7"), ("left_7_b", "left_7_b"), ("2x", "2x")],
+)
+def test_scans_of_one_number_are_one_patient(case, patient):
+    assert patient_of(case) == patient

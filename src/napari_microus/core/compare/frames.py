@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,13 @@ from napari_microus.core.mask import (
     check_same_shape,
     decided,
     settle,
+)
+from napari_microus.core.metrics.masks import read_spacing
+from napari_microus.core.metrics.surface_distance import surface_distances
+from napari_microus.core.metrics.tolerance import (
+    DEFAULT_TOLERANCE_MM,
+    check_tolerance,
+    contour_agreement,
 )
 
 if TYPE_CHECKING:
@@ -28,6 +36,10 @@ class FrameAgreement:
 
     Dice has none where nobody drew, a distance none unless both did.
     ``signed_mean_mm`` is positive where the non-expert draws larger.
+    ``surface_dice`` is the share of both contours within ``tolerance_mm`` of the
+    other, ``added_path_mm`` the length of the expert's contour beyond it; see
+    `core.metrics.tolerance`. All lengths are in pixels where the pixel size is
+    unknown.
     """
 
     frame: int
@@ -38,6 +50,9 @@ class FrameAgreement:
     nonexpert_mm2: float
     disagreement_mm2: float
     signed_mean_mm: float
+    surface_dice: float = math.nan
+    added_path_mm: float = math.nan
+    tolerance_mm: float = math.nan
 
 
 def compare_frame(
@@ -46,6 +61,7 @@ def compare_frame(
     spacing_mm: tuple[float, float],
     *,
     frame: int = 0,
+    tolerance_mm: float = DEFAULT_TOLERANCE_MM,
 ) -> FrameAgreement:
     """Measure one frame.
 
@@ -57,36 +73,56 @@ def compare_frame(
         Height and width of a pixel in mm.
     frame : int
         Number to write into the row.
+    tolerance_mm : float
+        Distance within which contours count as equal, in mm.
     """
-    from napari_microus.core.metrics import assd_mm, hausdorff_mm
-
+    check_tolerance(tolerance_mm)
     expert, nonexpert = np.asarray(expert), np.asarray(nonexpert)
     valid = decided(expert, nonexpert)
     one, two = valid & (expert == 1), valid & (nonexpert == 1)
     pixel_mm2 = spacing_mm[0] * spacing_mm[1]
     first, second = int(one.sum()), int(two.sum())
     common = int((one & two).sum())
-    hd95 = assd = signed = float("nan")
-    settled_one, settled_two = settle(expert, nonexpert)
-    box = crop_to(settled_one | settled_two)
-    # What is undecided takes the other's side, and is no surface of its own.
-    both_drew = bool((expert == 1).any() and (nonexpert == 1).any())
-    if box is not None and both_drew:
-        settled_one, settled_two = settled_one[box], settled_two[box]
-        if settled_one.any() and settled_two.any():
-            hd95 = hausdorff_mm(settled_two, settled_one, spacing_mm)
-            assd = assd_mm(settled_two, settled_one, spacing_mm)
-            signed = signed_mean_mm(settled_one, settled_two, spacing_mm)
     return FrameAgreement(
         frame=frame,
-        dice=2 * common / (first + second) if first + second else float("nan"),
-        hd95_mm=float(hd95),
-        assd_mm=float(assd),
+        dice=2 * common / (first + second) if first + second else math.nan,
         expert_mm2=first * pixel_mm2,
         nonexpert_mm2=second * pixel_mm2,
         disagreement_mm2=(first + second - 2 * common) * pixel_mm2,
-        signed_mean_mm=signed,
+        **_contour_numbers(expert, nonexpert, spacing_mm, tolerance_mm),
+        tolerance_mm=tolerance_mm,
     )
+
+
+def _contour_numbers(
+    expert: NDArray[Any],
+    nonexpert: NDArray[Any],
+    spacing_mm: tuple[float, float],
+    tolerance_mm: float,
+) -> dict[str, float]:
+    """Return what depends on the contours, NaN where it has no meaning."""
+    names = ("hd95_mm", "assd_mm", "signed_mean_mm", "surface_dice", "added_path_mm")
+    numbers = dict.fromkeys(names, math.nan)
+    settled = settle(expert, nonexpert)
+    box = crop_to(settled[0] | settled[1])
+    if box is None:
+        return numbers
+    one, two = settled[0][box], settled[1][box]
+    both_drawn = bool(one.any() and two.any())
+    # What is undecided takes the other's side, and is no surface of its own.
+    if both_drawn and not ((expert == 1).any() and (nonexpert == 1).any()):
+        return numbers
+    spacing = read_spacing(spacing_mm, 2)
+    distances = surface_distances(two, one, spacing)
+    contours = contour_agreement(two, one, distances, spacing, tolerance_mm)
+    numbers |= contours._asdict()
+    if both_drawn:
+        numbers |= {
+            "hd95_mm": distances.percentile(95),
+            "assd_mm": distances.mean,
+            "signed_mean_mm": signed_mean_mm(one, two, spacing_mm),
+        }
+    return numbers
 
 
 def compare_frames(
@@ -97,6 +133,7 @@ def compare_frames(
     expert_value: int | None = None,
     nonexpert_value: int | None = None,
     frames: Iterable[int] | None = None,
+    tolerance_mm: float = DEFAULT_TOLERANCE_MM,
 ) -> Generator[Event, None, list[FrameAgreement]]:
     """Measure every frame of two masks.
 
@@ -110,6 +147,8 @@ def compare_frames(
         Values that mean foreground; None finds them, see `foreground_value`.
     frames : iterable of int, optional
         Frames to measure; None measures all.
+    tolerance_mm : float
+        Distance within which contours count as equal, in mm.
 
     Yields
     ------
@@ -119,7 +158,8 @@ def compare_frames(
     Raises
     ------
     InputError
-        If the shapes differ or a mask holds several labels and no value is given.
+        If the shapes differ, a mask holds several labels and no value is given, or
+        the tolerance is negative.
     """
     from napari_microus.core.mask import foreground_value
 
@@ -137,6 +177,7 @@ def compare_frames(
                 as_mask(nonexpert[frame], nonexpert_value),
                 spacing_mm[1:],
                 frame=frame,
+                tolerance_mm=tolerance_mm,
             )
         )
         yield Progress(done, len(chosen), message="Comparing frames")

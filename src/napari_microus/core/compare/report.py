@@ -33,6 +33,7 @@ def write_cases_csv(
     cases: Mapping[str, Sequence[FrameAgreement]],
     path: str | Path,
     *,
+    units: Mapping[str, str] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write the frame tables of several cases under one heading.
@@ -43,6 +44,9 @@ def write_cases_csv(
         Name of the case, written in a first column.
     path : path
         CSV file.
+    units : mapping of str to str, optional
+        "mm" or "px" for each case, written in a last column: what the lengths and
+        areas of its rows really are, whatever their headings say.
     overwrite : bool
         Replace an existing file.
 
@@ -51,7 +55,7 @@ def write_cases_csv(
     OutputError
         If the file exists or cannot be written.
     """
-    _write(list(cases.items()), path, overwrite=overwrite, named=True)
+    _write(list(cases.items()), path, overwrite=overwrite, named=True, units=units)
 
 
 def _write(
@@ -60,17 +64,20 @@ def _write(
     *,
     overwrite: bool,
     named: bool,
+    units: Mapping[str, str] | None = None,
 ) -> None:
     with (
         atomic_write(path, overwrite=overwrite) as part,
         part.open("w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.writer(file)
-        writer.writerow([*(["case"] if named else []), *_COLUMNS])
+        last = ["unit"] if units is not None else []
+        writer.writerow([*(["case"] if named else []), *_COLUMNS, *last])
         for case, rows in tables:
+            unit = [units[case or ""]] if units is not None else []
             for row in rows:
                 values = [_cell(value) for value in dataclasses.astuple(row)]
-                writer.writerow([*([case] if named else []), *values])
+                writer.writerow([*([case] if named else []), *values, *unit])
 
 
 def write_json(content: Any, path: str | Path, *, overwrite: bool = False) -> None:

@@ -21,7 +21,9 @@ class CaseAgreement:
 
     ``dice`` pools the voxels of all frames. The distances and ``mean_frame_dice``
     are means over the frames in which both annotators drew, as micro-ultrasound
-    papers report them. Volumes need the spacing between frames; the difference is
+    papers report them, and so is ``mean_surface_dice``; ``added_path_mm`` is the sum
+    over all frames, those that the expert alone drew included. Volumes need the
+    distance between frames, and are NaN where it is unknown; the difference is
     non-expert less expert.
     """
 
@@ -39,12 +41,17 @@ class CaseAgreement:
     nonexpert_ml: float
     volume_difference_ml: float
     disagreement_mm2: float
+    mean_surface_dice: float = math.nan
+    added_path_mm: float = math.nan
+    tolerance_mm: float = math.nan
 
 
 def summarise(
     rows: Sequence[FrameAgreement],
     counts: Counts,
     spacing_mm: tuple[float, float, float],
+    *,
+    knows_frame_distance: bool = True,
 ) -> CaseAgreement:
     """Sum up a frame table.
 
@@ -56,11 +63,14 @@ def summarise(
         Pixel counts of the case; see `disagreement.counts`.
     spacing_mm : tuple of float
         Voxel size (z, y, x) in mm.
+    knows_frame_distance : bool
+        False where z is a stand-in; see `Volume.knows_frame_distance`.
     """
     z, y, x = spacing_mm
-    voxel_ml = z * y * x / 1000
+    voxel_ml = z * y * x / 1000 if knows_frame_distance else math.nan
     shared = [row for row in rows if row.expert_mm2 > 0 and row.nonexpert_mm2 > 0]
     drawn = [row for row in rows if row.expert_mm2 > 0 or row.nonexpert_mm2 > 0]
+    paths = [row.added_path_mm for row in rows if math.isfinite(row.added_path_mm)]
     distances = [row.hd95_mm for row in rows if math.isfinite(row.hd95_mm)]
     return CaseAgreement(
         frames=len(rows),
@@ -77,6 +87,9 @@ def summarise(
         nonexpert_ml=(counts.both + counts.nonexpert_only) * voxel_ml,
         volume_difference_ml=(counts.nonexpert_only - counts.expert_only) * voxel_ml,
         disagreement_mm2=counts.disputed * y * x,
+        mean_surface_dice=_mean(row.surface_dice for row in shared),
+        added_path_mm=sum(paths) if paths else math.nan,
+        tolerance_mm=rows[0].tolerance_mm if rows else math.nan,
     )
 
 

@@ -24,10 +24,14 @@ class Pairing:
         Name of the case and one file per folder, in the order of the folders.
     mispairs : tuple of str
         One sentence per file or number that could not be paired.
+    incomplete : tuple of (str, tuple of (Path or None))
+        Cases that some folders lack and two or more have; their files are among the
+        mispairs too.
     """
 
     cases: tuple[tuple[str, tuple[Path, ...]], ...]
     mispairs: tuple[str, ...] = field(default=())
+    incomplete: tuple[tuple[str, tuple[Path | None, ...]], ...] = field(default=())
 
 
 def trailing_number(path: str | Path) -> str | None:
@@ -42,7 +46,16 @@ def trailing_number(path: str | Path) -> str | None:
     return "_".join(str(int(part)) for part in found.group().split("_"))
 
 
-def pair(*sources: str | Path) -> Pairing:
+def patient_of(case: str) -> str:
+    """Return the patient in a case's name as `pair` gives it.
+
+    The number without the suffix of a repeated scan, as in the public dataset: cases
+    ``7`` and ``7_1`` are patient 7. A name without a number is a patient of its own.
+    """
+    return case.split("_")[0] if re.fullmatch(r"\d+(?:_\d+)*", case) else case
+
+
+def pair(*sources: str | Path, skip: re.Pattern[str] | None = None) -> Pairing:
     """Pair files, or the files of folders by the number that ends their names.
 
     Prefixes may differ (``expert_annotation_train_01``, ``nonexpert_01``). Where a
@@ -52,6 +65,8 @@ def pair(*sources: str | Path) -> Pairing:
     ----------
     *sources : path
         Two or more files, which are one case, or two or more folders.
+    skip : pattern, optional
+        Files of folders whose names without ending match it are left out.
 
     Raises
     ------
@@ -74,25 +89,30 @@ def pair(*sources: str | Path) -> Pairing:
             "Sources must be all files or all folders; got both. "
             "Name one kind for every annotator."
         )
-    return _pair_folders(paths)
+    return _pair_folders(paths, skip)
 
 
-def _pair_folders(folders: Sequence[Path]) -> Pairing:
+def _pair_folders(
+    folders: Sequence[Path], skip: re.Pattern[str] | None = None
+) -> Pairing:
     mispairs: list[str] = []
     tables = []
     for folder in folders:
-        tables.append(files_by_case(folder))
+        tables.append(files_by_case(folder, skip))
         if not tables[-1]:
             raise InputError(
                 f"A folder of masks must hold image files; got none in {folder}. "
                 "Choose another folder."
             )
     cases = []
+    incomplete = []
     for key in sorted(set().union(*tables), key=natural_order):
         found = [table.get(key, []) for table in tables]
         if all(len(files) == 1 for files in found):
             cases.append((key, tuple(files[0] for files in found)))
             continue
+        if sum(map(len, found)) > 1 and all(len(files) < 2 for files in found):
+            incomplete.append((key, tuple(f[0] if f else None for f in found)))
         for folder, files in zip(folders, found, strict=True):
             if not files:
                 others = ", ".join(path.name for f in found for path in f)
@@ -100,13 +120,17 @@ def _pair_folders(folders: Sequence[Path]) -> Pairing:
             elif len(files) > 1:
                 several = ", ".join(path.name for path in files)
                 mispairs.append(f"{several}: several files for {key} in {folder}.")
-    return Pairing(tuple(cases), tuple(mispairs))
+    return Pairing(tuple(cases), tuple(mispairs), tuple(incomplete))
 
 
-def files_by_case(folder: Path) -> dict[str, list[Path]]:
+def files_by_case(
+    folder: Path, skip: re.Pattern[str] | None = None
+) -> dict[str, list[Path]]:
     """Return a folder's readable files by the case that their names tell."""
     table: dict[str, list[Path]] = {}
     for path in sorted(path for path in folder.iterdir() if _is_mask(path)):
+        if skip is not None and skip.search(stem_of(path)):
+            continue
         table.setdefault(trailing_number(path) or stem_of(path), []).append(path)
     return table
 

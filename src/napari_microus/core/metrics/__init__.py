@@ -1,4 +1,4 @@
-"""Overlap and surface distance of two masks, one case or many.
+"""Overlap, surface distance and contour agreement of two masks, one case or many.
 
 All take ``(prediction, reference, ...)`` of two or three dimensions;
 ``spacing_mm`` is in the order of the array's axes.
@@ -19,11 +19,13 @@ from napari_microus.core.metrics.overlap import (
     specificity,
 )
 from napari_microus.core.metrics.surface_distance import assd_mm, hausdorff_mm
+from napari_microus.core.metrics.tolerance import added_path_length_mm, surface_dice
 
 __all__ = [
     "CaseScores",
     "FrameScores",
     "Scores",
+    "added_path_length_mm",
     "assd_mm",
     "dice",
     "evaluate_case",
@@ -33,4 +35,5 @@ __all__ = [
     "precision",
     "sensitivity",
     "specificity",
+    "surface_dice",
 ]

@@ -71,7 +71,7 @@ def import_folder(
     """
     source = Path(source)
     layout = _recognise(source) if layout == "auto" else layout
-    patient_of = _patient_reader(patient_pattern)
+    patient_of = patient_reader(patient_pattern)
     notices: list[str] = []
     if layout == "micro-us":
         cases = _micro_us(source, notices)
@@ -182,7 +182,7 @@ def _by_number(folder: Path) -> dict[str, Path]:
 
 
 def _nnu_net(
-    source: Path, patient_of: Mapping[str, str] | _Pattern, notices: list[str]
+    source: Path, patient_of: Mapping[str, str], notices: list[str]
 ) -> list[StudyCase]:
     cases = []
     for part, split in (("Tr", ""), ("Ts", "test")):
@@ -199,7 +199,7 @@ def _nnu_net(
     return cases
 
 
-def _cases(source: Path, patient_of: Mapping[str, str] | _Pattern) -> list[StudyCase]:
+def _cases(source: Path, patient_of: Mapping[str, str]) -> list[StudyCase]:
     """List folders of one case each."""
     cases = []
     for folder in _subfolders(source):
@@ -227,7 +227,7 @@ def _named(folder: Path, stems: Sequence[str]) -> str:
 
 def _folders(
     source: Path,
-    patient_of: Mapping[str, str] | _Pattern,
+    patient_of: Mapping[str, str],
     notices: list[str],
     tell_patients: bool,
 ) -> list[StudyCase]:
@@ -305,7 +305,20 @@ class _Pattern(dict[str, str]):
         return str(found[1])
 
 
-def _patient_reader(pattern: str | None) -> _Pattern:
+def patient_reader(pattern: str | None) -> Mapping[str, str]:
+    """Return a mapping of a file's name to its patient.
+
+    Parameters
+    ----------
+    pattern : str or None
+        Regular expression whose first group is the patient; None makes every name a
+        patient of its own.
+
+    Raises
+    ------
+    InputError
+        If the pattern makes no sense; from the mapping, if it does not fit a name.
+    """
     return _Pattern(pattern)
 
 
