@@ -111,7 +111,7 @@ def test_names_follow_a_renamed_layer(widget, pair):
 def test_one_mask_alone_is_not_enough(widget, viewer):
     add(viewer, masks()[0], "expert")
     widget.picker.compare_button.click()
-    assert "Two masks must be chosen" in widget.picker.message.text()
+    assert "Choose two masks." in widget.picker.message.text()
     assert widget.comparison is None
 
 

@@ -7,6 +7,7 @@ where it is long, after a sector.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -146,7 +147,7 @@ def _cuts(gap: NDArray[np.float64], thin: float) -> NDArray[np.int64]:
     pieces = _merged(_runs_of_one_side(gap), gap, thin)
     if not pieces:
         return np.empty(0, np.int64)
-    longest = max(8, round(length * _LONGEST))
+    longest = max(8, math.ceil(length * _LONGEST))
     cuts: list[int] = []
     for start, stop in pieces:
         cuts += [start, *_sectors(gap, start, stop, longest)]

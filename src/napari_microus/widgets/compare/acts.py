@@ -17,7 +17,7 @@ from napari_microus.core.compare.naming import OPEN
 from napari_microus.core.errors import MicroUSError
 from napari_microus.widgets._shared.controls import length_unit
 from napari_microus.widgets.compare.part_tools import ADVICE, PartTools
-from napari_microus.widgets.compare.region_table import described, names_of
+from napari_microus.widgets.compare.region_table import Annotators, called, described
 from napari_microus.widgets.compare.work_panel import KEYS, UNDO_KEYS
 
 if TYPE_CHECKING:
@@ -134,8 +134,8 @@ class Acts(QObject):
         self._panel.table.fill(shown.work, self._names(), unit)
         self.refresh()
 
-    def _names(self) -> tuple[str, ...]:
-        return names_of(self._naming, self._shown.more.names if self._shown else ())
+    def _names(self) -> Annotators:
+        return called(self._naming, self._shown.more.names if self._shown else ())
 
     # --- walking
 
@@ -496,7 +496,7 @@ class Acts(QObject):
         box = self._shown.box_layer if self._shown is not None else None
         if box is not None:
             acts = self._by_name()
-            for act, key in {**KEYS, **UNDO_KEYS}.items():
+            for act, key in (*KEYS.items(), *UNDO_KEYS.items()):
                 box.bind_key(key, acts[act], overwrite=True)
 
 

@@ -114,6 +114,7 @@ class AdjudicationLayers(QObject):
         self._naming = comparison.naming
         self.box_layer: Shapes | None = None
         self.preview_layer: Labels | None = None
+        self.is_adding = False
         self._preview = np.zeros((0, 0, 0), np.uint8)
         self._previewed: set[int] = set()
         self._worker: Worker | None = None
@@ -232,6 +233,7 @@ class AdjudicationLayers(QObject):
                 self._preview[frame] = 0
         elif marked:
             self._preview = np.zeros(self.work.mask.shape, np.uint8)
+            self.is_adding = True
             active = self.viewer.layers.selection.active
             self.preview_layer = self.viewer.add_labels(
                 self._preview[0] if self._flat else self._preview,
@@ -243,6 +245,7 @@ class AdjudicationLayers(QObject):
             )
             self.preview_layer.editable = False
             self.viewer.layers.selection.active = active
+            self.is_adding = False
         self._previewed = set(marked or ())
         for frame, mask in (marked or {}).items():
             self._preview[frame] = mask

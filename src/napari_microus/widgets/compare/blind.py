@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_microus.core.compare.naming import Naming, blind_naming
+from napari_microus.widgets._shared.layers import METADATA_KEY
+from napari_microus.widgets.compare.pair import ROLE
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Labels
+    from napari.layers import Labels, Layer
 
     from napari_microus.widgets.compare.pair import Pair
 
@@ -25,7 +28,7 @@ class BlindMode(QObject):
     pair : Pair
         The two masks.
     hide : Labels, optional
-        The mask that stays hidden until `submit`.
+        The mask that stays hidden until `submit`, with all that was made from it.
     naming : Naming, optional
         Names and colours of an earlier session; None draws new ones.
     """
@@ -47,24 +50,28 @@ class BlindMode(QObject):
         self.hidden = hide
         self._order = list(viewer.layers)
         self._before = [(layer, layer.name) for layer in (pair.expert, pair.nonexpert)]
+        self._nameless = [_Nameless(layer) for layer, _ in self._before]
+        self._veils: list[_Veil] = []
         pair.expert.name = self.naming.expert
         pair.nonexpert.name = self.naming.nonexpert
         if self.naming.is_swapped != self._lies_swapped():
             self._exchange()
         if hide is not None:
-            self._was_visible = hide.visible
-            hide.visible = False
-            hide.events.visible.connect(self._keep_hidden)
+            derived = [layer for layer in viewer.layers if _is_made_here(layer)]
+            self._veils = [_Veil(layer) for layer in (hide, *derived)]
+            viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
-        self.names = tuple(name for _, name in self._before)
+        viewer.status = ""  # it may name a layer as it was called
 
     def submit(self) -> None:
         """Show the hidden mask; names and colours stay made up."""
         if self.hidden is None:
             return
-        layer, self.hidden = self.hidden, None
-        layer.events.visible.disconnect(self._keep_hidden)
-        layer.visible = self._was_visible
+        self.hidden = None
+        self._viewer.layers.events.inserted.disconnect(self._on_inserted)
+        for veil in self._veils:
+            veil.lift()
+        self._veils = []
 
     def end(self) -> None:
         """Give the layers their names and places back."""
@@ -72,13 +79,15 @@ class BlindMode(QObject):
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         if self._lies_swapped() != self._lay_swapped():
             self._exchange()
+        for nameless in self._nameless:
+            nameless.end()
         for layer, name in self._before:
             layer.name = name
         self.ended.emit()
 
-    def _keep_hidden(self, event: Any) -> None:
-        if self.hidden is not None and self.hidden.visible:
-            self.hidden.visible = False
+    def _on_inserted(self, event: Any) -> None:
+        if _is_made_here(event.value):
+            self._veils.append(_Veil(event.value))
 
     def _on_removed(self, event: Any) -> None:
         if event.value in (self._pair.expert, self._pair.nonexpert):
@@ -99,6 +108,73 @@ class BlindMode(QObject):
         )
         layers.move(second, first)
         layers.move(first + 1, second + 1)
+
+
+class _Nameless:
+    """A layer whose tooltip and status tell its made-up name, and no file's."""
+
+    def __init__(self, layer: Layer) -> None:
+        self._layer = layer
+        # napari has no public way to say where a layer came from.
+        layer._get_source_info = self._info
+
+    def end(self) -> None:
+        """Let the layer tell its file again."""
+        vars(self._layer).pop("_get_source_info", None)
+
+    def _info(self) -> dict[str, str]:
+        name = self._layer.name
+        return {
+            "layer_name": name,
+            "layer_base": name,
+            "source_type": "",
+            "plugin": "",
+        }
+
+
+class _Veil:
+    """A layer that cannot be looked at: neither picture, thumbnail nor values."""
+
+    def __init__(self, layer: Layer) -> None:
+        self._layer = layer
+        self._was_visible = layer.visible
+        self._is_blanking = False
+        self._status = layer.get_status
+        layer.get_status = self._no_value
+        layer.visible = False
+        layer.events.visible.connect(self._keep_hidden)
+        layer.events.thumbnail.connect(self._keep_blank)
+        self._keep_blank()
+
+    def lift(self) -> None:
+        """Show the layer as it was."""
+        layer = self._layer
+        layer.events.visible.disconnect(self._keep_hidden)
+        layer.events.thumbnail.disconnect(self._keep_blank)
+        vars(layer).pop("get_status", None)
+        layer.visible = self._was_visible
+        layer.refresh()
+
+    def _keep_hidden(self, event: Any) -> None:
+        if self._layer.visible:
+            self._layer.visible = False
+
+    def _keep_blank(self, event: Any = None) -> None:
+        if not self._is_blanking:  # setting it tells of a new thumbnail again
+            self._is_blanking = True
+            self._layer.thumbnail = np.zeros_like(self._layer.thumbnail)
+            self._is_blanking = False
+
+    def _no_value(self, *args: Any, **kwargs: Any) -> dict[str, str]:
+        status = dict(self._status(*args, **kwargs))
+        status.update(coordinates="", value="")
+        return status
+
+
+def _is_made_here(layer: Layer) -> bool:
+    """Return whether a comparison made the layer."""
+    own = layer.metadata.get(METADATA_KEY, {})
+    return ROLE in own and own[ROLE] != "preview"
 
 
 def _comes_after(layers: list[Any], pair: Pair) -> bool:

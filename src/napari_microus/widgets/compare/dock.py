@@ -89,6 +89,7 @@ class CompareWidget(QWidget):
 
     def _connect(self) -> None:
         self.picker.chosen.connect(self.compare)
+        self.picker.swapped.connect(self._on_swapped)
         self.regions.saved.connect(self.unblind)
         self.regions.naming_loaded.connect(self._on_naming_loaded)
         self.tools.blind_asked.connect(self.go_blind)
@@ -106,6 +107,18 @@ class CompareWidget(QWidget):
 
     def compare(self, pair: Pair) -> None:
         """Show where two masks differ, and keep it true while they are edited."""
+        if self.regions.shown is not None:
+            work = self.regions.shown.work
+            self.picker.message.setText(
+                f"An adjudication is in progress ({work.settled} of "
+                f"{len(work.regions)} regions decided). Press Stop adjudicating first; "
+                "its decisions are kept."
+            )
+            self.tabs.setCurrentIndex(2)
+            assert self.comparison is not None  # what is adjudicated
+            running = self.comparison.pair
+            self.picker.choose(running.expert, running.nonexpert)
+            return
         self._end_comparison()
         comparison = LiveComparison(self._viewer, pair)
         self.comparison = comparison
@@ -115,6 +128,11 @@ class CompareWidget(QWidget):
         comparison.noticed.connect(self.picker.message.setText)
         for tab in self._tabs():
             tab.set_comparison(comparison)
+
+    def _on_swapped(self) -> None:
+        """Exchange the roles of what is being compared, too."""
+        if self.comparison is not None:
+            self.picker.submit()
 
     def go_blind(self, hide: bool = False, naming: Naming | None = None) -> None:
         """Shuffle names, colours and order; perhaps hide the expert's mask."""
@@ -127,8 +145,6 @@ class CompareWidget(QWidget):
         )
         self.blind.ended.connect(self._on_unblinded)
         self.picker.setVisible(False)
-        # What would give the hidden mask away.
-        comparison.layer.visible = not hide
         for index in range(3):
             self.tabs.setTabEnabled(index, not hide)
         if hide:
@@ -144,8 +160,6 @@ class CompareWidget(QWidget):
         self.blind.submit()
         for index in range(3):
             self.tabs.setTabEnabled(index, True)
-        if self.comparison is not None:
-            self.comparison.layer.visible = True
         self.tools.show_blind(is_blind=True, is_hidden=False)
 
     def unblind(self) -> None:

@@ -63,6 +63,19 @@ _FIELDS = (
 )
 
 
+class _ByValue(QSortFilterProxyModel):
+    """Sorts by number; what has none comes last, whichever way."""
+
+    def lessThan(self, left: QModelIndex, right: QModelIndex) -> bool:
+        """Return whether one comes before the other; Qt's name."""
+        values = (index.data(_SORT_ROLE) for index in (left, right))
+        one, two = (math.nan if v is None else float(v) for v in values)
+        if math.isnan(one) or math.isnan(two):
+            is_ascending = self.sortOrder() == Qt.SortOrder.AscendingOrder
+            return math.isnan(two) if is_ascending else math.isnan(one)
+        return one < two
+
+
 class FramesTab(QWidget):
     """Table per frame, plot along frames, totals, and disagreement by place.
 
@@ -102,7 +115,7 @@ class FramesTab(QWidget):
 
     def _make_table(self) -> None:
         self.model = QStandardItemModel(0, len(_FIELDS), self)
-        self.sorted = QSortFilterProxyModel(self)
+        self.sorted = _ByValue(self)
         self.sorted.setSourceModel(self.model)
         self.sorted.setSortRole(_SORT_ROLE)
         self.table = QTableView()
@@ -176,6 +189,8 @@ class FramesTab(QWidget):
         if naming.is_swapped != (header.visualIndex(4) > header.visualIndex(5)):
             header.moveSection(4, 5)
         self.table.setColumnHidden(7, naming.is_blind)
+        # The file's headings are the roles.
+        self.save_button.setEnabled(not naming.is_blind)
         chosen = self.plot_box.currentIndex()
         self.plot_box.blockSignals(True)
         self.plot_box.clear()
@@ -184,6 +199,8 @@ class FramesTab(QWidget):
                 self.plot_box.addItem(names[column], column)
         self.plot_box.setCurrentIndex(max(0, chosen))
         self.plot_box.blockSignals(False)
+        if self.totals.rowCount():
+            self._show_totals()
 
     @property
     def is_measuring(self) -> bool:
@@ -296,8 +313,7 @@ class FramesTab(QWidget):
                 continue
             digits = 3 if name == "dice" else 2
             item.setText(number(value, digits) if column != 7 else _signed(value))
-            # What has no value goes below every value.
-            item.setData(value if math.isfinite(value) else -math.inf, _SORT_ROLE)
+            item.setData(float(value), _SORT_ROLE)
 
     def _show_totals(self) -> None:
         comparison = self._comparison

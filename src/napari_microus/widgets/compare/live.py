@@ -10,10 +10,16 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_microus.core.colors import HARD_REGION
 from napari_microus.core.compare.live import LiveDisagreement
 from napari_microus.core.compare.naming import OPEN, Naming
-from napari_microus.core.disagreement import Counts, counts
+from napari_microus.core.disagreement import (
+    EXPERT_ONLY,
+    NONEXPERT_ONLY,
+    Counts,
+    counts,
+)
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.edits import EditWatcher
 from napari_microus.widgets._shared.layers import derived_metadata, geometry
+from napari_microus.widgets.compare.display import DisplayCodes
 from napari_microus.widgets.compare.pair import ROLE, Pair
 
 if TYPE_CHECKING:
@@ -152,9 +158,20 @@ class LiveComparison(QObject):
             watcher.look_again()
 
     def show_naming(self, naming: Naming) -> None:
-        """Use other names and colours."""
+        """Use other names and colours; blind, numbers do not tell who is who."""
         self.naming = naming
-        self.layer.colormap = naming.color_map()
+        shown: Any = self.live.codes
+        first, second = naming.expert_color, naming.nonexpert_color
+        if naming.is_swapped:
+            shown = DisplayCodes(shown, EXPERT_ONLY, NONEXPERT_ONLY)
+            first, second = second, first
+        if self.layer.data is not shown:
+            self.layer.data = shown
+        self.layer.colormap = {
+            **naming.color_map(),
+            EXPERT_ONLY: first,
+            NONEXPERT_ONLY: second,
+        }
 
     def close(self, reason: str = "") -> None:
         """Follow the masks no longer; the layers stay."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari_microus.widgets.compare.adjudicating import AdjudicationLayers
 
 Tool = Literal["brush", "lasso", "along"]
+_PAN = "pan_zoom"
 ADVICE: dict[str, str] = {
     "brush": "Paint over disputed pixels; right-click or the button again to stop.",
     "lasso": "Draw a line round disputed pixels.",
@@ -57,7 +58,7 @@ class PartTools:
         """Switch a tool on, and any other off."""
         self.leave()
         viewer, layer = self._shown.viewer, self._shown.layer
-        layer.mode = "pan_zoom"
+        layer.mode = _PAN
         viewer.layers.selection.active = layer
         self.tool = tool
         layer.mouse_pan = False
@@ -77,7 +78,7 @@ class PartTools:
         self.tool = None
         layer.events.mode.disconnect(self._take_up_another)
         viewer.layers.selection.events.active.disconnect(self._take_up_another)
-        if layer.mode == "pan_zoom":
+        if layer.mode == _PAN:
             layer.mouse_pan = True
             layer.cursor = "standard"
         self._shown.show_preview(None)
@@ -90,7 +91,8 @@ class PartTools:
             layer.cursor = "circle"
 
     def _take_up_another(self, event: Any = None) -> None:
-        if self.tool is not None:
+        # The preview of the mark itself is active for a moment when it is added.
+        if self.tool is not None and not self._shown.is_adding:
             self.leave()
             self._switched_off()
 

@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 
 from napari_microus.core.compare.grid import resample_frames
 from napari_microus.core.errors import InputError, MicroUSError
+from napari_microus.core.io.reading import stem_of
 from napari_microus.core.mask import IGNORE_VALUE, label_values
 from napari_microus.widgets._shared.layers import (
     array_for_layer,
@@ -62,6 +63,7 @@ class PairPicker(QWidget):
     """
 
     chosen = Signal(object)
+    swapped = Signal()
     said = Signal(str)
 
     def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
@@ -190,6 +192,7 @@ class PairPicker(QWidget):
         self.choose(nonexpert, expert)
         self.expert_value.setCurrentText(values[1])
         self.nonexpert_value.setCurrentText(values[0])
+        self.swapped.emit()
 
     def pair(self) -> Pair:
         """Return what is chosen, checked.
@@ -202,7 +205,7 @@ class PairPicker(QWidget):
         expert, nonexpert = self.expert, self.nonexpert
         if expert is None or nonexpert is None:
             raise InputError(
-                "Two masks must be chosen; got fewer. "
+                "Choose two masks. "
                 "Load a mask, or add a Labels layer for each annotator."
             )
         if expert is nonexpert:
@@ -313,7 +316,7 @@ class PairPicker(QWidget):
 
     def _on_loaded(self, volume: Volume) -> None:
         self.message.clear()
-        name = Path(str(volume.metadata["source"])).name.split(".")[0]
+        name = stem_of(Path(str(volume.metadata["source"])))
         known = [layer for layer in self._viewer.layers if layer.ndim == 2]
         arguments = layer_arguments(volume)
         array: Any = volume.array
@@ -325,9 +328,15 @@ class PairPicker(QWidget):
         layer = self._viewer.add_labels(array, name=name, **arguments)
         if self.expert is layer or self.nonexpert is layer:
             return
+        # A third mask: the one that was asked for is compared.
         self._is_guessed = False
-        index = self.nonexpert_box.findText(layer.name)
-        self.nonexpert_box.setCurrentIndex(index)
+        boxed = [
+            self.nonexpert_box.itemData(row)
+            for row in range(self.nonexpert_box.count())
+        ]
+        self.nonexpert_box.setCurrentIndex(
+            next(row for row, other in enumerate(boxed) if other is layer)
+        )
 
     def _on_error(self, error: Exception) -> None:
         self.message.setText(str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import (
@@ -29,13 +30,24 @@ _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _ROWS_MEASURED = 50
 
 
+@dataclass(frozen=True)
+class Annotators:
+    """What the annotators are called, in the order of the masks.
+
+    ``is_swapped`` is True where the second is shown first.
+    """
+
+    names: tuple[str, ...] = ()
+    is_swapped: bool = False
+
+
 class _Regions(QAbstractTableModel):
     """Reads rows from the adjudication when they are shown."""
 
     def __init__(self) -> None:
         super().__init__()
         self.work: Adjudication | None = None
-        self.names: tuple[str, ...] = ()
+        self.annotators = Annotators()
         self.headings = [""] * 7
 
     def rowCount(self, parent: QModelIndex = _NOWHERE) -> int:
@@ -75,7 +87,7 @@ class _Regions(QAbstractTableModel):
             case 3:
                 return number(region.area_mm2) if shown else region.area_mm2
             case 4:
-                return decision_text(self.work, region, self.names)
+                return decision_text(self.work, region, self.annotators)
             case 5:
                 return verdict.who if verdict else ""
         if note is None:
@@ -123,12 +135,12 @@ class RegionTable(QTableView):
         self.clicked.connect(self._on_click)
 
     def fill(
-        self, work: Adjudication | None, names: tuple[str, ...], unit: str
+        self, work: Adjudication | None, annotators: Annotators, unit: str
     ) -> None:
-        """List the regions of an adjudication; ``names`` are the annotators'."""
+        """List the regions of an adjudication."""
         model = self._regions
         model.beginResetModel()
-        model.work, model.names = work, names
+        model.work, model.annotators = work, annotators
         model.headings = [
             *("#", "Frame", f"Max gap ({unit})", f"Disputed ({unit}²)"),
             *("Decision", "By", "Note"),
@@ -179,13 +191,13 @@ class RegionTable(QTableView):
             self.chosen.emit(self._number(index))
 
 
-def names_of(naming: Naming, more: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Return what the annotators are called, in the order of the masks."""
-    return (naming.expert, naming.nonexpert, *more)
+def called(naming: Naming, more: tuple[str, ...] = ()) -> Annotators:
+    """Return what the annotators are called now."""
+    return Annotators((naming.expert, naming.nonexpert, *more), naming.is_swapped)
 
 
 def described(
-    work: Adjudication, region: DisputedRegion, names: tuple[str, ...], unit: str
+    work: Adjudication, region: DisputedRegion, annotators: Annotators, unit: str
 ) -> str:
     """Return what is known of a region, as rich text."""
     one_alone = math.isinf(region.distance_mm)
@@ -197,8 +209,8 @@ def described(
     frames = f", {region.frames} frames" if region.frames > 1 else ""
     return (
         f"<b>Region {region.number} of {len(work.regions)}</b> · frame {region.frame}"
-        f"{frames}<br>{_drawn_by(work, region, names)} · {apart} · "
-        f"disputed {region.area_mm2:.2f} {unit}²{_state(work, region, names)}"
+        f"{frames}<br>{_drawn_by(work, region, annotators.names)} · {apart} · "
+        f"disputed {region.area_mm2:.2f} {unit}²{_state(work, region, annotators)}"
     )
 
 
@@ -209,20 +221,20 @@ def _drawn_by(
         return {
             "expert": f"{names[0]} only",
             "nonexpert": f"{names[1]} only",
-            "both": f"partly {names[0]}, partly {names[1]}",
+            "both": " and ".join(f"partly {name}" for name in sorted(names)),
         }[region.drawn_by]
     shares = work.drawn_shares(region)
     for_it = [name for name, share in zip(names, shares, strict=True) if share >= 0.5]
     return f"{len(for_it)} of {len(names)} drew most of it ({', '.join(for_it) or '–'})"
 
 
-def _state(work: Adjudication, region: DisputedRegion, names: tuple[str, ...]) -> str:
-    said = decision_text(work, region, names)
+def _state(work: Adjudication, region: DisputedRegion, annotators: Annotators) -> str:
+    said = decision_text(work, region, annotators)
     return f"<br>Decision: {said}" if said else ""
 
 
 def decision_text(
-    work: Adjudication, region: DisputedRegion, names: tuple[str, ...]
+    work: Adjudication, region: DisputedRegion, annotators: Annotators
 ) -> str:
     """Return what was decided about a region, "" where nothing was."""
     verdict = work.verdicts.get(region.number)
@@ -230,9 +242,13 @@ def decision_text(
         open_share = work.open_share(region)
         return f"{100 - 100 * open_share:.0f} % decided" if open_share < 1 else ""
     if verdict.decision in ANNOTATORS:
-        return names[ANNOTATORS.index(verdict.decision)]
+        return annotators.names[ANNOTATORS.index(verdict.decision)]
     if verdict.decision is Decision.between and verdict.share is not None:
-        return f"in between, {100 * verdict.share:.0f} % to {names[1]}"
+        # From the one who is shown first, which tells nothing of who is who.
+        swapped = annotators.is_swapped
+        share = 1 - verdict.share if swapped else verdict.share
+        name = annotators.names[0 if swapped else 1]
+        return f"in between, {100 * share:.0f} % to {name}"
     if verdict.decision is Decision.parts:
         return "in parts"
     return str(verdict.decision)

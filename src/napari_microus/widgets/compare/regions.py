@@ -138,6 +138,7 @@ class RegionsTab(QWidget):
         if self._comparison is None:
             return
         naming = self._comparison.naming
+        self.start_panel.refresh()
         if self.shown is not None:
             self.shown.show_naming(naming)
         self.acts.show_naming(naming)

@@ -80,18 +80,22 @@ class ToolsTab(QWidget):
     def show_blind(self, is_blind: bool, is_hidden: bool) -> None:
         """Offer what can be done now."""
         self.blind_button.setEnabled(not is_blind and self._comparison is not None)
+        self.hide_other.setVisible(not is_blind)
+        # What these say and make is named after the masks.
+        for box in self._boxes():
+            box.setEnabled(not is_blind)
         self.submit_button.setEnabled(is_hidden)
         self.unblind_button.setEnabled(is_blind and not is_hidden)
 
     def _make_blind(self) -> QGroupBox:
-        box = QGroupBox("Blind work")
+        box = QGroupBox("Blind review")
         self.hide_other = QCheckBox("Hide the expert's mask until I submit mine")
-        self.blind_button = QPushButton("Begin blind work")
+        self.blind_button = QPushButton("Start blind review")
         self.blind_button.setToolTip(
             "Names, colours and order are shuffled, and shown again when you save."
         )
         self.submit_button = QPushButton("Submit my mask")
-        self.unblind_button = QPushButton("Show who is who")
+        self.unblind_button = QPushButton("Reveal annotators")
         self.submit_button.setEnabled(False)
         self.unblind_button.setEnabled(False)
         column = QVBoxLayout(box)
