@@ -41,6 +41,9 @@ class Volume:
     place : mapping or None
         The fields of the NIfTI header that gave the affine, which may tell a second
         one; what is made over this volume keeps them, see `io.nifti`.
+    is_oriented : bool
+        Whether the file told how rows and columns lie in the patient; an affine has
+        to be made up where it did not.
 
     Raises
     ------
@@ -54,6 +57,7 @@ class Volume:
     has_geometry: bool = True
     metadata: dict[str, Any] = field(default_factory=dict)
     place: Mapping[str, Any] | None = None
+    is_oriented: bool = False
 
     def __post_init__(self) -> None:
         array = np.asarray(self.array)
@@ -112,6 +116,11 @@ class Volume:
         """Whether lengths across frames, and so volumes, mean something."""
         told = self.metadata.get("frame_distance")
         return self.has_geometry and told != UNKNOWN
+
+    @property
+    def patient_affine(self) -> NDArray[np.float64] | None:
+        """The affine where the file told the orientation, else None."""
+        return self.affine if self.has_geometry and self.is_oriented else None
 
     def like(self, array: NDArray[Any], **metadata: Any) -> Volume:
         """Return ``array`` on this volume's grid; it must have the same shape."""

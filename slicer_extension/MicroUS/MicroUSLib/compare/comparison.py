@@ -197,7 +197,7 @@ def compare(
         codes=codes,
         hard=found.hard,
         rows=rows,
-        places=drain(places_of_disagreement(codes, grid.affine), on_event),
+        places=drain(places_of_disagreement(codes, grid.patient_affine), on_event),
         totals=core.summarise(rows, counts(found.per_frame), grid.spacing_mm),
         regions=regions,
         settings={

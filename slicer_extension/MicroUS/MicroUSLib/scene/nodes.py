@@ -121,6 +121,7 @@ def grid_from_node(node: slicer.vtkMRMLVolumeNode | None, role: str = "scan") ->
         affine,
         has_geometry=_has_geometry(node),
         metadata={"source": node.GetName()},
+        is_oriented=True,  # where Slicer knows a size, it knows the directions
     )
 
 

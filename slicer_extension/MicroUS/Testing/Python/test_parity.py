@@ -136,7 +136,7 @@ def test_metrics_are_identical(case, files, loaded):
         [asdict(r) for r in rows]
     )
     assert rounded([asdict(p) for p in found.places]) == rounded(
-        [asdict(p) for p in core.disagreement_by_place(codes, one.affine)]
+        [asdict(p) for p in core.disagreement_by_place(codes, one.patient_affine)]
     )
     napari = evaluate_case(two.array > 0, one.array > 0, one.spacing_mm)
     ours = evaluate_case(found.masks[1] > 0, found.masks[0] > 0, found.grid.spacing_mm)

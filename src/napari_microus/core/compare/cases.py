@@ -229,7 +229,7 @@ def compare_case(
             first.spacing_mm,
             knows_frame_distance=first.knows_frame_distance,
         )
-        places = disagreement_by_place(codes, first.affine)
+        places = disagreement_by_place(codes, first.patient_affine)
         others.append(AnnotatorComparison(file, totals, places, rows))
     arrays = [mask.array for mask in masks]
     several = len(arrays) > 2

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# Nearer to another axis than this (cosine of 30 degrees) an oblique axis has no name.
+_STRAIGHT = 0.866
+_OF_PICTURE = (
+    ("upper half of the picture", "lower half of the picture"),
+    ("left half of the picture", "right half of the picture"),
+)
 # Ends of the world axes of RAS, as seen from the middle of the patient.
 _ENDS = (("left", "right"), ("posterior", "anterior"), ("foot", "head"))
 
@@ -35,31 +41,39 @@ class PlaceShare:
     disputed_of_drawn: float
 
 
-def axis_ends(affine: NDArray[np.float64]) -> tuple[tuple[str, str], tuple[str, str]]:
+def axis_ends(
+    affine: NDArray[np.float64] | None,
+) -> tuple[tuple[str, str], tuple[str, str]]:
     """Name the first and last row, and the first and last column.
 
     Parameters
     ----------
-    affine : ndarray, shape (4, 4)
-        Voxel index (column, row, frame) to RAS mm.
+    affine : ndarray, shape (4, 4), or None
+        Voxel index (column, row, frame) to RAS mm; None where the file tells no
+        orientation (`Volume.patient_affine`). Halves of the picture are named then,
+        and where an axis lies more than 30 degrees from the patient's.
 
     Returns
     -------
     tuple of two (str, str)
         For rows and for columns, the direction of lower and of higher index.
     """
+    if affine is None:
+        return _OF_PICTURE
+    directions = affine[:3, [1, 0]] / np.linalg.norm(affine[:3, [1, 0]], axis=0)
+    rows, columns = (int(np.abs(d).argmax()) for d in directions.T)
+    if rows == columns or (np.abs(directions).max(axis=0) < _STRAIGHT).any():
+        return _OF_PICTURE
 
-    def ends(column: int) -> tuple[str, str]:
-        direction = affine[:3, column]
-        axis = int(np.abs(direction).argmax())
-        low, high = _ENDS[axis] if axis else _ENDS[0]
-        return (low, high) if direction[axis] > 0 else (high, low)
+    def ends(axis: int, direction: float) -> tuple[str, str]:
+        low, high = _ENDS[axis]
+        return (low, high) if direction > 0 else (high, low)
 
-    return ends(1), ends(0)
+    return ends(rows, directions[rows, 0]), ends(columns, directions[columns, 1])
 
 
 def disagreement_by_place(
-    codes: NDArray[np.uint8], affine: NDArray[np.float64]
+    codes: NDArray[np.uint8], affine: NDArray[np.float64] | None
 ) -> list[PlaceShare]:
     """Split the disagreement by direction and by third of the sweep.
 
@@ -71,8 +85,8 @@ def disagreement_by_place(
     ----------
     codes : ndarray of uint8, shape (Z, Y, X)
         A `disagreement_map`.
-    affine : ndarray, shape (4, 4)
-        Voxel index (column, row, frame) to RAS mm; names the directions.
+    affine : ndarray, shape (4, 4), or None
+        Names the directions; see `axis_ends`.
 
     Returns
     -------
@@ -83,7 +97,7 @@ def disagreement_by_place(
 
 
 def places_of_disagreement(
-    codes: NDArray[np.uint8], affine: NDArray[np.float64]
+    codes: NDArray[np.uint8], affine: NDArray[np.float64] | None
 ) -> Generator[Event, None, list[PlaceShare]]:
     """Do what `disagreement_by_place` does; yields after each frame."""
     rows, columns = axis_ends(affine)

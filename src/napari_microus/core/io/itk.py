@@ -56,6 +56,10 @@ def simpleitk() -> Any:
         ) from error
 
 
+# DICOM's Image Orientation (Patient).
+_ORIENTATION = "0020|0037"
+
+
 def read_itk(path: Path) -> Volume:
     """Read an NRRD, MetaImage or DICOM file; a .seg.nrrd tells its segments' names.
 
@@ -256,7 +260,10 @@ def _volume(image: Any, path: Path, header: Header, notices: list[str]) -> Volum
         metadata["description"] = image.GetMetaData("microus_description")
     if _is_segmentation(image):
         metadata["labels"] = _segments(image)
-    return Volume(array, affine, has_geometry, metadata)
+    # NRRD and MetaImage tell it always, a DICOM file where it has the tag.
+    is_dicom = path.suffix.lower() not in _READERS
+    is_oriented = has_geometry and (not is_dicom or image.HasMetaDataKey(_ORIENTATION))
+    return Volume(array, affine, has_geometry, metadata, None, is_oriented)
 
 
 def _affine(image: Any) -> NDArray[np.float64]:

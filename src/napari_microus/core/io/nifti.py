@@ -108,7 +108,9 @@ def read_nifti(path: Path, *, as_stored: bool = False) -> Volume:
         notices = [*notices, NO_PLACE]
     description = bytes(header["descrip"]).rstrip(b"\0").decode("latin-1")
     metadata = {"notices": notices, "description": description}
-    return Volume(array.transpose(2, 1, 0), affine, has_geometry, metadata, place)
+    is_oriented = has_geometry and place is not None and _has_form(place)
+    array = array.transpose(2, 1, 0)
+    return Volume(array, affine, has_geometry, metadata, place, is_oriented)
 
 
 def read_nifti_grid(

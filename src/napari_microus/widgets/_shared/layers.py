@@ -91,7 +91,10 @@ def derived_metadata(source: Layer, **metadata: Any) -> dict[str, Any]:
     file ``source`` was read from, and the entries of ``**metadata``.
     """
     own = source.metadata.get(METADATA_KEY, {})
-    names = ("affine", "has_geometry", "source", "place", "frame_distance")
+    names = (
+        *("affine", "has_geometry", "source", "place", "frame_distance"),
+        "is_oriented",
+    )
     kept = {key: own[key] for key in names if key in own}
     return {METADATA_KEY: {**kept, **metadata}}
 
@@ -162,6 +165,7 @@ def volume_from_layer_data(data: Any, attributes: Mapping[str, Any]) -> Volume:
         has_geometry,
         {key: own[key] for key in ("source", "frame_distance") if key in own},
         own.get("place"),
+        bool(own.get("is_oriented")),
     )
     volume.metadata.update({"notices": notices} if notices else {})
     return volume
@@ -173,6 +177,8 @@ def _origin(volume: Volume) -> dict[str, Any]:
         "has_geometry": volume.has_geometry,
         "source": str(volume.metadata.get("source", "")),
     }
+    if volume.is_oriented:
+        origin["is_oriented"] = True
     if volume.place is not None:
         origin["place"] = dict(volume.place)
     if "frame_distance" in volume.metadata:

@@ -242,7 +242,7 @@ class FramesTab(QWidget):
             (pair.expert_value, pair.nonexpert_value),
             frames,
             comparison.live.codes.copy(),
-            comparison.grid.affine,
+            comparison.grid.patient_affine,
             yielded=self._on_row,
             returned=self._on_places,
             errored=self._on_error,
