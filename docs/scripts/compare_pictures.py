@@ -4,31 +4,16 @@ Usage: xvfb-run -a -s "-screen 0 1600x1000x24" python docs/scripts/compare_pictu
 """
 
 import tempfile
-import time
 from pathlib import Path
 
 import napari
-from qtpy.QtCore import Qt
-from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication
+from _window import click, settle
 
 from napari_microus.core.phantom import make_phantom
 from napari_microus.widgets._shared.layers import layer_arguments
 from napari_microus.widgets.compare import CompareWidget
 
 IMAGES = Path(__file__).parents[1] / "images"
-
-
-def settle(condition=lambda: True, at_least_s=0.5):
-    """Let the window work until the condition holds."""
-    begun = time.monotonic()
-    while not condition() or time.monotonic() - begun < at_least_s:
-        QApplication.processEvents()
-        time.sleep(0.005)
-
-
-def click(button):
-    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
 def take(viewer, name):

@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 # Decisions and strokes of one second go into the journal together.
 _JOURNAL_PAUSE_MS = 1000
 _PREVIEW = "#ffffff"
+# The disagreement stands back while what is decided is looked at.
+_FADED = 0.35
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +135,8 @@ class AdjudicationLayers(QObject):
         self.layer = self._add_layer("adjudicated", work.mask)
         self.layer.contour = 2
         self.show_naming(comparison.naming)
+        self._disagreement = (comparison.layer, comparison.layer.opacity)
+        comparison.layer.opacity = _FADED
         self._watcher = EditWatcher(self.viewer, self.layer, with_dabs=False)
         self._watcher.edited.connect(self._on_edit)
         self._watcher.replaced.connect(self._on_replaced)
@@ -189,7 +193,7 @@ class AdjudicationLayers(QObject):
         # With some of the picture around it, the more the smaller it is.
         width = max(1.4 * size, size + 80 * layer.scale[-1])
         camera.zoom = min(self.viewer.canvas.size) / width
-        self._frame_in(region)
+        self._outline(region)
 
     def go_to(self, frame: int) -> None:
         """Bring a frame into view."""
@@ -200,31 +204,32 @@ class AdjudicationLayers(QObject):
 
     # --- layers
 
-    def _frame_in(self, region: DisputedRegion) -> None:
-        """Draw a box around the region that is being looked at."""
-        (y0, y1), (x0, x1) = (
-            (part.start - 1.5, part.stop + 0.5) for part in region.box[1:]
-        )
-        corners = np.array([(y0, x0), (y0, x1), (y1, x1), (y1, x0)])
+    def _outline(self, region: DisputedRegion) -> None:
+        """Draw a line round the region that is being looked at."""
+        lines = outlines(region, region.frame)
         if not self._flat:
-            frames = np.full((4, 1), region.frame)
-            corners = np.hstack([frames, corners])
+            lines = [np.insert(line, 0, region.frame, axis=1) for line in lines]
         if self.box_layer is None:
             active = self.viewer.layers.selection.active
+            self.is_adding = True
             self.box_layer = self.viewer.add_shapes(
-                [corners],
                 name="current region",
-                edge_color="white",
-                edge_width=1,
-                face_color="transparent",
+                ndim=2 if self._flat else 3,
                 opacity=0.9,
                 metadata=derived_metadata(self._pair.expert, **{ROLE: "box"}),
                 **geometry(self._pair.expert),
             )
             self.box_layer.editable = False
             self.viewer.layers.selection.active = active
-        else:
-            self.box_layer.data = [corners]
+            self.is_adding = False
+        self.box_layer.data = []
+        self.box_layer.add(
+            lines,
+            shape_type="polygon",
+            edge_color="white",
+            edge_width=max(0.5, 0.004 * self.work.mask.shape[2]),
+            face_color="transparent",
+        )
 
     def show_preview(self, marked: dict[int, NDArray[np.bool_]] | None) -> None:
         """Show pixels, by frame, that would be decided; None takes them away."""
@@ -293,6 +298,8 @@ class AdjudicationLayers(QObject):
         for helper in (self.box_layer, self.preview_layer):
             if helper is not None and helper in self.viewer.layers:
                 self.viewer.layers.remove(helper)
+        layer, opacity = self._disagreement
+        layer.opacity = opacity
         for layer, locked, editable in self._locked:
             layer.events.editable.disconnect(self._keep_locked)
             layer.locked = locked
@@ -438,6 +445,21 @@ class AdjudicationLayers(QObject):
 
     def _on_journal_written(self) -> None:
         self._worker = None
+
+
+def outlines(region: DisputedRegion, frame: int) -> list[NDArray[np.float64]]:
+    """Return the lines round a region's parts in a frame, as rows and columns."""
+    from skimage.measure import approximate_polygon, find_contours
+
+    z, y, x = region.box
+    inside = np.pad(region.mask[frame - z.start], 2)
+    lines: list[Any] = find_contours(inside, 0.01)  # type: ignore[no-untyped-call]
+    origin = np.array([y.start - 2, x.start - 2])
+    return [
+        approximate_polygon(line, 0.4)[:-1] + origin  # type: ignore[no-untyped-call]
+        for line in lines
+        if len(line) > 3
+    ]
 
 
 def _write(document: dict[str, Any], journal: Journal) -> Generator[Event, None, None]:

@@ -17,9 +17,9 @@ from qtpy.QtWidgets import (
     QPushButton,
     QSlider,
     QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
+from superqt import QCollapsible
 
 from napari_microus.core.compare.adjudication.history import Note
 from napari_microus.core.compare.adjudication.selection import REASONS
@@ -247,15 +247,9 @@ def fill_decisions(box: QComboBox, naming: Naming, more: tuple[str, ...]) -> Non
         box.setCurrentIndex(row)
 
 
-def labelled(title: str, inside: QWidget) -> QWidget:
+def section(title: str, inside: QWidget) -> QCollapsible:
     """Return a section that opens and closes under its title."""
-    from superqt import QCollapsible
-
-    section = QCollapsible(title)
-    section.addWidget(inside)
-    section.collapse(animate=False)
-    holder = QWidget()
-    column = QVBoxLayout(holder)
-    column.setContentsMargins(0, 0, 0, 0)
-    column.addWidget(section)
-    return holder
+    folded = QCollapsible(title)
+    folded.addWidget(inside)
+    folded.collapse(animate=False)
+    return folded

@@ -26,7 +26,7 @@ from napari_microus.widgets.compare.part_panel import (
     NotePanel,
     PartPanel,
     SeveralPanel,
-    labelled,
+    section,
 )
 from napari_microus.widgets.compare.region_table import RegionTable
 
@@ -81,7 +81,9 @@ class WorkPanel(QWidget):
         self.which.setToolTip("Which regions are listed, and walked through.")
         self.table = RegionTable()
         self.part = PartPanel()
+        self.part_section = section("A part of a region", self.part)
         self.several = SeveralPanel()
+        self.several_section = section("Several regions at once", self.several)
         self.provenance_check = QCheckBox("Show who decided each pixel")
         self.limit = QCheckBox("Limit drawing to")
         self.limit.setToolTip("What is drawn further away is undone.")
@@ -129,8 +131,8 @@ class WorkPanel(QWidget):
         rows.addWidget(self.note)
         rows.addLayout(shown_row)
         rows.addWidget(self.table, 1)
-        rows.addWidget(labelled("A part of a region", self.part))
-        rows.addWidget(labelled("Several regions at once", self.several))
+        rows.addWidget(self.part_section)
+        rows.addWidget(self.several_section)
         rows.addWidget(self.provenance_check)
         rows.addLayout(limit_row)
         rows.addLayout(last_row)
