@@ -118,7 +118,8 @@ class RegionTable(QTableView):
         self._chosen.setSortRole(Qt.ItemDataRole.UserRole)
         self.setModel(self._chosen)
         self.setSortingEnabled(True)
-        self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
+        # As they are ranked: sorting tens of thousands of rows takes seconds.
+        self.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)

@@ -16,17 +16,21 @@ from napari_microus.core.compare.adjudication.votes import (
     coding_of,
 )
 from napari_microus.core.errors import InputError
+from napari_microus.core.events import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from numpy.typing import NDArray
+
+    from napari_microus.core.events import Event
 
 FORMAT = "napari-microus-adjudication"
 VERSION = 2
 # Longer texts and larger grids are no adjudication that this program wrote.
 _LONGEST_TEXT = 10_000
 _LARGEST_AXIS = 100_000
+_REGIONS_AT_ONCE = 200
 _LARGEST_MM = 1e6
 _ACTIONS = ("decide", "reopen", "draw", "undo", "redo")
 
@@ -56,8 +60,10 @@ def check_kind(document: Any) -> None:
         )
 
 
-def check_document(document: Any) -> None:
+def checking_document(document: Any) -> Generator[Event, None, None]:
     """Refuse a document with a field that is missing, of a wrong kind or at odds.
+
+    Yields after some regions each.
 
     Its shape must be that of masks at hand, else memory may not do: `check_kind`
     and the shape come first.
@@ -90,7 +96,7 @@ def check_document(document: Any) -> None:
         others,
     )
     allowed = _allowed(2 + len(others))
-    numbers = _check_regions(document, shape, allowed)
+    numbers = yield from _checking_regions(document, shape, allowed)
     _check_log(document, numbers, allowed)
     _check_runs(document, "hand_drawn", shape, range(256))
     if document["version"] > 1:
@@ -103,9 +109,9 @@ def _allowed(annotators: int) -> frozenset[str]:
     return frozenset(str(decision) for decision in (*ones, *others))
 
 
-def _check_regions(
+def _checking_regions(
     document: dict[str, Any], shape: Sequence[int], allowed: frozenset[str]
-) -> set[int]:
+) -> Generator[Event, None, set[int]]:
     items = _get(document, "regions")
     _must(isinstance(items, list), "regions", "a list", items)
     taken = np.zeros(int(np.prod(shape)), bool)
@@ -124,6 +130,9 @@ def _check_regions(
             name,
             allowed,
         )
+        if position % _REGIONS_AT_ONCE == 0:
+            what = "Checking the decisions"
+            yield Progress(position, len(items), "regions", what)
     return set(range(1, len(items) + 1))
 
 

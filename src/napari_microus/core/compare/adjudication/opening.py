@@ -11,8 +11,10 @@ from napari_microus.core.compare.adjudication.adjudicated_mask import first_mask
 from napari_microus.core.compare.adjudication.journal import Journal
 from napari_microus.core.compare.adjudication.session import Adjudication
 from napari_microus.core.compare.adjudication.sidecar import (
+    Origin,
     read_adjudication,
     read_document,
+    to_document,
 )
 from napari_microus.core.compare.adjudication.votes import as_two
 from napari_microus.core.compare.regions import RankBy, disputed_regions
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_microus.core.compare.adjudication.sidecar import Origin
     from napari_microus.core.events import Event
     from napari_microus.core.volume import Volume
 
@@ -190,4 +191,5 @@ def _mask_of(source: Path) -> Path | None:
 
 def _compute(work: Adjudication) -> None:
     """Work out what is kept from here on: a window need not wait for it."""
-    _ = work.digest, work.mask_digests, work.region_runs
+    _ = work.digest, work.mask_digests
+    to_document(work, Origin())

@@ -51,7 +51,9 @@ def encode_indices(flat: NDArray[np.int64]) -> list[int]:
     return [int(n) for n in np.column_stack([starts, stops - starts]).ravel()]
 
 
-def decode_runs(runs: Sequence[int], shape: Sequence[int]) -> NDArray[np.int64]:
+def decode_runs(
+    runs: Sequence[int] | NDArray[np.int64], shape: Sequence[int]
+) -> NDArray[np.int64]:
     """Return the flat indices that ``runs`` hold, ascending.
 
     Raises

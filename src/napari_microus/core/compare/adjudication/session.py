@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ from napari_microus.core.compare.adjudication.history import (
     unpack,
 )
 from napari_microus.core.compare.adjudication.run_lengths import (
+    decode_runs,
     encode_indices,
     encode_runs,
 )
@@ -48,6 +50,9 @@ if TYPE_CHECKING:
 
     from napari_microus.core.compare.adjudication.adjudicated_mask import Box, Masks
     from napari_microus.core.events import Event
+
+# More regions are found faster by their runs.
+_FEW = 50
 
 
 class Adjudication(AdjudicatedMask):
@@ -144,9 +149,10 @@ class Adjudication(AdjudicatedMask):
         chosen = [regions] if isinstance(regions, DisputedRegion) else regions
         decision = self._allowed(decision)
         verdict = Verdict(decision, self.who, now())
-        code = CODE_OF_DECISION[decision]
-        parts = [(region.box, region.mask, code) for region in chosen]
-        return self._give(parts, {region.number: verdict for region in chosen}, verdict)
+        parts = [(self._index_of(chosen), CODE_OF_DECISION[decision])]
+        verdicts: dict[int, Verdict | None]
+        verdicts = {region.number: verdict for region in chosen}
+        return self._give(parts, _around(chosen), verdicts, verdict)
 
     def decide_pixels(
         self, box: Box, inside: NDArray[np.bool_], decision: str
@@ -174,8 +180,8 @@ class Adjudication(AdjudicatedMask):
         if not touched:
             return None
         verdict = Verdict(decision, self.who, now())
-        parts = [(box, inside, CODE_OF_DECISION[decision])]
-        self._give(parts, dict.fromkeys(touched), verdict)
+        parts = [(self._flat(box, inside), CODE_OF_DECISION[decision])]
+        self._give(parts, box, dict.fromkeys(touched), verdict)
         return self.region(max(touched, key=lambda number: touched[number]))
 
     def decide_between(
@@ -194,16 +200,17 @@ class Adjudication(AdjudicatedMask):
         """
         verdict = Verdict(Decision.between, self.who, now(), share)
         parts = [
-            (region.box, region.mask & inner, BETWEEN_INSIDE),
-            (region.box, region.mask & ~inner, BETWEEN),
+            (self._flat(region.box, region.mask & inner), BETWEEN_INSIDE),
+            (self._flat(region.box, region.mask & ~inner), BETWEEN),
         ]
-        return self._give(parts, {region.number: verdict}, verdict)
+        return self._give(parts, region.box, {region.number: verdict}, verdict)
 
     def reopen(self, regions: DisputedRegion | Sequence[DisputedRegion]) -> Box:
         """Take the decisions on regions back, and what was drawn there, as one step."""
         chosen = [regions] if isinstance(regions, DisputedRegion) else regions
-        parts = [(region.box, region.mask, IGNORE_VALUE) for region in chosen]
-        return self._give(parts, dict.fromkeys(r.number for r in chosen), None)
+        parts = [(self._index_of(chosen), IGNORE_VALUE)]
+        numbers = (region.number for region in chosen)
+        return self._give(parts, _around(chosen), dict.fromkeys(numbers), None)
 
     def undo(self) -> Step | None:
         """Undo the last decision or stroke; return it, or None if there is none."""
@@ -413,6 +420,20 @@ class Adjudication(AdjudicatedMask):
                 found.setdefault(frame, []).append(region)
         return found
 
+    def _index_of(self, regions: Sequence[DisputedRegion]) -> NDArray[np.int64]:
+        """Return the flat indices of all pixels of regions."""
+        if len(regions) < _FEW:
+            return np.concatenate([self._flat(r.box, r.mask) for r in regions])
+        runs = chain.from_iterable(self._runs_by_number[r.number] for r in regions)
+        pairs = np.fromiter(runs, np.int64).reshape(-1, 2)
+        ordered = pairs[np.argsort(pairs[:, 0])]
+        return decode_runs(ordered.ravel(), self.codes.shape)
+
+    @cached_property
+    def _runs_by_number(self) -> dict[int, list[int]]:
+        numbers = (region.number for region in self.regions)
+        return dict(zip(numbers, self.region_runs, strict=True))
+
     def _in_frames(self, frames: slice) -> list[DisputedRegion]:
         found = {
             region.number: region
@@ -447,18 +468,19 @@ class Adjudication(AdjudicatedMask):
 
     def _give(
         self,
-        parts: Sequence[tuple[Box, NDArray[np.bool_], int]],
+        parts: Sequence[tuple[NDArray[np.int64], int]],
+        box: Box,
         verdicts: dict[int, Verdict | None],
         decided: Verdict | None,
     ) -> Box:
         """Give pixels to a source, as one step; verdicts of None are worked out."""
         pieces = []
-        for box, inside, code in parts:
-            codes, source = self.codes[box][inside], self._source[box][inside]
+        for index, code in parts:
+            codes, source = self.codes.flat[index], self._source.flat[index]
             is_open = self.coding.is_disputed[codes]
             new = np.where(is_open, np.uint8(code), source)
-            mask = self._seen[box][inside], self._implied(codes, new)
-            pieces.append(Pixels(self._flat(box, inside), mask, (source, new)))
+            mask = self._seen.flat[index], self._implied(codes, new)
+            pieces.append(Pixels(index, mask, (source, new)))
         pixels = _joined(pieces)
         self.mask.flat[pixels.index] = pixels.mask[1]
         self._seen.flat[pixels.index] = pixels.mask[1]
@@ -474,7 +496,6 @@ class Adjudication(AdjudicatedMask):
         self.history.add(step)
         self._set_verdicts({number: after for number, (_, after) in changes.items()})
         self._write_log(step, act)
-        box = _around([box for box, _, _ in parts])
         self._account(box)
         return box
 
@@ -569,15 +590,10 @@ def _joined(pieces: Sequence[Pixels]) -> Pixels:
     return Pixels(index, (mask[0], mask[1]), (source[0], source[1]))
 
 
-def _around(boxes: Sequence[Box]) -> Box:
+def _around(regions: Sequence[DisputedRegion]) -> Box:
+    """Return the box around regions."""
     z, y, x = (
-        slice(
-            min(part.start or 0 for part in parts),
-            # An open end is the whole axis.
-            None
-            if any(part.stop is None for part in parts)
-            else max(part.stop for part in parts),
-        )
-        for parts in zip(*boxes, strict=True)
+        slice(min(part.start for part in parts), max(part.stop for part in parts))
+        for parts in zip(*(region.box for region in regions), strict=True)
     )
     return z, y, x

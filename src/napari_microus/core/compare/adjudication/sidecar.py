@@ -7,14 +7,15 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from napari_microus.core.compare.adjudication.document_check import (
     FORMAT,
     VERSION,
-    check_document,
     check_kind,
+    checking_document,
 )
 from napari_microus.core.compare.adjudication.history import (
     LogEntry,
@@ -35,13 +36,14 @@ from napari_microus.core.io.writing import sidecar_of
 from napari_microus.core.volume import Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from numpy.typing import NDArray
 
     from napari_microus.core.events import Event
 
 _REGIONS_AT_ONCE = 100
+_AT_ONCE = 500
 _DAMAGED = (ValueError, RecursionError, LookupError, TypeError, AttributeError)
 
 
@@ -100,10 +102,7 @@ def to_document(work: Adjudication, origin: Origin) -> dict[str, Any]:
         "provenance_codes": {
             str(code): name for code, name in work.coding.names(names).items()
         },
-        "regions": [
-            _region(region, work.verdicts.get(region.number), runs)
-            for region, runs in zip(work.regions, work.region_runs, strict=True)
-        ],
+        "regions": _regions(work),
         "notes": {
             str(number): {
                 "reason": note.reason,
@@ -174,8 +173,7 @@ def read_adjudication(
     """Do what `from_document` does; yields while it reads the regions."""
     check_kind(document)
     check_fit(document, codes.shape, grid)
-    yield Progress(0, 1, message="Checking the decisions")
-    check_document(document)
+    yield from checking_document(document)
     others = tuple(document.get("others", ()))
     regions = []
     total = len(document["regions"])
@@ -257,7 +255,7 @@ def _is_affine(affine: Any) -> bool:
     try:
         return np.asarray(affine, float).shape == (4, 4)
     except (TypeError, ValueError):
-        return False  # `check_document` names it
+        return False  # `checking_document` names it
 
 
 def _changed(work: Adjudication, document: dict[str, Any]) -> str | None:
@@ -323,11 +321,29 @@ def write_document(
     document: dict[str, Any], path: str | Path, *, overwrite: bool = False
 ) -> None:
     """Write a document as JSON, whole or not at all."""
-    with atomic_write(path, overwrite=overwrite) as part:
-        part.write_text(
-            json.dumps(document, separators=(",", ":"), allow_nan=False),
-            encoding="utf-8",
-        )
+    with (
+        atomic_write(path, overwrite=overwrite) as part,
+        part.open("w", encoding="utf-8") as file,
+    ):
+        file.writelines(_encoded(document))
+
+
+def _encoded(document: dict[str, Any]) -> Iterator[str]:
+    """Yield a document as JSON in pieces: encoding one holds every thread up."""
+
+    def text(value: Any) -> str:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+    for number, (key, value) in enumerate(document.items()):
+        yield f"{',' if number else '{'}{text(key)}:"
+        if isinstance(value, list) and len(value) > _AT_ONCE:
+            for start in range(0, len(value), _AT_ONCE):
+                piece = text(value[start : start + _AT_ONCE])[1:-1]
+                yield f"{',' if start else '['}{piece}"
+            yield "]"
+        else:
+            yield text(value)
+    yield "}" if document else "{}"
 
 
 def provenance_of(mask_path: str | Path) -> Path:
@@ -446,16 +462,57 @@ def adjudication_files(
     return paths
 
 
+@dataclass
+class _Written:
+    """What was made of the regions the last time, and by which verdicts."""
+
+    regions: list[dict[str, Any]]
+    verdicts: dict[int, Verdict]
+
+
+# A journal is written every second: only what changed since is made again.
+_written: WeakKeyDictionary[Adjudication, _Written] = WeakKeyDictionary()
+
+
+def _regions(work: Adjudication) -> list[dict[str, Any]]:
+    known = _written.get(work)
+    if known is None:
+        known = _Written(
+            [
+                _region(region, work.verdicts.get(region.number), runs)
+                for region, runs in zip(work.regions, work.region_runs, strict=True)
+            ],
+            dict(work.verdicts),
+        )
+        _written[work] = known
+    for number in known.verdicts.keys() | work.verdicts.keys():
+        verdict = work.verdicts.get(number)
+        if known.verdicts.get(number) is not verdict:
+            # Another dictionary: the one before may be in a file being written.
+            known.regions[number - 1] = {
+                **known.regions[number - 1],
+                **_verdict_fields(verdict),
+            }
+    known.verdicts = dict(work.verdicts)
+    return list(known.regions)
+
+
+def _verdict_fields(verdict: Verdict | None) -> dict[str, Any]:
+    return {
+        "decision": verdict.decision if verdict else None,
+        "who": verdict.who if verdict else None,
+        "when": verdict.when if verdict else None,
+        "share": verdict.share if verdict else None,
+    }
+
+
 def _region(
     region: DisputedRegion, verdict: Verdict | None, runs: list[int]
 ) -> dict[str, Any]:
     finite = math.isfinite(region.distance_mm)
     return {
         "number": region.number,
-        "decision": verdict.decision if verdict else None,
-        "who": verdict.who if verdict else None,
-        "when": verdict.when if verdict else None,
-        "share": verdict.share if verdict else None,
+        **_verdict_fields(verdict),
         "box": [[part.start, part.stop] for part in region.box],
         "frame": region.frame,
         "drawn_by": region.drawn_by,
