@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -124,6 +125,15 @@ def test_study_lists_its_cases_and_further_annotators(tmp_path, folder):
     assert [c.case for c in listed] == ["p1a"]
     assert listed[0].masks["expert"] == study.path(case.expert)
     assert listed[0].state is CaseState.OPEN
+
+
+def test_folder_that_cannot_be_read_is_told(folder, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(InputError, match=r"must be readable; got .*Permission denied"):
+        work_list(folder)
 
 
 @pytest.mark.parametrize("made", [[], ["expert"]])
@@ -261,7 +271,7 @@ def test_missing_annotation_or_file_or_another_grid_is_told(folder):
     with pytest.raises(InputError, match=r"Case '2': .*scan_2\.nii\.gz"):
         drain(read_case(cases[0], "expert", "student"))
     write(folder / "student" / "s10.nii.gz", drawn(5)[:, :-1])
-    with pytest.raises(InputError, match="Case '10' .*must share a grid"):
+    with pytest.raises(InputError, match=r"Case '10' .*must share a grid"):
         drain(read_case(cases[2], "expert", "student"))
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_microus.core.compare.adjudication.journal import journal_folder
 from napari_microus.core.errors import OutputError
 from napari_microus.core.files import atomic_write
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _NAME = "work_list.json"
 

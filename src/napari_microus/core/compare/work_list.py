@@ -104,9 +104,9 @@ def work_list(folder: str | Path) -> list[ListedCase]:
     Raises
     ------
     InputError
-        If there is no such folder, it holds neither a study nor two annotators'
-        subfolders, the manifest makes no sense, or one annotator has two files of
-        a case.
+        If there is no such folder or it cannot be read, it holds neither a study nor
+        two annotators' subfolders, the manifest makes no sense, or one annotator has
+        two files of a case.
     """
     path = Path(folder)
     if not path.is_dir():
@@ -114,9 +114,15 @@ def work_list(folder: str | Path) -> list[ListedCase]:
             f"A work list must be a folder; got {path}, which is none. Choose a "
             "study, or a folder with a subfolder for each annotator."
         )
-    if (path / MANIFEST).exists():
-        return _of_study(Study.open(path))
-    return _of_folder(path)
+    try:
+        if (path / MANIFEST).exists():
+            return _of_study(Study.open(path))
+        return _of_folder(path)
+    except OSError as error:
+        raise InputError(
+            f"A work list's folder must be readable; got {error.filename or path} "
+            f"({error.strerror or error}). Check the permissions, or choose another."
+        ) from error
 
 
 def annotators(cases: Sequence[ListedCase]) -> list[str]:

@@ -56,6 +56,7 @@ class RegionsTab(QWidget):
     """
 
     saved = Signal()
+    failed = Signal(str)
     naming_loaded = Signal(object)
 
     def __init__(
@@ -89,6 +90,11 @@ class RegionsTab(QWidget):
         self._connect()
         self._show_panels()
         self.setEnabled(False)
+
+    @property
+    def is_working(self) -> bool:
+        """True while regions are found, loaded or saved."""
+        return self._worker is not None
 
     # --- making
 
@@ -433,6 +439,7 @@ class RegionsTab(QWidget):
 
     def _on_error(self, error: Exception) -> None:
         self.message.setText(str(error))
+        self.failed.emit(str(error))
 
     def _on_finished(self) -> None:
         self._worker = None
