@@ -334,6 +334,27 @@ def test_unsaved_decisions_are_kept_and_offered_again(qtbot, dock, viewer, liste
     assert dock.regions.settling.work.settled == 1
 
 
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_case_waits_until_regions_of_the_one_before_are_found(
+    qtbot, dock, listed, monkeypatch, is_cancelled
+):
+    click_open(qtbot, listed, "2")
+    qtbot.waitUntil(lambda: not dock.comparison.is_busy)
+    monkeypatch.setattr(dock.regions, "_worker", object())
+    listed.table.choose("10")
+    listed.open_button.click()
+    qtbot.waitUntil(lambda: listed._worker is None)
+    qtbot.wait(120)
+    assert listed.current.case == "2"
+    assert not listed.cancel_button.isHidden()
+    if is_cancelled:
+        listed.cancel_button.click()
+        assert listed.message.text() == "Cancelled. Nothing was changed."
+    monkeypatch.undo()
+    qtbot.wait(120)
+    assert listed.current.case == ("2" if is_cancelled else "10")
+
+
 # --- saving
 
 
@@ -448,8 +469,11 @@ def test_blind_work_hides_the_annotators_and_goes_on_with_the_next_case(
 def test_hidden_mask_stays_hidden_in_the_next_case(qtbot, dock, viewer, listed):
     click_open(qtbot, listed, "2")
     dock.go_blind(hide=True)
+    # As napari's status bar, which follows in a thread.
+    listed.opened.connect(lambda *_: setattr(viewer, "status", "10 student [0 0 0]"))
     listed.next_button.click()
     qtbot.waitUntil(lambda: listed.current.case == "10")
     assert dock.blind is not None
     assert not dock.comparison.pair.expert.visible
     assert not dock.comparison.layer.visible
+    qtbot.waitUntil(lambda: viewer.status == "")

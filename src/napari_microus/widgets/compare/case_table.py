@@ -56,7 +56,6 @@ class CaseTable(QTreeWidget):
             item = QTreeWidgetItem(_words(case, is_blind))
             item.setData(0, _CASE, case)
             item.setToolTip(1, case.problem)
-            item.setTextAlignment(2, Qt.AlignmentFlag.AlignRight)
             if case.case == current:
                 font = item.font(0)
                 font.setBold(True)

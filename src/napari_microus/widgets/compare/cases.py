@@ -118,6 +118,7 @@ class CasesPanel(CaseControls):
         """List the cases of a folder or study, and remember it."""
         if self._is_free():
             self.folder_line.setText(str(folder))
+            self.folder_line.setToolTip(str(folder))
             self._list(None)
 
     def say(self, words: str) -> None:
@@ -241,6 +242,8 @@ class CasesPanel(CaseControls):
         if found is None:
             return
         if not self.can_leave():
+            self.say("Waiting for the work on the case before …")
+            self.cancel_button.setVisible(True)
             QTimer.singleShot(_PAUSE_MS, self._show_read)
             return
         self.leaving.emit()

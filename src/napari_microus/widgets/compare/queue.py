@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _ADJUDICATE = 2
 _PAUSE_MS = 50
+_STATUS_MS = 300
 
 
 class Queue(QObject):
@@ -120,9 +121,17 @@ class Queue(QObject):
         is_blind, is_hidden = self._blind
         if is_blind:
             dock.go_blind(hide=is_hidden)
+            self._forget_names()
+            # napari works out the status in a thread, perhaps with the names before.
+            QTimer.singleShot(_STATUS_MS, self._forget_names)
         if not is_hidden:
             dock.tabs.setCurrentIndex(_ADJUDICATE)
             self._resume(comparison, case)
+
+    def _forget_names(self) -> None:
+        """Clear the status bar: it names the layer as it was before one works blind."""
+        if self._dock.blind is not None:
+            self._viewer.status = ""
 
     def _resume(self, comparison: LiveComparison, case: ListedCase) -> None:
         """Load what was saved of a case as soon as its masks are compared."""
