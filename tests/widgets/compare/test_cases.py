@@ -401,6 +401,26 @@ def test_begun_case_goes_on_from_its_sidecar(qtbot, dock, listed, folder):
     assert all(region["decision"] for region in document["regions"])
 
 
+def test_unsaved_decisions_about_a_saved_case_come_before_its_sidecar(
+    qtbot, dock, listed, folder
+):
+    click_open(qtbot, listed, "2")
+    begin(qtbot, dock)
+    dock.regions.accept_expert()
+    save_and_next(qtbot, listed, "10")
+    click_open(qtbot, listed, "2")
+    wait_for_regions(qtbot, dock)
+    dock.regions.accept_nonexpert()
+    click_open(qtbot, listed, "10")
+    click_open(qtbot, listed, "2")
+    qtbot.waitUntil(lambda: "2 of 6" in dock.regions.message.text())
+    dock.regions.resume_button.click()
+    wait_for_regions(qtbot, dock)
+    assert dock.regions.settling.work.settled == 2
+    save_and_next(qtbot, listed, "10")
+    assert rows(listed)[0][1:3] == ["begun", "2 of 6"]
+
+
 def test_decisions_of_a_colleague_are_not_overwritten(qtbot, dock, listed, folder):
     click_open(qtbot, listed, "2")
     begin(qtbot, dock)
