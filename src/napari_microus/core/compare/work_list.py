@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,6 +55,11 @@ class ListedCase:
         Regions with a decision, and all; 0 where no sidecar was saved.
     problem : str
         Why the sidecar cannot be read, else "".
+    spacing_mm : tuple of float, optional
+        Height and width of a pixel as the study states them, for a scan whose file
+        tells no size.
+    decided_by : dict of str to int
+        How many regions each adjudicator decided; "" is one who gave no name.
     """
 
     case: str
@@ -63,6 +69,8 @@ class ListedCase:
     decided: int = 0
     regions: int = 0
     problem: str = ""
+    spacing_mm: tuple[float, float] | None = None
+    decided_by: dict[str, int] = field(default_factory=dict)
 
     @property
     def state(self) -> CaseState:
@@ -96,9 +104,9 @@ def work_list(folder: str | Path) -> list[ListedCase]:
     Raises
     ------
     InputError
-        If there is no such folder, it holds neither a study nor two annotators'
-        subfolders, the manifest makes no sense, or one annotator has two files of
-        a case.
+        If there is no such folder or it cannot be read, it holds neither a study nor
+        two annotators' subfolders, the manifest makes no sense, or one annotator has
+        two files of a case.
     """
     path = Path(folder)
     if not path.is_dir():
@@ -106,9 +114,15 @@ def work_list(folder: str | Path) -> list[ListedCase]:
             f"A work list must be a folder; got {path}, which is none. Choose a "
             "study, or a folder with a subfolder for each annotator."
         )
-    if (path / MANIFEST).exists():
-        return _of_study(Study.open(path))
-    return _of_folder(path)
+    try:
+        if (path / MANIFEST).exists():
+            return _of_study(Study.open(path))
+        return _of_folder(path)
+    except OSError as error:
+        raise InputError(
+            f"A work list's folder must be readable; got {error.filename or path} "
+            f"({error.strerror or error}). Check the permissions, or choose another."
+        ) from error
 
 
 def annotators(cases: Sequence[ListedCase]) -> list[str]:
@@ -152,6 +166,7 @@ def _of_study(study: Study) -> list[ListedCase]:
                 if file
             },
             study.folder,
+            case.spacing_mm,
         )
         for case in study.used
     ]
@@ -199,18 +214,34 @@ def _single(table: Mapping[str, list[Path]], key: str, name: str) -> Path | None
 
 
 def _listed(
-    name: str, scan: Path | None, masks: dict[str, Path], folder: Path
+    name: str,
+    scan: Path | None,
+    masks: dict[str, Path],
+    folder: Path,
+    spacing_mm: tuple[float, float] | None = None,
 ) -> ListedCase:
     result = folder / ADJUDICATED / f"{name}.nii.gz"
+    case = ListedCase(name, scan, masks, result, spacing_mm=spacing_mm)
     sidecar = sidecar_of(result)
     if not sidecar.exists():
-        return ListedCase(name, scan, masks, result)
+        return case
     try:
         regions = read_document(sidecar)["regions"]
-        decided = sum(bool(region["decision"]) for region in regions)
-    except (InputError, KeyError, TypeError) as error:
-        return ListedCase(name, scan, masks, result, problem=str(error))
-    return ListedCase(name, scan, masks, result, decided, len(regions))
+        # A later version may tell more about a region, or less of who decided it.
+        who = Counter(str(r.get("who") or "") for r in regions if r.get("decision"))
+    except (InputError, KeyError, TypeError, AttributeError) as error:
+        why = str(error) if isinstance(error, InputError) else _without_regions(sidecar)
+        return replace(case, problem=why)
+    return replace(
+        case, decided=who.total(), regions=len(regions), decided_by=dict(who)
+    )
+
+
+def _without_regions(sidecar: Path) -> str:
+    return (
+        f"A sidecar must list its regions; got {sidecar}, which does not. "
+        "Load another copy."
+    )
 
 
 def _expert_first(name: str) -> tuple[int, str]:

@@ -21,6 +21,7 @@ from napari_microus.widgets.compare.difference import DifferenceTab
 from napari_microus.widgets.compare.frames import FramesTab
 from napari_microus.widgets.compare.live import LiveComparison
 from napari_microus.widgets.compare.picker import PairPicker
+from napari_microus.widgets.compare.queue import Queue
 from napari_microus.widgets.compare.regions import RegionsTab
 from napari_microus.widgets.compare.tools import ToolsTab
 
@@ -79,6 +80,7 @@ class CompareWidget(QWidget):
         self.tabs.addTab(scrolled(self.frames), "Frames")
         self.tabs.addTab(scrolled(self.regions), "Adjudicate")
         self.tabs.addTab(scrolled(self.tools), "Tools")
+        self.queue = Queue(self, viewer, self._end_comparison, journal_folder)
         layout = QVBoxLayout(self)
         layout.addWidget(self.picker)
         layout.addWidget(self.progress)
@@ -171,6 +173,7 @@ class CompareWidget(QWidget):
     def close_down(self) -> None:
         """Let go of the viewer: the dock or the application is going away."""
         self.unblind()
+        self.queue.close_down()
         self.picker.close_down()
         self.regions.close_down()
         self.tools.close_down()
@@ -186,6 +189,7 @@ class CompareWidget(QWidget):
         self.go_blind(naming=naming)
 
     def _show_naming(self, naming: Naming) -> None:
+        self.queue.panel.show_naming(naming)
         if self.comparison is None:
             return
         if self.comparison.layer in self._viewer.layers:

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_microus.core.compare.adjudication.going_on import check_goes_on
 from napari_microus.core.compare.adjudication.opening import (
     Begun,
     Resumed,
@@ -23,7 +24,6 @@ from napari_microus.core.compare.adjudication.opening import (
     resume,
     unsaved_text,
 )
-from napari_microus.core.compare.adjudication.sidecar import check_replaceable
 from napari_microus.core.compare.adjudication.votes import vote_map
 from napari_microus.core.compare.naming import OPEN, Naming, naming_from_json
 from napari_microus.core.errors import MicroUSError
@@ -61,6 +61,7 @@ class RegionsTab(QWidget):
     """
 
     saved = Signal()
+    failed = Signal(str)
     naming_loaded = Signal(object)
 
     def __init__(
@@ -74,7 +75,6 @@ class RegionsTab(QWidget):
         self._comparison: LiveComparison | None = None
         self._worker: Worker | None = None
         self._found: Begun | None = None
-        self._path: Path | None = None
         self._left: tuple[AdjudicationLayers, str] | None = None
         self.shown: AdjudicationLayers | None = None
         self.start_panel = StartPanel(viewer)
@@ -96,6 +96,11 @@ class RegionsTab(QWidget):
         self._connect()
         self._show_panels()
         self.setEnabled(False)
+
+    @property
+    def is_working(self) -> bool:
+        """True while regions are found, loaded or saved."""
+        return self._worker is not None
 
     def _make_resume(self) -> None:
         self.resume_panel = QWidget()
@@ -222,7 +227,6 @@ class RegionsTab(QWidget):
         if naming.is_blind:
             self.naming_loaded.emit(naming)
         self._adjudicate(found.work, found.journal, found.origin.settings)
-        self._path = found.path
         if found.notice:
             self.message.setText(found.notice)
 
@@ -240,7 +244,6 @@ class RegionsTab(QWidget):
             self._show_panels()
             return
         self._take_away_left(comparison)
-        self._path = None
         self.shown = AdjudicationLayers(
             comparison, work, journal, settings, self.start_panel.more()
         )
@@ -267,7 +270,7 @@ class RegionsTab(QWidget):
         shown = self.shown
         shown.work.who = self.who.text().strip()
         try:
-            check_replaceable(path, shown.work, path == self._path)
+            check_goes_on(shown.work, path)
         except MicroUSError as error:
             self.message.setText(str(error))
             return
@@ -277,7 +280,6 @@ class RegionsTab(QWidget):
     def _on_saved(self, paths: Sequence[Path]) -> None:
         assert self.shown is not None  # saving needs one
         self.shown.is_saved = True
-        self._path = paths[0]
         self.saved.emit()
         names = ", ".join(path.name for path in paths)
         self.message.setText(f"Saved {names} in {paths[0].parent}.")
@@ -370,6 +372,7 @@ class RegionsTab(QWidget):
 
     def _on_error(self, error: Exception) -> None:
         self.message.setText(str(error))
+        self.failed.emit(str(error))
 
     def _on_finished(self) -> None:
         self._worker = None

@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 _REGIONS_AT_ONCE = 100
 _AT_ONCE = 500
-_DAMAGED = (ValueError, RecursionError, LookupError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -351,50 +350,6 @@ def provenance_of(mask_path: str | Path) -> Path:
     path = Path(mask_path)
     stem = stem_of(path)
     return path.with_name(f"{stem}_provenance{path.name[len(stem) :]}")
-
-
-def check_replaceable(mask_path: Path, work: Adjudication, was_loaded: bool) -> None:
-    """Refuse to write over an adjudication that is not the one at work.
-
-    Parameters
-    ----------
-    mask_path : Path
-        Where the mask is to be written.
-    work : Adjudication
-        What is to be saved.
-    was_loaded : bool
-        Whether this file was loaded or saved here; then nobody else may have
-        saved it since.
-
-    Raises
-    ------
-    OutputError
-        If the sidecar there is of other masks, or has acts that ``work`` does not
-        know.
-    """
-    from napari_microus.core.errors import OutputError
-
-    path = sidecar_of(mask_path)
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if document.get("format") != FORMAT:
-            return
-        is_same = document["masks_sha256"] == work.digest
-        known = [(entry.when, entry.who, entry.region) for entry in work.log]
-        theirs = [(act["when"], act["who"], act["region"]) for act in document["log"]]
-    except (OSError, *_DAMAGED):
-        return  # none, or one that is damaged: the file dialog has asked
-    if not is_same and not was_loaded:
-        raise OutputError(
-            f"The file must not hold the adjudication of other masks; got {mask_path}. "
-            "Choose another name."
-        )
-    if theirs != known[: len(theirs)]:
-        raise OutputError(
-            "The file must hold no decisions that were not loaded; got "
-            f"{mask_path}, saved in another window or by somebody else. Save under "
-            "another name, or load it first."
-        )
 
 
 def save_adjudication(

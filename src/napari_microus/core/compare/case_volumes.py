@@ -1,0 +1,110 @@
+"""Read the scan and two annotations of a case of the work list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_microus.core.errors import InputError
+from napari_microus.core.events import Event, Progress
+from napari_microus.core.study.manifest import Study, StudyCase
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari_microus.core.compare.work_list import ListedCase
+    from napari_microus.core.volume import Volume
+
+_STEPS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class CaseVolumes:
+    """A scan and two annotations (0, 1, 255) on one grid.
+
+    The scan is None where the folder holds masks alone.
+    """
+
+    scan: Volume | None
+    expert: Volume
+    nonexpert: Volume
+
+
+def read_case(
+    case: ListedCase, expert: str, nonexpert: str
+) -> Generator[Event, None, CaseVolumes]:
+    """Read a case, with the pixel size that its study states.
+
+    Parameters
+    ----------
+    case : ListedCase
+        Of `work_list`.
+    expert, nonexpert : str
+        The two annotators that are compared.
+
+    Yields
+    ------
+    Progress
+        Before each file.
+
+    Raises
+    ------
+    InputError
+        If an annotator has not drawn the case, a file cannot be read, or a mask is
+        not on the scan's grid, or, without a scan, not on the expert's.
+    """
+    missing = [name for name in (expert, nonexpert) if name not in case.masks]
+    if missing:
+        drawn = ", ".join(f"'{name}'" for name in case.masks) or "none"
+        raise InputError(
+            f"A case to compare must have both annotations; got {drawn} for case "
+            f"'{case.case}', not '{missing[0]}'. Add the mask, or choose other "
+            "annotators."
+        )
+    scan = None
+    yield _step(0)
+    if case.scan is not None:
+        scan = _read_scan(case, case.scan)
+    yield _step(1)
+    first = _read_mask(case, expert, scan)
+    yield _step(2)
+    second = _read_mask(case, nonexpert, first if scan is None else scan)
+    return CaseVolumes(scan, first, second)
+
+
+def _step(done: int) -> Progress:
+    return Progress(done, _STEPS, "files", "Reading")
+
+
+def _read_scan(case: ListedCase, path: Path) -> Volume:
+    try:
+        return _study().read_scan(_line(case, path))
+    except InputError as error:
+        raise InputError(f"Case '{case.case}': {error}") from error
+
+
+def _read_mask(case: ListedCase, annotator: str, grid: Volume | None) -> Volume:
+    from napari_microus.core.io import read_mask
+
+    path = case.masks[annotator]
+    if grid is not None:
+        mask = _study().read_mask(_line(case), str(path), grid)
+    else:
+        try:
+            mask = read_mask(path)
+        except InputError as error:
+            raise InputError(f"Case '{case.case}' ({path}): {error}") from error
+    # Pictures come read-only; nobody could paint in them.
+    array = mask.array if mask.array.flags.writeable else mask.array.copy()
+    told = {**mask.metadata, "source": str(path)}
+    return replace(mask, array=array, metadata=told)
+
+
+def _study() -> Study:
+    """Return a study in whose eyes a path is what it is to this process."""
+    return Study(Path())
+
+
+def _line(case: ListedCase, scan: Path | None = None) -> StudyCase:
+    return StudyCase(case.case, "", str(scan or ""), spacing_mm=case.spacing_mm)
