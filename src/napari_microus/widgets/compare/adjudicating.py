@@ -227,7 +227,7 @@ class AdjudicationLayers(QObject):
             lines,
             shape_type="polygon",
             edge_color="white",
-            edge_width=max(0.5, 0.004 * self.work.mask.shape[2]),
+            edge_width=max(0.5, 0.0015 * self.work.mask.shape[2]),
             face_color="transparent",
         )
 

@@ -46,7 +46,7 @@ class CaseControls(QWidget):
         self.folder_line.setToolTip(_HINT)
         self.folder_button = QPushButton("Choose folder or study…")
         self.folder_button.setToolTip(_HINT)
-        self.expert_box = _choice("The annotator whose mask the other is measured against.")
+        self.expert_box = _choice("Whose mask the other is measured against.")
         self.nonexpert_box = _choice("The annotator who is compared with the first.")
         self.roles = QWidget()
         self.state_box = _choice("Show the cases that are as far as this.")

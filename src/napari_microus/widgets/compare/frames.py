@@ -131,7 +131,7 @@ class FramesTab(QWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.table.setToolTip(
             "Click a row to go to its frame, a heading to sort. "
-            "Signed: positive where the second annotator draws larger."
+            "Mean offset: positive where the second annotator draws larger."
         )
 
     def _lay_out(self) -> None:
@@ -177,12 +177,12 @@ class FramesTab(QWidget):
         names = [
             "Frame",
             "Dice",
-            f"HD95 {unit}",
-            f"ASSD {unit}",
-            f"{naming.expert} {unit}²",
-            f"{naming.nonexpert} {unit}²",
-            f"differ {unit}²",
-            f"signed {unit}",
+            f"HD95 ({unit})",
+            f"ASSD ({unit})",
+            f"{naming.expert} ({unit}²)",
+            f"{naming.nonexpert} ({unit}²)",
+            f"Disputed ({unit}²)",
+            f"Mean offset ({unit})",
         ]
         self.model.setHorizontalHeaderLabels(names)
         header = self.table.horizontalHeader()
@@ -344,7 +344,7 @@ class FramesTab(QWidget):
             ),
         ]
         if not naming.is_blind:
-            lines.insert(3, ("Signed", _larger(total.mean_signed_mm, unit)))
+            lines.insert(3, ("Mean offset", _larger(total.mean_signed_mm, unit)))
         if comparison.grid.has_geometry and comparison.layer.ndim == 3:
             sizes = [
                 (naming.expert, total.expert_ml),
@@ -432,6 +432,8 @@ def _signed(value: float) -> str:
 def _larger(value: float, unit: str) -> str:
     if not math.isfinite(value):
         return "–"
+    if abs(value) < 0.005:
+        return "no size bias"
     how = "larger" if value > 0 else "smaller"
     return f"the second annotator draws {abs(value):.2f} {unit} {how}"
 

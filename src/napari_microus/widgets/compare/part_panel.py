@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QSizePolicy,
     QSlider,
     QSpinBox,
     QWidget,
@@ -30,7 +31,7 @@ from napari_microus.widgets.compare.part_tools import ADVICE
 if TYPE_CHECKING:
     from napari_microus.core.compare.naming import Naming
 
-_TOOLS = {"brush": "Brush", "lasso": "Lasso", "along": "Along the contour"}
+_TOOLS = {"brush": "Brush", "lasso": "Lasso", "along": "Along contour"}
 
 
 class PartPanel(QWidget):
@@ -44,6 +45,7 @@ class PartPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.in_favour = QComboBox()
+        may_shrink(self.in_favour)
         self.in_favour.setToolTip("Whose drawing stands where you mark.")
         self.tools = {name: QPushButton(words) for name, words in _TOOLS.items()}
         self.size = QSpinBox()
@@ -123,6 +125,7 @@ class SeveralPanel(QWidget):
             ("the same stretch in neighbouring frames", "neighbours"),
         ):
             self.which.addItem(words, name)
+        may_shrink(self.which)
         self.gap = QDoubleSpinBox()
         self.gap.setRange(0, 1000)
         self.gap.setValue(1)
@@ -133,6 +136,7 @@ class SeveralPanel(QWidget):
         self.frames.setPrefix("± ")
         self.frames.setSuffix(" frames")
         self.in_favour = QComboBox()
+        may_shrink(self.in_favour)
         self.preview_button = QPushButton("Preview")
         self.apply_button = QPushButton("Apply")
         self.apply_button.setToolTip("One step: a single Undo takes all of it back.")
@@ -184,6 +188,7 @@ class NotePanel(QWidget):
         super().__init__(parent)
         self.reason = QComboBox()
         self.reason.setEditable(True)
+        may_shrink(self.reason)
         self.reason.addItems(["", *REASONS])
         self.reason.setToolTip("Why they differ here. Others can be typed.")
         self.comment = QLineEdit()
@@ -193,8 +198,8 @@ class NotePanel(QWidget):
         grid.setContentsMargins(0, 0, 0, 0)
         grid.addWidget(QLabel("Reason"), 0, 0)
         grid.addWidget(self.reason, 0, 1)
-        grid.addWidget(self.flag, 0, 2)
-        grid.addWidget(self.comment, 1, 0, 1, 3)
+        grid.addWidget(self.comment, 1, 0, 1, 2)
+        grid.addWidget(self.flag, 2, 0, 1, 2)
         grid.setColumnStretch(1, 1)
         self._is_showing = False
         self.reason.currentTextChanged.connect(self._on_edit)
@@ -245,6 +250,12 @@ def fill_decisions(box: QComboBox, naming: Naming, more: tuple[str, ...]) -> Non
         box.addItem(name, str(decision))
     if before is not None and (row := box.findData(before)) >= 0:
         box.setCurrentIndex(row)
+
+
+def may_shrink(box: QComboBox) -> None:
+    """Let a box be narrower than its longest text."""
+    box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    box.setMinimumContentsLength(8)
 
 
 def section(title: str, inside: QWidget) -> QCollapsible:

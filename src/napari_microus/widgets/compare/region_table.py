@@ -133,6 +133,7 @@ class RegionTable(QTableView):
         header.setResizeContentsPrecision(_ROWS_MEASURED)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setStretchLastSection(True)
+        header.moveSection(4, 2)  # the decision, in view in a narrow dock
         self.clicked.connect(self._on_click)
 
     def fill(

@@ -85,7 +85,7 @@ class WorkPanel(QWidget):
         self.several = SeveralPanel()
         self.several_section = section("Several regions at once", self.several)
         self.provenance_check = QCheckBox("Show who decided each pixel")
-        self.limit = QCheckBox("Limit drawing to")
+        self.limit = QCheckBox()
         self.limit.setToolTip("What is drawn further away is undone.")
         self.margin = QSpinBox()
         self.margin.setRange(0, 500)
@@ -102,6 +102,8 @@ class WorkPanel(QWidget):
         self.stop_button = QPushButton("Stop adjudicating")
         self.stop_button.setToolTip("The layers and the decisions stay.")
         self._lay_out()
+        self._on_margin(self.margin.value())
+        self.margin.valueChanged.connect(self._on_margin)
         self.which.currentTextChanged.connect(self._on_which)
 
     def _lay_out(self) -> None:
@@ -116,12 +118,11 @@ class WorkPanel(QWidget):
         shown_row.addWidget(QLabel("List"))
         shown_row.addWidget(self.which, 1)
         limit_row = QHBoxLayout()
-        for widget in (self.limit, self.margin, QLabel("around disputed pixels")):
-            limit_row.addWidget(widget)
-        limit_row.addStretch()
+        limit_row.addWidget(QLabel("Limit"))
+        limit_row.addWidget(self.margin, 1)
         last_row = QHBoxLayout()
-        for button in (self.draw_button, self.save_button, self.stop_button):
-            last_row.addWidget(button)
+        last_row.addWidget(self.draw_button)
+        last_row.addWidget(self.save_button)
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.addWidget(self.progress)
@@ -134,8 +135,10 @@ class WorkPanel(QWidget):
         rows.addWidget(self.part_section)
         rows.addWidget(self.several_section)
         rows.addWidget(self.provenance_check)
+        rows.addWidget(self.limit)
         rows.addLayout(limit_row)
         rows.addLayout(last_row)
+        rows.addWidget(self.stop_button)
 
     @property
     def margin_px(self) -> int | None:
@@ -187,6 +190,9 @@ class WorkPanel(QWidget):
         self.progress.setRange(0, max(1, total))
         self.progress.setValue(decided)
         self.progress.setFormat(f"{decided} of {total} decided")
+
+    def _on_margin(self, margin_px: int) -> None:
+        self.limit.setText(f"Limit drawing to {margin_px} px around disputed pixels")
 
     def _on_which(self, words: str) -> None:
         self.table.show_only(_SHOWN[words])
