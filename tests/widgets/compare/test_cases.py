@@ -4,6 +4,7 @@ import threading
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.utils._proxies import PublicOnlyProxy
 from PIL import Image
 
 from napari_microus.core.compare.adjudication.journal import read_journal
@@ -49,7 +50,7 @@ def viewer():
 
 @pytest.fixture
 def dock(qtbot, viewer, tmp_path):
-    dock = CompareWidget(viewer, journal_folder=tmp_path / "journals")
+    dock = CompareWidget(PublicOnlyProxy(viewer), journal_folder=tmp_path / "journals")
     qtbot.addWidget(dock)
     yield dock
     dock.close_down()

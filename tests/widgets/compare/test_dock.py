@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.utils._proxies import PublicOnlyProxy
 from qtpy.QtCore import Qt
 
 from napari_microus.core.disagreement import disagreement_map
@@ -34,7 +35,9 @@ def viewer():
 
 @pytest.fixture
 def widget(qtbot, viewer, tmp_path):
-    widget = CompareWidget(viewer, journal_folder=tmp_path / "journals")
+    widget = CompareWidget(
+        PublicOnlyProxy(viewer), journal_folder=tmp_path / "journals"
+    )
     qtbot.addWidget(widget)
     yield widget
     widget.close_down()
@@ -542,7 +545,7 @@ def test_decisions_survive_a_crash(qtbot, settled, viewer, pair, tmp_path):
     viewer = ViewerModel()
     for mask, name in zip(masks(), ("expert", "non-expert"), strict=True):
         add(viewer, mask, name)
-    again = CompareWidget(viewer, journal_folder=tmp_path / "journals")
+    again = CompareWidget(PublicOnlyProxy(viewer), journal_folder=tmp_path / "journals")
     qtbot.addWidget(again)
     again.picker.compare_button.click()
     again.regions.start()

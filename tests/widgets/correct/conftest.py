@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.utils._proxies import PublicOnlyProxy
 
 from disc_frames import SHAPE, disc
 from napari_microus.widgets._shared.layers import METADATA_KEY
@@ -46,7 +47,7 @@ def viewer():
 
 @pytest.fixture
 def widget(qtbot, viewer):
-    widget = CorrectWidget(viewer)
+    widget = CorrectWidget(PublicOnlyProxy(viewer))
     qtbot.addWidget(widget)
     qtbot.waitUntil(lambda: widget.autosaving._unsaved.key is not None)
     yield widget

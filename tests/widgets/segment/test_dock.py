@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
+from napari.utils._proxies import PublicOnlyProxy
 from qtpy.QtCore import QCoreApplication, QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 
@@ -107,7 +108,10 @@ def models():
 @pytest.fixture
 def widget(qtbot, viewer, predictor, models):
     widget = SegmentWidget(
-        viewer, predict=predictor, load_model=models.load, list_models=models.list
+        PublicOnlyProxy(viewer),
+        predict=predictor,
+        load_model=models.load,
+        list_models=models.list,
     )
     qtbot.addWidget(widget)
     return widget

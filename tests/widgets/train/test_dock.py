@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.utils._proxies import PublicOnlyProxy
 from qtpy.QtCore import Qt
 
 from napari_microus.core.events import Failed, Finished, Preview, to_json
@@ -76,7 +77,7 @@ def make(qtbot, workspace, registry, tmp_path, monkeypatch):
 
     def make(command=None, viewer=None):
         widget = TrainWidget(
-            viewer or ViewerModel(),
+            PublicOnlyProxy(viewer) or ViewerModel(),
             list_models=lambda: [MODEL],
             make_command=command or Command(),
             workspace=workspace,
