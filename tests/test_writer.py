@@ -188,7 +188,7 @@ def test_name_without_an_ending_never_replaces_a_file(tmp_path, labels):
     before = (tmp_path / "a.nii.gz").read_bytes()
     labels.data = np.zeros_like(labels.data)
 
-    with pytest.raises(OutputError, match="must not exist yet"):
+    with pytest.raises(OutputError, match="already exists"):
         save(labels, tmp_path / "a")
     assert (tmp_path / "a.nii.gz").read_bytes() == before
 

@@ -255,7 +255,7 @@ def test_folders_pair_by_number_and_mispairs_are_listed(tmp_path, capsys):
 def test_nothing_is_overwritten(files, tmp_path):
     existing = tmp_path / "frames.csv"
     existing.write_text("mine")
-    with pytest.raises(OutputError, match="must not exist yet"):
+    with pytest.raises(OutputError, match="already exists"):
         run("compare", *files[:2], "--progress", "none", "--csv", existing)
     assert existing.read_text(encoding="utf-8") == "mine"
     run("compare", *files[:2], "--progress", "none", "--csv", existing, "--overwrite")

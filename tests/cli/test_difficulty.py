@@ -34,4 +34,4 @@ def test_existing_table_is_kept(scan, tmp_path, run, capsys):
     table.write_text("mine", encoding="utf-8")
     assert run(scan, "-o", table)
     assert table.read_text(encoding="utf-8") == "mine"
-    assert "must not exist yet" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err

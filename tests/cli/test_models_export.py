@@ -49,7 +49,7 @@ def test_the_suffix_says_what_is_written(network, tmp_path):
 @pytest.mark.usefixtures("network")
 def test_mistakes_are_named(tmp_path):
     (tmp_path / "mine.pt").touch()
-    with pytest.raises(OutputError, match="must not exist yet"):
+    with pytest.raises(OutputError, match="already exists"):
         run("models", "export", "tiny", tmp_path / "mine.pt")
     with pytest.raises(InputError, match=r"\.onnx or \.pt; got 'a\.pkl'"):
         run("models", "export", "tiny", tmp_path / "a.pkl")
@@ -67,7 +67,7 @@ def test_a_folder_is_imported_whole_and_nothing_is_written_over(tmp_path):
     assert done.stdout.strip() == str(tmp_path / "models" / "mine")
     assert library.find_model("mine").card == "# Theirs"
     library.load_model("mine")
-    with pytest.raises(OutputError, match="must not exist yet"):
+    with pytest.raises(OutputError, match="already exists"):
         run("models", "import", tmp_path / "received", "--name", "mine")
     (tmp_path / "received" / "model.safetensors").write_bytes(b"cut")
     with pytest.raises(CheckpointError, match="complete safetensors"):

@@ -58,6 +58,6 @@ def test_existing_output_is_refused(run, tmp_path, capsys):
     assert run("phantom", "-o", tmp_path, *SMALL) == 0
     assert run("phantom", "-o", tmp_path, *SMALL) == 2
     err = capsys.readouterr().err
-    assert "must not exist yet" in err
-    assert "or add --overwrite." in err
+    assert "already exists" in err
+    assert "Use --overwrite to replace it." in err
     assert run("phantom", "-o", tmp_path, "--overwrite", *SMALL) == 0

@@ -60,7 +60,7 @@ def test_an_existing_mask_is_kept_before_anything_is_learnt(scan, capsule, run, 
     before = capsule.read_bytes()
     assert run(scan, capsule, "-o", capsule) == 2
     assert capsule.read_bytes() == before
-    assert "or add --overwrite." in capsys.readouterr().err
+    assert "Use --overwrite to replace it." in capsys.readouterr().err
 
 
 def test_without_corrected_frames_it_says_so(scan, tmp_path, run, capsys):

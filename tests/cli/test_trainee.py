@@ -52,7 +52,7 @@ def test_the_report_holds_controls_repeats_and_the_tolerance(folders, tmp_path, 
 def test_an_existing_report_is_kept(folders, tmp_path):
     page = tmp_path / "report.html"
     page.write_text("mine")
-    with pytest.raises(OutputError, match="must not exist yet"):
+    with pytest.raises(OutputError, match="already exists"):
         run("trainee", *folders, "-o", page, "--progress", "none")
     assert page.read_text(encoding="utf-8") == "mine"
     run("trainee", *folders, "-o", page, "--progress", "none", "--overwrite")

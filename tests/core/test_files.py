@@ -59,7 +59,7 @@ def test_error_keeps_folders_that_were_there(tmp_path):
 def test_file_that_is_there_is_not_replaced_unasked(tmp_path):
     (tmp_path / "a.txt").write_text("old")
 
-    with pytest.raises(OutputError, match="must not exist yet; got"):
+    with pytest.raises(OutputError, match="already exists"):
         with atomic_write(tmp_path / "a.txt") as path:
             path.write_text("new")
     assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "old"
@@ -82,7 +82,7 @@ def test_file_is_replaced_when_asked_and_kept_on_an_error(tmp_path):
 def test_file_in_place_of_the_folder_is_told(tmp_path):
     (tmp_path / "a").write_text("a file")
 
-    with pytest.raises(OutputError, match="The folder must be writable"):
+    with pytest.raises(OutputError, match="Cannot write to"):
         with atomic_write(tmp_path / "a" / "b.txt"):
             pass
 
@@ -91,7 +91,7 @@ def test_file_in_place_of_the_folder_is_told(tmp_path):
 def test_protected_folder_is_told(tmp_path):
     (tmp_path / "locked").mkdir(mode=0o500)
 
-    with pytest.raises(OutputError, match="The folder must be writable"):
+    with pytest.raises(OutputError, match="Cannot write to"):
         with atomic_write(tmp_path / "locked" / "b.txt"):
             pass
 
@@ -102,7 +102,7 @@ def test_folder_that_cannot_be_written_is_told(tmp_path, monkeypatch):
 
     monkeypatch.setattr("napari_microus.core.files.mkdtemp", refuse)
 
-    with pytest.raises(OutputError, match=r"writable; got .*\(Permission denied\)"):
+    with pytest.raises(OutputError, match=r"Cannot write to .*\(Permission denied\)"):
         with atomic_write(tmp_path / "new" / "b.txt"):
             pass
     assert names(tmp_path) == []
@@ -111,7 +111,7 @@ def test_folder_that_cannot_be_written_is_told(tmp_path, monkeypatch):
 def test_folder_of_the_files_name_is_told(tmp_path):
     (tmp_path / "a.txt").mkdir()
 
-    with pytest.raises(OutputError, match="The file must be writable"):
+    with pytest.raises(OutputError, match="Cannot write to"):
         with atomic_write(tmp_path / "a.txt", overwrite=True) as path:
             path.write_text("x")
     assert names(tmp_path) == ["a.txt"]
@@ -138,7 +138,7 @@ except OutputError as error:
         check=True,
     )
 
-    assert done.stdout.startswith("The file must be writable; got")
+    assert done.stdout.startswith("Cannot write to")
     assert "Check the free space" in done.stdout
     assert names(tmp_path) == []
 

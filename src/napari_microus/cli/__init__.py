@@ -29,7 +29,10 @@ def main() -> None:
         app()
     except MicroUSError as error:
         # The core's sentence is for every door; here the way to do it has a name.
-        sentence = str(error).replace("or overwrite it.", "or add --overwrite.")
+        sentence = str(error).replace(
+            "Choose another name, or overwrite it.", "Use --overwrite to replace it."
+        )
+        sentence = sentence.replace("or overwrite it.", "or add --overwrite.")
         print(f"napari-microus: {sentence}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:

@@ -195,8 +195,7 @@ class _Outputs:
         for path in (*files, *masks):
             if path is not None and path.exists() and not overwrite:
                 raise OutputError(
-                    f"The output must not exist yet; got {path}. "
-                    "Choose another name, or add --overwrite."
+                    f"{path} already exists. Use --overwrite to replace it."
                 )
 
     def write(self, name: str, masks: list[Volume], case: CaseComparison) -> None:

@@ -56,8 +56,7 @@ def teach(
 
     if output.exists() and not overwrite:  # said before the model learns
         raise OutputError(
-            f"The output must not exist yet; got {output}. Choose another name, or "
-            "overwrite it."
+            f"{output} already exists. Choose another name, or overwrite it."
         )
     volume = read_volume(scan)
     mask = read_mask(capsule, grid=volume)

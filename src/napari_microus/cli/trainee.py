@@ -65,10 +65,7 @@ def trainee(
     from napari_microus.core.errors import OutputError
 
     if output.exists() and not overwrite:
-        raise OutputError(
-            f"The output must not exist yet; got {output}. "
-            "Choose another name, or add --overwrite."
-        )
+        raise OutputError(f"{output} already exists. Use --overwrite to replace it.")
     work = compare_trainee(
         reference,
         drawings,

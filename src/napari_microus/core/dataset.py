@@ -115,7 +115,7 @@ def unzip(archive: Path, target: Path) -> Generator[Event, None, Path]:
         ) from error
     except OSError as error:
         raise OutputError(
-            f"The folder must be writable; got {target} ({error.strerror or error}). "
+            f"Cannot write to {target} ({error.strerror or error}). "
             "Check the free space and the permissions."
         ) from error
     finally:

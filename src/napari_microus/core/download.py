@@ -108,7 +108,7 @@ def download(
         if isinstance(error, (DownloadError, OutputError)):
             raise
         raise OutputError(
-            f"The folder must be writable; got {target.parent} "
+            f"Cannot write to {target.parent} "
             f"({error.strerror or error}). Choose another, or free some space."
         ) from error
     return target

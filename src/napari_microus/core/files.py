@@ -42,8 +42,7 @@ def atomic_write(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]
     path = Path(path)
     if path.exists() and not overwrite:
         raise OutputError(
-            f"The output must not exist yet; got {path}. "
-            "Choose another name, or overwrite it."
+            f"{path} already exists. Choose another name, or overwrite it."
         )
     made = [p for p in (path.parent, *path.parent.parents) if not p.exists()]
     try:
@@ -55,8 +54,7 @@ def atomic_write(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]
     except OSError as error:
         _remove_empty(made)
         raise OutputError(
-            f"The folder must be writable; got {path.parent} ({error.strerror}). "
-            "Choose another folder."
+            f"Cannot write to {path.parent} ({error.strerror}). Choose another folder."
         ) from error
     is_written = False
     try:
@@ -67,7 +65,7 @@ def atomic_write(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]
         if isinstance(error, OutputError):
             raise
         raise OutputError(
-            f"The file must be writable; got {path} ({error.strerror or error}). "
+            f"Cannot write to {path} ({error.strerror or error}). "
             "Check the free space and the permissions."
         ) from error
     finally:

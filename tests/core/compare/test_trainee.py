@@ -343,7 +343,7 @@ def test_the_page_holds_plots_pictures_and_numbers(folders, tmp_path):
     assert "larger than the reference on average" in text
     assert re.search(r"falls by 0\.(4[5-9]|5[0-5]) mm a month \(95 % interval", text)
     assert "A &lt;b&gt; &amp; co" in text
-    with pytest.raises(OutputError, match="must not exist yet"):
+    with pytest.raises(OutputError, match="already exists"):
         write_trainee_page(cases, page)
 
 

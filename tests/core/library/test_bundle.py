@@ -93,6 +93,6 @@ def test_monai_runs_it_to_the_mask_that_we_predict(bundle, model, tmp_path, dtyp
 
 def test_an_existing_folder_is_left_alone(model, tmp_path):
     (tmp_path / "mine").mkdir()
-    with pytest.raises(OutputError, match="must not exist yet"):
+    with pytest.raises(OutputError, match="already exists"):
         export_bundle(model, tmp_path / "mine")
     assert list(tmp_path.iterdir()) == [tmp_path / "mine"]

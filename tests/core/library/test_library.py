@@ -84,7 +84,7 @@ def test_the_folder_holds_four_files_and_nothing_else(save):
 
 def test_an_existing_model_is_replaced_only_when_told(save):
     save()
-    with pytest.raises(OutputError, match="must not exist yet"):
+    with pytest.raises(OutputError, match="already exists"):
         save(card="new")
     assert library.find_model("tiny").card == "# Tiny"
     path = save(card="new", overwrite=True)
@@ -250,7 +250,7 @@ def test_a_published_checkpoint_is_imported_whole(network, tmp_path, monkeypatch
     assert "Not for clinical use" in model.card
     for name, value in network.state_dict().items():
         torch.testing.assert_close(model.network.state_dict()[name], value)
-    with pytest.raises(OutputError, match="must not exist yet"):
+    with pytest.raises(OutputError, match="already exists"):
         library.import_checkpoint(tmp_path / "published.pth", name="theirs")
 
 

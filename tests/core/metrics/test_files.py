@@ -135,7 +135,7 @@ def test_tables_are_not_replaced_unasked(folders, tmp_path):
     evaluation, _ = drain(evaluate_files(*folders))
     path = tmp_path / "t.json"
     path.write_text("mine")
-    with pytest.raises(OutputError, match="must not exist yet"):
+    with pytest.raises(OutputError, match="already exists"):
         write_table(evaluation, path)
     assert path.read_text(encoding="utf-8") == "mine"
     write_table(evaluation, path, overwrite=True)

@@ -58,7 +58,7 @@ def test_all_styles_follow_one_another(tmp_path):
 
 def test_existing_files_are_kept_unless_told(tmp_path):
     drain(write_phantoms(tmp_path, **SMALL))
-    with pytest.raises(OutputError, match="must not exist yet"):
+    with pytest.raises(OutputError, match="already exists"):
         drain(write_phantoms(tmp_path, **SMALL))
     drain(write_phantoms(tmp_path, overwrite=True, **SMALL))
 

@@ -550,7 +550,7 @@ def test_a_journal_that_cannot_be_written_is_no_promise(qtbot, tab, monkeypatch)
     from napari_microus.core.errors import OutputError
 
     def refuse(self, document):
-        raise OutputError("The folder must be writable; got /nowhere. Choose another.")
+        raise OutputError("Cannot write to /nowhere. Choose another.")
 
     monkeypatch.setattr(Journal, "write", refuse)
     tab.acts.accept_first()

@@ -448,7 +448,7 @@ def test_folder_that_cannot_be_written_is_told_and_nothing_is_lost(
     decide_all(dock)
     (folder / "adjudicated").write_text("in the way", encoding="utf-8")
     listed.save_button.click()
-    qtbot.waitUntil(lambda: "must be writable" in listed.message.text())
+    qtbot.waitUntil(lambda: "Cannot write to" in listed.message.text())
     assert "Case 2 was not saved; nothing is lost." in listed.message.text()
     assert listed.current.case == "2"
     assert dock.regions.shown.work.next_open() is None

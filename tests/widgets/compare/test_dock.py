@@ -514,7 +514,7 @@ def test_saving_and_loading_resumes_and_overwrites_nothing(
     before = path.stat().st_mtime_ns
     regions.save(path)
     qtbot.waitUntil(lambda: regions._worker is None, timeout=20000)
-    assert "must not exist yet" in regions.message.text()
+    assert "already exists" in regions.message.text()
     assert path.stat().st_mtime_ns == before
 
     regions.stop()

@@ -843,7 +843,7 @@ def test_changed_mind_and_a_place_that_cannot_be_written_save_nothing(
     (tmp_path / "file").write_text("")
     widget.ask_path = lambda layer: str(tmp_path / "file" / "m.nii.gz")
     widget.save_button.click()
-    assert "must be writable" in widget.message.text()
+    assert "Cannot write to" in widget.message.text()
 
 
 def test_removed_capsule_cannot_be_saved(viewer, widget, run):

@@ -78,8 +78,7 @@ def export_bundle(model: LoadedModel, folder: str | Path) -> Path:
     folder = Path(folder)
     if folder.exists():
         raise OutputError(
-            f"The bundle's folder must not exist yet; got {folder}. "
-            "Choose another name, or remove it."
+            f"{folder} already exists. Choose another name, or remove it."
         )
     beside = None
     try:

@@ -355,8 +355,7 @@ def _lacks(folder: Path, name: str) -> str:
 
 def _exists(folder: Path) -> OutputError:
     return OutputError(
-        f"The model's folder must not exist yet; got {folder}. "
-        "Choose another name, or overwrite it."
+        f"{folder} already exists. Choose another name, or overwrite it."
     )
 
 

@@ -188,8 +188,7 @@ def check_table(path: Path, *, overwrite: bool = False) -> None:
         )
     if path.exists() and not overwrite:
         raise OutputError(
-            f"The output must not exist yet; got {path}. "
-            "Choose another name, or overwrite it."
+            f"{path} already exists. Choose another name, or overwrite it."
         )
 
 

@@ -102,6 +102,5 @@ def _refuse_existing(folder: Path) -> None:
         path = folder / name
         if path.exists():
             raise OutputError(
-                f"The output must not exist yet; got {path}. "
-                "Choose another folder, or overwrite it."
+                f"{path} already exists. Choose another name, or overwrite it."
             )

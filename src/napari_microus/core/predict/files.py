@@ -236,11 +236,9 @@ def _check(jobs: Sequence[Job], overwrite: bool) -> None:
                 for present in (output, sidecar_of(output)):
                     if present.exists():
                         raise OutputError(
-                            f"The output must not exist yet; got {present}. "
+                            f"{present} already exists. "
                             "Choose another name, or overwrite it."
                         )
             parent = next(p for p in where.parents if p.exists())
             if not parent.is_dir() or not os.access(parent, os.W_OK):
-                raise OutputError(
-                    f"The folder must be writable; got {parent}. Choose another."
-                )
+                raise OutputError(f"Cannot write to {parent}. Choose another.")

@@ -159,7 +159,7 @@ def test_the_three_files_lie_side_by_side_and_are_not_overwritten(
     assert mask.shares_grid(grid)
     np.testing.assert_array_equal(read_volume(paths[1]).array, work.provenance)
     before = paths[0].stat().st_mtime_ns
-    with pytest.raises(OutputError, match="must not exist yet"):
+    with pytest.raises(OutputError, match="already exists"):
         save_adjudication(work, ORIGIN, grid, tmp_path / "p01.nii.gz")
     assert paths[0].stat().st_mtime_ns == before
     save_adjudication(work, ORIGIN, grid, tmp_path / "p01.nii.gz", overwrite=True)

@@ -406,8 +406,7 @@ def adjudication_files(
     for path in paths:
         if path.exists() and not overwrite:
             raise OutputError(
-                f"The output must not exist yet; got {path}. "
-                "Choose another name, or overwrite it."
+                f"{path} already exists. Choose another name, or overwrite it."
             )
     arrays = (work.mask, work.provenance)
     for number, (array, path) in enumerate(zip(arrays, paths, strict=False), start=1):
