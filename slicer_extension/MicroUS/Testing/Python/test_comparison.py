@@ -275,3 +275,82 @@ def test_staple_of_two_is_refused_with_the_reason(chosen):
     volume, annotators = chosen()
     with pytest.raises(InputError, match="three or more annotators"):
         comparison.add_consensus(volume, annotators, "staple", ignore)
+
+
+def begun_in_parts(pair, path):
+    """Decide as napari's dock does: stretches, pixels, in between, notes, strokes."""
+    from napari_microus.core.compare import (
+        Adjudication,
+        disagreement_map,
+        disputed_regions,
+    )
+    from napari_microus.core.compare.adjudication.between import contour_between
+    from napari_microus.core.compare.adjudication.history import Note
+    from napari_microus.core.compare.adjudication.sidecar import (
+        Origin,
+        place_of,
+        save_adjudication,
+    )
+    from napari_microus.core.io import read_volume
+
+    scan = read_volume(path.with_name("scan.nii.gz"))
+    codes = disagreement_map(*pair)
+    regions = drain(disputed_regions(codes, scan.spacing_mm, stretches=True), ignore)
+    work = Adjudication(codes, regions, who="ab")
+    work.decide(regions[0], "expert")
+    work.decide_between(regions[1], contour_between(codes, regions[1], 0.5), 0.5)
+    last = regions[-1]
+    half = last.mask & (np.indices(last.mask.shape)[2] < last.mask.shape[2] // 2)
+    work.decide_pixels(last.box, half, "nonexpert")
+    work.notes[1] = Note("shadow", "look again", is_flagged=True)
+    work.mask[0, 5:8, 5:8] = 1
+    work.hand_drawn((slice(0, 1), slice(None), slice(None)))
+    origin = Origin("a", "b", scan.spacing_mm, {}, place_of(scan))
+    save_adjudication(work, origin, scan, path)
+    return work
+
+
+@pytest.mark.parametrize("kind", ["axis-aligned", "left-handed"])
+def test_parts_decided_in_napari_go_on_and_are_undone_here(
+    kind, chosen, pair, tmp_path
+):
+    volume, annotators = chosen(kind)
+    work = begun_in_parts(pair, tmp_path / "case.nii.gz")
+    found = compare(volume, annotators)
+
+    case, notice = adjudication.resume(found, str(tmp_path / "case.nii.gz"))
+
+    assert notice == ""
+    assert case.work.notes[1].is_flagged
+    assert case.work.decided_by_pixel() == work.decided_by_pixel() != {}
+    parts = {name: key for key, name in annotations.parts_of(case.node)}
+
+    def shown():
+        return segments.segment_array(case.node, parts["Adjudicated"], volume)
+
+    np.testing.assert_array_equal(shown(), work.mask == 1)
+    while work.undo() is not None:
+        case.undo()
+        np.testing.assert_array_equal(shown(), work.mask == 1)
+    assert case.undo() is None
+
+
+def test_sidecar_made_elsewhere_in_the_patient_is_refused(chosen, pair, tmp_path):
+    volume, annotators = chosen()
+    begun_in_parts(pair, tmp_path / "case.nii.gz")
+    document = json.loads((tmp_path / "case.json").read_text(encoding="utf-8"))
+    document["affine"][0][3] += 4
+    (tmp_path / "case.json").write_text(json.dumps(document), encoding="utf-8")
+    found = compare(volume, annotators)
+    with pytest.raises(InputError, match="must belong to this scan"):
+        adjudication.resume(found, str(tmp_path / "case.json"))
+
+
+def test_masks_are_adjudicated_in_one_window(chosen):
+    volume, annotators = chosen()
+    found = compare(volume, annotators)
+    case = adjudication.begin(found, "ab")
+    with pytest.raises(InputError, match="one window at a time"):
+        adjudication.begin(compare(volume, annotators), "cd")
+    case.let_go()
+    adjudication.begin(found, "cd").let_go()

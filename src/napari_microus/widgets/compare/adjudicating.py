@@ -456,7 +456,7 @@ def outlines(region: DisputedRegion, frame: int) -> list[NDArray[np.float64]]:
     lines: list[Any] = find_contours(inside, 0.01)  # type: ignore[no-untyped-call]
     origin = np.array([y.start - 2, x.start - 2])
     return [
-        approximate_polygon(line, 0.4)[:-1] + origin  # type: ignore[no-untyped-call]
+        approximate_polygon(line, 0.7)[:-1] + origin  # type: ignore[no-untyped-call]
         for line in lines
         if len(line) > 3
     ]

@@ -336,6 +336,11 @@ class FramesTab(QWidget):
                 f"{number(total.worst_hd95_mm)}",
             ),
             ("ASSD", f"{number(total.mean_assd_mm)} {unit}"),
+            (
+                "Surface Dice",
+                f"{number(total.mean_surface_dice, 3)} within "
+                f"{total.tolerance_mm:g} {unit}",
+            ),
             ("Cohen's kappa", number(total.cohen_kappa, 3)),
             (
                 "Frames",
@@ -344,7 +349,7 @@ class FramesTab(QWidget):
             ),
         ]
         if not naming.is_blind:
-            lines.insert(3, ("Mean offset", _larger(total.mean_signed_mm, unit)))
+            lines.insert(4, ("Mean offset", _larger(total.mean_signed_mm, unit)))
         if comparison.grid.has_geometry and comparison.layer.ndim == 3:
             sizes = [
                 (naming.expert, total.expert_ml),

@@ -131,7 +131,8 @@ class RegionTable(QTableView):
         self.setMinimumHeight(150)
         header = self.horizontalHeader()
         header.setResizeContentsPrecision(_ROWS_MEASURED)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        # Made to fit once: after every decision it takes as long as the decision.
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setStretchLastSection(True)
         header.moveSection(4, 2)  # the decision, in view in a narrow dock
         self.clicked.connect(self._on_click)
@@ -148,6 +149,7 @@ class RegionTable(QTableView):
             *("Decision", "By", "Note"),
         ]
         model.endResetModel()
+        self.resizeColumnsToContents()
 
     def show_only(self, which: Which) -> None:
         """List only the regions of a choice."""
@@ -167,7 +169,8 @@ class RegionTable(QTableView):
         """Mark the row of a region, if it is listed."""
         index = self._chosen.mapFromSource(self._regions.index(region.number - 1, 0))
         if index.isValid():
-            self.selectRow(index.row())
+            if self.selected() != [region.number]:
+                self.selectRow(index.row())
         else:
             self.clearSelection()
 

@@ -152,8 +152,8 @@ class WorkPanel(QWidget):
         labels = {
             "previous": "◀ Previous",
             "next": "Next ▶",
-            "expert": naming.first.capitalize(),
-            "nonexpert": naming.second.capitalize(),
+            "expert": naming.first[:1].upper() + naming.first[1:],
+            "nonexpert": naming.second[:1].upper() + naming.second[1:],
             "undecided": "Undecided",
             "reopen": "Reopen",
             "undo": "Undo",
