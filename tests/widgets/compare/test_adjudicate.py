@@ -78,11 +78,6 @@ def wait(qtbot, tab):
     qtbot.waitUntil(lambda: tab._worker is None, timeout=20000)
 
 
-def all_decided(tab):
-    work = tab.shown.work
-    tab.shown.do(lambda: work.decide(work.regions, "expert"))
-
-
 # --- as napari opens docks
 
 

@@ -210,7 +210,8 @@ class Acts(QObject):
         if region.number in shown.work.verdicts and not self._is_chosen:
             self.said.emit(_ALL_DECIDED)
             return
-        shown.do(lambda: shown.work.decide(region, decision))
+        shown.work.decide(region, decision)
+        shown.tell_changed()
         self._go_on()
 
     def _go_on(self) -> None:
@@ -228,7 +229,8 @@ class Acts(QObject):
         if shown is None or region is None:
             return
         if region.number in shown.work.verdicts or shown.work.open_share(region) < 1:
-            shown.do(lambda: shown.work.reopen(region))
+            shown.work.reopen(region)
+            shown.tell_changed()
             self._is_chosen = True
         else:
             self.said.emit("This region is open already.")
@@ -306,28 +308,20 @@ class Acts(QObject):
             slice(0, mark.shape[1]),
         )
         decision = self._panel.part.decision()
-        found: list[DisputedRegion | None] = []
-        shown.do(
-            lambda: found.append(
-                shown.work.decide_pixels(box, mark[np.newaxis], decision)
-            )
-        )
-        if found[0] is None:
+        found = shown.work.decide_pixels(box, mark[np.newaxis], decision)
+        if found is None:
             self.said.emit("No disputed pixel of a listed region was marked.")
-        else:
-            self.region = found[0]
-            self.refresh()
+            return
+        shown.tell_changed()
+        self.region = found
+        self.refresh()
 
     # --- in between
 
     def _on_slider(self, _: int) -> None:
         region, shown = self.region, self._shown
-        if region is None or shown is None:
-            return
-        try:
-            inner = self._between(region)
-        except MicroUSError as error:
-            self.said.emit(str(error))
+        inner = self._between()
+        if region is None or shown is None or inner is None:
             return
         marked = {}
         for index, frame in enumerate(range(region.box[0].start, region.box[0].stop)):
@@ -339,26 +333,28 @@ class Acts(QObject):
         share = self._panel.part.slider.value() / 100
         return 1 - share if self._naming.is_swapped else share
 
-    def _between(self, region: DisputedRegion) -> NDArray[np.bool_]:
-        assert self._shown is not None  # asked by the callers
-        spacing = self._shown.grid.spacing_mm
-        return contour_between(
-            self._shown.codes(), region, self._share(), (spacing[1], spacing[2])
-        )
+    def _between(self) -> NDArray[np.bool_] | None:
+        """Return the contour for the slider in the region in view; say why not."""
+        if self.region is None or self._shown is None:
+            return None
+        _, y, x = self._shown.grid.spacing_mm
+        try:
+            return contour_between(
+                self._shown.codes(), self.region, self._share(), (y, x)
+            )
+        except MicroUSError as error:
+            self.said.emit(str(error))
+            return None
 
     def set_between(self) -> None:
         """Decide the region in view by a contour between the two."""
         shown, region = self._ready(), self.region
-        if shown is None or region is None:
-            return
-        try:
-            inner = self._between(region)
-        except MicroUSError as error:
-            self.said.emit(str(error))
+        inner = self._between()
+        if shown is None or region is None or inner is None:
             return
         shown.show_preview(None)
-        share = self._share()
-        shown.do(lambda: shown.work.decide_between(region, inner, share))
+        shown.work.decide_between(region, inner, self._share())
+        shown.tell_changed()
         self._go_on()
 
     # --- several at once
@@ -432,7 +428,8 @@ class Acts(QObject):
         kind, what = planned
         decision = self._panel.several.decision()
         if kind == "regions":
-            shown.do(lambda: shown.work.decide(what, decision))
+            shown.work.decide(what, decision)
+            shown.tell_changed()
         else:
             first, last = min(what), max(what)
             inside = np.zeros((last - first + 1, *shown.work.mask.shape[1:]), bool)
@@ -440,7 +437,8 @@ class Acts(QObject):
                 inside[frame - first] = mark
             rows, columns = shown.work.mask.shape[1:]
             box = (slice(first, last + 1), slice(0, rows), slice(0, columns))
-            shown.do(lambda: shown.work.decide_pixels(box, inside, decision))
+            shown.work.decide_pixels(box, inside, decision)
+            shown.tell_changed()
 
     def cancel_preview(self) -> None:
         """Take the preview away; nothing was changed."""

@@ -35,7 +35,7 @@ from napari_microus.widgets.compare.display import DisplayCodes
 from napari_microus.widgets.compare.pair import ROLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     from napari.layers import Labels, Shapes
@@ -153,11 +153,6 @@ class AdjudicationLayers(QObject):
 
     # --- decisions
 
-    def do(self, act: Callable[[], Any]) -> None:
-        """Change the adjudication and show it."""
-        act()
-        self._has_changed()
-
     def undo(self) -> Step | None:
         """Undo the last decision or stroke and return it."""
         return self._shown(self.work.undo())
@@ -168,7 +163,7 @@ class AdjudicationLayers(QObject):
 
     def _shown(self, step: Step | None) -> Step | None:
         if step is not None:
-            self._has_changed()
+            self.tell_changed()
         return step
 
     def codes(self) -> NDArray[np.uint8]:
@@ -356,7 +351,7 @@ class AdjudicationLayers(QObject):
                 "Switch the limit off to draw anywhere."
             )
         if self.work.history.done[-1:] != last:
-            self._has_changed()
+            self.tell_changed()
         elif taken_back or strange.any():
             self._redraw()
 
@@ -367,7 +362,7 @@ class AdjudicationLayers(QObject):
         if array.shape == self.work.mask.shape:
             taken = np.where(array == IGNORE_VALUE, IGNORE_VALUE, array > 0)
             self.work.take_mask(taken.astype(np.uint8))
-            self._has_changed()
+            self.tell_changed()
         else:
             self.said.emit("The adjudicated layer must keep its size. Undo the change.")
         self.layer.data = self.work.mask[0] if self._flat else self.work.mask
@@ -380,7 +375,8 @@ class AdjudicationLayers(QObject):
         if event.value in (self.layer, self.provenance_layer):
             self.ended.emit(f"The layer '{event.value.name}' was removed.")
 
-    def _has_changed(self) -> None:
+    def tell_changed(self) -> None:
+        """Show the adjudication after it was changed, and write it down soon."""
         self._redraw()
         self.is_saved = self.is_kept = False
         self._pause.start()
