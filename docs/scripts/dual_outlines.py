@@ -217,7 +217,11 @@ def print_difficulty(study: Study, model_path: Path, fold: int) -> None:
             masks = [mask.array[z] for mask in (one, two)]
             if not all((mask == 1).any() for mask in masks):
                 continue
-            if not any((mask == 255).any() for mask in masks):
+            # A frame outlined once stands in the study with the same outline twice.
+            if (
+                not any((mask == 255).any() for mask in masks)
+                and (masks[0] != masks[1]).any()
+            ):
                 frame = Frame(case.patient, scan.array[z], *masks)
                 row = compare_frame(*masks, scan.spacing_mm[1:])
                 rows.append((case.patient, float(entropy[z].mean()), 1 - row.dice))
