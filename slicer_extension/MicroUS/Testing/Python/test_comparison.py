@@ -234,7 +234,8 @@ def test_case_begun_elsewhere_is_finished_here(chosen, pair, tmp_path):
     work.decide(regions[1], "nonexpert")
     work.mask[0, 5:8, 5:8] = 1
     work.hand_drawn((slice(0, 1), slice(None), slice(None)))
-    paths = save_adjudication(work, Origin("a", "b"), scan, tmp_path / "case.nii.gz")
+    origin = Origin("a", "b", scan.spacing_mm)
+    paths = save_adjudication(work, origin, scan, tmp_path / "case.nii.gz")
 
     found = compare(volume, annotators)
     case, notice = adjudication.resume(found, str(paths[0]))

@@ -53,7 +53,9 @@ def masks():
 @pytest.fixture
 def work(masks):
     codes = disagreement_map(*masks)
-    work = Adjudication(codes, drain(disputed_regions(codes, (1, 1, 1))), who="AB")
+    work = Adjudication(
+        codes, drain(disputed_regions(codes, (1.0, 0.5, 0.5))), who="AB"
+    )
     for region, decision in zip(
         work.regions, ("expert", "nonexpert", "undecided", "expert"), strict=False
     ):
@@ -232,7 +234,9 @@ def test_another_patient_of_equal_shape_is_refused(work, masks):
 
 def test_the_same_masks_elsewhere_in_a_patient_are_refused(work, masks):
     grid = Volume.from_spacing(masks[0], (1.0, 0.5, 0.5))
-    document = to_document(work, Origin("a", "b", affine=place_of(grid)))
+    document = to_document(
+        work, Origin("a", "b", grid.spacing_mm, affine=place_of(grid))
+    )
     codes = disagreement_map(*masks)
     assert from_document(document, codes, grid=grid)[2] is None
     moved = grid.affine.copy()
@@ -376,6 +380,26 @@ def test_no_changed_field_gets_past_the_check(work, masks):
         assert schema.is_valid(damaged), (path, value)
         schema.validate(again_document)
     assert refused > 500
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("area_mm2", 3.25),
+        ("extent_mm", 0.5),
+        ("frames", 2),
+        ("distance_mm", 1e5),
+        ("drawn_by", "both"),
+        ("pixels", 1),
+        ("box", [[0, 3], [0, 30], [0, 30]]),
+    ],
+)
+def test_a_region_at_odds_with_its_pixels_is_refused(work, masks, key, value):
+    document = json.loads(json.dumps(to_document(work, ORIGIN)))
+    assert document["regions"][0][key] != value
+    document["regions"][0][key] = value
+    with pytest.raises(InputError, match=rf"damaged \(field 'regions\[0\]\.{key}'"):
+        from_document(document, disagreement_map(*masks))
 
 
 def test_a_deep_or_strange_json_is_refused(tmp_path):

@@ -32,6 +32,8 @@ _LONGEST_TEXT = 10_000
 _LARGEST_AXIS = 100_000
 _REGIONS_AT_ONCE = 200
 _LARGEST_MM = 1e6
+# What a header keeps of a pixel's size may differ by so much between programs.
+_ROUNDED = 1e-3
 _ACTIONS = ("decide", "reopen", "draw", "undo", "redo")
 
 
@@ -121,7 +123,7 @@ def _checking_regions(
         number = _get(item, "number", name)
         right = _is_whole(number) and number == position + 1
         _must(right, f"{name}.number", str(position + 1), number)
-        pixels = _check_place(item, name, shape)
+        pixels = _check_place(item, name, shape, document["spacing_mm"])
         _must(not taken[pixels].any(), f"{name}.runs", "pixels of no other", "shared")
         taken[pixels] = True
         _check_verdict(
@@ -137,7 +139,10 @@ def _checking_regions(
 
 
 def _check_place(
-    item: dict[str, Any], name: str, shape: Sequence[int]
+    item: dict[str, Any],
+    name: str,
+    shape: Sequence[int],
+    spacing_mm: Sequence[float],
 ) -> NDArray[np.int64]:
     """Check where a region lies and how it was measured; return its pixels."""
     box = _get(item, "box", name)
@@ -154,25 +159,31 @@ def _check_place(
     count = _get(item, "pixels", name)
     right = _is_whole(count) and count == len(pixels) > 0
     _must(right, f"{name}.pixels", f"{len(pixels)}, as many as in its runs", count)
-    ends = [(int(axis.min()), int(axis.max()) + 1) for axis in _axes(pixels, shape)]
-    inside = all(
-        start <= low and high <= stop
-        for (start, stop), (low, high) in zip(box, ends, strict=True)
-    )
-    _must(inside, f"{name}.box", "a box around its pixels", box)
+    axes = _axes(pixels, shape)
+    ends = [[int(axis.min()), int(axis.max()) + 1] for axis in axes]
+    _must(box == ends, f"{name}.box", f"the box around its pixels, {ends}", box)
+    per_frame = np.bincount(axes[0] - box[0][0])
     frame = _get(item, "frame", name)
     right = _is_whole(frame) and box[0][0] <= frame < box[0][1]
-    _must(right, f"{name}.frame", "a frame of its box", frame)
-    frames = _get(item, "frames", name)
-    right = _is_whole(frames) and 1 <= frames <= box[0][1] - box[0][0]
-    _must(right, f"{name}.frames", "a number of frames of its box", frames)
-    for key in ("area_mm2", "extent_mm"):
+    right = right and per_frame[frame - box[0][0]] == per_frame.max()
+    _must(right, f"{name}.frame", "the frame in which it is widest", frame)
+    frames = int((per_frame > 0).sum())
+    got = _get(item, "frames", name)
+    right = _is_whole(got) and got == frames
+    _must(right, f"{name}.frames", f"{frames}, as many as in its runs", got)
+    _, y, x = spacing_mm
+    extent = max((box[1][1] - box[1][0]) * y, (box[2][1] - box[2][0]) * x)
+    for key, size in (
+        ("area_mm2", float(per_frame.max()) * y * x),
+        ("extent_mm", extent),
+    ):
         value = _get(item, key, name)
-        right = _is_number(value) and 0 <= value <= _LARGEST_MM
-        _must(right, f"{name}.{key}", "a size of 0 or more", value)
+        right = _is_number(value) and abs(value - size) <= _ROUNDED * size + 1e-6
+        _must(right, f"{name}.{key}", f"{size:.6g}, the size of its pixels", value)
     distance = _get(item, "distance_mm", name)
-    right = distance is None or (_is_number(distance) and 0 <= distance <= _LARGEST_MM)
-    _must(right, f"{name}.distance_mm", "a distance of 0 or more, or null", distance)
+    farthest = math.hypot(shape[1] * y, shape[2] * x)
+    right = distance is None or (_is_number(distance) and 0 <= distance <= farthest)
+    _must(right, f"{name}.distance_mm", "a distance in the picture, or null", distance)
     drawn_by = _get(item, "drawn_by", name)
     right = isinstance(drawn_by, str) and drawn_by in ("expert", "nonexpert", "both")
     _must(right, f"{name}.drawn_by", "expert, nonexpert or both", drawn_by)

@@ -188,6 +188,8 @@ def read_adjudication(
         annotators=2 + len(others),
     )
     changed = _changed(work, document)
+    if changed is None:
+        _check_drawn_by(work)
     work.created = document["created"]
     work.log = [_read_log(item) for item in document["log"]]
     work.notes = {
@@ -283,6 +285,23 @@ def _changed(work: Adjudication, document: dict[str, Any]) -> str | None:
         "The masks have changed since this adjudication was saved: decisions hold "
         "where pixels are still disputed. Find the regions again to see new ones."
     )
+
+
+def _check_drawn_by(work: Adjudication) -> None:
+    """Refuse regions that say otherwise than their masks who drew them."""
+    for region in work.regions:
+        shares = work.drawn_shares(region)
+        codes = work.codes[region.box][region.mask]
+        is_right = bool(work.coding.is_disputed[codes].all())
+        if len(shares) == 2:
+            found = {(1.0, 0.0): "expert", (0.0, 1.0): "nonexpert"}
+            is_right &= region.drawn_by == found.get((shares[0], shares[1]), "both")
+        if not is_right:
+            raise InputError(
+                f"The sidecar is damaged (field 'regions[{region.number - 1}]"
+                ".drawn_by'): it must be true of the masks; got "
+                f"'{region.drawn_by}'. Load another copy."
+            )
 
 
 def _pixels(
