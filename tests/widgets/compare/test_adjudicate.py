@@ -455,7 +455,9 @@ def test_three_annotators_are_adjudicated_together(qtbot, dock, viewer, tmp_path
     tab = begin_again(qtbot, dock)
     work = tab.shown.work
     assert work.coding.annotators == 3
-    assert not viewer.layers["clinician"].editable
+    clinician = viewer.layers["clinician"]
+    assert not clinician.editable
+    assert (clinician.visible, clinician.contour) == (True, 2)  # all contours show
     assert "3 drew most of it" in tab.work_panel.place.text()
     buttons = {button.text(): button for button, _ in tab.work_panel.more_buttons}
     assert list(buttons) == ["clinician", "Majority"]

@@ -32,6 +32,7 @@ from napari_microus.widgets._shared.edits import EditWatcher
 from napari_microus.widgets._shared.layers import derived_metadata, geometry
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.compare.display import DisplayCodes
+from napari_microus.widgets.compare.outlined import Outlined
 from napari_microus.widgets.compare.pair import ROLE
 
 if TYPE_CHECKING:
@@ -134,6 +135,13 @@ class AdjudicationLayers(QObject):
         self.provenance_layer.visible = False
         self.layer = self._add_layer("adjudicated", work.mask)
         self.layer.contour = 2
+        self._were_visible = [layer.visible for layer in self.more.layers]
+        for layer in self.more.layers:
+            layer.visible = True
+        self._outlined = [
+            Outlined(layer, None, color)
+            for layer, color in zip(self.more.layers, MORE_COLORS, strict=False)
+        ]
         self.show_naming(comparison.naming)
         self._disagreement = (comparison.layer, comparison.layer.opacity)
         comparison.layer.opacity = _FADED
@@ -293,6 +301,10 @@ class AdjudicationLayers(QObject):
         for helper in (self.box_layer, self.preview_layer):
             if helper is not None and helper in self.viewer.layers:
                 self.viewer.layers.remove(helper)
+        for outlined in self._outlined:
+            outlined.restore()
+        for layer, visible in zip(self.more.layers, self._were_visible, strict=True):
+            layer.visible = visible
         layer, opacity = self._disagreement
         layer.opacity = opacity
         for layer, locked, editable in self._locked:

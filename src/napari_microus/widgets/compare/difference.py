@@ -31,11 +31,11 @@ from napari_microus.core.disagreement import (
 )
 from napari_microus.core.errors import MicroUSError
 from napari_microus.core.hard_region import KERNEL_SIZES, kernel_sizes_of
-from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.core.runs.workspace import Workspace
 from napari_microus.widgets._shared.controls import swatch, text
 from napari_microus.widgets._shared.layers import derived_metadata, geometry
 from napari_microus.widgets._shared.worker import start_worker
+from napari_microus.widgets.compare.outlined import Outlined
 from napari_microus.widgets.compare.pair import ROLE, candidate_masks
 from napari_microus.widgets.compare.weights import WeightFrames, load_network_code
 
@@ -64,7 +64,7 @@ class DifferenceTab(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._comparison: LiveComparison | None = None
-        self._outlined: list[_Outlined] = []
+        self._outlined: list[Outlined] = []
         self._hidden: list[Labels] = []
         self._worker: Worker | None = None
         self._hard_worker: Worker | None = None
@@ -254,7 +254,7 @@ class DifferenceTab(QWidget):
             (pair.expert, pair.expert_value, naming.expert_color),
             (pair.nonexpert, pair.nonexpert_value, naming.nonexpert_color),
         ):
-            self._outlined.append(_Outlined(layer, value, color))
+            self._outlined.append(Outlined(layer, value, color))
 
     def _restore_outlines(self) -> None:
         for outlined in self._outlined:
@@ -469,28 +469,6 @@ class _LegendRow:
     def all(self) -> tuple[QLabel, QLabel, QLabel, QLabel]:
         """Return the labels from left to right."""
         return self.swatch, self.name, self.frame, self.everything
-
-
-class _Outlined:
-    """A mask shown as an outline in one colour, and how it was shown before."""
-
-    def __init__(self, layer: Any, value: int, color: str) -> None:
-        self.layer = layer
-        self._before = (layer.contour, layer.colormap, layer.selected_label)
-        layer.colormap = {
-            IGNORE_VALUE: colors.IGNORED,
-            value: color,
-            None: "transparent",
-        }
-        layer.contour = 2
-        layer.selected_label = value
-
-    def restore(self) -> None:
-        """Show the mask as it was."""
-        contour, colormap, selected = self._before
-        self.layer.contour = contour
-        self.layer.colormap = colormap
-        self.layer.selected_label = selected
 
 
 def _is_hard(layer: Any) -> bool:
