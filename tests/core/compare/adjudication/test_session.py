@@ -309,6 +309,15 @@ def test_a_brush_decides_a_part_and_the_rest_stays_open(work):
     assert work.decide_pixels(outside, np.ones((1, 2, 2), bool), "expert") is None
 
 
+def test_a_brush_leaves_what_is_in_no_listed_region_open(work):
+    small = region_of(work, "nonexpert", 1)
+    work = Adjudication(work.codes, [r for r in work.regions if r is not small])
+    everywhere = (slice(0, 2), slice(0, 12), slice(0, 20))
+    work.decide_pixels(everywhere, np.ones((2, 12, 20), bool), "nonexpert")
+    assert work.settled == 2
+    assert (work.mask[1, 2:4, 2:4] == 255).all()
+
+
 def test_several_regions_are_one_step(work):
     before = state(work)
     work.decide(work.regions, "nonexpert")

@@ -176,7 +176,7 @@ class Adjudication(AdjudicatedMask):
         """
         decision = self._allowed(decision)
         inside = inside & self.coding.is_disputed[self.codes[box]]
-        touched = self._touched(box, inside)
+        touched, inside = self._touched(box, inside)
         if not touched:
             return None
         verdict = Verdict(decision, self.who, now())
@@ -277,8 +277,8 @@ class Adjudication(AdjudicatedMask):
             return verdict.decision
         is_open = self.coding.is_disputed[codes]
         for decision in (*self.coding.decisions(), Decision.undecided):
-            word = self.coding.implied[codes[is_open], CODE_OF_DECISION[decision]]
-            if np.array_equal(shown[is_open], word):
+            held = self.coding.implied[codes[is_open], CODE_OF_DECISION[decision]]
+            if np.array_equal(shown[is_open], held):
                 return decision
         return None
 
@@ -442,20 +442,27 @@ class Adjudication(AdjudicatedMask):
         }
         return [found[number] for number in sorted(found)]
 
-    def _touched(self, box: Box, inside: NDArray[np.bool_]) -> dict[int, int]:
-        """Return how many pixels of each region are meant, those without left out."""
+    def _touched(
+        self, box: Box, inside: NDArray[np.bool_]
+    ) -> tuple[dict[int, int], NDArray[np.bool_]]:
+        """Return how many pixels of each region are meant, and all of them.
+
+        Disputed pixels of no listed region are left out.
+        """
         marked = np.zeros_like(self.mask[box[0]], bool)
         marked[(slice(None), *box[1:])] = inside
+        listed = np.zeros_like(marked)
         start = box[0].indices(len(self.mask))[0]
         found = {}
         for region in self._in_frames(box[0]):
             z = region.box[0]
             low, high = max(z.start, start), min(z.stop, start + len(marked))
-            here = marked[low - start : high - start, region.box[1], region.box[2]]
-            pixels = int((here & region.mask[low - z.start : high - z.start]).sum())
-            if pixels:
-                found[region.number] = pixels
-        return found
+            part = (slice(low - start, high - start), *region.box[1:])
+            here = marked[part] & region.mask[low - z.start : high - z.start]
+            if here.any():
+                found[region.number] = int(here.sum())
+                listed[part] |= here
+        return found, listed[(slice(None), *box[1:])]
 
     def _allowed(self, decision: str) -> Decision:
         chosen = Decision(decision)
