@@ -62,3 +62,28 @@ def test_a_run_whose_folder_was_deleted_ends_and_leaves_nothing(tiny, tmp_path):
     with pytest.raises(OutputError, match="must stay where it is"):
         list(work)
     assert not (tmp_path / "run").exists()
+
+
+FULL = "The disk is full. Free some space and resume the run."
+
+
+def test_a_full_disk_does_not_leave_a_run_that_trains(tiny, monkeypatch):
+    """The end is written over what is there, which takes no room."""
+    from napari_microus.core.events import Failed
+    from napari_microus.core.runs import folder
+
+    def no_room(*args, **kwargs):
+        raise OutputError("Cannot write to the disk (No space left on device).")
+
+    run = folder.RunFolder.create(tiny())
+    run.set_status(state="running", epoch=3)
+    before = (run.path / "status.json").stat().st_size
+    monkeypatch.setattr(folder, "atomic_write", no_room)
+    with pytest.raises(OutputError):
+        run.set_status(epoch=4)  # while it trains it must end, and say so
+    run.fail(Failed(FULL))
+    status = read_status(run.path)
+    assert (status.state, status.epoch) == ("failed", 4)
+    assert status.message == FULL
+    assert (run.path / "status.json").stat().st_size == before
+    run.close()

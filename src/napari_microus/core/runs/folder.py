@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 # States in which nothing more will happen until somebody resumes the run.
 ENDED = ("finished", "stopped", "failed", "interrupted")
 WATCH = "watch.json"
+# More than the longest status has: what is in it is overwritten in place.
+_STATUS_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -160,8 +162,18 @@ class RunFolder:
         values = asdict(self._status) | {"updated": time.time(), "pid": os.getpid()}
         values["started"] = values["started"] or time.time()
         self._status = RunStatus(**(values | changes))
-        with atomic_write(self.path / "status.json", overwrite=True) as temporary:
-            temporary.write_text(json.dumps(asdict(self._status)), encoding="utf-8")
+        path = self.path / "status.json"
+        # With room to spare, so that the end can be told on a disk that is full.
+        written = json.dumps(asdict(self._status)).ljust(_STATUS_BYTES).encode()
+        try:
+            with atomic_write(path, overwrite=True) as temporary:
+                temporary.write_bytes(written)
+        except OutputError:
+            if self._status.is_alive or not _fits(written, path):
+                raise
+            with path.open("r+b") as file:
+                file.write(written)
+                file.truncate()
 
     @property
     def is_alive(self) -> bool:
@@ -199,6 +211,11 @@ class RunFolder:
             self._events.close()
         if self._lock is not None:
             self._lock.close()  # closing releases the lock
+
+
+def _fits(written: bytes, path: Path) -> bool:
+    """Return whether a file can take these bytes without growing."""
+    return path.exists() and len(written) <= path.stat().st_size
 
 
 def request(run: str | Path, flag: str, *, on: bool = True) -> None:
