@@ -102,7 +102,7 @@ def test_an_existing_file_is_not_replaced_by_accident(tmp_path):
     path = tmp_path / "config.yaml"
     Example().to_yaml(path)
 
-    with pytest.raises(OutputError, match="must not exist"):
+    with pytest.raises(OutputError, match="already exists"):
         Example(count=4).to_yaml(path)
     Example(count=4).to_yaml(path, overwrite=True)
     assert Example.from_yaml(path).count == 4

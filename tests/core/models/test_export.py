@@ -55,6 +55,6 @@ def test_other_suffixes_and_existing_files_are_refused(tmp_path, model):
     with pytest.raises(InputError, match=r"\.onnx or \.pt; got 'model\.pkl'"):
         export_model(model, tmp_path / "model.pkl")
     (tmp_path / "model.pt").write_bytes(b"mine")
-    with pytest.raises(OutputError, match="must not exist"):
+    with pytest.raises(OutputError, match="already exists"):
         export_model(model, tmp_path / "model.pt")
     assert [p.name for p in tmp_path.iterdir()] == ["model.pt"]
