@@ -24,7 +24,7 @@ test-all: test
 	$(BIN)/python tests/reliability/kill.py
 
 lint: env
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
