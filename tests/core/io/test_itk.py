@@ -161,10 +161,13 @@ def test_header_whose_pixels_are_missing_is_refused(tmp_path, array):
         read_volume(tmp_path / "a.mhd")
 
 
-@pytest.mark.parametrize("name", ["a.nrrd", "a.mha", "a.dcm"])
-def test_missing_simpleitk_is_named_with_what_to_do(tmp_path, monkeypatch, name):
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [("a.nrrd", "SimpleITK"), ("a.mha", "SimpleITK"), ("a.dcm", "pydicom")],
+)
+def test_missing_package_is_named_with_what_to_do(tmp_path, monkeypatch, name, module):
     (tmp_path / name).write_bytes(b"x")
-    monkeypatch.setitem(sys.modules, "SimpleITK", None)
+    monkeypatch.setitem(sys.modules, module, None)
 
     with pytest.raises(InputError, match=r"must be installed .*pip install"):
         read_volume(tmp_path / name)

@@ -1,5 +1,7 @@
 """Read scans and masks, and write results, in the formats of the clinic."""
 
+from napari_microus.core.io.dicom import dicom_frames, read_dicom
+from napari_microus.core.io.dicom_series import DicomSeries, dicom_series
 from napari_microus.core.io.masks import (
     as_mask,
     distinct_values,
@@ -25,10 +27,14 @@ from napari_microus.core.io.writing import (
 __all__ = [
     "READABLE",
     "WRITABLE",
+    "DicomSeries",
     "as_mask",
+    "dicom_frames",
+    "dicom_series",
     "distinct_values",
     "is_readable",
     "placed_on",
+    "read_dicom",
     "read_labels",
     "read_mask",
     "read_provenance",

@@ -1,4 +1,4 @@
-"""NRRD, MetaImage and DICOM through SimpleITK, which is imported only here."""
+"""NRRD and MetaImage through SimpleITK, which is imported only here."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
 META_SUFFIXES = (".mha", ".mhd")
-DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 
 _READERS = {
     **dict.fromkeys(NRRD_SUFFIXES, ("NrrdImageIO", "NRRD")),
@@ -51,17 +50,13 @@ def simpleitk() -> Any:
         return importlib.import_module("SimpleITK")
     except ImportError as error:
         raise InputError(
-            "SimpleITK must be installed for NRRD, MetaImage and DICOM; got none. "
+            "SimpleITK must be installed for NRRD and MetaImage; got none. "
             "Install it (pip install SimpleITK), or use NIfTI."
         ) from error
 
 
-# DICOM's Image Orientation (Patient).
-_ORIENTATION = "0020|0037"
-
-
 def read_itk(path: Path) -> Volume:
-    """Read an NRRD, MetaImage or DICOM file; a .seg.nrrd tells its segments' names.
+    """Read an NRRD or MetaImage file; a .seg.nrrd tells its segments' names.
 
     Raises
     ------
@@ -71,14 +66,12 @@ def read_itk(path: Path) -> Volume:
     """
     sitk = simpleitk()
     reader = sitk.ImageFileReader()
-    image_io, kind = _READERS.get(path.suffix.lower(), ("GDCMImageIO", "DICOM"))
+    image_io, kind = _READERS[path.suffix.lower()]
     reader.SetImageIO(image_io)
     reader.SetFileName(str(path))
-    header = Header()
-    if kind != "DICOM":
-        # First: damage that these find makes ITK hang, abort, or invent pixels.
-        _check_numbers(path, kind)
-        header = (check_nrrd if kind == "NRRD" else check_meta_image)(path)
+    # First: damage that these find makes ITK hang, abort, or invent pixels.
+    _check_numbers(path, kind)
+    header = (check_nrrd if kind == "NRRD" else check_meta_image)(path)
     image, notices = _execute(reader, path, kind)
     return _volume(image, path, header, notices)
 
@@ -107,28 +100,6 @@ def read_itk_grid(
     affine[:3] *= header.factors[:, np.newaxis]
     x, y, z = reader.GetSize()
     return (z, y, x), affine, None
-
-
-def read_dicom_series(folder: Path) -> Volume:
-    """Read the one DICOM series in ``folder``, its files in spatial order.
-
-    Raises
-    ------
-    InputError
-        If there is none, or more than one.
-    """
-    sitk = simpleitk()
-    series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
-    if len(series) != 1:
-        raise InputError(
-            f"A folder of DICOM files must hold one series; got {len(series)} in "
-            f"{folder}. Put each series in a folder of its own."
-        )
-    reader = sitk.ImageSeriesReader()
-    reader.SetImageIO("GDCMImageIO")
-    reader.SetFileNames(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder)))
-    image, notices = _execute(reader, folder, "DICOM")
-    return _volume(image, folder, Header(), notices)
 
 
 def write_itk(
@@ -260,10 +231,8 @@ def _volume(image: Any, path: Path, header: Header, notices: list[str]) -> Volum
         metadata["description"] = image.GetMetaData("microus_description")
     if _is_segmentation(image):
         metadata["labels"] = _segments(image)
-    # NRRD and MetaImage tell it always, a DICOM file where it has the tag.
-    is_dicom = path.suffix.lower() not in _READERS
-    is_oriented = has_geometry and (not is_dicom or image.HasMetaDataKey(_ORIENTATION))
-    return Volume(array, affine, has_geometry, metadata, None, is_oriented)
+    # Both formats always tell how the patient lies.
+    return Volume(array, affine, has_geometry, metadata, is_oriented=has_geometry)
 
 
 def _affine(image: Any) -> NDArray[np.float64]:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_microus.core.errors import InputError
+from napari_microus.core.io.dicom import DICOM_SUFFIXES, read_dicom
+from napari_microus.core.io.dicom_series import dicom_files, is_directory
 from napari_microus.core.io.frames import (
     FRAME_SUFFIXES,
     frames_in,
@@ -15,10 +17,8 @@ from napari_microus.core.io.frames import (
     read_frames,
 )
 from napari_microus.core.io.itk import (
-    DICOM_SUFFIXES,
     META_SUFFIXES,
     NRRD_SUFFIXES,
-    read_dicom_series,
     read_itk,
 )
 from napari_microus.core.io.nifti import SUFFIXES as NIFTI_SUFFIXES
@@ -27,6 +27,7 @@ from napari_microus.core.io.nifti import read_nifti
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_microus.core.io.dicom_regions import RegionChoice
     from napari_microus.core.volume import Volume
 
 READABLE = (
@@ -61,23 +62,27 @@ def is_readable(path: str | Path) -> bool:
     """Tell by name, or by what a folder holds, whether `read_volume` knows it."""
     path = Path(path)
     if not path.is_dir():
-        return path.name.lower().endswith(READABLE)
+        return path.name.lower().endswith(READABLE) or is_directory(path)
     try:
-        return bool(frames_in(path)) or bool(_dicom_in(path))
-    except OSError:
+        return bool(frames_in(path)) or bool(dicom_files(path))
+    except (OSError, InputError):
         return False
 
 
-def read_volume(path: str | Path | Sequence[str | Path]) -> Volume:
+def read_volume(
+    path: str | Path | Sequence[str | Path], *, region: RegionChoice = "crop"
+) -> Volume:
     """Read a scan, a mask or a probability map.
 
     Parameters
     ----------
     path : str, Path, or sequence of those
         NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr, .seg.nrrd), MetaImage (.mha,
-        .mhd), DICOM (.dcm), one picture (.png, .jpg, .bmp), a TIFF frame or stack,
-        a folder of pictures or of one DICOM series, or pictures to be stacked in
-        natural order.
+        .mhd), DICOM (.dcm, DICOMDIR), one picture (.png, .jpg, .bmp), a TIFF frame
+        or stack, a folder of pictures or of one DICOM series, or pictures (or DICOM
+        files of one series) to be stacked in natural order.
+    region : {"crop", "mask", "whole"} or int
+        What of a DICOM ultrasound picture is read, see `dicom.read_dicom`.
 
     Returns
     -------
@@ -93,10 +98,12 @@ def read_volume(path: str | Path | Sequence[str | Path]) -> Volume:
         scan; or if SimpleITK is needed and missing.
     """
     if isinstance(path, (str, Path)):
-        return _told(_read(Path(path)), Path(path))
+        return _told(_read(Path(path), region=region), Path(path))
     paths = sorted(map(Path, path), key=natural_key)
     for one in paths:
         _check_file(one)
+    if paths and all(suffix_of(one) in DICOM_SUFFIXES for one in paths):
+        return _told(read_dicom(paths, region=region), paths[0].parent)
     return _told(read_frames(paths), paths[0].parent)
 
 
@@ -116,16 +123,20 @@ def _told(volume: Volume, path: Path) -> Volume:
     return replace(volume, metadata=metadata)
 
 
-def _read(path: Path, *, as_stored: bool = False) -> Volume:
+def _read(
+    path: Path, *, as_stored: bool = False, region: RegionChoice = "crop"
+) -> Volume:
     if path.is_dir():
-        return _read_folder(path, as_stored)
+        return _read_folder(path, as_stored, region)
     _check_file(path)
     suffix = suffix_of(path)
     if suffix in NIFTI_SUFFIXES:
         return read_nifti(path, as_stored=as_stored)
     if suffix in FRAME_SUFFIXES:
         return read_frame(path, as_stored=as_stored)
-    if path.name.lower().endswith(READABLE) or _is_dicom(path):
+    if suffix in DICOM_SUFFIXES or is_directory(path) or _is_dicom(path):
+        return read_dicom(path, region=region, as_stored=as_stored)
+    if path.name.lower().endswith(READABLE):
         return read_itk(path)
     raise InputError(
         f"A scan must be in a known format; got {path}. Known are "
@@ -133,9 +144,9 @@ def _read(path: Path, *, as_stored: bool = False) -> Volume:
     )
 
 
-def _read_folder(folder: Path, as_stored: bool) -> Volume:
+def _read_folder(folder: Path, as_stored: bool, region: RegionChoice) -> Volume:
     try:
-        frames, dicom = frames_in(folder), _dicom_in(folder)
+        frames, dicom = frames_in(folder), dicom_files(folder)
     except OSError as error:
         raise InputError(
             f"A folder of frames must be readable; got {folder} ({error.strerror}). "
@@ -146,7 +157,7 @@ def _read_folder(folder: Path, as_stored: bool) -> Volume:
             _check_file(path)
         return read_frames(frames, as_stored=as_stored)
     if dicom:
-        return read_dicom_series(folder)
+        return read_dicom(folder, region=region, as_stored=as_stored)
     raise InputError(
         f"A folder must hold frames ({', '.join(FRAME_SUFFIXES)}) or DICOM files; "
         f"got none in {folder}. Choose another folder, or one file."
@@ -169,16 +180,6 @@ def _check_file(path: Path) -> None:
             f"The file must hold a scan; got {path}, which is empty. "
             "Copy or export it again."
         )
-
-
-def _dicom_in(folder: Path) -> list[Path]:
-    return [
-        path
-        for path in folder.iterdir()
-        if path.is_file()
-        and not path.name.startswith(".")
-        and (path.suffix.lower() in DICOM_SUFFIXES or _is_dicom(path))
-    ]
 
 
 def _is_dicom(path: Path) -> bool:

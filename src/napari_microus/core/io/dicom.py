@@ -1,0 +1,208 @@
+"""DICOM through pydicom: ultrasound as machines write it, and other pictures.
+
+Nothing that identifies a person leaves this module: a scan's metadata, its notices
+and errors hold sizes, kinds and the file's own name. See `dicom_header`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_microus.core.errors import InputError
+from napari_microus.core.io.dicom_header import (
+    check_is_image,
+    frame_count,
+    frame_shape,
+    number,
+    read_header,
+)
+from napari_microus.core.io.dicom_pixels import Grey, mapped_frames, stored_frames
+from napari_microus.core.io.dicom_regions import choose_cut
+from napari_microus.core.io.dicom_series import in_order, is_directory, only_series
+from napari_microus.core.io.dicom_size import place_of
+from napari_microus.core.io.read_errors import damaged
+from napari_microus.core.volume import Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_microus.core.io.dicom_regions import Cut, RegionChoice
+
+DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+
+# Plain pixels of more bytes stay in their file, decoded ones go into a temporary one.
+_MAPPED_BYTES = 256 << 20
+_SPILLED_BYTES = 1 << 30
+
+_Files = list[tuple[Path, Any]]
+
+
+def read_dicom(
+    path: str | Path | Sequence[Path],
+    *,
+    region: RegionChoice = "crop",
+    as_stored: bool = False,
+) -> Volume:
+    """Read a scan from DICOM as grey frames with their place.
+
+    Parameters
+    ----------
+    path : str, Path or sequence of Path
+        A file of one or several frames, a folder or a DICOMDIR of one series, or the
+        files of one series such as `dicom_series` lists.
+    region : {"crop", "mask", "whole"} or int
+        What of an ultrasound picture is read where the file tells one region of
+        tissue: that cut out, all with the rest set to 0, or all. A number, from 0,
+        cuts out that one of several regions of tissue.
+    as_stored : bool
+        Leave palette indices, inverted scales and stored values as they are.
+
+    Returns
+    -------
+    Volume
+        What is cut out keeps its place in the whole picture. ``metadata`` holds
+        ``notices``; ``pixel_size_from``, the element that told the size;
+        ``region``, rows and columns of what was read; ``frame_time_ms`` and
+        ``cine_rate_fps`` where told; ``frame_distance`` is "unknown" for a cine.
+
+    Raises
+    ------
+    InputError
+        If there is no picture, no tissue, more than one scan or patient, or the
+        pixels are damaged or cannot be decoded.
+
+    Notes
+    -----
+    One frame is decoded at a time. Plain grey pixels of more than 256 MiB stay in
+    their file and are read as they are used; decoded ones of more than 1 GiB lie in
+    a temporary file.
+    """
+    files, notices = _files(path)
+    first, header = files[0]
+    _check_alike(files)
+    cut = choose_cut(header, region, first)
+    grey = Grey(header, as_stored=as_stored)
+    array = _read(files, cut, grey)
+    place = place_of([h for _, h in files], len(array), cut.pixel_mm, first)
+    affine = place.affine.copy()
+    row, column = cut.start
+    affine[:3, 3] += affine[:3, 0] * column + affine[:3, 1] * row
+    told: dict[str, Any] = {**place.told, **cut.told}
+    for key, keyword in (
+        ("frame_time_ms", "FrameTime"),
+        ("cine_rate_fps", "CineRate"),
+    ):
+        found = number(header, keyword)
+        if found is not None and found > 0:
+            told[key] = found
+    told["notices"] = [*notices, *cut.notices, *place.notices, *grey.notices]
+    return Volume(
+        array, affine, place.has_geometry, told, is_oriented=place.is_oriented
+    )
+
+
+def dicom_frames(
+    path: str | Path, *, region: RegionChoice = "crop"
+) -> Iterator[NDArray[Any]]:
+    """Yield the frames of a scan as `read_dicom` reads them, one in memory at a time.
+
+    Yields
+    ------
+    ndarray, shape (Y, X)
+        Grey.
+    """
+    files, _ = _files(path)
+    _check_alike(files)
+    first, header = files[0]
+    cut = choose_cut(header, region, first)
+    yield from _cut_frames(files, cut, Grey(header, as_stored=False))
+
+
+def _files(path: str | Path | Sequence[Path]) -> tuple[_Files, list[str]]:
+    if not isinstance(path, (str, Path)):
+        files = [(one, read_header(one)) for one in path]
+        for one, header in files:
+            check_is_image(header, one)
+        return in_order(files), []
+    path = Path(path)
+    if path.is_dir() or is_directory(path):
+        return only_series(path)
+    header = read_header(path)
+    check_is_image(header, path)
+    return [(path, header)], []
+
+
+def _check_alike(files: _Files) -> None:
+    """Refuse single frames of different sizes, and several files of many frames."""
+    shapes = {frame_shape(header): path for path, header in files}
+    if len(shapes) > 1:
+        told = " and ".join(f"{h} × {w}" for h, w in list(shapes)[:2])
+        names = " and ".join(path.name for path in list(shapes.values())[:2])
+        raise InputError(
+            f"Frames of a scan must have one size; got {told} in {names}. Put scans in "
+            "folders of their own."
+        )
+    if len(files) > 1:
+        for path, header in files:
+            if frame_count(header) > 1:
+                raise InputError(
+                    "Each file of a series must hold one frame; got "
+                    f"{frame_count(header)} in {path.name}. Open that file alone."
+                )
+
+
+def _read(files: _Files, cut: Cut, grey: Grey) -> NDArray[Any]:
+    path, header = files[0]
+    count = sum(frame_count(h) for _, h in files)
+    is_large = path.stat().st_size > _MAPPED_BYTES
+    if len(files) == 1 and is_large and grey.keeps_values and not cut.is_masked:
+        mapped = mapped_frames(path, header)
+        if mapped is not None:
+            return mapped[:, slice(*cut.rows), slice(*cut.columns)]
+    array: NDArray[Any] | None = None
+    for index, frame in enumerate(_cut_frames(files, cut, grey)):
+        if array is None:
+            array = _room((count, *frame.shape), frame.dtype, path)
+        if frame.dtype != array.dtype:
+            raise InputError(
+                "Frames of a scan must have one kind of value; got "
+                f"{array.dtype} and {frame.dtype} in {path.name}. Export them all "
+                "alike."
+            )
+        array[index] = frame
+    if array is None:
+        raise damaged(Path(path.name), "DICOM")
+    return array
+
+
+def _cut_frames(files: _Files, cut: Cut, grey: Grey) -> Iterator[NDArray[Any]]:
+    rows, columns = slice(*cut.rows), slice(*cut.columns)
+    for path, header in files:
+        for frame in stored_frames(path, header):
+            tissue = grey(frame[rows, columns])
+            if cut.is_masked:
+                whole = np.zeros(frame.shape[:2], tissue.dtype)
+                whole[rows, columns] = tissue
+                tissue = whole
+            yield tissue
+
+
+def _room(shape: tuple[int, ...], dtype: np.dtype[Any], path: Path) -> NDArray[Any]:
+    """Return an array to fill, in a temporary file where it is large."""
+    size = int(np.prod(shape, dtype=np.float64)) * dtype.itemsize
+    try:
+        if size <= _SPILLED_BYTES:
+            return np.empty(shape, dtype)
+        with tempfile.TemporaryFile() as file:  # its room stays until the array goes
+            return np.memmap(file, dtype, "w+", 0, shape)
+    except (MemoryError, OSError, ValueError):
+        raise InputError(
+            "A scan must fit into memory or the temporary folder; got "
+            f"{size >> 20} MiB in {path.name}. Free some space, or export fewer frames."
+        ) from None

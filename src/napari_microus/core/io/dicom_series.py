@@ -1,0 +1,258 @@
+"""Which scans a folder of DICOM files or a DICOMDIR holds, without anybody's name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_microus.core.errors import InputError
+from napari_microus.core.io.dicom_header import (
+    DIRECTORY,
+    check_is_image,
+    frame_count,
+    frame_shape,
+    items,
+    kind_without_image,
+    number,
+    numbers,
+    read_header,
+    told,
+)
+from napari_microus.core.io.frames import natural_key
+from napari_microus.core.io.read_errors import damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+# Values of Modality that are told; another may hold anything.
+_MODALITIES = {
+    **{"US": "ultrasound", "IVUS": "intravascular ultrasound", "MR": "MR", "CT": "CT"},
+    **{"SC": "secondary capture", "OT": "other", "SEG": "segmentation"},
+}
+
+
+@dataclass(frozen=True)
+class DicomSeries:
+    """One scan of a folder: a series of single frames, or one file of several.
+
+    Parameters
+    ----------
+    number : int
+        Its place in the list, from 1: no number of the clinic.
+    frames, rows, columns : int
+        Its size; rows and columns of the first frame.
+    description : str
+        Kind and size in words of ours. Nothing that a person typed is in it.
+    files : tuple of Path
+        In the order of the frames.
+    """
+
+    number: int
+    frames: int
+    rows: int
+    columns: int
+    description: str
+    files: tuple[Path, ...]
+
+
+def dicom_series(path: str | Path) -> list[DicomSeries]:
+    """List the scans in a folder of DICOM files or in a DICOMDIR.
+
+    Parameters
+    ----------
+    path : str or Path
+        A folder (its own files alone, or what its DICOMDIR names), or a DICOMDIR.
+
+    Returns
+    -------
+    list of DicomSeries
+        What holds no picture is left out.
+
+    Raises
+    ------
+    InputError
+        If a file is damaged, or a DICOMDIR names one that is missing.
+    """
+    listed, _ = grouped(dicom_files(Path(path)))
+    return [
+        _listed(number, group) for number, group in enumerate(listed.values(), start=1)
+    ]
+
+
+def dicom_files(path: Path) -> list[Path]:
+    """Return the DICOM files of a folder or of a DICOMDIR, in natural order."""
+    if path.is_dir():
+        directory = next((p for p in path.iterdir() if is_directory(p)), None)
+        if directory is None:
+            return sorted(filter(_may_be_dicom, path.iterdir()), key=natural_key)
+        path = directory
+    return _named_by(path)
+
+
+def is_directory(path: Path) -> bool:
+    """Return whether a file is called DICOMDIR."""
+    return path.name.upper() == "DICOMDIR" and path.is_file()
+
+
+def grouped(
+    files: Iterable[Path],
+) -> tuple[dict[tuple[str, ...], list[tuple[Path, Any]]], list[str]]:
+    """Return files with their headers by scan, and what was left out in words.
+
+    Raises
+    ------
+    InputError
+        If a file is damaged, or none holds a picture.
+    """
+    groups: dict[tuple[str, ...], list[tuple[Path, Any]]] = {}
+    others: Counter[str] = Counter()
+    first: tuple[Path, Any] | None = None
+    for path in files:
+        header = read_header(path)
+        kind = kind_without_image(header)
+        if kind is not None:
+            others[kind] += 1
+            first = first or (path, header)
+            continue
+        check_is_image(header, path)
+        several = str(path) if frame_count(header) > 1 else ""
+        key = (*map(str, _patient(header)), str(told(header, "SeriesInstanceUID")))
+        groups.setdefault((*key, several), []).append((path, header))
+    if not groups and first is not None:
+        check_is_image(first[1], first[0])
+    notices = [
+        f"{count} file{'s' if count > 1 else ''} beside the scan held {kind}, no "
+        f"image; {'they were' if count > 1 else 'it was'} left out."
+        for kind, count in sorted(others.items())
+    ]
+    return groups, notices
+
+
+def only_series(path: Path) -> tuple[list[tuple[Path, Any]], list[str]]:
+    """Return the files of the one scan in a folder, in the order of its frames.
+
+    Raises
+    ------
+    InputError
+        If there is none or more than one, or files of two patients.
+    """
+    groups, notices = grouped(dicom_files(path))
+    patients = {key[:-2] for key in groups}
+    if len(patients) > 1:
+        raise InputError(
+            "A folder of DICOM files must be of one patient; got files of "
+            f"{len(patients)} in {path.name}. Put each patient's files in a folder of "
+            "their own."
+        )
+    if len(groups) != 1:
+        listed = [_listed(n, g) for n, g in enumerate(groups.values(), start=1)]
+        named = "; ".join(f"{s.number}: {s.description}" for s in listed[:6])
+        named = f" ({named}{'; …' if len(listed) > 6 else ''})" if named else ""
+        raise InputError(
+            f"A folder of DICOM files must hold one series; got {len(groups)}{named} "
+            f"in {path.name}. Choose one, or put each in a folder of its own."
+        )
+    return in_order(next(iter(groups.values()))), notices
+
+
+def in_order(group: Sequence[tuple[Path, Any]]) -> list[tuple[Path, Any]]:
+    """Sort single frames by their place, else by their number, else by their name."""
+    places = [_along_normal(header) for _, header in group]
+    known = [place for place in places if place is not None]
+    if len(known) == len(group) and len(set(known)) == len(group):
+        order = sorted(range(len(group)), key=known.__getitem__)
+        return [group[index] for index in order]
+    numbered = [number(header, "InstanceNumber") for _, header in group]
+    if None not in numbered and len(set(numbered)) == len(group):
+        by_number = sorted(range(len(group)), key=lambda i: numbered[i] or 0.0)
+        return [group[index] for index in by_number]
+    return sorted(group, key=lambda one: natural_key(one[0]))
+
+
+def _along_normal(header: Any) -> float | None:
+    place = numbers(header, "ImagePositionPatient", 3)
+    six = numbers(header, "ImageOrientationPatient", 6)
+    if place is None or six is None:
+        return None
+    (a, b, c), (d, e, f) = six[:3], six[3:]
+    normal = b * f - c * e, c * d - a * f, a * e - b * d
+    return round(sum(n * p for n, p in zip(normal, place, strict=True)), 6)
+
+
+def _patient(header: Any) -> tuple[Any, ...]:
+    """Return what tells patients apart; it is compared and goes nowhere."""
+    identity = told(header, "PatientID")
+    if identity is not None:
+        return (identity,)
+    return told(header, "PatientName"), told(header, "PatientBirthDate")
+
+
+def _listed(position: int, group: Sequence[tuple[Path, Any]]) -> DicomSeries:
+    ordered = in_order(group)
+    header = ordered[0][1]
+    rows, columns = frame_shape(header)
+    frames = sum(frame_count(one) for _, one in ordered)
+    modality = _MODALITIES.get(str(told(header, "Modality")), "a picture")
+    plural = "frames" if frames > 1 else "frame"
+    return DicomSeries(
+        position,
+        frames,
+        rows,
+        columns,
+        f"{modality}, {frames} {plural} of {rows} × {columns}",
+        tuple(path for path, _ in ordered),
+    )
+
+
+def _named_by(directory: Path) -> list[Path]:
+    header = read_header(directory)
+    media = getattr(header, "file_meta", {})
+    if str(told(media, "MediaStorageSOPClassUID")) != DIRECTORY:
+        raise damaged(Path(directory.name), "DICOM")
+    files = []
+    for record in items(header, "DirectoryRecordSequence"):
+        parts = told(record, "ReferencedFileID")
+        if str(told(record, "DirectoryRecordType")) != "IMAGE" or parts is None:
+            continue
+        names = [parts] if isinstance(parts, str) else [str(part) for part in parts]
+        path = _found(directory.parent, names)
+        if path is None:
+            raise InputError(
+                "The files that a DICOMDIR names must lie beside it; got one that is "
+                f"missing of those in {directory.name}. Copy the whole disc."
+            )
+        files.append(path)
+    return files
+
+
+def _found(folder: Path, names: Sequence[str]) -> Path | None:
+    """Return a file below ``folder``, whatever the case of its name."""
+    for name in names:
+        if (
+            name in ("", ".", "..")
+            or "/" in name
+            or "\\" in name
+            or not folder.is_dir()
+        ):
+            return None
+        exact = folder / name
+        if not exact.exists():
+            folded = (p for p in folder.iterdir() if p.name.upper() == name.upper())
+            exact = next(folded, exact)
+        folder = exact
+    return folder if folder.is_file() else None
+
+
+def _may_be_dicom(path: Path) -> bool:
+    """Tell a DICOM file by its ending, or by the four letters after its preamble."""
+    if path.name.startswith(".") or not path.is_file():
+        return False
+    if path.suffix.lower() in (".dcm", ".dicom", ".ima"):
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
