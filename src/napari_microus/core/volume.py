@@ -20,6 +20,9 @@ _GRID_TOLERANCE_MM = 1e-3
 
 UNKNOWN = "unknown"
 
+# What metadata tell of the way from frame to frame.
+_BETWEEN = ("frame_distance", "sweep")
+
 
 @dataclass(frozen=True, eq=False)
 class Volume:
@@ -37,7 +40,8 @@ class Volume:
         in pixels.
     metadata : dict
         What is known beside the geometry, such as ``source`` and ``notices``, and
-        ``frame_distance``: "unknown" where 1 mm stands for it.
+        ``frame_distance``: "unknown" where 1 mm stands for it, and ``sweep``, see
+        `core.sweep`.
     place : mapping or None
         The fields of the NIfTI header that gave the affine, which may tell a second
         one; what is made over this volume keeps them, see `io.nifti`.
@@ -123,13 +127,17 @@ class Volume:
         return self.affine if self.has_geometry and self.is_oriented else None
 
     def like(self, array: NDArray[Any], **metadata: Any) -> Volume:
-        """Return ``array`` on this volume's grid; it must have the same shape."""
+        """Return ``array`` on this volume's grid; it must have the same shape.
+
+        What is known of the way from frame to frame goes with it.
+        """
         if array.shape != self.array.shape:
             raise InputError(
                 f"Mask and image must share a grid; got {array.shape} and "
                 f"{self.array.shape}. Resample the mask first."
             )
-        return replace(self, array=array, metadata=metadata)
+        known = {key: self.metadata[key] for key in _BETWEEN if key in self.metadata}
+        return replace(self, array=array, metadata={**known, **metadata})
 
     def shares_grid(self, other: Volume) -> bool:
         """Return whether both have one shape and corners within a micrometre."""
