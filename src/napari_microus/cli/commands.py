@@ -12,6 +12,7 @@ import napari_microus.cli.evaluate
 import napari_microus.cli.models
 import napari_microus.cli.phantom
 import napari_microus.cli.reproduce
+import napari_microus.cli.scan
 import napari_microus.cli.segment
 import napari_microus.cli.study
 import napari_microus.cli.teach

@@ -16,6 +16,12 @@ from napari_microus.core.io.reading import (
     stem_of,
     suffix_of,
 )
+from napari_microus.core.io.scan_properties import ScanProperties
+from napari_microus.core.io.scan_sidecar import (
+    read_scan_properties,
+    scan_sidecar_of,
+    write_scan_properties,
+)
 from napari_microus.core.io.writing import (
     WRITABLE,
     read_provenance,
@@ -28,6 +34,7 @@ __all__ = [
     "READABLE",
     "WRITABLE",
     "DicomSeries",
+    "ScanProperties",
     "as_mask",
     "dicom_frames",
     "dicom_series",
@@ -38,10 +45,13 @@ __all__ = [
     "read_labels",
     "read_mask",
     "read_provenance",
+    "read_scan_properties",
     "read_volume",
+    "scan_sidecar_of",
     "sidecar_of",
     "stem_of",
     "suffix_of",
     "write_mask",
+    "write_scan_properties",
     "write_volume",
 ]

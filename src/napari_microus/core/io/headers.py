@@ -11,6 +11,8 @@ from napari_microus.core.io.itk import read_itk_grid
 from napari_microus.core.io.nifti import SUFFIXES as NIFTI_SUFFIXES
 from napari_microus.core.io.nifti import read_nifti_grid, tells_nifti_size
 from napari_microus.core.io.reading import read_volume, suffix_of
+from napari_microus.core.io.scan_properties import with_properties
+from napari_microus.core.io.scan_sidecar import read_scan_properties
 from napari_microus.core.volume import Volume
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ _ITK = (".nrrd", ".nhdr", ".seg.nrrd", ".mha", ".mhd")
 
 def tells_size(path: Path) -> bool:
     """Return whether a scan's file tells the size of a pixel in mm."""
+    if read_scan_properties(path).pixel_mm is not None:
+        return True
     suffix = suffix_of(path)
     if suffix in PICTURE_SUFFIXES:
         return False
@@ -53,4 +57,5 @@ def read_grid(path: Path) -> Volume | None:
         return None
     shape, affine, place = found
     nothing = np.broadcast_to(np.uint8(0), shape)
-    return Volume(nothing, affine, True, {"source": str(path)}, place)
+    volume = Volume(nothing, affine, True, {"source": str(path)}, place)
+    return with_properties(volume, read_scan_properties(path), is_mask=True)

@@ -165,8 +165,10 @@ def placed_on(mask: Volume, grid: Volume) -> Volume:
 
 def _laid(array: NDArray[Any], mask: Volume, grid: Volume) -> Volume:
     """Return ``array`` on a grid, with what is known of the mask and of the grid."""
-    known = {
-        key: grid.metadata[key] for key in ("frame_distance",) if key in grid.metadata
+    known: dict[str, Any] = {
+        key: grid.metadata[key]
+        for key in ("frame_distance", "sweep")
+        if key in grid.metadata
     }
     return grid.like(array, **{**mask.metadata, **known})
 

@@ -21,14 +21,27 @@ from napari_microus.core.io.itk import (
     NRRD_SUFFIXES,
     read_itk,
 )
+from napari_microus.core.io.names import stem_of, suffix_of
 from napari_microus.core.io.nifti import SUFFIXES as NIFTI_SUFFIXES
 from napari_microus.core.io.nifti import read_nifti
+from napari_microus.core.io.scan_properties import with_properties
+from napari_microus.core.io.scan_sidecar import read_scan_properties
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_microus.core.io.dicom_regions import RegionChoice
     from napari_microus.core.volume import Volume
+
+__all__ = [
+    "READABLE",
+    "is_readable",
+    "read_as_told",
+    "read_stored",
+    "read_volume",
+    "stem_of",
+    "suffix_of",
+]
 
 READABLE = (
     *NIFTI_SUFFIXES,
@@ -37,25 +50,6 @@ READABLE = (
     *FRAME_SUFFIXES,
     *DICOM_SUFFIXES,
 )
-
-
-def suffix_of(path: str | Path) -> str:
-    """Return the format's suffix in lower case, ``.nii.gz`` and ``.seg.nrrd`` whole."""
-    name = Path(path).name.lower()
-    for whole in (".nii.gz", ".seg.nrrd"):
-        if name.endswith(whole):
-            return whole
-    return Path(name).suffix
-
-
-def stem_of(path: str | Path) -> str:
-    """Return the file's name without what `suffix_of` gives.
-
-    What follows the last point of a name such as ``Smith_2024.03.11`` is no suffix.
-    """
-    name, suffix = Path(path).name, suffix_of(path)
-    is_number = suffix[1:].isdigit()
-    return name if is_number else name[: len(name) - len(suffix)]
 
 
 def is_readable(path: str | Path) -> bool:
@@ -89,7 +83,8 @@ def read_volume(
     Volume
         Array (Z, Y, X) as SimpleITK and a transposed nibabel array have it;
         colour became grey. ``metadata`` holds ``source`` and ``notices``, the
-        sentences the user should see. NaN is kept.
+        sentences the user should see. NaN is kept. What a person told about the
+        scan, see `scan_sidecar`, goes before what its file tells.
 
     Raises
     ------
@@ -107,6 +102,11 @@ def read_volume(
     return _told(read_frames(paths), paths[0].parent)
 
 
+def read_as_told(path: str | Path) -> Volume:
+    """Read a scan as its file tells it, without what a person told about it."""
+    return _read(Path(path))
+
+
 def read_stored(path: str | Path) -> Volume:
     """Read an annotation with the values that are stored in its file.
 
@@ -114,13 +114,17 @@ def read_stored(path: str | Path) -> Volume:
     a mask's values are labels, whatever they would look like. See `read_volume` for
     formats and errors.
     """
-    return _told(_read(Path(path), as_stored=True), Path(path))
+    return _told(_read(Path(path), as_stored=True), Path(path), is_mask=True)
 
 
-def _told(volume: Volume, path: Path) -> Volume:
+def _told(volume: Volume, path: Path, *, is_mask: bool = False) -> Volume:
     notices = volume.metadata.get("notices", [])
     metadata = {**volume.metadata, "source": str(path), "notices": notices}
-    return replace(volume, metadata=metadata)
+    volume = replace(volume, metadata=metadata)
+    properties = read_scan_properties(path)
+    if properties.is_empty:
+        return volume
+    return with_properties(volume, properties, is_mask=is_mask)
 
 
 def _read(

@@ -14,9 +14,9 @@ from napari_microus.core.errors import InputError, OutputError
 from napari_microus.core.files import atomic_write
 from napari_microus.core.io.itk import write_itk
 from napari_microus.core.io.masks import MASK_DESCRIPTION, distinct_values
+from napari_microus.core.io.names import stem_of, suffix_of
 from napari_microus.core.io.nifti import SUFFIXES as NIFTI_SUFFIXES
 from napari_microus.core.io.nifti import write_nifti
-from napari_microus.core.io.reading import stem_of, suffix_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

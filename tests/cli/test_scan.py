@@ -1,0 +1,74 @@
+import json
+
+import numpy as np
+import pytest
+from skimage.io import imsave
+
+from napari_microus.core.io import read_volume
+
+FRAMES = np.random.default_rng(2).integers(0, 255, (5, 12, 16), np.uint8)
+
+
+@pytest.fixture
+def frames(tmp_path):
+    folder = tmp_path / "sweep"
+    folder.mkdir()
+    for number, frame in enumerate(FRAMES):
+        imsave(folder / f"{number}.png", frame, check_contrast=False)
+    return folder
+
+
+def test_sizes_are_set_shown_and_added_to(run_command, frames, capsys):
+    assert run_command("scan", "show", frames) == 0
+    assert "pixel size: unknown" in capsys.readouterr().out
+    assert run_command("scan", "set", frames, "--pixel-mm", "0.05x0.04") == 0
+    assert run_command("scan", "set", frames, "--frame-distance-mm", "0.8") == 0
+    assert run_command("scan", "show", frames) == 0
+
+    out = capsys.readouterr().out
+    assert "pixel size: 0.05 × 0.04 mm" in out
+    assert "frame distance: 0.8 mm" in out
+    assert read_volume(frames).spacing_mm == pytest.approx((0.8, 0.05, 0.04))
+
+
+def test_a_rotational_sweep_is_told_by_its_axis_and_ends(run_command, frames):
+    line = ["--pixel-mm", "0.05", "--sweep", "rotational", "--axis-along", "columns"]
+    line += ["--axis-at-mm", "-9.5", "--angles-deg", "-60:60"]
+    assert run_command("scan", "set", frames, *line) == 0
+
+    told = json.loads((frames / "scan.json").read_text())["sweep"]
+    assert told["axis"] == {"along": "columns", "at_mm": -9.5}
+    assert told["angles_deg"] == [-60, -30, 0, 30, 60]
+    assert run_command("scan", "set", frames, "--angles-deg", "0,10,20,30,50") == 0
+    told = json.loads((frames / "scan.json").read_text())["sweep"]
+    assert told["angles_deg"] == [0, 10, 20, 30, 50]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (["--pixel-mm", "0"], "must be mm above 0"),
+        (["--pixel-mm", "50"], "A pixel must be 0.001 to 10 mm"),
+        (["--frame-distance-mm", "far"], "must be mm or unknown"),
+        (["--sweep", "rotational"], "must tell its axis"),
+        (["--sweep", "helical"], "must be one of parallel"),
+        (["--angles-deg", "a:b"], "Angles must be"),
+        (["--orientation", "left"], "three directions"),
+        (
+            ["--axis-along", "rows", "--axis-at-mm", "0", "--angles-deg", "1,2"],
+            "got 2 angles and 5 frames",
+        ),
+    ],
+)
+def test_what_cannot_be_ends_with_a_sentence_and_writes_nothing(
+    run_command, frames, capsys, line, words
+):
+    assert run_command("scan", "set", frames, *line) == 2
+    assert words in capsys.readouterr().err
+    assert not (frames / "scan.json").exists()
+
+
+def test_what_was_told_can_be_forgotten(run_command, frames):
+    run_command("scan", "set", frames, "--pixel-mm", "0.05")
+    assert run_command("scan", "set", frames, "--clear") == 0
+    assert not (frames / "scan.json").exists()
