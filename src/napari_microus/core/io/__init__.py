@@ -9,6 +9,10 @@ from napari_microus.core.io.masks import (
     read_labels,
     read_mask,
 )
+from napari_microus.core.io.pseudonym import (
+    dicom_pseudonym,
+    pseudonym_key,
+)
 from napari_microus.core.io.reading import (
     READABLE,
     is_readable,
@@ -37,10 +41,12 @@ __all__ = [
     "ScanProperties",
     "as_mask",
     "dicom_frames",
+    "dicom_pseudonym",
     "dicom_series",
     "distinct_values",
     "is_readable",
     "placed_on",
+    "pseudonym_key",
     "read_dicom",
     "read_labels",
     "read_mask",

@@ -1,0 +1,258 @@
+"""What a DICOM header tells of a person reaches no result, notice or error."""
+
+import contextlib
+import io
+import logging
+import re
+import traceback
+import warnings
+
+import numpy as np
+import pytest
+from pydicom.encaps import encapsulate
+from pydicom.uid import generate_uid
+
+from dicom_files import dataset, region, save
+from napari_microus.core.errors import MicroUSError
+from napari_microus.core.io import dicom_series, read_volume, write_mask
+
+RNG = np.random.default_rng(3)
+
+# 30 and more identifiers, each a word that occurs nowhere else.
+TEXTS = {
+    "PatientName": "ZQNAME^ZQGIVEN",
+    "PatientID": "ZQ-PID-4711",
+    "IssuerOfPatientID": "ZQISSUER",
+    "PatientBirthDate": "19430317",
+    "PatientBirthTime": "031415",
+    "OtherPatientNames": "ZQOTHER^ZQALIAS",
+    "PatientBirthName": "ZQMAIDEN",
+    "PatientMotherBirthName": "ZQMOTHER",
+    "PatientAddress": "ZQSTREET 7",
+    "PatientTelephoneNumbers": "ZQPHONE-555",
+    "PatientComments": "ZQCOMMENT",
+    "MilitaryRank": "ZQRANK",
+    "EthnicGroup": "ZQGROUP",
+    "Occupation": "ZQJOB",
+    "AccessionNumber": "ZQACC-0815",
+    "StudyID": "ZQSTUDY",
+    "StudyDate": "20310729",
+    "SeriesDate": "20310730",
+    "AcquisitionDate": "20310731",
+    "ContentDate": "20310801",
+    "StudyTime": "235958",
+    "StudyDescription": "ZQSTUDYTEXT",
+    "SeriesDescription": "ZQSERIESTEXT",
+    "ProtocolName": "ZQPROTOCOL",
+    "InstitutionName": "ZQCLINIC",
+    "InstitutionAddress": "ZQCLINICROAD",
+    "InstitutionalDepartmentName": "ZQDEPARTMENT",
+    "ReferringPhysicianName": "ZQREFERRER",
+    "PerformingPhysicianName": "ZQPERFORMER",
+    "OperatorsName": "ZQOPERATOR",
+    "NameOfPhysiciansReadingStudy": "ZQREADER",
+    "RequestingPhysician": "ZQREQUESTER",
+    "StationName": "ZQSTATION",
+    "DeviceSerialNumber": "ZQSERIAL-1",
+    "ImageComments": "ZQIMAGETEXT",
+    "DerivationDescription": "ZQDERIVED",
+    "AdmissionID": "ZQADMISSION",
+    "ImageType": "ZQTYPE",
+}
+
+
+def planted(pixels, **elements):
+    """A picture with every identifier, and the words to look for."""
+    uids = {
+        key: generate_uid()
+        for key in (
+            "SOPInstanceUID",
+            "StudyInstanceUID",
+            "SeriesInstanceUID",
+            "FrameOfReferenceUID",
+        )
+    }
+    ds = dataset(pixels, **TEXTS, **uids, **elements)
+    block = ds.private_block(0x0029, "ZQVENDOR", create=True)
+    block.add_new(0x10, "LO", "ZQPRIVATE")
+    block.add_new(0x11, "PN", "ZQPRIVATE^ZQPERSON")
+    words = [word for text in TEXTS.values() for word in re.split(r"[\^ ]", text)]
+    words = [word for word in words if len(word) > 3]
+    return ds, [*words, *uids.values(), "ZQVENDOR", "ZQPRIVATE"]
+
+
+def assert_nobody(words, *texts):
+    for text in texts:
+        found = [word for word in words if word in str(text)]
+        assert not found, (found, str(text)[:300])
+
+
+@contextlib.contextmanager
+def everything_said():
+    """Collect what is printed, logged or warned."""
+    said = io.StringIO()
+    handler = logging.StreamHandler(said)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        with (
+            contextlib.redirect_stdout(said),
+            contextlib.redirect_stderr(said),
+            warnings.catch_warnings(record=True) as warned,
+        ):
+            warnings.simplefilter("always")
+            yield said
+    finally:
+        root.removeHandler(handler)
+        said.write(" ".join(str(one.message) for one in warned))
+
+
+@pytest.fixture
+def scan(tmp_path):
+    """A calibrated cine, and the words that must not leave it."""
+    frames = RNG.integers(0, 255, (3, 60, 80), np.uint8)
+    item = region((5, 50), (10, 70), cm=(0.02, 0.02))
+    ds, words = planted(frames, regions=[item], PixelSpacing=[0.1, 0.1])
+    return save(ds, tmp_path / "scan.dcm"), words
+
+
+def test_volume_metadata_and_notices_name_nobody(scan):
+    path, words = scan
+    assert len(TEXTS) >= 30
+    content = path.read_bytes()
+    assert all(word.encode() in content for word in words)
+
+    with everything_said() as said:
+        volume = read_volume(path)
+        listed = dicom_series(path.parent)
+
+    assert volume.metadata["notices"]
+    assert_nobody(words, volume.metadata, vars(volume), listed, said.getvalue())
+
+
+def bytes_of(folder):
+    import gzip
+
+    for path in folder.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            yield path.name
+            yield content.decode("latin-1")
+            if path.name.endswith(".gz"):
+                yield gzip.decompress(content).decode("latin-1")
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nii", ".nrrd", ".seg.nrrd", ".mha"])
+def test_masks_written_over_it_name_nobody(scan, tmp_path, suffix):
+    path, words = scan
+    volume = read_volume(path)
+    mask = volume.like(np.ones(volume.shape, np.uint8), **volume.metadata)
+    made = {"image": path.name, "scan": volume.metadata}
+
+    write_mask(mask, tmp_path / "out" / f"m{suffix}", provenance=made)
+
+    assert_nobody(words, *bytes_of(tmp_path / "out"))
+
+
+def test_segment_and_study_import_name_nobody(
+    scan, tmp_path, run_command, small_scan, capsys
+):
+    del small_scan  # its library has the tiny model
+    path, words = scan
+    out = tmp_path / "out"
+    with everything_said() as said:
+        line = [path, "-o", out, "--probability", out / "p"]
+        assert run_command("segment", *line) == 0
+
+        images = tmp_path / "cases" / "images"
+        images.mkdir(parents=True)
+        (images / "case1.dcm").write_bytes(path.read_bytes())
+        (images / "case2.dcm").write_bytes(path.read_bytes())
+        study = tmp_path / "study"
+        assert run_command("study", "import", study, tmp_path / "cases") == 0
+        run_command("study", "check", study)
+        added = ["--image", path, "--case", "c", "--patient", "p"]
+        assert run_command("study", "add", study, *added) == 0
+        assert run_command("scan", "show", path) == 0
+
+    printed = capsys.readouterr()
+    assert list(out.glob("*_capsule.nii.gz"))
+    assert list(out.glob("*_capsule.json"))
+    texts = [*bytes_of(out), *bytes_of(study)]
+    assert len(texts) > 6
+    assert_nobody(words, *texts, said.getvalue(), printed.out, printed.err)
+
+
+def spoilt(ds, words, kind):
+    """Spoil a file in one way; its identifiers stay."""
+    if kind == "report":
+        ds.SOPClassUID = "1.2.840.10008.5.1.4.1.1.88.33"
+    elif kind == "cut short":
+        ds.NumberOfFrames = 400
+    elif kind == "Doppler":
+        ds.SequenceOfUltrasoundRegions[0].RegionSpatialFormat = 3
+    elif kind == "unknown photometric":
+        ds.PhotometricInterpretation = "ZQCOLOUR"
+    elif kind == "syntax":
+        ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.70"
+        ds.PixelData = encapsulate([b"no JPEG at all"] * 3)
+        ds["PixelData"].is_undefined_length = True
+    elif kind == "spacing":
+        ds.PixelSpacing = [0, 0]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["report", "cut short", "Doppler", "unknown photometric", "syntax", "spacing"],
+)
+def test_errors_name_nobody_nor_do_their_causes(tmp_path, kind):
+    ds, words = planted(
+        RNG.integers(0, 255, (3, 20, 30), np.uint8),
+        regions=[region((0, 19), (0, 29), units=0)],
+    )
+    spoilt(ds, words, kind)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = save(ds, tmp_path / "scan.dcm")
+    told = ""
+
+    with everything_said() as said:
+        try:
+            told = repr(read_volume(path).metadata)
+        except MicroUSError as error:
+            told = "".join(traceback.format_exception(error))
+
+    assert told
+    assert_nobody([*words, "ZQCOLOUR"], told, said.getvalue())
+
+
+def test_values_of_the_wrong_kind_name_nobody(tmp_path):
+    """Names in elements that hold numbers, which pydicom quotes in its words."""
+    ds, words = planted(RNG.integers(0, 255, (3, 20, 30), np.uint8), CineRate=87654321)
+    ds.FrameTime, ds.PixelSpacing = "98765432.1", ["11111111", "22222222"]
+    path = save(ds, tmp_path / "scan.dcm")
+    content = path.read_bytes()
+    for number in (b"87654321", b"98765432", b"11111111", b"22222222"):
+        assert number in content
+        content = content.replace(number, b"ZQPERSON")
+    path.write_bytes(content)
+
+    with everything_said() as said:
+        try:
+            told = repr(read_volume(path).metadata)
+        except MicroUSError as error:
+            told = "".join(traceback.format_exception(error))
+
+    assert_nobody(words, told, said.getvalue())
+
+
+def test_errors_of_folders_name_nobody(tmp_path):
+    words = []
+    for number in range(2):
+        ds, told = planted(RNG.integers(0, 255, (20, 30), np.uint8))
+        ds.PatientID = f"ZQ-PID-{number}"
+        save(ds, tmp_path / f"{number}.dcm")
+        words += told
+    with pytest.raises(MicroUSError, match="of one patient") as raised:
+        read_volume(tmp_path)
+    assert_nobody(words, str(raised.value))
