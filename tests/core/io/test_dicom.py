@@ -75,7 +75,6 @@ def test_sixteen_bits_big_endian_keep_their_values(tmp_path):
     ("name", "shape", "is_lossy"),
     [
         ("ExplVR_BigEnd.dcm", (60, 80), False),
-        ("SC_rgb_jpeg_gdcm.dcm", (100, 100), False),  # JPEG lossless
         ("SC_rgb_jpeg_dcmtk.dcm", (100, 100), True),
         ("SC_rgb_dcmtk_+eb+cy+s2.dcm", (100, 100), True),  # YBR_FULL_422, JPEG
         ("SC_ybr_full_422_uncompressed.dcm", (100, 100), True),
@@ -95,6 +94,57 @@ def test_pydicoms_examples_are_read_as_grey(name, shape, is_lossy):
     pixels = pixels.reshape(*volume.shape, -1)
     grey = pixels @ [0.299, 0.587, 0.114] if pixels.shape[-1] == 3 else pixels[..., 0]
     assert np.abs(grey - volume.array).max() <= (2 if is_lossy else 0.51)
+
+
+def test_lossless_jpeg_gives_the_pixels_back():
+    # Both files hold one picture.
+    one = read_volume(example("SC_rgb_jpeg_gdcm.dcm"))
+    other = read_volume(example("SC_rgb_rle.dcm"))
+
+    np.testing.assert_array_equal(one.array, other.array)
+
+
+@pytest.fixture
+def lossless_jpeg(tmp_path):
+    """Frames that ITK packed as lossless JPEG."""
+    import SimpleITK as sitk
+
+    writer = sitk.ImageFileWriter()
+    writer.SetFileName(str(tmp_path / "lossless.dcm"))
+    writer.UseCompressionOn()
+    writer.SetCompressor("JPEG")
+    image = sitk.GetImageFromArray(LARGER)
+    image.SetMetaData("0008|0060", "US")
+    image.SetMetaData("0008|0016", "1.2.840.10008.5.1.4.1.1.3.1")
+    writer.Execute(image)
+    return tmp_path / "lossless.dcm"
+
+
+def test_frames_of_lossless_jpeg_give_the_pixels_back(lossless_jpeg):
+    syntax = pydicom.dcmread(lossless_jpeg).file_meta.TransferSyntaxUID
+    assert syntax == "1.2.840.10008.1.2.4.70"
+
+    np.testing.assert_array_equal(read_volume(lossless_jpeg).array, LARGER)
+
+
+def test_damaged_lossless_jpeg_is_an_error_and_no_end_of_the_process(lossless_jpeg):
+    content = lossless_jpeg.read_bytes()
+    sof = content.index(b"\xff\xc3") + 5  # rows and columns of the first frame
+    for wrong in (
+        content[:sof] + b"\x00\x20" + content[sof + 2 :],  # half the rows
+        content[: content.rindex(b"\xff\xd9")] + content[-8:],  # no end
+        content[: len(content) // 2],
+    ):
+        lossless_jpeg.write_bytes(wrong)
+        with pytest.raises(InputError, match="damaged, cut short"):
+            read_volume(lossless_jpeg)
+
+
+def test_a_damaged_palette_is_an_error(tmp_path):
+    ds = dataset(FRAMES, PhotometricInterpretation="PALETTE COLOR")
+
+    with pytest.raises(InputError, match="damaged, cut short"):
+        read_volume(save(ds, tmp_path / "a.dcm"))
 
 
 def test_a_palette_is_looked_up_and_a_mask_keeps_its_indices():

@@ -87,7 +87,7 @@ def read_dicom(
     first, header = files[0]
     _check_alike(files)
     cut = choose_cut(header, region, first)
-    grey = Grey(header, as_stored=as_stored)
+    grey = Grey(header, first, as_stored=as_stored)
     array = _read(files, cut, grey)
     place = place_of([h for _, h in files], len(array), cut.pixel_mm, first)
     affine = place.affine.copy()
@@ -121,7 +121,7 @@ def dicom_frames(
     _check_alike(files)
     first, header = files[0]
     cut = choose_cut(header, region, first)
-    yield from _cut_frames(files, cut, Grey(header, as_stored=False))
+    yield from _cut_frames(files, cut, Grey(header, first, as_stored=False))
 
 
 def _files(path: str | Path | Sequence[Path]) -> tuple[_Files, list[str]]:

@@ -19,6 +19,12 @@ from napari_microus.core.io.dicom_header import (
     silent,
     told,
 )
+from napari_microus.core.io.dicom_jpeg import (
+    LOSSLESS,
+    MARKED,
+    check_streams,
+    lossless_frames,
+)
 from napari_microus.core.io.read_errors import damaged
 
 if TYPE_CHECKING:
@@ -28,11 +34,10 @@ if TYPE_CHECKING:
 
 INVERTED = "The file stores white as 0; its grey scale was turned."
 
-# The first that can decode is taken. GDCM comes last: it says less of damage.
-_PLUGINS = ("pyjpegls", "pylibjpeg", "pillow", "pydicom", "gdcm")
+# The first that can decode is taken. None is GDCM's, see `dicom_jpeg`.
+_PLUGINS = ("pyjpegls", "pylibjpeg", "pillow", "pydicom")
 _TWELVE_BIT = "1.2.840.10008.1.2.4.51"
 _PACKAGES = {
-    **dict.fromkeys(("57", "70"), "python-gdcm"),
     **dict.fromkeys(("80", "81"), "pyjpegls"),
     **dict.fromkeys(("90", "91", "201", "202", "203"), "pylibjpeg-openjpeg"),
     **dict.fromkeys(("50", "51"), "pillow"),
@@ -48,11 +53,13 @@ class Grey:
     ----------
     header : Dataset
         Of the file.
+    path : Path
+        For errors.
     as_stored : bool
         Leave palette indices, inverted scales and stored values as they are.
     """
 
-    def __init__(self, header: Any, *, as_stored: bool) -> None:
+    def __init__(self, header: Any, path: Path, *, as_stored: bool) -> None:
         self.notices: list[str] = []
         photometric = str(told(header, "PhotometricInterpretation") or "")
         self._table: NDArray[Any] | None = None
@@ -62,7 +69,7 @@ class Grey:
         if as_stored:
             return
         if photometric == "PALETTE COLOR":
-            self._table, self._coloured = _palette(header)
+            self._table, self._coloured = _palette(header, path)
         if photometric == "MONOCHROME1":
             self._top = (1 << int(number(header, "BitsStored") or 8)) - 1
             self.notices.append(INVERTED)
@@ -107,15 +114,23 @@ def stored_frames(path: Path, header: Any) -> Iterator[NDArray[Any]]:
     """
     module = pydicom()
     media = getattr(header, "file_meta", {})
-    syntax = module.uid.UID(str(told(media, "TransferSyntaxUID") or IMPLICIT_LITTLE))
+    with silent():
+        uid = told(media, "TransferSyntaxUID") or IMPLICIT_LITTLE
+        syntax = module.uid.UID(str(uid))
     plugins = _plugins(syntax, header, path)
     count, shape = frame_count(header), frame_shape(header)
     _check_length(path, header, syntax)
+    if syntax in MARKED:
+        check_streams(path, header)
     frames, done = _decoded(path, syntax, plugins), 0
+    if syntax in LOSSLESS:
+        frames = lossless_frames(path, header)
     while True:
         try:
             with silent():  # not while the frame is in use
                 frame = next(frames, None)
+        except InputError:
+            raise
         except faults():
             raise damaged(Path(path.name), "DICOM") from None
         if frame is None:
@@ -196,7 +211,7 @@ def _plugins(syntax: Any, header: Any, path: Path) -> list[str]:
             "The pixels must be stored in a transfer syntax of pictures; got "
             f"{syntax.name} in {path.name}. Export it again, uncompressed or as JPEG."
         ) from None
-    if not syntax.is_compressed or syntax.is_deflated:
+    if not syntax.is_compressed or syntax.is_deflated or syntax in LOSSLESS:
         return [""]
     available = set(decoder.available_plugins)
     found = [name for name in _PLUGINS if name in available]
@@ -229,12 +244,15 @@ def _check_length(path: Path, header: Any, syntax: Any) -> None:
         raise damaged(Path(path.name), "DICOM")
 
 
-def _palette(header: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def _palette(header: Any, path: Path) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Return the grey of each index, and which indices are coloured."""
-    bits = min(int(number(header, "BitsAllocated") or 8), 16)
+    bits = 8 if (number(header, "BitsAllocated") or 8) <= 8 else 16
     indices = np.arange(1 << bits, dtype=np.uint8 if bits == 8 else np.uint16)
-    with silent():
-        colours = pydicom().pixels.apply_color_lut(indices[np.newaxis], header)[0]
+    try:
+        with silent():
+            colours = pydicom().pixels.apply_color_lut(indices[np.newaxis], header)[0]
+    except faults():
+        raise damaged(Path(path.name), "DICOM") from None
     if colours.dtype == np.uint16:
         colours = (colours >> 8).astype(np.uint8)
     coloured = (colours[:, :1] != colours[:, :3]).any(axis=1)

@@ -1,0 +1,158 @@
+"""JPEG streams inside DICOM: what they tell of themselves, and lossless ones.
+
+pydicom decodes lossless JPEG by python-gdcm alone, which ends the whole process on a
+damaged file. The same decoder inside SimpleITK raises an error instead, so it gets
+each frame in a file of its own, without any other element.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_microus.core.errors import InputError
+from napari_microus.core.io.dicom_header import (
+    faults,
+    frame_count,
+    frame_shape,
+    number,
+    pydicom,
+    silent,
+    told,
+)
+from napari_microus.core.io.itk import simpleitk
+from napari_microus.core.io.read_errors import damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+_JPEG = "1.2.840.10008.1.2.4."
+LOSSLESS = (f"{_JPEG}57", f"{_JPEG}70")
+MARKED = (f"{_JPEG}50", f"{_JPEG}51", *LOSSLESS, f"{_JPEG}80", f"{_JPEG}81")
+
+# Start of frame: all of SOF0-SOF15 but DHT, JPG and DAC; and that of JPEG-LS.
+_STARTS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC} | {0xF7}
+_ALONE = {0x01, *range(0xD0, 0xD8)}
+
+
+def check_streams(path: Path, header: Any) -> None:
+    """See that each frame is a whole JPEG stream of the size that the header tells.
+
+    Decoders take the header's word for the size, and fill in what is missing.
+
+    Raises
+    ------
+    InputError
+        If a stream is cut short or of another size.
+    """
+    shape, samples = frame_shape(header), int(number(header, "SamplesPerPixel") or 1)
+    count = 0
+    for stream in raw_frames(path, header):
+        count += 1
+        if _size_in(stream) != (*shape, samples) or not _is_whole(stream):
+            raise damaged(Path(path.name), "DICOM")
+    if count != frame_count(header):
+        raise damaged(Path(path.name), "DICOM")
+
+
+def lossless_frames(path: Path, header: Any) -> Iterator[NDArray[Any]]:
+    """Yield the frames of lossless JPEG, colour as RGB.
+
+    Raises
+    ------
+    InputError
+        If one cannot be decoded.
+    """
+    photometric = str(told(header, "PhotometricInterpretation") or "")
+    sitk = simpleitk()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "frame.dcm"
+        for stream in raw_frames(path, header):
+            with silent():
+                _write_alone(stream, header, file)
+            reader = sitk.ImageFileReader()
+            reader.SetImageIO("GDCMImageIO")
+            reader.SetFileName(str(file))
+            try:
+                frame = sitk.GetArrayFromImage(reader.Execute())[0]
+            except (RuntimeError, MemoryError):
+                raise damaged(Path(path.name), "DICOM") from None
+            if photometric.startswith("YBR_FULL"):
+                frame = pydicom().pixels.convert_color_space(frame, "YBR_FULL", "RGB")
+            yield frame
+
+
+def raw_frames(path: Path, header: Any) -> Iterator[bytes]:
+    """Yield the compressed frames as they lie in the file."""
+    module = pydicom()
+    with path.open("rb") as file:
+        try:
+            with silent():
+                module.dcmread(
+                    file, stop_before_pixels=True, specific_tags=["Rows"], force=True
+                )
+                file.seek(12, 1)  # tag, kind and length of the element
+                frames = module.encaps.generate_frames(
+                    file, number_of_frames=frame_count(header)
+                )
+            while True:
+                with silent():
+                    frame = next(frames, None)
+                if frame is None:
+                    return
+                yield frame
+        except InputError:
+            raise
+        except faults():
+            raise damaged(Path(path.name), "DICOM") from None
+
+
+def _write_alone(stream: bytes, header: Any, file: Path) -> None:
+    """Write a frame with nothing but what its pixels need."""
+    module = pydicom()
+    alone = module.Dataset()
+    alone.SOPClassUID = module.uid.SecondaryCaptureImageStorage
+    alone.SOPInstanceUID = module.uid.generate_uid()
+    for keyword in (
+        *("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored"),
+        *("HighBit", "PixelRepresentation"),
+    ):
+        setattr(alone, keyword, int(number(header, keyword) or 0))
+    is_colour = alone.SamplesPerPixel == 3
+    alone.PhotometricInterpretation = "RGB" if is_colour else "MONOCHROME2"
+    if is_colour:
+        alone.PlanarConfiguration = 0
+    alone.PixelData = module.encaps.encapsulate([stream])
+    alone["PixelData"].is_undefined_length = True
+    alone.file_meta = module.dataset.FileMetaDataset()
+    alone.file_meta.TransferSyntaxUID = header.file_meta.TransferSyntaxUID
+    module.dcmwrite(file, alone, enforce_file_format=True)
+
+
+def _size_in(stream: bytes) -> tuple[int, int, int] | None:
+    """Return rows, columns and samples by a stream's start of frame."""
+    if stream[:2] != b"\xff\xd8":
+        return None
+    at = 2
+    while at + 10 <= len(stream):
+        if stream[at] != 0xFF:
+            return None
+        kind = stream[at + 1]
+        if kind == 0xFF:  # a fill byte
+            at += 1
+        elif kind in _ALONE:
+            at += 2
+        elif kind in _STARTS:
+            part = stream[at + 5 : at + 10]
+            return int.from_bytes(part[:2]), int.from_bytes(part[2:4]), part[4]
+        else:
+            at += 2 + int.from_bytes(stream[at + 2 : at + 4])
+    return None
+
+
+def _is_whole(stream: bytes) -> bool:
+    """Return whether a stream has its end, up to zeros that fill it."""
+    return stream.rstrip(b"\0")[-2:] == b"\xff\xd9"
