@@ -82,7 +82,15 @@ def seeds(kind: str, folder: Path) -> list[Path]:
         image = sitk.GetImageFromArray(frames[:1].astype(np.int16))
         image.SetSpacing((0.05, 0.04, 0.5))
         sitk.WriteImage(image, str(path))
-        return [path]
+        packed = folder / "lossless_jpeg.dcm"  # its decoder must not end the process
+        writer = sitk.ImageFileWriter()
+        writer.SetFileName(str(packed))
+        writer.UseCompressionOn()
+        writer.SetCompressor("JPEG")
+        image = sitk.GetImageFromArray(frames)
+        image.SetMetaData("0008|0016", "1.2.840.10008.5.1.4.1.1.3.1")
+        writer.Execute(image)
+        return [path, packed]
     if kind == "json":
         path = folder / "mask.json"
         made = {"task": "segment", "model": "m", "review": {"approved": [1, 2]}}

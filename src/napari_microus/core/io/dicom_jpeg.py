@@ -36,6 +36,9 @@ MARKED = (f"{_JPEG}50", f"{_JPEG}51", *LOSSLESS, f"{_JPEG}80", f"{_JPEG}81")
 # Start of frame: all of SOF0-SOF15 but DHT, JPG and DAC; and that of JPEG-LS.
 _STARTS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC} | {0xF7}
 _ALONE = {0x01, *range(0xD0, 0xD8)}
+_LOSSLESS_START, _TABLES, _SCAN = 0xC3, 0xC4, 0xDA
+# Applications' segments, comments and quantisers, of which lossless JPEG uses none.
+_HARMLESS = {*range(0xE0, 0xF0), 0xFE, 0xDB}
 
 
 def check_streams(path: Path, header: Any) -> None:
@@ -71,6 +74,8 @@ def lossless_frames(path: Path, header: Any) -> Iterator[NDArray[Any]]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "frame.dcm"
         for stream in raw_frames(path, header):
+            if not _is_lossless(stream, header):
+                raise damaged(Path(path.name), "DICOM")
             with silent():
                 _write_alone(stream, header, file)
             reader = sitk.ImageFileReader()
@@ -132,25 +137,106 @@ def _write_alone(stream: bytes, header: Any, file: Path) -> None:
     module.dcmwrite(file, alone, enforce_file_format=True)
 
 
-def _size_in(stream: bytes) -> tuple[int, int, int] | None:
-    """Return rows, columns and samples by a stream's start of frame."""
+def _segments(stream: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the markers and contents that come before the coded pixels.
+
+    Raises
+    ------
+    ValueError
+        If what comes is none.
+    """
     if stream[:2] != b"\xff\xd8":
-        return None
+        raise ValueError("no start of an image")
     at = 2
-    while at + 10 <= len(stream):
-        if stream[at] != 0xFF:
-            return None
-        kind = stream[at + 1]
+    while True:
+        head = stream[at : at + 4]
+        if len(head) < 4 or head[0] != 0xFF:
+            raise ValueError("no marker")
+        kind, length = head[1], int.from_bytes(head[2:])
         if kind == 0xFF:  # a fill byte
             at += 1
-        elif kind in _ALONE:
+            continue
+        if kind in _ALONE:
             at += 2
-        elif kind in _STARTS:
-            part = stream[at + 5 : at + 10]
-            return int.from_bytes(part[:2]), int.from_bytes(part[2:4]), part[4]
-        else:
-            at += 2 + int.from_bytes(stream[at + 2 : at + 4])
+            continue
+        content = stream[at + 4 : at + 2 + length]
+        if length < 2 or len(content) != length - 2:
+            raise ValueError("a segment is cut short")
+        yield kind, content
+        if kind == _SCAN:
+            return
+        at += 2 + length
+
+
+def _size_in(stream: bytes) -> tuple[int, int, int] | None:
+    """Return rows, columns and samples by a stream's start of frame."""
+    try:
+        for kind, part in _segments(stream):
+            if kind in _STARTS and len(part) >= 6:
+                return int.from_bytes(part[1:3]), int.from_bytes(part[3:5]), part[5]
+    except ValueError:
+        pass
     return None
+
+
+def _is_lossless(stream: bytes, header: Any) -> bool:
+    """Return whether all that steers the decoding of a lossless stream is in order.
+
+    The decoder looks nothing up twice: a table that is missing, or a component of
+    another size, sends it out of its memory.
+    """
+    bits, samples = number(header, "BitsStored"), number(header, "SamplesPerPixel")
+    tables: set[int] = set()
+    components: list[int] = []
+    try:
+        for kind, part in _segments(stream):
+            if kind == _TABLES:
+                tables |= _tables_in(part)
+            elif kind == _LOSSLESS_START and not components:
+                components = list(part[6::3])
+                is_plain = set(part[7::3]) == {0x11} and len(part) == 6 + 3 * part[5]
+                if part[0] != bits or part[5] != (samples or 1) or not is_plain:
+                    return False
+            elif kind == _SCAN:
+                count = part[0]
+                used = {code >> 4 for code in part[2 : 1 + 2 * count : 2]}
+                return (
+                    len(part) == 4 + 2 * count
+                    and list(part[1 : 1 + 2 * count : 2]) == components
+                    and len(set(components)) == count
+                    and used <= tables
+                    and 1 <= part[-3] <= 7
+                    and part[-2:] == b"\0\0"
+                )
+            elif kind not in _HARMLESS:
+                return False
+    except (ValueError, IndexError):
+        return False
+    return False
+
+
+def _tables_in(part: bytes) -> set[int]:
+    """Return the numbers of the Huffman tables in a segment.
+
+    Raises
+    ------
+    ValueError
+        If one has codes that cannot be.
+    """
+    found = set()
+    while part:
+        number_, counts = part[0], part[1:17]
+        total = sum(counts)
+        symbols = part[17 : 17 + total]
+        room = sum(n << (16 - bits) for bits, n in enumerate(counts, start=1))
+        is_good = number_ < 4 and len(counts) == 16 and len(symbols) == total
+        if not is_good or not 0 < total <= 17 or room >= 1 << 16 or max(symbols) > 16:
+            raise ValueError("an impossible table")
+        if len(set(symbols)) != total:
+            raise ValueError("a table with one value twice")
+        found.add(number_)
+        part = part[17 + total :]
+    return found
 
 
 def _is_whole(stream: bytes) -> bool:
