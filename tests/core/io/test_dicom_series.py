@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset
 from pydicom.fileset import FileSet
 from pydicom.uid import generate_uid
 
@@ -70,6 +71,58 @@ def test_a_missing_frame_is_refused(tmp_path):
 
     with pytest.raises(InputError, match=r"equal distances; got steps of 0.4 to 0.8"):
         read_volume(folder)
+
+
+def test_frames_turned_against_each_other_have_no_distance(tmp_path):
+    folder = tmp_path / "fan"
+    folder.mkdir()
+    for number, frame in enumerate(FRAMES):
+        angle = np.deg2rad(10 * number)
+        told = {
+            "InstanceNumber": number + 1,
+            "ImagePositionPatient": [0, 3 * np.cos(angle), 3 * np.sin(angle)],
+            "ImageOrientationPatient": [1, 0, 0, 0, np.cos(angle), np.sin(angle)],
+            "PixelSpacing": [0.2, 0.1],
+            "SpacingBetweenSlices": 1.0,
+        }
+        told = {
+            k: np.round(v, 8).tolist() if isinstance(v, list) else v
+            for k, v in told.items()
+        }
+        save(dataset(frame, **told), folder / f"f{9 - number}.dcm")
+
+    volume = read_volume(folder)
+
+    np.testing.assert_array_equal(volume.array, FRAMES)
+    assert not volume.knows_frame_distance
+    assert any("turned against each other" in n for n in volume.metadata["notices"])
+
+
+def test_functional_groups_place_the_frames_of_one_file(tmp_path):
+    def item(**told):
+        one = Dataset()
+        for key, value in told.items():
+            setattr(one, key, value)
+        return one
+
+    shared = item(
+        PixelMeasuresSequence=[item(PixelSpacing=[0.2, 0.1])],
+        PlaneOrientationSequence=[item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])],
+    )
+    frames = [
+        item(PlanePositionSequence=[item(ImagePositionPatient=[5, 6, 7 + 0.5 * n])])
+        for n in range(3)
+    ]
+    ds = dataset(
+        FRAMES,
+        SharedFunctionalGroupsSequence=[shared],
+        PerFrameFunctionalGroupsSequence=frames,
+    )
+    volume = read_volume(save(ds, tmp_path / "a.dcm"))
+
+    assert volume.spacing_mm == pytest.approx((0.5, 0.2, 0.1))
+    assert volume.knows_frame_distance
+    np.testing.assert_allclose(volume.affine[:3, 3], [-5, -6, 7])
 
 
 def test_frames_of_two_sizes_are_refused(tmp_path):

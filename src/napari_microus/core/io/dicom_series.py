@@ -161,7 +161,8 @@ def in_order(group: Sequence[tuple[Path, Any]]) -> list[tuple[Path, Any]]:
     """Sort single frames by their place, else by their number, else by their name."""
     places = [_along_normal(header) for _, header in group]
     known = [place for place in places if place is not None]
-    if len(known) == len(group) and len(set(known)) == len(group):
+    turned = {numbers(header, "ImageOrientationPatient", 6) for _, header in group}
+    if len(turned) == 1 and len(known) == len(group) and len(set(known)) == len(group):
         order = sorted(range(len(group)), key=known.__getitem__)
         return [group[index] for index in order]
     numbered = [number(header, "InstanceNumber") for _, header in group]

@@ -27,6 +27,10 @@ _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 NO_PIXEL_SIZE = (
     "The file tells no pixel size; lengths are in pixels. Set the pixel size."
 )
+TURNED = (
+    "The frames are turned against each other; their distance is unknown. Tell the "
+    "sweep as a scan property."
+)
 _DIFFERS = 0.01
 
 
@@ -87,7 +91,12 @@ def place_of(
     row_axis, column_axis = axes if axes is not None else np.eye(3)[:2]
     normal = np.cross(row_axis, column_axis)
     positions = _positions(headers, frames)
-    distance = None if positions is None else _step(positions, normal, path)
+    is_fan = _is_fan(headers, frames)
+    if is_fan:
+        notices.append(TURNED)
+    distance = None
+    if positions is not None and not is_fan:
+        distance = _step(positions, normal, path)
     if size is None:
         notices.append(NO_PIXEL_SIZE)
         # The distance of the frames is kept for the day somebody tells the size.
@@ -99,10 +108,10 @@ def place_of(
     if distance is not None:
         lps[:3, 2] = distance
     else:
-        told_mm = _slice_distance(header)
+        told_mm = None if is_fan else _slice_distance(header)
         lps[:3, 2] = normal * (told_mm or 1.0)
-        if frames > 1 and told_mm is None:
-            notices.append(NO_FRAME_DISTANCE)
+        if frames > 1 and (told_mm is None or is_fan):
+            notices += [] if is_fan else [NO_FRAME_DISTANCE]
             metadata["frame_distance"] = UNKNOWN
     if positions is not None and is_oriented:
         lps[:3, 3] = positions[0]
@@ -188,14 +197,26 @@ def _group(header: Any, keyword: str, frame: int = 0) -> Any:
     return None
 
 
-def _orientation(header: Any) -> NDArray[np.float64] | None:
+def _is_fan(headers: Sequence[Any], frames: int) -> bool:
+    """Return whether frames are told to be turned against each other."""
+    if len(headers) > 1:
+        told_by = [_orientation(header) for header in headers]
+    elif frames > 1 and items(headers[0], "PerFrameFunctionalGroupsSequence"):
+        told_by = [_orientation(headers[0], frame) for frame in range(frames)]
+    else:
+        return False
+    known = [axes for axes in told_by if axes is not None]
+    return any(np.abs(axes - known[0]).max() > 1e-3 for axes in known[1:])
+
+
+def _orientation(header: Any, frame: int = 0) -> NDArray[np.float64] | None:
     """Return the directions in which columns and rows run, in LPS."""
     told_by = [(header, "ImageOrientationPatient")]
     for group, keyword in (
         ("PlaneOrientationSequence", "ImageOrientationPatient"),
         ("PlaneOrientationVolumeSequence", "ImageOrientationVolume"),
     ):
-        told_by.append((_group(header, group), keyword))
+        told_by.append((_group(header, group, frame), keyword))
     for holder, keyword in told_by:
         six = None if holder is None else numbers(holder, keyword, 6)
         if six is None:
