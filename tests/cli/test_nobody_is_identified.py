@@ -78,7 +78,7 @@ def planted(pixels, **elements):
     block.add_new(0x11, "PN", "ZQPRIVATE^ZQPERSON")
     words = [word for text in TEXTS.values() for word in re.split(r"[\^ ]", text)]
     words = [word for word in words if len(word) > 3]
-    return ds, [*words, *uids.values(), "ZQVENDOR", "ZQPRIVATE"]
+    return ds, [*words, *uids.values(), "ZQVENDOR", "ZQPRIVATE", "ZQPERSON"]
 
 
 def assert_nobody(words, *texts):
@@ -112,7 +112,8 @@ def scan(tmp_path):
     """A calibrated cine, and the words that must not leave it."""
     frames = RNG.integers(0, 255, (3, 60, 80), np.uint8)
     item = region((5, 50), (10, 70), cm=(0.02, 0.02))
-    ds, words = planted(frames, regions=[item], PixelSpacing=[0.1, 0.1])
+    cine = {"CineRate": 25, "FrameTime": 40.0, "RecommendedDisplayFrameRate": 25}
+    ds, words = planted(frames, regions=[item], PixelSpacing=[0.1, 0.1], **cine)
     return save(ds, tmp_path / "scan.dcm"), words
 
 
@@ -230,19 +231,22 @@ def test_values_of_the_wrong_kind_name_nobody(tmp_path):
     """Names in elements that hold numbers, which pydicom quotes in its words."""
     ds, words = planted(RNG.integers(0, 255, (3, 20, 30), np.uint8), CineRate=87654321)
     ds.FrameTime, ds.PixelSpacing = "98765432.1", ["11111111", "22222222"]
+    ds.SeriesInstanceUID, ds.SpecificCharacterSet = "1.2.33333333", "ISO_IR 100"
     path = save(ds, tmp_path / "scan.dcm")
     content = path.read_bytes()
-    for number in (b"87654321", b"98765432", b"11111111", b"22222222"):
-        assert number in content
-        content = content.replace(number, b"ZQPERSON")
+    for number in ("87654321", "98765432", *(8 * digit for digit in "123")):
+        assert number.encode() in content
+        content = content.replace(number.encode(), b"ZQPERSON")
+    content = content.replace(b"ISO_IR 100", b"ISZQPERSON")
     path.write_bytes(content)
 
     with everything_said() as said:
         try:
-            told = repr(read_volume(path).metadata)
+            told = repr(read_volume(path).metadata) + repr(dicom_series(tmp_path))
         except MicroUSError as error:
             told = "".join(traceback.format_exception(error))
 
+    assert "frames of 20 × 30" in told
     assert_nobody(words, told, said.getvalue())
 
 

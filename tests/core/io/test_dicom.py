@@ -18,8 +18,15 @@ from pydicom.uid import (
 
 from dicom_files import dataset, region, save
 from napari_microus.core.errors import InputError
-from napari_microus.core.io import dicom, read_mask, read_volume, write_mask
+from napari_microus.core.io import (
+    dicom,
+    dicom_jpeg,
+    read_mask,
+    read_volume,
+    write_mask,
+)
 from napari_microus.core.io.dicom import dicom_frames, read_dicom
+from napari_microus.core.io.dicom_header import read_header
 
 RNG = np.random.default_rng(5)
 FRAMES = RNG.integers(0, 255, (4, 20, 30), np.uint8)
@@ -138,6 +145,43 @@ def test_damaged_lossless_jpeg_is_an_error_and_no_end_of_the_process(lossless_jp
         lossless_jpeg.write_bytes(wrong)
         with pytest.raises(InputError, match="damaged, cut short"):
             read_volume(lossless_jpeg)
+
+
+@pytest.mark.parametrize(
+    ("marker", "at", "value"),
+    [
+        (b"\xff\xc3", 4, 12),  # bits of a sample
+        (b"\xff\xc3", 9, 2),  # samples
+        (b"\xff\xc3", 11, 0x22),  # a component of another size
+        (b"\xff\xc4", 4, 9),  # number of a table
+        (b"\xff\xc4", 5, 9),  # more codes of one bit than there are
+        (b"\xff\xda", 5, 77),  # a component that is not there
+        (b"\xff\xda", 6, 0x30),  # a table that is not there
+        (b"\xff\xda", 7, 0),  # no predictor
+        (b"\xff\xda", 3, 200),  # a longer scan header
+    ],
+)
+def test_what_steers_lossless_decoding_is_checked(lossless_jpeg, marker, at, value):
+    header = read_header(lossless_jpeg)
+    stream = next(dicom_jpeg.raw_frames(lossless_jpeg, header))
+    assert dicom_jpeg._is_lossless(stream, header)
+
+    place = stream.index(marker) + at
+    broken = stream[:place] + bytes([value]) + stream[place + 1 :]
+
+    assert not dicom_jpeg._is_lossless(broken, header)
+
+
+def test_the_decoder_never_sees_a_lossless_stream_without_its_table(
+    lossless_jpeg, monkeypatch
+):
+    content = lossless_jpeg.read_bytes()
+    place = content.index(b"\xff\xda") + 6
+    lossless_jpeg.write_bytes(content[:place] + b"\x30" + content[place + 1 :])
+    monkeypatch.setattr(dicom_jpeg, "_write_alone", lambda *_: pytest.fail("decoded"))
+
+    with pytest.raises(InputError, match="damaged, cut short"):
+        read_volume(lossless_jpeg)
 
 
 def test_a_damaged_palette_is_an_error(tmp_path):
@@ -391,6 +435,23 @@ def test_a_truncated_jpeg_is_damage(tmp_path):
     content = Path(example("examples_ybr_color.dcm")).read_bytes()
     path = tmp_path / "a.dcm"
     path.write_bytes(content[: len(content) * 2 // 3])
+
+    with pytest.raises(InputError, match="damaged, cut short"):
+        read_volume(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"DICM",
+        b"\x02\0\0\0UL\x04\0\xc0\0\0\0\x02\0\x01\0OB\0\0\xff\xff\0\0",
+        b"\x02\0\0\0UL\x03\0\xc0\0\0\0",
+        b"\x02\0\x10\0UI\x12\0" + b"1.2.840.10008.1.2\0" + b"\xff" * 40,
+    ],
+)
+def test_a_header_of_nonsense_is_damage(tmp_path, content):
+    path = tmp_path / "a.dcm"
+    path.write_bytes(b"\0" * 128 + b"DICM" + content)
 
     with pytest.raises(InputError, match="damaged, cut short"):
         read_volume(path)

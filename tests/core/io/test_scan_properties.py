@@ -126,6 +126,17 @@ def test_a_mask_of_another_size_is_refused(frames, tmp_path):
         read_mask(tmp_path / "m.nii.gz", grid=read_volume(frames))
 
 
+def test_a_mask_of_the_files_own_size_no_longer_lies_on_it(tmp_path, oblique):
+    path = tmp_path / "a.nii.gz"
+    write_volume(Volume(FRAMES, oblique), path)
+    drawn = np.ones(FRAMES.shape, np.uint8)
+    write_mask(read_volume(path).like(drawn), tmp_path / "m.nii.gz")
+    write_scan_properties(path, ScanProperties((0.05, 0.04)))
+
+    with pytest.raises(InputError, match="must share a grid"):
+        read_mask(tmp_path / "m.nii.gz", grid=read_volume(path))
+
+
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
 def test_the_persons_word_goes_before_the_files_and_is_told(tmp_path, oblique, suffix):
     path = tmp_path / f"a{suffix}"
