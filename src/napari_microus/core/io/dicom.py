@@ -7,6 +7,7 @@ and errors hold sizes, kinds and the file's own name. See `dicom_header`.
 from __future__ import annotations
 
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,13 +185,14 @@ def _read(files: _Files, cut: Cut, grey: Grey) -> NDArray[Any]:
 def _cut_frames(files: _Files, cut: Cut, grey: Grey) -> Iterator[NDArray[Any]]:
     rows, columns = slice(*cut.rows), slice(*cut.columns)
     for path, header in files:
-        for frame in stored_frames(path, header):
-            tissue = grey(frame[rows, columns])
-            if cut.is_masked:
-                whole = np.zeros(frame.shape[:2], tissue.dtype)
-                whole[rows, columns] = tissue
-                tissue = whole
-            yield tissue
+        with closing(stored_frames(path, header)) as frames:
+            for frame in frames:
+                tissue = grey(frame[rows, columns])
+                if cut.is_masked:
+                    whole = np.zeros(frame.shape[:2], tissue.dtype)
+                    whole[rows, columns] = tissue
+                    tissue = whole
+                yield tissue
 
 
 def _room(shape: tuple[int, ...], dtype: np.dtype[Any], path: Path) -> NDArray[Any]:

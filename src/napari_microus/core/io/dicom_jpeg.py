@@ -8,6 +8,7 @@ each frame in a file of its own, without any other element.
 from __future__ import annotations
 
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from napari_microus.core.io.itk import simpleitk
 from napari_microus.core.io.read_errors import damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from numpy.typing import NDArray
 
@@ -53,15 +54,16 @@ def check_streams(path: Path, header: Any) -> None:
     """
     shape, samples = frame_shape(header), int(number(header, "SamplesPerPixel") or 1)
     count = 0
-    for stream in raw_frames(path, header):
-        count += 1
-        if _size_in(stream) != (*shape, samples) or not _is_whole(stream):
-            raise damaged(Path(path.name), "DICOM")
+    with closing(raw_frames(path, header)) as streams:
+        for stream in streams:
+            count += 1
+            if _size_in(stream) != (*shape, samples) or not _is_whole(stream):
+                raise damaged(Path(path.name), "DICOM")
     if count != frame_count(header):
         raise damaged(Path(path.name), "DICOM")
 
 
-def lossless_frames(path: Path, header: Any) -> Iterator[NDArray[Any]]:
+def lossless_frames(path: Path, header: Any) -> Generator[NDArray[Any], None, None]:
     """Yield the frames of lossless JPEG, colour as RGB.
 
     Raises
@@ -70,27 +72,17 @@ def lossless_frames(path: Path, header: Any) -> Iterator[NDArray[Any]]:
         If one cannot be decoded.
     """
     photometric = str(told(header, "PhotometricInterpretation") or "")
-    sitk = simpleitk()
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "frame.dcm"
-        for stream in raw_frames(path, header):
+    with closing(raw_frames(path, header)) as streams:
+        for stream in streams:
             if not _is_lossless(stream, header):
                 raise damaged(Path(path.name), "DICOM")
-            with silent():
-                _write_alone(stream, header, file)
-            reader = sitk.ImageFileReader()
-            reader.SetImageIO("GDCMImageIO")
-            reader.SetFileName(str(file))
-            try:
-                frame = sitk.GetArrayFromImage(reader.Execute())[0]
-            except (RuntimeError, MemoryError):
-                raise damaged(Path(path.name), "DICOM") from None
+            frame = _decoded_alone(stream, header, path)
             if photometric.startswith("YBR_FULL"):
                 frame = pydicom().pixels.convert_color_space(frame, "YBR_FULL", "RGB")
             yield frame
 
 
-def raw_frames(path: Path, header: Any) -> Iterator[bytes]:
+def raw_frames(path: Path, header: Any) -> Generator[bytes, None, None]:
     """Yield the compressed frames as they lie in the file."""
     module = pydicom()
     with path.open("rb") as file:
@@ -115,6 +107,23 @@ def raw_frames(path: Path, header: Any) -> Iterator[bytes]:
             raise damaged(Path(path.name), "DICOM") from None
 
 
+def _decoded_alone(stream: bytes, header: Any, path: Path) -> NDArray[Any]:
+    """Decode a frame in a file of its own, which is gone before the frame is used."""
+    sitk = simpleitk()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "frame.dcm"
+        with silent():
+            _write_alone(stream, header, file)
+        reader = sitk.ImageFileReader()
+        reader.SetImageIO("GDCMImageIO")
+        reader.SetFileName(str(file))
+        try:
+            frame: NDArray[Any] = sitk.GetArrayFromImage(reader.Execute())[0]
+        except (RuntimeError, MemoryError):
+            raise damaged(Path(path.name), "DICOM") from None
+    return frame
+
+
 def _write_alone(stream: bytes, header: Any, file: Path) -> None:
     """Write a frame with nothing but what its pixels need."""
     module = pydicom()
@@ -137,7 +146,7 @@ def _write_alone(stream: bytes, header: Any, file: Path) -> None:
     module.dcmwrite(file, alone, enforce_file_format=True)
 
 
-def _segments(stream: bytes) -> Iterator[tuple[int, bytes]]:
+def _segments(stream: bytes) -> Generator[tuple[int, bytes], None, None]:
     """Yield the markers and contents that come before the coded pixels.
 
     Raises

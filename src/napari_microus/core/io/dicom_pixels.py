@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +29,11 @@ from napari_microus.core.io.dicom_jpeg import (
 from napari_microus.core.io.read_errors import damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from numpy.typing import NDArray
+
+    _Frames = Generator[NDArray[Any], None, None]
 
 INVERTED = "The file stores white as 0; its grey scale was turned."
 
@@ -103,7 +106,7 @@ class Grey:
         self.notices += [one for one in notices if one not in self.notices]
 
 
-def stored_frames(path: Path, header: Any) -> Iterator[NDArray[Any]]:
+def stored_frames(path: Path, header: Any) -> _Frames:
     """Yield every frame as it is stored, colour as RGB, and never hold two.
 
     Raises
@@ -122,23 +125,24 @@ def stored_frames(path: Path, header: Any) -> Iterator[NDArray[Any]]:
     _check_length(path, header, syntax)
     if syntax in MARKED:
         check_streams(path, header)
-    frames, done = _decoded(path, syntax, plugins), 0
+    done, decode = 0, _decoded(path, syntax, plugins)
     if syntax in LOSSLESS:
-        frames = lossless_frames(path, header)
-    while True:
-        try:
-            with silent():  # not while the frame is in use
-                frame = next(frames, None)
-        except InputError:
-            raise
-        except faults():
-            raise damaged(Path(path.name), "DICOM") from None
-        if frame is None:
-            break
-        done += 1
-        if done > count or frame.shape[:2] != shape:
-            raise damaged(Path(path.name), "DICOM")
-        yield frame
+        decode = lossless_frames(path, header)
+    with closing(decode) as frames:  # with its file, whatever happens
+        while True:
+            try:
+                with silent():  # not while the frame is in use
+                    frame = next(frames, None)
+            except InputError:
+                raise
+            except faults():
+                raise damaged(Path(path.name), "DICOM") from None
+            if frame is None:
+                break
+            done += 1
+            if done > count or frame.shape[:2] != shape:
+                raise damaged(Path(path.name), "DICOM")
+            yield frame
     if done < count:
         raise damaged(Path(path.name), "DICOM", f"{done} of {count} frames are there")
 
@@ -176,7 +180,7 @@ def mapped_frames(path: Path, header: Any) -> NDArray[Any] | None:
     return np.memmap(path, dtype, "c", start, shape)
 
 
-def _decoded(path: Path, syntax: Any, plugins: list[str]) -> Iterator[NDArray[Any]]:
+def _decoded(path: Path, syntax: Any, plugins: list[str]) -> _Frames:
     """Decode by the first plugin that can decode the first frame."""
     module = pydicom()
     source: Any = path
