@@ -150,6 +150,47 @@ def sweep_of(metadata: Mapping[str, Any]) -> Sweep:
     return Sweep() if told is None else Sweep.from_dict(told)
 
 
+def angles_from_text(text: str, frames: int) -> tuple[float, ...]:
+    """Return the angle of every frame from what a person typed.
+
+    Parameters
+    ----------
+    text : str
+        ``first:last`` in equal steps, such as "-80:80"; one number, the angle from
+        the first frame to the last, half of it on either side; or one number for
+        each frame with commas. In degrees.
+    frames : int
+        How many frames the scan has.
+
+    Raises
+    ------
+    InputError
+        If the text is none of these, or tells another number of angles.
+    """
+    try:
+        if ":" in text:
+            first, last = (float(part) for part in text.split(":"))
+        elif "," in text:
+            angles = tuple(float(part) for part in text.split(","))
+        else:
+            last = float(text) / 2
+            first = -last
+    except ValueError:
+        raise InputError(
+            "Angles must be first:last, one number, or numbers with commas; got "
+            f"'{text}'. Correct them."
+        ) from None
+    if "," in text:
+        if len(angles) != frames:
+            raise InputError(
+                "A rotational sweep must have an angle for each frame; got "
+                f"{len(angles)} angles and {frames} frames. Correct the angles."
+            )
+        return angles
+    steps = max(frames - 1, 1)
+    return tuple(round(first + (last - first) * n / steps, 6) for n in range(frames))
+
+
 def number_of(value: Any) -> float | None:
     """Return a finite number, None for anything else; True is none."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
