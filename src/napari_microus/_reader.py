@@ -14,6 +14,7 @@ from napari_microus.core import colors
 from napari_microus.core.errors import InputError
 from napari_microus.core.io import (
     as_mask,
+    dicom_series,
     distinct_values,
     is_readable,
     read_labels,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from napari.types import LayerData
     from numpy.typing import NDArray
 
+    from napari_microus.core.io import DicomSeries
     from napari_microus.core.volume import Volume
 
 PLUGIN = "napari-microus"
@@ -74,6 +76,9 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
     """
     _remember_scans()
     try:
+        several = _several_series(path) if isinstance(path, str) else []
+        if several:
+            return _read_series(Path(str(path)), several)
         volume = read_volume(path)
     except InputError as error:
         # napari shows an error of a reader that was chosen this time, but not one
@@ -83,6 +88,43 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
         raise
     first = Path(path if isinstance(path, str) else path[0])
     name = stem_of(first) if isinstance(path, str) else first.parent.name
+    return _layers(volume, first, name)
+
+
+def _several_series(path: str) -> list[DicomSeries]:
+    """Return the series of a folder or DICOMDIR to choose from, none if it has one."""
+    from napari_microus.core.io.dicom_series import is_directory
+    from napari_microus.core.io.frames import frames_in
+
+    place = Path(path)
+    if is_directory(place):
+        found = dicom_series(place)
+    elif place.is_dir() and not frames_in(place):
+        found = dicom_series(place)
+    else:
+        return []
+    return found if len(found) > 1 and _has_window() else []
+
+
+def _has_window() -> bool:
+    """Return whether somebody can be asked."""
+    from qtpy.QtWidgets import QApplication
+
+    return QApplication.instance() is not None
+
+
+def _read_series(place: Path, series: list[DicomSeries]) -> list[LayerData]:
+    from napari_microus.widgets._shared.series_picker import ask_series
+
+    folder = place if place.is_dir() else place.parent
+    layers: list[LayerData] = []
+    for one in ask_series(series):
+        volume = read_volume(one.files)
+        layers += _layers(volume, one.files[0], f"{folder.name} series {one.number}")
+    return layers or [(None,)]  # napari's way to say that there is nothing to add
+
+
+def _layers(volume: Volume, first: Path, name: str) -> list[LayerData]:
     for notice in volume.metadata["notices"]:
         show_warning(f"{name}: {notice}")
     labels = _labels(first, volume)

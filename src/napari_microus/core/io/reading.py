@@ -97,7 +97,8 @@ def read_volume(
     paths = sorted(map(Path, path), key=natural_key)
     for one in paths:
         _check_file(one)
-    if paths and all(suffix_of(one) in DICOM_SUFFIXES for one in paths):
+    is_dicom = (suffix_of(one) in DICOM_SUFFIXES or _is_dicom(one) for one in paths)
+    if paths and all(is_dicom):
         return _told(read_dicom(paths, region=region), paths[0].parent)
     return _told(read_frames(paths), paths[0].parent)
 
