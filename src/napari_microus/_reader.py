@@ -87,8 +87,21 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
             show_error(str(error))
         raise
     first = Path(path if isinstance(path, str) else path[0])
-    name = stem_of(first) if isinstance(path, str) else first.parent.name
-    return _layers(volume, first, name)
+    place = first if isinstance(path, str) else first.parent
+    return _layers(volume, first, _name(place, first))
+
+
+def _name(place: Path, first: Path) -> str:
+    """Return what a scan is called: by its file, unless that tells who it is."""
+    from napari_microus.core.io.case_name import case_name
+
+    name = case_name(place, first)
+    if name != stem_of(place):
+        show_warning(
+            "The name of the file or folder tells who the patient is; the layer is "
+            f"called {name} instead. Rename it before you share it."
+        )
+    return name
 
 
 def _several_series(path: str) -> list[DicomSeries]:
@@ -120,7 +133,8 @@ def _read_series(place: Path, series: list[DicomSeries]) -> list[LayerData]:
     layers: list[LayerData] = []
     for one in ask_series(series):
         volume = read_volume(one.files)
-        layers += _layers(volume, one.files[0], f"{folder.name} series {one.number}")
+        name = _name(folder, one.files[0])
+        layers += _layers(volume, one.files[0], f"{name} series {one.number}")
     return layers or [(None,)]  # napari's way to say that there is nothing to add
 
 

@@ -20,7 +20,7 @@ from napari_microus.core.io.dicom_header import (
     read_header,
     told,
 )
-from napari_microus.core.io.frames import natural_key
+from napari_microus.core.io.frames import frames_in, natural_key
 from napari_microus.core.io.read_errors import damaged
 
 if TYPE_CHECKING:
@@ -89,6 +89,14 @@ def dicom_files(path: Path) -> list[Path]:
             return sorted(filter(_may_be_dicom, path.iterdir()), key=natural_key)
         path = directory
     return _named_by(path)
+
+
+def first_dicom(path: Path) -> Path | None:
+    """Return a DICOM file of a scan's file, folder or DICOMDIR, None if it has none."""
+    if path.is_dir() or is_directory(path):
+        is_dicom = is_directory(path) or not frames_in(path)
+        return next(iter(dicom_files(path)), None) if is_dicom else None
+    return path if _may_be_dicom(path) else None
 
 
 def is_directory(path: Path) -> bool:
