@@ -90,6 +90,31 @@ def read_dicom(
     cut = choose_cut(header, region, first)
     grey = Grey(header, first, as_stored=as_stored)
     array = _read(files, cut, grey)
+    return _placed(array, files, cut, notices, grey.notices)
+
+
+def read_dicom_grid(
+    path: str | Path | Sequence[Path], *, region: RegionChoice = "crop"
+) -> Volume:
+    """Return where the voxels lie that `read_dicom` reads, as zeros without memory.
+
+    Only headers are read. See `read_dicom` for parameters, metadata and errors.
+    """
+    files, notices = _files(path)
+    first, header = files[0]
+    _check_alike(files)
+    cut = choose_cut(header, region, first)
+    (top, bottom), (left, right) = cut.rows, cut.columns
+    size = frame_shape(header) if cut.is_masked else (bottom - top, right - left)
+    count = sum(frame_count(h) for _, h in files)
+    nothing = np.broadcast_to(np.uint8(0), (count, *size))
+    return _placed(nothing, files, cut, notices, [])
+
+
+def _placed(
+    array: NDArray[Any], files: _Files, cut: Cut, notices: list[str], of_grey: list[str]
+) -> Volume:
+    first, header = files[0]
     place = place_of([h for _, h in files], len(array), cut.pixel_mm, first)
     affine = place.affine.copy()
     row, column = cut.start
@@ -102,7 +127,7 @@ def read_dicom(
         found = number(header, keyword)
         if found is not None and found > 0:
             told[key] = found
-    told["notices"] = [*notices, *cut.notices, *place.notices, *grey.notices]
+    told["notices"] = [*notices, *cut.notices, *place.notices, *of_grey]
     return Volume(
         array, affine, place.has_geometry, told, is_oriented=place.is_oriented
     )
