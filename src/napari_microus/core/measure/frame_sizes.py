@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def frame_size(
     )
 
 
-def span(held: NDArray[Any]) -> int:
+def span(held: ArrayLike) -> int:
     """Return how many places lie from the first that is held to the last."""
     places = np.flatnonzero(held)
     return int(places[-1] - places[0] + 1) if places.size else 0
