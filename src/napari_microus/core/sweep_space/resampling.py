@@ -88,7 +88,8 @@ def resample_sweep(
     whole = np.ones(len(volume.array), bool)
     lines, steps = grid.size
     box = grid.box_mm(whole, (0, lines - 1), (0, steps - 1))
-    size = yield from _voxel_mm(box, spacing_mm, _SCAN_VOXELS, volume)
+    pixel_mm = max(volume.spacing_mm[1:])
+    size = yield from _voxel_mm(box, spacing_mm, pixel_mm, _SCAN_VOXELS)
     if method == "shape":
         kind: np.dtype[Any] = np.dtype(np.uint8)
         return (yield from grid.values(box, size, Method.distance, kind, outside))
@@ -108,8 +109,8 @@ def distance_field(
     sweep : Sweep, optional
         Instead of the one that the metadata tells.
     spacing_mm : float, optional
-        Edge of a voxel. By default as fine as the pixels, or as a million voxels
-        around the object allow.
+        Edge of a voxel. By default half a pixel, or what a million voxels around the
+        object allow.
 
     Yields
     ------
@@ -140,18 +141,19 @@ def distance_field(
     (_, last_line), (_, last_step) = drawn.max(axis=0).tolist()
     frames = np.array([box is not None for box in found])
     tight = grid.box_mm(frames, (line, last_line), (step, last_step))
-    size = yield from _voxel_mm(tight, spacing_mm, _FIELD_VOXELS, mask)
+    half_mm = max(mask.spacing_mm[1:]) / 2
+    size = yield from _voxel_mm(tight, spacing_mm, half_mm, _FIELD_VOXELS)
     margin = BAND * size
     box = [(low - margin, high + margin) for low, high in tight]
     return (yield from grid.distances(box, size))
 
 
 def _voxel_mm(
-    box: Box, asked_mm: float | None, wanted: int, volume: Volume
+    box: Box, asked_mm: float | None, finest_mm: float, wanted: int
 ) -> Generator[Event, None, float]:
     """Return the edge of a voxel; a notice tells where it is not the one asked for."""
     if asked_mm is None:
-        return _at_least(max(volume.spacing_mm[1:]), box, wanted)
+        return _at_least(finest_mm, box, wanted)
     if not (math.isfinite(asked_mm) and asked_mm > 0):
         raise InputError(
             f"The size of a voxel must be above 0 mm; got {asked_mm}. Correct it."
