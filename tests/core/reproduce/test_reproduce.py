@@ -2,12 +2,13 @@
 
 import csv
 import math
+import shutil
 
 import pytest
 
 import tiny_network
 from napari_microus.core.errors import InputError
-from napari_microus.core.io import write_mask, write_volume
+from napari_microus.core.io import read_volume, write_mask, write_volume
 from napari_microus.core.phantom import make_phantom
 from napari_microus.core.reproduce import reproduce
 
@@ -98,6 +99,61 @@ def test_report_sets_recipes_and_annotators_side_by_side(dataset, tmp_path):
     assert again.read_text(encoding="utf-8") == text
     kept = (tmp_path / "out" / "runs" / "paper" / "curves.csv").stat().st_mtime_ns
     assert kept == stamp
+
+
+def edited(folder, case, line_of):
+    """Change a case's line of a study's manifest."""
+    path = folder / "manifest.csv"
+    lines = path.read_text().splitlines()
+    lines = [line_of(line) if line.startswith(f"{case},") else line for line in lines]
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_used_again_for_the_same_settings_and_data_only(
+    dataset, tmp_path
+):
+    out = tmp_path / "out"
+    changes = TINY | {"epochs": 1, "data": {"cache": str(tmp_path / "cache")}}
+
+    def call(source=dataset, **more):
+        return run(reproduce(source, out, presets=["paper"], changes=changes | more))
+
+    call()
+    report = (out / "report.md").read_bytes()
+
+    with pytest.raises(InputError, match="epochs is 2 and was 1"):
+        call(epochs=2)
+
+    other = shutil.copytree(dataset, tmp_path / "other")
+    scan = other / "test" / "micro_ultrasound_scans" / "microUS_test_01.nii.gz"
+    brighter = read_volume(scan)
+    brighter.array[0] += 1
+    write_volume(brighter, scan, overwrite=True)
+    with pytest.raises(InputError, match="'test_01' has another image file"):
+        call(other)
+    scan.unlink()
+    with pytest.raises(InputError, match="it also has 'test_01'"):
+        call(other)
+
+    # What was measured on before is learnt from now.
+    edited(out / "study", "test_01", lambda line: line.replace(",test,", ",train,"))
+    with pytest.raises(InputError, match="case test_01 is learnt from and was not"):
+        call()
+    edited(out / "study", "test_01", lambda line: line.replace(",train,", ",test,"))
+
+    # A copy of a test scan under another name is the same scan.
+    edited(
+        out / "study",
+        "train_01",
+        lambda line: line.replace(
+            "train/micro_ultrasound_scans/microUS_train_01",
+            "test/micro_ultrasound_scans/microUS_test_02",
+        ),
+    )
+    with pytest.raises(InputError, match="'test_02', whose image is that of 'train_01"):
+        call(out / "study")
+    assert (out / "report.md").read_bytes() == report
 
 
 def test_no_recipe_is_refused(tmp_path):

@@ -10,18 +10,23 @@ from typing import TYPE_CHECKING, Any
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Notice
 from napari_microus.core.reproduce.report import write_report
+from napari_microus.core.reproduce.sameness import (
+    check_reused,
+    check_unseen,
+    open_study,
+)
 from napari_microus.core.reproduce.scoring import (
     CaseRow,
     cases_to_score,
     score_annotators,
     score_model,
 )
-from napari_microus.core.study import Study, import_folder
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from napari_microus.core.events import Event
+    from napari_microus.core.study import Study, StudyCase
 
 # Augmentation at test time belongs to our recipes, not to the papers'.
 _OURS = frozenset({"best", "best-small"})
@@ -56,11 +61,13 @@ def reproduce(
     *,
     presets: Sequence[str] = DEFAULT_PRESETS,
     changes: dict[str, Any] | None = None,
+    unchecked: bool = False,
 ) -> Generator[Event, None, Path]:
     """Train the chosen recipes on one study and write tables, plots and a report.
 
     Runs that are finished are not trained again, and interrupted ones go on, so the
-    command can be called again after a break or with one more recipe.
+    command can be called again after a break or with one more recipe. A run of other
+    settings, data, split or code is refused, and so is a case that was learnt from.
 
     Parameters
     ----------
@@ -73,6 +80,8 @@ def reproduce(
         Recipes by name, or YAML files.
     changes : dict, optional
         Nested settings changed in every recipe, such as ``{"epochs": 2}``.
+    unchecked : bool
+        Take runs of other code too, or without a fingerprint; the report says so.
 
     Returns
     -------
@@ -82,12 +91,13 @@ def reproduce(
     Raises
     ------
     MicroUSError
-        If the data, a recipe or the folder cannot be used.
+        If the data, a recipe or the folder cannot be used, or a run in it is not of
+        these settings and data.
     """
     if not presets:
         raise InputError("A comparison needs at least one recipe; got none. Name one.")
     output, changes = Path(output), changes or {}
-    study = _open(Path(source), output)
+    study = open_study(Path(source), output)
     cases, split = cases_to_score(study, f"reproduce {' '.join(presets)}")
     losses: dict[str, list[float]] = {}
     rows: list[CaseRow] = []
@@ -95,42 +105,43 @@ def reproduce(
         name = Path(preset).stem
         run = output / "runs" / name
         yield Notice(f"Recipe {name}")
-        yield from _trained(preset, run, study, changes)
+        yield from _trained(preset, run, study, cases, changes, unchecked)
         losses[name] = _losses(run)
         rows += yield from _scored(name, run, study, cases, changes)
     rows += score_annotators(study, cases)
     return write_report(Comparison(losses, rows, split, changes), output)
 
 
-def _open(source: Path, output: Path) -> Study:
-    if (source / "manifest.csv").exists():
-        return Study.open(source)
-    if (output / "study" / "manifest.csv").exists():
-        return Study.open(output / "study")
-    study = Study.create(output / "study")
-    import_folder(study, source.resolve())
-    return study
-
-
 def _trained(
-    preset: str, run: Path, study: Study, changes: dict[str, Any]
+    preset: str,
+    run: Path,
+    study: Study,
+    cases: list[StudyCase],
+    changes: dict[str, Any],
+    unchecked: bool,
 ) -> Generator[Event, None, None]:
+    """Train a recipe, or see that the run that is there is of this recipe and data."""
     from napari_microus.core.runs.folder import read_status
     from napari_microus.core.train import TrainConfig, resume, train
+    from napari_microus.core.train.fingerprint import take_fingerprint
+    from napari_microus.core.train.start import settled
 
-    if (run / "config.yaml").exists():
-        if read_status(run).state == "finished":
-            yield Notice("Already trained.")
-        else:
-            yield from resume(run)
-        return
     fixed = {
         "output": str(run),
         "to_library": False,
         "data": {"study": str(study.folder)},
     }
     config = TrainConfig.preset(preset, **fixed).with_changes(changes)
-    yield from train(config)
+    wanted = yield from take_fingerprint(settled(config))
+    check_unseen(study, cases, wanted)
+    if not (run / "config.yaml").exists():
+        yield from train(config)
+        return
+    check_reused(run, wanted, unchecked=unchecked)
+    if read_status(run).state == "finished":
+        yield Notice("Already trained.")
+    else:
+        yield from resume(run, unchecked=unchecked)
 
 
 def _losses(run: Path) -> list[float]:
@@ -142,7 +153,7 @@ def _scored(
     name: str,
     run: Path,
     study: Study,
-    cases: list[Any],
+    cases: list[StudyCase],
     changes: dict[str, Any],
 ) -> Generator[Event, None, list[CaseRow]]:
     from napari_microus.core.library import load_model

@@ -11,12 +11,18 @@ from napari_microus.core.provenance import package_version
 
 if TYPE_CHECKING:
     from napari_microus.core.config.train import TrainConfig
+    from napari_microus.core.train.fingerprint import Fingerprint
     from napari_microus.core.train.sources import TrainingData
 
 _PACKAGES = ("torch", "monai", "numpy")
 
 
-def write_card(config: TrainConfig, data: TrainingData, metrics: dict[str, Any]) -> str:
+def write_card(
+    config: TrainConfig,
+    data: TrainingData,
+    metrics: dict[str, Any],
+    fingerprint: Fingerprint | None = None,
+) -> str:
     """Return the card in Markdown; it holds counts, and no patient identifiers."""
     facts = "\n".join(
         f"- {name.replace('_', ' ')}: {value}"
@@ -56,9 +62,20 @@ side; measure on a test set before drawing conclusions.
 Seed {config.seed}, best of {metrics["epochs"]} epochs (number
 {metrics["best_epoch"] + 1}), {metrics["training_s"] / 60:.1f} minutes. \
 {_versions()}. All settings are in `config.yaml`.
+{_fingerprint(fingerprint)}
 
 Licence: that of the training data applies; the code is Apache-2.0.
 """
+
+
+def _fingerprint(found: Fingerprint | None) -> str:
+    """Return the digests by which this run is told from all others."""
+    if found is None:
+        return "\nIt carries no fingerprint of what it learnt from, and how."
+    lines = [f"- {name}: sha256 {digest}" for name, digest in found.parts.items()]
+    if found.continued:
+        lines.append("- it went on with other code than it began with, unchecked")
+    return "\n" + "\n".join(lines)
 
 
 def _before_and_after(metrics: dict[str, Any], unit: str) -> str:
