@@ -17,7 +17,8 @@ from napari_microus.core.reproduce.sameness import (
 )
 from napari_microus.core.reproduce.scoring import (
     CaseRow,
-    cases_to_score,
+    Group,
+    groups_to_score,
     score_annotators,
     score_model,
 )
@@ -40,11 +41,12 @@ class Comparison:
     Attributes
     ----------
     losses : dict of list of float
-        Training loss of each epoch by recipe (the papers' Table 1).
+        Training loss of each epoch by recipe (the papers' Table 1); of a study in
+        folds the mean over them.
     rows : list of CaseRow
         Every recipe and annotator on every case (Table 2).
     split : str
-        "test" or "validation": which cases the rows are of.
+        "test", "validation" or "held-out" (in folds): which cases the rows are of.
     changes : dict
         What was changed in the recipes, such as the network.
     """
@@ -98,25 +100,43 @@ def reproduce(
         raise InputError("A comparison needs at least one recipe; got none. Name one.")
     output, changes = Path(output), changes or {}
     study = open_study(Path(source), output)
-    cases, split = cases_to_score(study, f"reproduce {' '.join(presets)}")
+    groups, split = groups_to_score(study, changes.get("data", {}).get("fold"))
     losses: dict[str, list[float]] = {}
     rows: list[CaseRow] = []
+    is_noted = False
     for preset in presets:
         name = Path(preset).stem
-        run = output / "runs" / name
-        yield Notice(f"Recipe {name}")
-        yield from _trained(preset, run, study, cases, changes, unchecked)
-        losses[name] = _losses(run)
-        rows += yield from _scored(name, run, study, cases, changes)
-    rows += score_annotators(study, cases)
+        curves = []
+        for group in groups:
+            run = output / "runs" / _label(name, group)
+            yield Notice(f"Recipe {run.name}")
+            yield from _trained(preset, run, study, group, changes, unchecked)
+            curves.append(_losses(run))
+            if split == "test" and not is_noted:
+                study.open_test_set(f"reproduce {' '.join(presets)}")
+                is_noted = True
+            rows += yield from _scored(name, run, study, group.cases, changes)
+        losses[name] = _mean_curve(curves)
+    for group in groups:
+        rows += score_annotators(study, group.cases)
     return write_report(Comparison(losses, rows, split, changes), output)
+
+
+def _label(name: str, group: Group) -> str:
+    """Return the name of a run's folder."""
+    return name if group.fold is None else f"{name}-fold{group.fold}"
+
+
+def _mean_curve(curves: list[list[float]]) -> list[float]:
+    """Return the mean of runs' losses, epoch by epoch, as far as all of them went."""
+    return [sum(values) / len(values) for values in zip(*curves, strict=False)]
 
 
 def _trained(
     preset: str,
     run: Path,
     study: Study,
-    cases: list[StudyCase],
+    group: Group,
     changes: dict[str, Any],
     unchecked: bool,
 ) -> Generator[Event, None, None]:
@@ -132,8 +152,10 @@ def _trained(
         "data": {"study": str(study.folder)},
     }
     config = TrainConfig.preset(preset, **fixed).with_changes(changes)
+    if group.fold is not None:
+        config = config.with_changes({"data": {"fold": group.fold}})
     wanted = yield from take_fingerprint(settled(config))
-    check_unseen(study, cases, wanted)
+    check_unseen(study, group.cases, wanted)
     if not (run / "config.yaml").exists():
         yield from train(config)
         return
