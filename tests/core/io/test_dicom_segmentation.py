@@ -7,37 +7,11 @@ import pytest
 from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
 
-from dicom_files import dataset, region, save
+from dicom_files import FULL, dataset, region, save, series
 from napari_microus.core.errors import InputError
 from napari_microus.core.io import read_mask, read_volume
 
 SHAPE = (6, 20, 30)
-FULL = {
-    **dict.fromkeys(
-        ("PatientBirthDate", "AccessionNumber", "StudyID", "StudyDate", "StudyTime"), ""
-    ),
-    "PatientSex": "M",
-}
-
-
-def series(folder, *, shape=SHAPE, step=(0, 0.7, 0), **elements):
-    """Single frames that lie behind each other, one file each; returns them."""
-    study, frame_of_reference, name = generate_uid(), generate_uid(), generate_uid()
-    frames = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
-    folder.mkdir()
-    made = []
-    for k, frame in enumerate(frames):
-        ds = dataset(frame, **FULL)
-        ds.PixelSpacing, ds.SliceThickness = [0.3, 0.2], 0.7
-        ds.ImageOrientationPatient = [1, 0, 0, 0, 0, -1]
-        ds.ImagePositionPatient = [1, 2 + k * step[1], 3]
-        ds.FrameOfReferenceUID, ds.StudyInstanceUID = frame_of_reference, study
-        ds.SeriesInstanceUID, ds.InstanceNumber = name, k + 1
-        for keyword, value in elements.items():
-            setattr(ds, keyword, value)
-        made.append(ds)
-        save(ds, folder / f"{k}.dcm")
-    return made
 
 
 def segmentation(sources, array, path, *names, kind="BINARY", **options):
@@ -217,7 +191,7 @@ def test_a_segmentation_beside_its_scan_does_not_hide_it(tmp_path, scan):
 def test_grid_of_another_scan_is_refused(tmp_path, scan):
     sources, _ = scan
     path = segmentation(sources, drawn(), tmp_path / "s.dcm")
-    series(tmp_path / "other", step=(0, 0.8, 0))
+    series(tmp_path / "other", step_mm=0.8)
 
     with pytest.raises(InputError, match="must share a grid"):
         read_mask(path, grid=read_volume(tmp_path / "other"))
