@@ -61,6 +61,13 @@ KINDS = (
         "dicom_seg:write_dicom_seg",
         options=_DICOM,
     ),
+    Kind(
+        "rtstruct",
+        "a DICOM RT Structure Set",
+        (".dcm",),
+        "rt_structures:write_rt_structures",
+        options=_DICOM,
+    ),
 )
 
 
