@@ -165,7 +165,8 @@ def _remember_scans() -> None:
 def _labels(path: Path, volume: Volume) -> NDArray[Any] | None:
     """Return the labels of a file that is plainly an annotation, else None."""
     name, folder = path.name.lower(), path.parent.name.lower()
-    if not (_ANNOTATION.search(name) or _ANNOTATIONS.search(folder)):
+    is_drawn = bool(volume.metadata.get("is_segmentation"))
+    if not is_drawn and not (_ANNOTATION.search(name) or _ANNOTATIONS.search(folder)):
         return None
     may_be_shown = suffix_of(path) in FRAME_SUFFIXES or path.is_dir()
     if may_be_shown or volume.array.dtype.kind == "f":
