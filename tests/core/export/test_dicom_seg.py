@@ -17,6 +17,7 @@ from napari_microus.core.io import (
     dicom_pseudonym,
     pseudonym_uid,
     read_mask,
+    read_provenance,
     read_volume,
     write_mask,
     write_scan_properties,
@@ -402,6 +403,23 @@ def test_who_drew_it_is_told(cine, tmp_path, provenance, drawn, expected):
     (segment,) = pydicom.dcmread(path).SegmentSequence
     assert segment.SegmentAlgorithmType == expected
     assert ("SegmentAlgorithmName" in segment) == (expected != "MANUAL")
+
+
+@pytest.mark.parametrize("how", ["automatic", "semiautomatic", "manual"])
+def test_who_drew_it_is_known_when_it_is_opened_again(cine, tmp_path, how):
+    mask = drawn_on(read_volume(cine))
+    made = {"provenance": MADE, "drawn": how}
+    first = write_dicom_seg(mask, cine, tmp_path / "s.dcm", **made)
+
+    again = read_provenance(first)
+
+    named = {key: again[key] for key in ("model", "weights_sha256") if key in again}
+    expected = {key: MADE[key] for key in ("model", "weights_sha256")}
+    assert named == ({} if how == "manual" else expected)
+    second = write_dicom_seg(mask, cine, tmp_path / "t.dcm", provenance=again)
+    (segment,) = pydicom.dcmread(second).SegmentSequence
+    assert segment.SegmentAlgorithmType == how.upper()
+    assert not read_provenance(cine)
 
 
 @pytest.mark.parametrize(

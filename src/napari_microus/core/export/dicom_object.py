@@ -22,6 +22,7 @@ from napari_microus.core.io import (
     write_scan_properties,
 )
 from napari_microus.core.io.dicom_header import faults, number, pydicom, silent, told
+from napari_microus.core.io.dicom_segmentation import PRODUCT
 from napari_microus.core.io.pseudonym import dicom_pseudonym, pseudonym_uid
 from napari_microus.core.provenance import package_version
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from napari_microus.core.export.dicom_source import DicomSource
 
-PRODUCT = "napari-microus"
 RESEARCH_ONLY = "Research use only, not for clinical decisions"
 
 # Of UTF-8: all letters, and the same bytes as before for plain ones.

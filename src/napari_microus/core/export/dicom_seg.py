@@ -20,7 +20,6 @@ import numpy as np
 
 from napari_microus.core import colors
 from napari_microus.core.export.dicom_object import (
-    PRODUCT,
     RESEARCH_ONLY,
     check_output,
     highdicom,
@@ -37,6 +36,7 @@ from napari_microus.core.export.dicom_source import (
 from napari_microus.core.export.drawn_by import drawn_by
 from napari_microus.core.export.seg_frames import place, refer
 from napari_microus.core.io.dicom_header import pydicom, silent, told
+from napari_microus.core.io.dicom_segmentation import PRODUCT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

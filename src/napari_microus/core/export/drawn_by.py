@@ -91,4 +91,7 @@ def drawn_by(
 def _told(made: Mapping[str, Any]) -> HowDrawn:
     review = made.get("review")
     edited = review.get("edited") if isinstance(review, dict) else None
-    return "semiautomatic" if edited or made.get("mended") else "automatic"
+    was_edited = made.get("drawn") == "semiautomatic"  # before it became DICOM
+    if edited or made.get("mended") or was_edited:
+        return "semiautomatic"
+    return "automatic"

@@ -20,8 +20,10 @@ from napari_microus.core.io.dicom_header import (
     SEGMENTATIONS,
     frame_count,
     frame_shape,
+    is_segmentation,
     items,
     number,
+    read_header,
     told,
 )
 from napari_microus.core.io.dicom_pixels import stored_frames
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
     from napari_microus.core.io.dicom_regions import Cut, RegionChoice
 
 _LABEL_MAP = SEGMENTATIONS[1]
+
+#: What we are called in the files that we write.
+PRODUCT = "napari-microus"
+_PARAMETERS = ("weights_sha256", "package")
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,27 @@ def read_segmentation(
     return Volume(
         array, affine, place.has_geometry, metadata, is_oriented=place.is_oriented
     )
+
+
+def segmentation_provenance(path: Path) -> dict[str, Any]:
+    """Return who drew a DICOM Segmentation of ours, {} for any other file.
+
+    The headers of others are left alone: what they call an algorithm may be anything.
+    """
+    header = read_header(path)
+    ours = str(told(header, "Manufacturer")) == PRODUCT and is_segmentation(header)
+    segments = items(header, "SegmentSequence") if ours else []
+    if not segments:
+        return {}
+    how = str(told(segments[0], "SegmentAlgorithmType")).lower()
+    made: dict[str, Any] = {"task": "segment", "drawn": how}
+    for item in items(segments[0], "SegmentationAlgorithmIdentificationSequence"):
+        made["model"] = str(told(item, "AlgorithmName"))
+        made["model_version"] = str(told(item, "AlgorithmVersion"))
+        parameters = str(told(item, "AlgorithmParameters") or "").split(",")
+        pairs = [pair.partition("=") for pair in parameters if "=" in pair]
+        made |= {key: value for key, _, value in pairs if key in _PARAMETERS}
+    return made
 
 
 def _segments(header: Any, path: Path) -> _Segments:
