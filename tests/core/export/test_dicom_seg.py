@@ -8,8 +8,10 @@ from pydicom.data import get_testdata_file
 from pydicom.datadict import keyword_for_tag
 from pydicom.sr.codedict import codes
 from pydicom.uid import UltrasoundMultiFrameImageStorage, generate_uid
+from skimage.color import rgb2lab
 
 from dicom_files import FULL, dataset, region, save, series
+from napari_microus.core import colors
 from napari_microus.core.errors import InputError, OutputError
 from napari_microus.core.export.dicom_seg import packed, write_dicom_seg
 from napari_microus.core.io import (
@@ -378,6 +380,12 @@ def test_the_prostate_is_coded(cine, tmp_path):
     assert (told.AlgorithmName, told.AlgorithmVersion) == ("microus-capsule", "3")
     assert told.AlgorithmFamilyCodeSequence[0].CodeValue == "123110"
     assert "ab" * 32 in told.AlgorithmParameters
+    # L* of 0 to 100 and a*, b* of -128 to 127 on 16 bits each (C.10.7.1.1).
+    light, a, b = np.array(segment.RecommendedDisplayCIELabValue) / 65535
+    colour = [int(colors.CAPSULE[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    expected = rgb2lab(np.array([[colour]]))[0, 0]
+    shown = (light * 100, a * 255 - 128, b * 255 - 128)
+    np.testing.assert_allclose(shown, expected, atol=0.02)
 
 
 @pytest.mark.parametrize(

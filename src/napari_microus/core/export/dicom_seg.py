@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_microus.core import colors
 from napari_microus.core.export.dicom_object import (
     RESEARCH_ONLY,
     check_output,
@@ -51,6 +50,8 @@ if TYPE_CHECKING:
 
 _PROSTATE = ("41216001", "SCT", "Prostate")
 _STRUCTURE = ("91723000", "SCT", "Anatomical Structure")
+# `colors.CAPSULE` in CIELab (D65); scikit-image converts it, but takes seconds to load.
+_CAPSULE_LAB = (89.12, -13.33, 75.45)
 _AI = ("123110", "DCM", "Artificial Intelligence")
 
 
@@ -184,8 +185,6 @@ def _bare_image(scan: DicomSource, identity: Identity) -> Any:
 
 
 def _segment(made_by: DrawnBy) -> Any:
-    from skimage.color import rgb2lab
-
     hd = highdicom()
     algorithm = None
     if made_by.how != "manual":
@@ -196,8 +195,6 @@ def _segment(made_by: DrawnBy) -> Any:
             source=PRODUCT,
             parameters=made_by.parameters or None,
         )
-    red_green_blue = [int(colors.CAPSULE[k : k + 2], 16) / 255 for k in (1, 3, 5)]
-    lab = rgb2lab(np.array([[red_green_blue]]))[0, 0]
     return hd.seg.SegmentDescription(
         segment_number=1,
         segment_label="Prostate",
@@ -205,5 +202,5 @@ def _segment(made_by: DrawnBy) -> Any:
         segmented_property_type=hd.sr.CodedConcept(*_PROSTATE),
         algorithm_type=made_by.how.upper(),
         algorithm_identification=algorithm,
-        display_color=hd.color.CIELabColor(*map(float, lab)),
+        display_color=hd.color.CIELabColor(*_CAPSULE_LAB),
     )

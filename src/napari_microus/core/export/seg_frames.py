@@ -47,10 +47,6 @@ def refer(dataset: Any, scan: DicomSource, identity: Identity) -> None:
     dataset.SourceImageSequence = images
     is_lossy = any(told(h, "LossyImageCompression") == "01" for h in headers)
     dataset.LossyImageCompression = "01" if is_lossy else "00"
-    for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
-        value = told(scan.header, keyword)
-        if is_lossy and value is not None:
-            setattr(dataset, keyword, value)
 
 
 def place(dataset: Any, scan: DicomSource, identity: Identity) -> None:
