@@ -132,7 +132,8 @@ def _read_series(place: Path, series: list[DicomSeries]) -> list[LayerData]:
     folder = place if place.is_dir() else place.parent
     layers: list[LayerData] = []
     for one in ask_series(series):
-        volume = read_volume(one.files)
+        # A film's own file is where its results refer to.
+        volume = read_volume(one.files[0] if len(one.files) == 1 else one.files)
         name = _name(folder, one.files[0])
         layers += _layers(volume, one.files[0], f"{name} series {one.number}")
     return layers or [(None,)]  # napari's way to say that there is nothing to add

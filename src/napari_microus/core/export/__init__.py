@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from inspect import isgenerator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.errors import InputError, OutputError
+from napari_microus.core.events import Event, Progress, drain
+from napari_microus.core.volume import Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
-    from napari_microus.core.volume import Volume
-
-__all__ = ["KINDS", "Kind", "export", "kind_of"]
+__all__ = ["KINDS", "Kind", "export", "exporting", "kind_of"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,16 @@ KINDS = (
         "rt_structures:write_rt_structures",
         options=_DICOM,
     ),
+    Kind(
+        "surface",
+        "a closed surface",
+        (".stl", ".obj", ".ply"),
+        "forms:surface",
+        needs_scan=False,
+    ),
+    Kind("contours", "contours", (".csv", ".json"), "forms:contours", needs_scan=False),
+    Kind("film", "a film", (".gif", ".mp4"), "forms:film"),
+    Kind("pictures", "a folder of pictures", ("",), "forms:pictures"),
 )
 
 
@@ -107,7 +118,7 @@ def kind_of(output: str | Path, name: str | None = None) -> Kind:
 
 def export(
     mask: Volume,
-    scan: str | Path | None,
+    scan: Volume | str | Path | None,
     output: str | Path,
     *,
     kind: str | None = None,
@@ -121,8 +132,9 @@ def export(
     ----------
     mask : Volume
         0 and 1, or one other value.
-    scan : str, Path or None
-        What the mask was drawn on.
+    scan : Volume, str, Path or None
+        What the mask was drawn on. DICOM takes its file, which a volume names as its
+        ``source``.
     output : str or Path
         Its ending chooses the form where ``kind`` does not.
     kind : str, optional
@@ -147,6 +159,30 @@ def export(
     OutputError
         If the form is unknown, or the file exists or cannot be written.
     """
+    return drain(
+        exporting(
+            mask,
+            scan,
+            output,
+            kind=kind,
+            provenance=provenance,
+            overwrite=overwrite,
+            **options,
+        )
+    )
+
+
+def exporting(
+    mask: Volume,
+    scan: Volume | str | Path | None,
+    output: str | Path,
+    *,
+    kind: str | None = None,
+    provenance: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> Generator[Event, None, Path]:
+    """Do what `export` does; yields while it works."""
     chosen = kind_of(output, kind)
     if scan is None and chosen.needs_scan:
         raise InputError(
@@ -163,7 +199,12 @@ def export(
         )
     module, _, function = chosen.writer.partition(":")
     write = getattr(import_module(f"{__name__}.{module}"), function)
-    written: Path = write(
+    if isinstance(scan, Volume) and chosen.suffixes == (".dcm",):
+        scan = scan.metadata.get("source") or output
+    yield Progress(0, 0, "frames", "Exporting")
+    written = write(
         mask, scan, output, provenance=provenance, overwrite=overwrite, **given
     )
-    return written
+    if isgenerator(written):
+        written = yield from written
+    return Path(written)

@@ -28,6 +28,9 @@ METADATA_KEY = "napari_microus"
 # that takes half as long again for 3 as for 2.
 _CONTOUR = 2
 
+# What a volume's metadata tell of its sizes.
+_TOLD = ("frame_distance", "sweep", "pixel_size_from")
+
 _GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
 # Axes of napari's world (z, y, x) to those of an affine (x, y, z), and back.
@@ -92,8 +95,8 @@ def derived_metadata(source: Layer, **metadata: Any) -> dict[str, Any]:
     """
     own = source.metadata.get(METADATA_KEY, {})
     names = (
-        *("affine", "has_geometry", "source", "place", "frame_distance"),
-        *("is_oriented", "sweep"),
+        *("affine", "has_geometry", "source", "place", "is_oriented"),
+        *_TOLD,
     )
     kept = {key: own[key] for key in names if key in own}
     return {METADATA_KEY: {**kept, **metadata}}
@@ -171,7 +174,7 @@ def volume_from_layer_data(data: Any, attributes: Mapping[str, Any]) -> Volume:
         array,
         _affine_now(to_world, own.get("affine")),
         has_geometry,
-        {k: own[k] for k in ("source", "frame_distance", "sweep") if k in own},
+        {k: own[k] for k in ("source", *_TOLD) if k in own},
         own.get("place"),
         bool(own.get("is_oriented")),
     )
@@ -189,7 +192,7 @@ def _origin(volume: Volume) -> dict[str, Any]:
         origin["is_oriented"] = True
     if volume.place is not None:
         origin["place"] = dict(volume.place)
-    for name in ("frame_distance", "sweep"):
+    for name in _TOLD:
         if name in volume.metadata:
             origin[name] = volume.metadata[name]
     return origin

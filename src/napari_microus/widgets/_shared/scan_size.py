@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from napari_microus.core.io import ScanProperties
 
-_TOLD = ("affine", "has_geometry", "is_oriented", "place", "frame_distance", "sweep")
+_SAID = ("frame_distance", "sweep", "pixel_size_from")
+_TOLD = ("affine", "has_geometry", "is_oriented", "place", *_SAID)
 
 
 def resize_scan(
@@ -74,7 +75,7 @@ def as_read(image: Image) -> Volume:
     """Return a scan's grid as its file and its properties gave it, without values."""
     own = image.metadata.get(METADATA_KEY, {})
     shape = (1, 1, 1, *image.data.shape[: image.ndim])[-3:]
-    told = {key: own[key] for key in ("frame_distance", "sweep") if key in own}
+    told = {key: own[key] for key in _SAID if key in own}
     empty = np.broadcast_to(np.uint8(0), shape)
     if "affine" not in own:
         from napari_microus.widgets._shared.layers import grid_of_layer
@@ -99,7 +100,7 @@ def _origin(told: Volume) -> dict[str, Any]:
         origin["is_oriented"] = True
     if told.place is not None:
         origin["place"] = dict(told.place)
-    for name in ("frame_distance", "sweep"):
+    for name in _SAID:
         if name in told.metadata:
             origin[name] = told.metadata[name]
     return origin

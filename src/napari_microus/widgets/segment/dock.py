@@ -43,6 +43,7 @@ from napari_microus.widgets.segment.layers import (
 from napari_microus.widgets.segment.loose_pictures import LoosePictures
 from napari_microus.widgets.segment.partial_capsule import PartialCapsule
 from napari_microus.widgets.segment.readout import Readout
+from napari_microus.widgets.segment.results import ResultsPanel
 from napari_microus.widgets.segment.scan_properties import ScanPropertiesPanel
 from napari_microus.widgets.segment.size_box import SizeBox
 from napari_microus.widgets.segment.work import (
@@ -130,11 +131,13 @@ class SegmentWidget(QWidget):
         self.properties = ScanPropertiesPanel(viewer)
         self.size_box = SizeBox(viewer)
         self.area, self.volume = self.size_box.area, self.size_box.volume
+        self.results = ResultsPanel(viewer, self.size_box)
         self.readout = Readout(viewer, self)
         self._lay_out()
 
         self.run_button.clicked.connect(self._run_or_cancel)
         self.save_button.clicked.connect(self.save)
+        self.results.opened.connect(self.readout.watch)
         shortcut = QShortcut(QKeySequence(SHORTCUT), self)
         shortcut.activated.connect(self.run_button.click)
         self.form.changed.connect(self._check_ready)
@@ -170,6 +173,7 @@ class SegmentWidget(QWidget):
             QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed
         )
         self.size_box.rows.addRow(self.save_button)
+        self.size_box.rows.addRow(self.results)
         note = QLabel(NOTE)
         note.setWordWrap(True)
         note.setStyleSheet("font-size: 11px; font-style: italic")
@@ -372,6 +376,7 @@ class SegmentWidget(QWidget):
         layer: Labels | None = self.readout.layer
         self.size_box.show_size("Capsule" if layer is None else layer.name, size)
         self.save_button.setEnabled(layer is not None)
+        self.results.watch(layer)
 
     def _say(self, words: str) -> None:
         self.message.setText(words)
