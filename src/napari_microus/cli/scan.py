@@ -162,6 +162,7 @@ def _sweep(
 
 def _angles(text: str, path: Path) -> list[float]:
     from napari_microus.core.io.reading import read_as_told
+    from napari_microus.core.sweep import even_angles
 
     try:
         if ":" not in text:
@@ -172,8 +173,7 @@ def _angles(text: str, path: Path) -> list[float]:
             f"Angles must be first:last or numbers with commas; got '{text}'. Correct "
             "them."
         ) from None
-    steps = max(len(read_as_told(path).array) - 1, 1)
-    return [round(first + (last - first) * n / steps, 6) for n in range(steps + 1)]
+    return list(even_angles(first, last, len(read_as_told(path).array)))
 
 
 def _lines(volume: Volume) -> list[str]:
