@@ -9,7 +9,7 @@ from MicroUSLib.packages.install import Installer
 from MicroUSLib.packages.panel import PackagesPanel
 from MicroUSLib.parameters import MicroUSParameterNode
 from MicroUSLib.scene.editor import EditorPanel
-from MicroUSLib.scene.nodes import first_scan, keep_frame_order
+from MicroUSLib.scene.nodes import first_scan, keep_what_files_tell
 from MicroUSLib.segment.correct_panel import CorrectPanel
 from MicroUSLib.segment.panel import SegmentPanel
 from MicroUSLib.segment.script import run_and_wait
@@ -101,7 +101,7 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def enter(self):
         """Run each time the user opens the module."""
-        keep_frame_order()
+        keep_what_files_tell()
         self.initializeParameterNode()
         self.editor.enter()
         self.compare.adjudicating.install_keys()
@@ -133,7 +133,7 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneStartSave(self, caller, event):
         """Write down what a saved scene does not tell."""
-        keep_frame_order()
+        keep_what_files_tell()
 
     def initializeParameterNode(self):
         """Use the scene's parameter node, with a scan chosen if there is one."""
