@@ -75,10 +75,17 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.correct = CorrectPanel(self.ui, self.packages.ensure)
         self.compare = ComparePanel(self.ui, self.packages.ensure)
         self.train = TrainPanel(self.ui, self.packages.ensure, self.compare.case)
+        self.connectPanels()
+        self.observeScene()
+
+    def connectPanels(self):
+        """Tell panels of what happens in others."""
         self.train.tell(self.segment.choose_model)
         for part in (self.segment, self.compare.adjudicating):
             part.show_in_editor = self.editor.show
-        self.observeScene()
+        properties = self.segment.properties
+        properties.before_change.append(self.compare.check_size_may_change)
+        properties.after_change.append(self.compare.on_size)
 
     def observeScene(self):
         """Follow a scene that is closed, loaded into, or saved."""
