@@ -144,6 +144,23 @@ class Sweep:
         }
 
 
+def even_angles(first_deg: float, last_deg: float, frames: int) -> tuple[float, ...]:
+    """Return the angles of a sweep that turns by equal steps, to a millionth of 1°.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two frames.
+    """
+    if frames < 2:
+        raise InputError(
+            f"A sweep must have two or more frames; got {frames}. Choose the whole "
+            "scan."
+        )
+    step = (last_deg - first_deg) / (frames - 1)
+    return tuple(round(first_deg + n * step, 6) for n in range(frames))
+
+
 def sweep_of(metadata: Mapping[str, Any]) -> Sweep:
     """Return the sweep that a scan's metadata tells, "unknown" where it tells none."""
     told = metadata.get("sweep")
@@ -187,8 +204,7 @@ def angles_from_text(text: str, frames: int) -> tuple[float, ...]:
                 f"{len(angles)} angles and {frames} frames. Correct the angles."
             )
         return angles
-    steps = max(frames - 1, 1)
-    return tuple(round(first + (last - first) * n / steps, 6) for n in range(frames))
+    return even_angles(first, last, frames)
 
 
 def number_of(value: Any) -> float | None:

@@ -113,7 +113,7 @@ def test_frames_in_a_row_have_a_size_where_they_agree_and_no_distance(
 def test_dicom_region_is_told_with_where_it_begins(tmp_path):
     path = save(dataset(FRAMES, regions=[region((2, 11), (3, 15))]), tmp_path / "a.dcm")
     told = size_in_file(path)
-    assert told == FileSize((0.05, 0.04), None, False, (2, 3))
+    assert told == FileSize((0.05, 0.04), None, False, (2, 3), (12, 16))
     agrees_with_reading(path, told)
     grid, scan = read_dicom_grid(path), read_volume(path)
     assert grid.shape == scan.shape == (3, 10, 13)

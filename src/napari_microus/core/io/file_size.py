@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,12 +48,15 @@ class FileSize:
     start : tuple of int
         Row and column of the stored picture at which the one begins that
         `read_volume` gives: a machine's margins are cut off.
+    whole : tuple of int or None
+        Rows and columns of the stored picture, where less of it is read.
     """
 
     pixel_mm: tuple[float, float] | None = None
     frame_distance_mm: float | None = None
     is_oriented: bool = False
     start: tuple[int, int] = (0, 0)
+    whole: tuple[int, int] | None = None
 
 
 def size_in_file(path: str | Path | Sequence[str | Path]) -> FileSize:
@@ -111,17 +114,15 @@ def _size_of_frames(paths: Sequence[Path]) -> FileSize:
 
 def _size_in_dicom(path: Path | Sequence[Path]) -> FileSize:
     grid = read_dicom_grid(path)
-    region = grid.metadata.get("region", {"rows": [0], "columns": [0]})
-    start = region["rows"][0], region["columns"][0]
-    if not grid.has_geometry:
-        return FileSize(start=start)
-    size = _size_of(
-        grid.shape,
-        grid.affine,
-        grid.is_oriented,
-        knows_distance=grid.knows_frame_distance,
-    )
-    return FileSize(size.pixel_mm, size.frame_distance_mm, size.is_oriented, start)
+    size = FileSize()
+    if grid.has_geometry:
+        knows = grid.knows_frame_distance
+        size = _size_of(grid.shape, grid.affine, grid.is_oriented, knows_distance=knows)
+    region = grid.metadata.get("region")
+    if region is None or tuple(region["of"]) == grid.shape[1:]:
+        return size
+    start, (rows, columns) = (region["rows"][0], region["columns"][0]), region["of"]
+    return replace(size, start=start, whole=(rows, columns))
 
 
 def _size_of(
