@@ -10,6 +10,7 @@ import napari_microus.cli.dataset
 import napari_microus.cli.demo
 import napari_microus.cli.difficulty
 import napari_microus.cli.evaluate
+import napari_microus.cli.export
 import napari_microus.cli.models
 import napari_microus.cli.phantom
 import napari_microus.cli.reproduce

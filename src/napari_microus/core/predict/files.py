@@ -19,6 +19,7 @@ from napari_microus.core.io import (
     write_mask,
     write_volume,
 )
+from napari_microus.core.io.case_name import case_name
 from napari_microus.core.predict import confidence
 from napari_microus.core.predict.run import predict
 from napari_microus.core.provenance import segmentation_provenance
@@ -58,7 +59,8 @@ def plan(
     inputs : sequence of Path
         Scans; a folder stands for the volumes in it, or for one scan of frames.
     output : Path
-        A file for one scan, else a folder that takes ``<scan>_capsule.nii.gz``.
+        A file for one scan, else a folder that takes ``<scan>_capsule.nii.gz``; see
+        `case_name` for what a scan is called.
     probability : Path, optional
         The same for probability maps, ``<scan>_probability.nii.gz``.
     overwrite : bool
@@ -80,15 +82,22 @@ def plan(
         )
     jobs = []
     for source in sources:
-        mask = output if is_file else output / f"{stem_of(source)}_capsule{_SUFFIX}"
+        name = case_name(source)
+        mask = output if is_file else output / f"{name}_capsule{_SUFFIX}"
         maps = None
         if probability is not None:
             to_file = len(sources) == 1 and _is_file_name(probability)
-            name = f"{stem_of(source)}_probability{_SUFFIX}"
-            maps = probability if to_file else probability / name
+            beside = probability / f"{name}_probability{_SUFFIX}"
+            maps = probability if to_file else beside
         jobs.append(Job(source, mask, maps))
     _check(jobs, overwrite)
     return jobs
+
+
+def _image(source: Path) -> str:
+    """Return what provenance calls a scan: its file, unless that tells who it is."""
+    name = case_name(source)
+    return source.name if name == stem_of(source) else name
 
 
 def segment_files(
@@ -127,7 +136,7 @@ def segment_files(
         prediction = yield from _labelled(work, label)
         made = segmentation_provenance(
             models,
-            image=job.source.name,
+            image=_image(job.source),
             frames=frames,
             device=device,
             settings=settings,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,16 @@ import numpy as np
 from napari_microus.core.files import atomic_write
 from napari_microus.core.provenance import package_version
 from napari_microus.core.reproduce.published import PUBLISHED
-from napari_microus.core.statistics import by_patient, paired_difference
+from napari_microus.core.statistics import (
+    DICE_BOUNDS,
+    DISTANCE_BOUNDS,
+    FEW_PATIENTS,
+    by_patient,
+    interval_note,
+    paired_difference,
+    patient_mean,
+    with_interval,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +30,7 @@ if TYPE_CHECKING:
 
     from napari_microus.core.reproduce.run import Comparison
     from napari_microus.core.reproduce.scoring import CaseRow
+    from napari_microus.core.statistics import PatientMean
 
 
 def write_report(comparison: Comparison, folder: Path) -> Path:
@@ -109,14 +120,16 @@ def _page(comparison: Comparison) -> str:
         _loss_table(comparison),
         "![Losses](losses.png)",
         f"## Table 2: {comparison.split} cases",
-        "DSC and HD95 by the papers' convention: the mean over the frames in which "
-        "neither mask is empty, then over cases. *Volume* takes a case at once, with "
-        "distances across frames where their geometry is known.",
+        "DSC and HD95 by the papers' convention: the mean over the frames of a case in "
+        "which neither mask is empty; then over the cases of a patient, then over "
+        "patients, with Student's 95 % interval from five patients on. *Volume* takes "
+        "a case at once, with distances across frames where their geometry is known.",
         _score_table(comparison, names, annotators),
         "![Scores](scores.png)",
         "## Paired differences by patient",
-        "Mean of the difference to the first recipe, its 95 % bootstrap interval, and "
-        "the two-sided Wilcoxon signed-rank test.",
+        "Mean over patients of the difference to the first recipe with Student's 95 % "
+        "interval, in how many patients it is larger, and the two-sided Wilcoxon "
+        f"signed-rank test; neither interval nor test under {FEW_PATIENTS} patients.",
         _difference_table(comparison, names),
         "Every case is in `table2.csv`; the runs with their settings are in `runs/`.",
     ]
@@ -150,35 +163,51 @@ def _loss_table(comparison: Comparison) -> str:
 def _score_table(
     comparison: Comparison, names: list[str], annotators: list[str]
 ) -> str:
-    columns = ("dice", "hd95", "volume_dice", "volume_hd95")
+    columns = [("dice", ".4f"), ("hd95", ".2f")]
+    columns += [(f"volume_{name}", form) for name, form in columns]
     hd95 = f"HD95 {_unit(comparison)}"
-    head = ["who", "cases", "DSC", hd95, "volume DSC", f"volume {hd95}"]
+    head = ["who", "patients", "cases", "DSC", hd95, "volume DSC", f"volume {hd95}"]
     lines = _head([*head, "published DSC", "published HD95 mm"])
     for who in [*names, *annotators]:
-        values = [_column(comparison.rows, who, column) for column in columns]
-        cells = [
-            _mean(v, digits) for v, digits in zip(values, (4, 2, 4, 2), strict=True)
-        ]
+        rows = [row for row in comparison.rows if row.who == who]
+        cells = [with_interval(_over_patients(rows, name), f) for name, f in columns]
+        counts = [str(len({row.patient for row in rows})), str(len(rows))]
         known = PUBLISHED.get(who)
         beside = [f"{known.dice:.3f}", f"{known.hd95_mm:.2f}"] if known else ["", ""]
         label = who if who in names else f"{who} (annotator)"
-        lines.append(_line([label, str(len(values[0])), *cells, *beside]))
+        lines.append(_line([label, *counts, *cells, *beside]))
+    note = interval_note(len({row.patient for row in comparison.rows}))
+    said = [f"{note}." if note else ""]
     sources = "; ".join(
         f"{name}: {PUBLISHED[name].source}" for name in names if name in PUBLISHED
     )
-    return "\n".join(lines) + (f"\n\nPublished figures: {sources}." if sources else "")
+    said.append(f"Published figures: {sources}." if sources else "")
+    return "\n\n".join(["\n".join(lines), *filter(None, said)])
+
+
+def _over_patients(rows: list[CaseRow], column: str) -> PatientMean:
+    bounds = DICE_BOUNDS if column.endswith("dice") else DISTANCE_BOUNDS
+    return patient_mean([(row.patient, getattr(row, column)) for row in rows], bounds)
 
 
 def _difference_table(comparison: Comparison, names: list[str]) -> str:
     if len(names) < 2:
         return "One recipe only: nothing to compare."
     lines = _head(
-        ["recipe", "against", "figure", "difference", "95 %", "p", "patients"]
+        [
+            "recipe",
+            "against",
+            "figure",
+            "patients",
+            "difference (95 %)",
+            "larger in",
+            "p",
+        ]
     )
     for name in names[1:]:
-        for column, label in (
-            ("dice", "DSC"),
-            ("hd95", f"HD95 {_unit(comparison)}"),
+        for column, label, form in (
+            ("dice", "DSC", "+.4f"),
+            ("hd95", f"HD95 {_unit(comparison)}", "+.3f"),
         ):
             a, b = (
                 by_patient(
@@ -191,19 +220,14 @@ def _difference_table(comparison: Comparison, names: list[str]) -> str:
                 for who in (name, names[0])
             )
             d = paired_difference([a[p] for p in a], [b[p] for p in a])
-            interval = f"{d.low:+.4f} … {d.high:+.4f}"
-            cells = [f"{d.mean:+.4f}", interval, f"{d.p:.3g}", str(d.count)]
+            p = "–" if math.isnan(d.p) else f"{d.p:.3g}"
+            cells = [str(d.count), with_interval(d, form), str(d.better), p]
             lines.append(_line([name, names[0], label, *cells]))
     return "\n".join(lines)
 
 
 def _unit(comparison: Comparison) -> str:
     return "mm" if all(row.unit == "mm" for row in comparison.rows) else "px"
-
-
-def _mean(values: list[float], digits: int) -> str:
-    known = [v for v in values if not np.isnan(v)]
-    return f"{np.mean(known):.{digits}f}" if known else "–"
 
 
 def _head(cells: list[str]) -> list[str]:
