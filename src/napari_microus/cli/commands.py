@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import napari_microus.cli.case
 import napari_microus.cli.compare
 import napari_microus.cli.dataset
 import napari_microus.cli.demo
