@@ -80,9 +80,18 @@ def test_report_sets_recipes_and_annotators_side_by_side(dataset, tmp_path):
     assert "(annotator)" in text
     assert "2 patients, no interval: it needs 5" in text
     assert "Changed in every recipe" in text
+    assert "## What differs from the papers" in text
+    assert text.splitlines()[0].endswith("from random weights")
+    assert "1 of 3 patients are held out of each training" in text
+    assert "epochs is 2, the paper's 10" in text
     losses = rows(tmp_path / "out" / "table1.csv")
-    assert [row["epoch"] for row in losses] == ["1", "2"]
-    assert all(math.isfinite(float(row[name])) for row in losses for name in presets)
+    assert [row["epoch"] for row in losses] == [str(n) for n in range(1, 11)]
+    ours = [[row[name] for row in losses] for name in presets]
+    assert all(math.isfinite(float(loss)) for column in ours for loss in column[:2])
+    assert all(column[2:] == [""] * 8 for column in ours)
+    # Table 1 of the paper, whole
+    assert float(losses[0]["paper (published)"]) == 0.212186
+    assert float(losses[9]["paper (published)"]) == 0.040419
     scores = rows(tmp_path / "out" / "table2.csv")
     who = {row["who"] for row in scores}
     assert {"microsegnet", "paper"} < who

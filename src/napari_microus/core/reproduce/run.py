@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Notice
+from napari_microus.core.reproduce.comparison import Comparison, Trained
+from napari_microus.core.reproduce.published import OF_THE_PAPERS
 from napari_microus.core.reproduce.report import write_report
 from napari_microus.core.reproduce.sameness import (
     check_reused,
@@ -24,37 +27,21 @@ from napari_microus.core.reproduce.scoring import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from napari_microus.core.events import Event
-    from napari_microus.core.study import Study, StudyCase
+    from napari_microus.core.study import Study
 
-# Augmentation at test time belongs to our recipes, not to the papers'.
-_OURS = frozenset({"best", "best-small"})
-DEFAULT_PRESETS = ("paper-focal-as-published", "focal", "microsegnet", "paper", "best")
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What `reproduce` measured.
-
-    Attributes
-    ----------
-    losses : dict of list of float
-        Training loss of each epoch by recipe (the papers' Table 1); of a study in
-        folds the mean over them.
-    rows : list of CaseRow
-        Every recipe and annotator on every case (Table 2).
-    split : str
-        "test", "validation" or "held-out" (in folds): which cases the rows are of.
-    changes : dict
-        What was changed in the recipes, such as the network.
-    """
-
-    losses: dict[str, list[float]]
-    rows: list[CaseRow]
-    split: str
-    changes: dict[str, Any]
+DEFAULT_PRESETS = (
+    "paper",
+    "paper-focal-as-published",
+    "paper-ag-bce",
+    "focal",
+    "microsegnet",
+    "best",
+)
+# Averaging with the mirrored frame belongs to our recipes.
+_FLIPPED = frozenset({"best", "best-small"})
 
 
 def reproduce(
@@ -101,25 +88,65 @@ def reproduce(
     output, changes = Path(output), changes or {}
     study = open_study(Path(source), output)
     groups, split = groups_to_score(study, changes.get("data", {}).get("fold"))
-    losses: dict[str, list[float]] = {}
+    recipes: list[Trained] = []
     rows: list[CaseRow] = []
     is_noted = False
     for preset in presets:
         name = Path(preset).stem
-        curves = []
-        for group in groups:
-            run = output / "runs" / _label(name, group)
+        runs = [output / "runs" / _label(name, group) for group in groups]
+        clean_up, flip = name not in OF_THE_PAPERS, name in _FLIPPED
+        for group, run in zip(groups, runs, strict=True):
             yield Notice(f"Recipe {run.name}")
             yield from _trained(preset, run, study, group, changes, unchecked)
-            curves.append(_losses(run))
             if split == "test" and not is_noted:
                 study.open_test_set(f"reproduce {' '.join(presets)}")
                 is_noted = True
-            rows += yield from _scored(name, run, study, group.cases, changes)
-        losses[name] = _mean_curve(curves)
+            measure = partial(score_model, flip=flip, clean_up=clean_up)
+            rows += yield from _scored(name, run, study, group, changes, measure)
+        recipes.append(_told(name, runs, clean_up=clean_up, flip=flip))
     for group in groups:
         rows += score_annotators(study, group.cases)
-    return write_report(Comparison(losses, rows, split, changes), output)
+    comparison = Comparison(
+        recipes,
+        rows,
+        split,
+        changes,
+        patients={case.case: case.patient for case in study.cases},
+        other_code=_other_code(recipes),
+    )
+    return write_report(comparison, output)
+
+
+def _told(name: str, runs: list[Path], *, clean_up: bool, flip: bool) -> Trained:
+    """Return what the folders of a recipe's runs tell."""
+    from napari_microus.core.config.train import TrainConfig
+    from napari_microus.core.train.fingerprint import Fingerprint
+
+    prints = [Fingerprint.read(run) for run in runs]
+    return Trained(
+        name,
+        TrainConfig.from_yaml(runs[0] / "config.yaml"),
+        _mean_curve([_losses(run) for run in runs]),
+        tuple(one for one in prints if one is not None),
+        clean_up=clean_up,
+        flip=flip,
+    )
+
+
+def _other_code(recipes: list[Trained]) -> list[str]:
+    """Return what of the runs' code differs from that which measures them."""
+    from napari_microus.core.train.fingerprint import code_version
+    from napari_microus.core.train.same_run import code_differences
+
+    found: list[str] = []
+    for recipe in recipes:
+        if not recipe.fingerprints:
+            found.append(f"{recipe.name} carries no fingerprint")
+        for one in recipe.fingerprints:
+            now = dataclasses.replace(one, code=code_version(), continued=())
+            said = code_differences(now, one)
+            found += [f"{recipe.name}: {sentence}" for sentence in said]
+    return list(dict.fromkeys(found))
 
 
 def _label(name: str, group: Group) -> str:
@@ -175,12 +202,12 @@ def _scored(
     name: str,
     run: Path,
     study: Study,
-    cases: list[StudyCase],
+    group: Group,
     changes: dict[str, Any],
+    measure: Callable[..., Generator[Event, None, list[CaseRow]]],
 ) -> Generator[Event, None, list[CaseRow]]:
     from napari_microus.core.library import load_model
 
     model = load_model(run / "model")
     device = str(changes.get("device", "auto"))
-    flip = name in _OURS
-    return (yield from score_model(name, model, study, cases, device, flip=flip))
+    return (yield from measure(name, model, study, group.cases, device))

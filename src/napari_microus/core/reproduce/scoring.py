@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Progress
@@ -19,6 +19,16 @@ if TYPE_CHECKING:
     from napari_microus.core.library import LoadedModel
     from napari_microus.core.study import Study, StudyCase
     from napari_microus.core.volume import Volume
+
+
+# How the papers measure: no part is left out, and none is smoothed.
+_RAW: dict[str, Any] = {
+    "largest_component": False,
+    "fill_holes": False,
+    "opening": 0,
+    "outline": "raw",
+    "min_confidence": 0.0,
+}
 
 
 @dataclass(frozen=True)
@@ -58,15 +68,29 @@ def score_model(
     device: str,
     *,
     flip: bool,
+    clean_up: bool,
 ) -> Generator[Event, None, list[CaseRow]]:
-    """Segment every case, perhaps mirrored too, and compare with the expert's mask."""
+    """Segment every case and compare with the expert's mask.
+
+    Parameters
+    ----------
+    who : str
+        Name in the rows.
+    model, study, cases, device
+        The model, and what it segments on which device.
+    flip : bool
+        Average with the answer to the mirrored frame.
+    clean_up : bool
+        As the model recommends; otherwise every pixel above 0.5, as the papers do.
+    """
     from napari_microus.core.predict import predict
 
     rows = []
     for number, case in enumerate(cases):
         yield Progress(number, len(cases), "cases", f"Measuring {who}")
         scan, expert, _ = study.read(case)
-        prediction = yield from predict(model, scan, device=device, flip=flip)
+        raw = {} if clean_up else _RAW
+        prediction = yield from predict(model, scan, device=device, flip=flip, **raw)
         mask = prediction.mask.array
         rows.append(_row(who, case, mask, expert.array, scan))
     return rows
