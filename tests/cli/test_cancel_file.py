@@ -2,8 +2,8 @@
 
 import pytest
 
-from napari_microus.cli._console import CANCEL_VARIABLE, ProgressStyle, drain
-from napari_microus.core.events import Progress
+from napari_microus.cli._console import ProgressStyle, drain
+from napari_microus.core.events import CANCEL_VARIABLE, Progress
 
 
 def work(closed):

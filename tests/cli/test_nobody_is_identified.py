@@ -264,6 +264,34 @@ def test_dicom_results_name_the_patient_and_the_study_alone(
     assert_nobody(words, *told, said.getvalue(), printed.out, printed.err)
 
 
+def test_a_batch_names_nobody_though_its_files_and_folders_do(
+    scan, tmp_path, run_command, small_scan, capsys
+):
+    del small_scan  # its library has the tiny model
+    path, words = scan
+    content = path.read_bytes()
+    for place in ("ZQGIVEN_ZQNAME/cine.dcm", "ZQ-PID-4711.dcm", "day/20310729.dcm"):
+        target = tmp_path / "in" / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content + bytes(2 * len(place)))  # no copies
+    damaged, _ = planted(RNG.integers(0, 255, (3, 60, 80), np.uint8))
+    damaged.NumberOfFrames = 400
+    save(damaged, tmp_path / "in" / "ZQNAME.dcm")
+    out = tmp_path / "out"
+
+    with everything_said() as said:
+        line = ["segment", tmp_path / "in", "-r", "-o", out, "--progress", "json"]
+        assert run_command(*line) == 1
+
+    printed = capsys.readouterr()
+    assert len(list(out.glob("scan-*_capsule.nii.gz"))) == 3
+    assert (out / "failures.csv").is_file()
+    paths = [str(p.relative_to(out)) for p in out.rglob("*")]
+    assert_nobody(
+        words, *bytes_of(out), *paths, said.getvalue(), printed.out, printed.err
+    )
+
+
 def spoilt(ds, words, kind):
     """Spoil a file in one way; its identifiers stay."""
     if kind == "report":

@@ -101,11 +101,15 @@ def test_a_folder_of_volumes_is_segmented_scan_by_scan(command, scan, tmp_path):
         write_volume(read_volume(scan), folder / name)
     status, *_ = command("segment", folder, "-o", tmp_path / "out")
     assert status == 0
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+    shown = [p.name for p in (tmp_path / "out").iterdir() if p.name[0] != "."]
+    assert sorted(shown) == [
         "a_capsule.json",
         "a_capsule.nii.gz",
         "b_capsule.json",
         "b_capsule.nii.gz",
+        "contact_sheet.html",
+        "contact_sheet_files",
+        "measurements.csv",
     ]
 
 
@@ -183,11 +187,13 @@ def test_a_file_that_is_no_scan_is_one_line(command, tmp_path):
 
 
 def test_outputs_that_cannot_be_are_refused_before_any_work(command, scan, tmp_path):
+    other = tmp_path / "other.nii.gz"
+    other.write_bytes(scan.read_bytes())
     for words, said in (
         ([scan, "-o", scan], "must not be a scan itself"),
         ([scan, "-o", tmp_path / "m.png"], "must end in one of"),
-        ([scan, scan, "-o", tmp_path / "m.nii.gz"], "must be a folder"),
-        ([scan, scan, "-o", tmp_path / "out"], "output of its own"),
+        ([scan, other, "-o", tmp_path / "m.nii.gz"], "must be a folder"),
+        ([scan, scan, "-o", tmp_path / "out"], "given once"),
         ([scan, "-o", scan / "m.nii.gz"], "Cannot write to"),
     ):
         status, _, err = command("segment", *words)

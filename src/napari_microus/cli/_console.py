@@ -12,12 +12,15 @@ import typer
 from napari_microus.core import events
 from napari_microus.core.errors import MicroUSError
 from napari_microus.core.events import (
+    CANCEL_VARIABLE,
     BatchReport,
     EpochReport,
     Event,
     Failed,
+    GoesOn,
     Notice,
     Progress,
+    ScanReport,
     to_json,
 )
 
@@ -27,9 +30,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Result = TypeVar("Result")
-
-# A window that started this process stops it by making the file named here.
-CANCEL_VARIABLE = "NAPARI_MICROUS_CANCEL"
 
 
 class ProgressStyle(StrEnum):
@@ -44,6 +44,15 @@ ProgressOption = Annotated[
     ProgressStyle,
     typer.Option("--progress", help="A bar, one JSON object per line, or nothing."),
 ]
+
+
+def be_polite() -> None:
+    """Let idle threads sleep, before PyTorch is imported and reads this.
+
+    Threads that spin while they wait slow everything, training too, many times
+    over on a machine that does something else besides.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def table_console() -> Console:
@@ -82,7 +91,8 @@ def _until_cancelled(
             event = next(work)
         except StopIteration as stop:
             return stop.value
-        yield event
+        if not isinstance(event, GoesOn):
+            yield event
 
 
 def _drain_as_json(work: Generator[Event, Any, Result]) -> Result:
@@ -120,6 +130,15 @@ def _drain_with_bar(work: Generator[Event, Any, Result]) -> Result:
                     unit=event.unit,
                     visible=True,
                 )
+            elif isinstance(event, ScanReport):
+                bar.update(
+                    task,
+                    description=_scan_line(event),
+                    completed=event.ended,
+                    total=event.scans,
+                    unit="scans",
+                    visible=True,
+                )
             elif isinstance(event, BatchReport):
                 bar.update(
                     task,
@@ -135,6 +154,13 @@ def _drain_with_bar(work: Generator[Event, Any, Result]) -> Result:
                 bar.console.print(event.message, markup=False)
 
         return events.drain(work, show)
+
+
+def _scan_line(report: ScanReport) -> str:
+    """Return what a bar says of the scan that was last heard of."""
+    counted = f", frame {report.frames_done} of {report.frames}"
+    is_counted = report.state == "running" and report.frames
+    return f"{report.name}{counted if is_counted else ''}"
 
 
 def _epoch_line(report: EpochReport) -> str:

@@ -1,15 +1,16 @@
-"""``napari-microus segment``: the capsule of scans in files."""
+"""``napari-microus segment``: the capsule of one scan, or of many."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from napari_microus.cli import app
-from napari_microus.cli._console import ProgressOption, ProgressStyle, drain
+from napari_microus.cli._batch import segment_many
+from napari_microus.cli._console import ProgressOption, ProgressStyle, be_polite, drain
 
 
 @app.command()
@@ -27,7 +28,8 @@ def segment(
             "--output",
             "-o",
             help="The mask's file (.nii.gz, .nii, .nrrd, .seg.nrrd, .mha), or a "
-            "folder that takes <scan>_capsule.nii.gz.",
+            "folder that takes <scan>_capsule.nii.gz, measurements.csv and "
+            "contact_sheet.html.",
         ),
     ],
     model: Annotated[
@@ -89,6 +91,21 @@ def segment(
     precision: Annotated[
         str, typer.Option(help="auto, float32, bfloat16 or float16.")
     ] = "auto",
+    recursive: Annotated[
+        bool,
+        typer.Option("--recursive", "-r", help="Look into folders of folders."),
+    ] = False,
+    workers: Annotated[
+        int, typer.Option(help="Processes that segment scans at the same time.")
+    ] = 1,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Segment on the workers of a Dask scheduler, such as "
+            "tcp://scheduler:8786.",
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace existing files.")] = False,
     progress: ProgressOption = ProgressStyle.bar,
 ) -> None:
@@ -96,41 +113,112 @@ def segment(
 
     A picture's mask is NIfTI too, of the picture's pixels. Beside each mask
     <mask>.json tells the model, its version, the date and the settings.
+    Into a folder, a scan that cannot be segmented does not stop the others, and the
+    same command again skips what is done. Exit status: 0 all scans have a mask, 1
+    some failed, 2 nothing could be done, 130 stopped.
     Not for clinical use.
     """
     from napari_microus.core import library
-    from napari_microus.core.predict.confidence import in_words
-    from napari_microus.core.predict.files import parse_frames, plan, segment_files
 
-    jobs = plan(inputs, output, probability=probability, overwrite=overwrite)
-    wanted = None if frames is None else parse_frames(frames)
+    be_polite()
+    wanted = None
+    if frames is not None:
+        from napari_microus.core.predict.files import parse_frames
+
+        wanted = parse_frames(frames)
     names = model or [library.DEFAULT_MODEL]
+    settings: dict[str, Any] = {
+        "batch_size": batch_size,
+        "threshold": threshold,
+        "flip": flip,
+        "largest_component": largest_component,
+        "fill_holes": fill_holes,
+        "opening": opening,
+        "outline": outline,
+        "min_confidence": min_confidence,
+        "probe": probe,
+        "precision": precision,
+    }
+    shared: dict[str, Any] = {
+        "device": device,
+        "frames": wanted,
+        "probability": probability,
+        "overwrite": overwrite,
+        **settings,
+    }
+    if is_file_name(output):
+        _segment_one(inputs, output, names, progress, **shared)
+        return
+    segment_many(
+        inputs,
+        output,
+        names,
+        progress,
+        recursive=recursive,
+        workers=workers,
+        dask=dask,
+        **shared,
+    )
+
+
+def is_file_name(path: Path) -> bool:
+    """Return whether an output is meant to be one file."""
+    from napari_microus.core.io import WRITABLE, suffix_of
+
+    is_named_so = suffix_of(path) in WRITABLE or bool(path.suffix)
+    return is_named_so and not path.is_dir()
+
+
+def _segment_one(
+    inputs: list[Path],
+    output: Path,
+    names: list[str],
+    progress: ProgressStyle,
+    *,
+    probability: Path | None,
+    overwrite: bool,
+    device: str,
+    **shared: Any,
+) -> None:
+    """Segment the one scan of the inputs into a file."""
+    from napari_microus.core import library
+    from napari_microus.core.batch import find_scans
+    from napari_microus.core.errors import InputError, OutputError
+    from napari_microus.core.predict.confidence import in_words
+    from napari_microus.core.predict.files import check_outputs, segment_into
+
+    scans = drain(find_scans(inputs), progress)
+    if len(scans) > 1:
+        raise OutputError(
+            f"The output of {len(scans)} scans must be a folder; got {output}. "
+            "Name a folder."
+        )
+    [scan] = scans
+    if scan.fault:
+        raise InputError(scan.fault)
+    maps = probability
+    if maps is not None and not is_file_name(maps):
+        maps = maps / f"{scan.name.rpartition('/')[2]}_probability.nii.gz"
+    check_outputs(scan.files, [output, maps], overwrite=overwrite)
     models = [library.load_model(name, device) for name in names]
-    results = drain(
-        segment_files(
+    result = drain(
+        segment_into(
             models,
-            jobs,
-            device=device,
-            frames=wanted,
+            scan.read(),
+            output,
+            image=scan.label.rpartition("/")[2],
+            probability=maps,
             overwrite=overwrite,
-            batch_size=batch_size,
-            threshold=threshold,
-            flip=flip,
-            largest_component=largest_component,
-            fill_holes=fill_holes,
-            opening=opening,
-            outline=outline,
-            min_confidence=min_confidence,
-            probe=probe,
-            precision=precision,
+            device=device,
+            **shared,
         ),
         progress,
     )
-    for result in results:
-        if progress is ProgressStyle.json:
-            print(json.dumps({"event": "Finished", "result": result}), flush=True)
-        else:
-            size = result.get("volume_ml")
-            print(f"{result['mask']}" + ("" if size is None else f"  {size:.2f} mL"))
-            if result["look_first"]:
-                print(f"  {in_words(result['look_first'], result['frames'])}")
+    if progress is ProgressStyle.json:
+        print(json.dumps({"event": "Finished", "result": result}), flush=True)
+        return
+    size = result.get("volume_ml")
+    told = "" if size is None else f"  {size:.2f} mL, {result['volume_method']}"
+    print(f"{result['mask']}{told}")
+    if result["look_first"]:
+        print(f"  {in_words(result['look_first'], result['frames'])}")

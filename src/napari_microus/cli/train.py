@@ -10,7 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from napari_microus.cli import app
-from napari_microus.cli._console import ProgressOption, ProgressStyle, drain
+from napari_microus.cli._console import (
+    ProgressOption,
+    ProgressStyle,
+    be_polite,
+    drain,
+)
 from napari_microus.core.errors import ConfigError
 from napari_microus.core.events import Finished, to_json
 
@@ -75,7 +80,7 @@ def train(
     config = TrainConfig.preset(preset, **changes)
     if settings:
         config = config.with_changes(parse_settings(settings))
-    _be_polite()
+    be_polite()
     if estimate:
         _tell_estimate(config, progress)
         return
@@ -97,7 +102,7 @@ def resume(
     progress: ProgressOption = ProgressStyle.bar,
 ) -> None:
     """Continue with a run exactly where its last checkpoint was made."""
-    _be_polite()
+    be_polite()
     from napari_microus.core.train import resume as go_on
 
     _show(go_on(run, unchecked=unchecked), progress)
@@ -136,15 +141,6 @@ def parse_settings(lines: list[str]) -> dict[str, Any]:
 def preset_label(preset: str) -> str:
     """Return a name for the run folder of a preset or a YAML file."""
     return Path(preset).stem
-
-
-def _be_polite() -> None:
-    """Let idle threads sleep, before PyTorch is imported and reads this.
-
-    Threads that spin while they wait slow everything, training too, many times
-    over on a machine that does something else besides.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _tell_estimate(config: Any, progress: ProgressStyle) -> None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+# A window that started a process stops it by making the file named here.
+CANCEL_VARIABLE = "NAPARI_MICROUS_CANCEL"
+
 
 @dataclass(frozen=True)
 class Event:
@@ -99,6 +102,50 @@ class StateChanged(Event):
 
     state: str
     message: str = ""
+
+
+@dataclass(frozen=True)
+class ScanReport(Event):
+    """One of many scans waits, runs or has ended.
+
+    Parameters
+    ----------
+    number, scans : int
+        Which scan, from 1, of how many.
+    name : str
+        Its name, under which its results are written.
+    state : str
+        "running", "done", "skipped" (its mask was there) or "failed".
+    frames_done, frames : int
+        How far it is; both 0 before its frames are counted.
+    ended : int
+        Scans that are done, skipped or failed.
+    message : str
+        Why it failed.
+    frames_with_capsule : int
+        Of one that is done or skipped.
+    volume_ml : float or None
+        Of one that is done or skipped, where its geometry gives a volume.
+    mask : str
+        File of its mask.
+    """
+
+    number: int
+    scans: int
+    name: str
+    state: str
+    frames_done: int = 0
+    frames: int = 0
+    ended: int = 0
+    message: str = ""
+    frames_with_capsule: int = 0
+    volume_ml: float | None = None
+    mask: str = ""
+
+
+@dataclass(frozen=True)
+class GoesOn(Event):
+    """Nothing is new; work goes on elsewhere, and this is a chance to cancel it."""
 
 
 @dataclass(frozen=True)

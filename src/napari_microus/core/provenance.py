@@ -41,6 +41,22 @@ def recommended_min_confidence(model: Any) -> float:
     return float(_advice(model).get("min_confidence", 0.0))
 
 
+def settled(settings: Mapping[str, Any], model: Any) -> dict[str, Any]:
+    """Return the settings of a prediction with what it takes from the model.
+
+    ``model`` is a LoadedModel, or a ModelInfo of one that is not loaded.
+    """
+    filled = dict(settings)
+    for name, recommended in (
+        ("opening", recommended_opening),
+        ("outline", recommended_outline),
+        ("min_confidence", recommended_min_confidence),
+    ):
+        if filled.get(name) is None:
+            filled[name] = recommended(model)
+    return filled
+
+
 def segmentation_provenance(
     models: Sequence[LoadedModel],
     *,
@@ -63,14 +79,6 @@ def segmentation_provenance(
         As given to `core.predict.predict`; what it takes from the model is filled
         in.
     """
-    settings = dict(settings)
-    if settings.get("opening") is None:
-        settings["opening"] = recommended_opening(models[0]) if models else 0
-    if settings.get("outline") is None:
-        settings["outline"] = recommended_outline(models[0]) if models else "raw"
-    if settings.get("min_confidence") is None:
-        advice = recommended_min_confidence(models[0]) if models else 0.0
-        settings["min_confidence"] = advice
     return {
         "task": "segment",
         "image": image,
@@ -81,6 +89,6 @@ def segmentation_provenance(
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": device,
         "frames": "all" if frames is None else list(frames),
-        "settings": settings,
+        "settings": settled(settings, models[0] if models else None),
         "use": "not for clinical use",
     }

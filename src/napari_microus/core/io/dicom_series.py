@@ -82,6 +82,48 @@ def dicom_series(path: str | Path) -> list[DicomSeries]:
     ]
 
 
+@dataclass(frozen=True)
+class DicomFolder:
+    """What a folder of DICOM files or a DICOMDIR holds, damaged files too.
+
+    Parameters
+    ----------
+    series : tuple of DicomSeries
+        The scans.
+    damaged : tuple of (Path, str)
+        Files that cannot be read, each with the reason.
+    notices : tuple of str
+        What was left out because it holds no picture.
+    """
+
+    series: tuple[DicomSeries, ...]
+    damaged: tuple[tuple[Path, str], ...]
+    notices: tuple[str, ...]
+
+
+def dicom_folder(path: str | Path) -> DicomFolder:
+    """List the scans as `dicom_series` does, and go on where a file is damaged.
+
+    Raises
+    ------
+    InputError
+        If a DICOMDIR names a file that is missing.
+    """
+    good, damaged = [], []
+    for file in dicom_files(Path(path)):
+        try:
+            header = read_header(file)
+            if kind_without_image(header) is None:
+                check_is_image(header, file)
+        except InputError as error:
+            damaged.append((file, str(error)))
+        else:
+            good.append((file, header))
+    groups, notices = _by_scan(good)
+    listed = [_listed(n, group) for n, group in enumerate(groups.values(), start=1)]
+    return DicomFolder(tuple(listed), tuple(damaged), tuple(notices))
+
+
 def dicom_files(path: Path) -> list[Path]:
     """Return the DICOM files of a folder or of a DICOMDIR, in natural order."""
     if path.is_dir():
@@ -115,22 +157,31 @@ def grouped(
     InputError
         If a file is damaged, or none holds a picture.
     """
+    read = [(path, read_header(path)) for path in files]
+    for path, header in read:
+        if kind_without_image(header) is None:
+            check_is_image(header, path)
+    groups, notices = _by_scan(read)
+    if not groups and read:
+        path, header = read[0]
+        check_is_image(header, path)
+    return groups, notices
+
+
+def _by_scan(
+    read: Sequence[tuple[Path, Any]],
+) -> tuple[dict[tuple[str, ...], list[tuple[Path, Any]]], list[str]]:
+    """Return pictures by scan, and in words what is none."""
     groups: dict[tuple[str, ...], list[tuple[Path, Any]]] = {}
     others: Counter[str] = Counter()
-    first: tuple[Path, Any] | None = None
-    for path in files:
-        header = read_header(path)
+    for path, header in read:
         kind = kind_without_image(header)
         if kind is not None:
             others[kind] += 1
-            first = first or (path, header)
             continue
-        check_is_image(header, path)
         several = str(path) if frame_count(header) > 1 else ""
         key = (*map(str, _patient(header)), str(told(header, "SeriesInstanceUID")))
         groups.setdefault((*key, several), []).append((path, header))
-    if not groups and first is not None:
-        check_is_image(first[1], first[0])
     notices = [
         f"{count} file{'s' if count > 1 else ''} beside the scan held {kind}, no "
         f"image; {'they were' if count > 1 else 'it was'} left out."

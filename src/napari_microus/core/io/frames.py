@@ -11,6 +11,7 @@ import numpy as np
 from napari_microus.core.errors import InputError
 from napari_microus.core.io.alpha import stored_mask
 from napari_microus.core.io.colour import to_grey
+from napari_microus.core.io.mask_names import names_without_role
 from napari_microus.core.io.read_errors import damaged, heard
 from napari_microus.core.io.tiff import NO_FRAME_DISTANCE, TIFF_SUFFIXES, read_tiff
 from napari_microus.core.volume import UNKNOWN, Volume
@@ -23,15 +24,6 @@ if TYPE_CHECKING:
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 FRAME_SUFFIXES = (*PICTURE_SUFFIXES, *TIFF_SUFFIXES)
-
-# What people and tools put behind or before a frame's name for what is drawn on it.
-_ROLE = (
-    r"(cp_|gt_)?(masks?|seg(mentations?)?|labels?|annotations?|gt|groundtruth|"
-    r"ground_truth|outlines?|contours?|overlays?|pred(ictions?)?|prob(ability)?|"
-    r"expert|nonexpert|non_expert|capsule)"
-)
-_MASK_SUFFIX = re.compile(rf"[-_. ]{_ROLE}$")
-_MASK_PREFIX = re.compile(rf"^{_ROLE}[-_. ]")
 
 
 def natural_key(path: Path) -> tuple[Any, ...]:
@@ -120,7 +112,7 @@ def read_frames(paths: Sequence[Path], *, as_stored: bool = False) -> Volume:
             "A scan must have at least one frame; got none. Choose pictures "
             f"({', '.join(FRAME_SUFFIXES)})."
         )
-    paths, left_out = _without_masks(paths)
+    paths, left_out = without_masks(paths)
     read: list[Volume] = []
     for path in paths:
         frame = read_frame(path, as_stored=as_stored)
@@ -187,7 +179,7 @@ def _pixels(
     return to_grey(np.asarray(picture))
 
 
-def _without_masks(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+def without_masks(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
     """Return the frames of a folder, and a sentence about masks beside them.
 
     Raises
@@ -206,11 +198,8 @@ def _without_masks(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
     masks = {
         path
         for path in paths
-        for bare in (
-            _MASK_SUFFIX.sub("", path.stem.casefold()),
-            _MASK_PREFIX.sub("", path.stem.casefold()),
-        )
-        if bare != path.stem.casefold() and bare in stems
+        for bare in names_without_role(path.stem)
+        if bare in stems
     }
     if not masks:
         return list(paths), []

@@ -53,6 +53,8 @@ _GEOMETRY = {
 # Fields of MetaImage with a number for each dimension, or for each pair of them.
 _PER_DIMENSION = {"offset", "position", "origin", "elementspacing", "elementsize"}
 _PER_PAIR = {"transformmatrix", "rotation", "orientation"}
+# A field that lists files, or counts them, instead of naming one.
+_SEVERAL = re.compile(r"LIST\b|[^%]*%0?\d*d", re.IGNORECASE)
 _META_KEY = re.compile(rb"[^\x00-\x20=\x7f][^\x00-\x1f\x7f]*")
 _META_NAME = re.compile(rb"[^\x00-\x1f\x7f]+")
 _LONGEST_NAME = 255
@@ -128,7 +130,7 @@ def check_numbers(path: Path, kind: str) -> None:
         there = path.stat().st_size - start
         if told is not None and told > _MOST_PACKED * max(there, 1):
             raise damaged(path, kind, f"{there} bytes for an image of {told}")
-    elif not re.match(r"LIST\b|[^%]*%0?\d*d", name, re.IGNORECASE):
+    elif not _SEVERAL.match(name):
         if not (path.parent / name).is_file():
             raise damaged(path, kind, f"its data file {name} is not there")
 
@@ -150,6 +152,29 @@ def _checked_lines(path: Path, start: int) -> str:
     if len(name) > _LONGEST_NAME or not _META_NAME.fullmatch(name):
         raise damaged(path, "MetaImage", f"ElementDataFile {name[:40]!r}")
     return name.decode("utf-8", errors="replace")
+
+
+def data_files(path: Path) -> list[Path]:
+    """Return the files beside an NRRD or MetaImage header that hold its voxels.
+
+    A header that lists or counts its files may mean any file beside it that is no
+    header itself.
+    """
+    if path.suffix.lower() in (".nrrd", ".nhdr"):
+        fields, _ = _nrrd_fields(path)
+        name = fields.get("data file", fields.get("datafile", ""))
+    else:
+        name = _meta_fields(path)[0].get("elementdatafile", "")
+    if name.upper() in ("", "LOCAL"):
+        return []
+    if not _SEVERAL.match(name):
+        return [path.parent / name]
+    headers = (".nrrd", ".nhdr", ".mha", ".mhd")
+    return sorted(
+        one
+        for one in path.parent.iterdir()
+        if one.is_file() and one.suffix.lower() not in headers
+    )
 
 
 def check_nrrd(path: Path, *, inflate: bool = True) -> Header:

@@ -127,6 +127,22 @@ def tiff_size(path: Path) -> tuple[float | None, float, float] | None:
     return None if isinstance(sizes, str) else sizes
 
 
+def is_stack(path: Path) -> bool:
+    """Return whether a TIFF holds several frames; False for one that is damaged."""
+    import tifffile
+
+    try:
+        with heard("tifffile"), tifffile.TiffFile(path) as file:
+            first: Any = file.series[0]
+            counts = dict(zip(first.axes, first.shape, strict=False))
+            planes = file.is_shaped and first.axes.startswith("S")
+    except _DAMAGE:
+        return False
+    return planes or any(
+        count > 1 for axis, count in counts.items() if axis not in "YXSC"
+    )
+
+
 def _only_series(file: Any, path: Path) -> Any:
     """Return the file's one series.
 

@@ -24,6 +24,7 @@ from napari_microus.core.library.store import (
     read_info,
     read_model,
     save_model,
+    weights_sha256,
 )
 
 __all__ = [
@@ -42,4 +43,5 @@ __all__ = [
     "read_model",
     "remove_model",
     "save_model",
+    "weights_sha256",
 ]

@@ -241,10 +241,34 @@ def read_model(folder: str | Path, device: Any = "cpu") -> LoadedModel:
     _check_weights(network.state_dict(), weights)
     network.load_state_dict(weights)
     network.to(device).eval().requires_grad_(False)
-    digest = hashlib.sha256((info.path / WEIGHTS).read_bytes()).hexdigest()
     return LoadedModel(
-        network, info.name, info.version, info.config, info.card, info.metrics, digest
+        network,
+        info.name,
+        info.version,
+        info.config,
+        info.card,
+        info.metrics,
+        weights_sha256(folder),
     )
+
+
+def weights_sha256(folder: str | Path) -> str:
+    """Return the SHA-256 of a model's weights.
+
+    Raises
+    ------
+    CheckpointError
+        If they cannot be read.
+    """
+    path = Path(folder) / WEIGHTS
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CheckpointError(
+            f"A model's weights must be readable; got {path} ({error.strerror}). "
+            "Check its permissions."
+        ) from error
 
 
 def build_network(architecture: str, options: dict[str, Any]) -> nn.Module:

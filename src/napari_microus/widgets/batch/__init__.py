@@ -1,0 +1,1 @@
+"""Dock that segments many scans."""
