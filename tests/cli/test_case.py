@@ -46,9 +46,7 @@ def run(run_command, files, tmp_path):
     return save_it
 
 
-def test_a_case_is_saved_shown_checked_and_reported(
-    run, run_command, tmp_path, capsys
-):
+def test_a_case_is_saved_shown_checked_and_reported(run, run_command, tmp_path, capsys):
     options = ["--code", "P-7", "--psa", "6", "--diameters-mm", "50x40x30"]
     options += ["--probability", tmp_path / "p.nii.gz", "--note", "Twice."]
     assert run(*options) == 0
