@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import logging
 import re
 import traceback
@@ -190,6 +191,45 @@ def test_segment_and_study_import_name_nobody(
     texts = [*bytes_of(out), *bytes_of(study)]
     assert len(texts) > 6
     assert_nobody(words, *texts, said.getvalue(), printed.out, printed.err)
+
+
+def test_cases_and_reports_name_nobody_nor_any_file(
+    scan, tmp_path, run_command, monkeypatch, capsys
+):
+    """Not even where the names of files and folders are those of a patient."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    path, words = scan
+    volume = read_volume(path)
+    private = tmp_path / "ZQFOLDER_1943" / "ZQFILE.dcm"
+    private.parent.mkdir()
+    path.rename(private)
+    mask = private.with_name("ZQMASK.nii.gz")
+    made = {"image": "ZQLAYER", "source": str(private), "model": "microus-small"}
+    write_mask(volume.like(np.ones(volume.shape, np.uint8)), mask, provenance=made)
+    out = tmp_path / "out"
+    folders = [out / "by pixels", out / "by pseudonym", out / "copy"]
+    options = [(), ("--pseudonym",), ("--copy-scan", "--psa", "4")]
+    with everything_said() as said:
+        for folder, option in zip(folders, options, strict=True):
+            line = [private, "--mask", mask, "-o", folder, *option]
+            assert run_command("case", "save", *line) == 0
+            assert run_command("case", "show", folder, "--csv", f"{folder}.csv") == 0
+            assert run_command("case", "check", folder) == 0
+            line = [folder, "-o", f"{folder}.html"]
+            assert run_command("case", "report", *line) == 0
+        private.unlink()
+        assert run_command("case", "check", folders[0]) == 1
+        assert run_command("case", "report", folders[0], "-o", out / "no.html") == 2
+
+    printed = capsys.readouterr()
+    texts = [*bytes_of(out), said.getvalue(), printed.out, printed.err]
+    assert len(texts) > 20
+    assert "microus-small" in "".join(texts)
+    own = ["ZQFOLDER", "ZQFILE", "ZQMASK", "ZQLAYER", "1943"]
+    assert_nobody([*words, *own], *texts)
+    assert (
+        len({json.loads((f / "case.json").read_text())["code"] for f in folders}) == 2
+    )
 
 
 @pytest.fixture

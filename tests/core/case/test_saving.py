@@ -24,6 +24,7 @@ from napari_microus.core.io import (
     read_mask,
     read_provenance,
     read_volume,
+    write_mask,
     write_scan_properties,
     write_volume,
 )
@@ -381,17 +382,32 @@ def test_a_mask_of_another_grid_is_refused(tmp_path, scan, mask):
     assert not (tmp_path / "case").exists()
 
 
-def test_a_killed_savings_files_are_in_nobodys_way(tmp_path, scan, mask):
-    save_case(tmp_path / "case", scan, mask)
-    left = tmp_path / "case" / "capsule_2.nii.gz"
-    left.write_bytes(b"half")
+def test_what_a_killed_saving_left_is_taken_and_removed(tmp_path, scan, mask):
+    folder = save_case(tmp_path / "case", scan, mask).folder
+    for number in (2, 9):  # killed before case.json, and after it
+        shutil.copy(folder / "capsule_1.nii.gz", folder / f"capsule_{number}.nii.gz")
+        shutil.copy(folder / "capsule_1.json", folder / f"capsule_{number}.json")
 
-    again = save_case(tmp_path / "case", scan, mask, overwrite=True)
+    save_case(folder, scan, mask, overwrite=True)
 
-    assert again.revision == 2
-    assert (tmp_path / "case" / "capsule_2_2.nii.gz").exists()
-    assert left.read_bytes() == b"half"
-    assert read_case(tmp_path / "case").revision == 2
+    expected = ["capsule_2.json", "capsule_2.nii.gz", "case.json", "scan.json"]
+    assert names(folder) == expected
+
+
+def test_a_persons_file_of_a_masks_name_is_kept(tmp_path, scan, mask):
+    folder = save_case(tmp_path / "case", scan, mask).folder
+    write_mask(mask, folder / "capsule_2.nii.gz", provenance={"model": "theirs"})
+    (folder / "capsule_3.json").write_text("theirs")
+    before = (folder / "capsule_2.nii.gz").read_bytes()
+
+    again = save_case(folder, scan, mask, overwrite=True)
+    save_case(folder, scan, mask, opened=again)
+
+    assert (folder / "capsule_2.nii.gz").read_bytes() == before
+    assert (folder / "capsule_3.json").read_text() == "theirs"
+    assert (folder / "capsule_3_2.nii.gz").exists()
+    assert not (folder / "capsule_2_2.nii.gz").exists()
+    assert read_case(folder).revision == 3
 
 
 def test_a_case_moves_with_its_folder(tmp_path, scan, mask):

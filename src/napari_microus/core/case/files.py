@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_microus.core.case.document import encoded, to_document
-from napari_microus.core.case.document_check import read_document
 from napari_microus.core.case.record import DOCUMENT, CaseMask
 from napari_microus.core.case.scan_reference import pixels_sha256
-from napari_microus.core.errors import MicroUSError, OutputError
+from napari_microus.core.errors import InputError, MicroUSError, OutputError
 from napari_microus.core.files import atomic_write
 from napari_microus.core.io import (
+    read_provenance,
     read_volume,
     sidecar_of,
     write_mask,
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 
 SCAN_COPY = "scan.nii.gz"
 
+# The sidecar of a case's mask tells the case's code under this key.
+_MARK = "case"
+_NAME = re.compile(r"(capsule|mask\d+)_\d+(_\d+)?\.nii\.gz")
+
 
 def write_case_files(case: Case, where: Path, copies_scan: bool) -> None:
     """Write a case into a folder, in place of its revision before.
@@ -44,7 +49,6 @@ def write_case_files(case: Case, where: Path, copies_scan: bool) -> None:
     OutputError
         If a file cannot be written; the folder is as it was then.
     """
-    before = _mask_names(where)
     written: list[Path] = []
     entries: list[dict[str, str]] = []
     try:
@@ -54,7 +58,8 @@ def write_case_files(case: Case, where: Path, copies_scan: bool) -> None:
         for index, (name, one) in enumerate(masks.items()):
             stem = "capsule" if index == 0 else f"mask{index}"
             path = _free(where, f"{stem}_{case.revision}")
-            write_mask(one.mask, path, provenance=one.provenance)
+            made = {**one.provenance, _MARK: case.code}
+            write_mask(one.mask, path, overwrite=True, provenance=made)
             written += [path, sidecar_of(path)]
             entries.append(
                 {"name": name, "file": path.name, "sha256": pixels_sha256(one.mask)}
@@ -78,10 +83,7 @@ def write_case_files(case: Case, where: Path, copies_scan: bool) -> None:
             path.unlink(missing_ok=True)
         raise
     _write_properties(where, case.reference)
-    for name in before:
-        with suppress(OSError):  # the case is saved; what is left is in nobody's way
-            (where / name).unlink(missing_ok=True)
-            sidecar_of(where / name).unlink(missing_ok=True)
+    _remove_older(where, {entry["file"] for entry in entries})
 
 
 def _write_scan(case: Case, path: Path) -> list[Path]:
@@ -103,16 +105,35 @@ def _write_scan(case: Case, path: Path) -> list[Path]:
 
 
 def _free(where: Path, stem: str) -> Path:
-    """Return a name that neither a person nor a killed process has taken."""
+    """Return a name that no file of a person has; one of a killed process is free."""
     names = (
         f"{stem}.nii.gz" if number == 1 else f"{stem}_{number}.nii.gz"
         for number in itertools.count(1)
     )
     return next(
-        where / name
+        path
         for name in names
-        if not (where / name).exists() and not sidecar_of(where / name).exists()
+        if not ((path := where / name).exists() or sidecar_of(path).exists())
+        or _is_ours(path)
     )
+
+
+def _is_ours(mask: Path) -> bool:
+    """Return whether a mask, or what a killed process left of it, is of a case."""
+    try:
+        return bool(_NAME.fullmatch(mask.name)) and _MARK in read_provenance(mask)
+    except InputError:
+        return False
+
+
+def _remove_older(where: Path, named: set[str]) -> None:
+    """Remove the masks of revisions before, also where a process was killed."""
+    for sidecar in where.glob("*.json"):
+        mask = where / f"{sidecar.stem}.nii.gz"
+        if mask.name not in named and _is_ours(mask):
+            with suppress(OSError):  # the case is saved; it is in nobody's way
+                mask.unlink(missing_ok=True)
+                sidecar.unlink(missing_ok=True)
 
 
 def _write_properties(where: Path, reference: ScanReference) -> None:
@@ -124,11 +145,3 @@ def _write_properties(where: Path, reference: ScanReference) -> None:
         return
     with atomic_write(path, overwrite=True) as beside:
         beside.write_text(json.dumps(told.to_dict(), indent=2) + "\n", encoding="utf-8")
-
-
-def _mask_names(folder: Path) -> list[str]:
-    """Return the masks that a case's document names, none where there is no case."""
-    if not (folder / DOCUMENT).exists():
-        return []
-    document = read_document(folder)
-    return [document["mask"]["file"], *(one["file"] for one in document["others"])]

@@ -148,8 +148,8 @@ def _known_scan(case: Case) -> Volume:
         path = case.folder / reference.file
         if not path.exists():
             raise InputError(
-                f"The scan of a case must lie in its folder; got no {reference.file}. "
-                "Put it back, or choose where it is now."
+                f"The scan of a case must be found; got no {reference.file} in its "
+                "folder. Put it back, or choose where it is now."
             )
         return placed_scan(read_volume(path), reference)
     path_now = remembered_scan(reference.pixels_sha256)
