@@ -17,8 +17,8 @@ CENTRE, RADIUS = np.array([0.0, 16.0, 15.0]), 9.0
 
 def sphere(kind):
     """What a fan sees of a sphere."""
-    row, column = np.meshgrid(np.arange(60), np.arange(60), indexing="ij")
-    y, x = row * 0.6 - AT_MM, column * 0.5
+    row, column = np.meshgrid(np.arange(40), np.arange(40), indexing="ij")
+    y, x = row * 0.9 - AT_MM, column * 0.75
     frames = [
         (y * np.sin(t) - CENTRE[0]) ** 2
         + (y * np.cos(t) + AT_MM - CENTRE[1]) ** 2
@@ -35,7 +35,7 @@ def add_scan(viewer, *, sweep=True, **place):
         turning = Sweep("rotational", "columns", AT_MM, tuple(ANGLES.tolist()))
         told["sweep"] = turning.to_dict()
     given = {
-        "scale": (1.0, 0.6, 0.5),
+        "scale": (1.0, 0.9, 0.75),
         "units": ("mm",) * 3,
         "metadata": {METADATA_KEY: told},
         **place,
@@ -160,7 +160,7 @@ def test_the_scan_in_space_is_saved_where_it_lies(qtbot, viewer, place):
     # As read from a file: oblique, and off the origin.
     turn = np.eye(4)
     turn[:3, :3] = [[0, 0, -1], [-1, 0, 0], [0, 1, 0]]
-    read = turn @ np.diag([0.5, 0.6, 1.0, 1.0])
+    read = turn @ np.diag([0.75, 0.9, 1.0, 1.0])
     read[:3, 3] = 10, 20, 30
     for layer in (scan, mask):
         layer.metadata[METADATA_KEY] |= {"affine": read.tolist(), "is_oriented": True}
@@ -171,9 +171,9 @@ def test_the_scan_in_space_is_saved_where_it_lies(qtbot, viewer, place):
     at = np.argwhere(image.data > 100).mean(axis=0)
     found = saved.affine @ [*at[::-1], 1]
     frame_0 = volume_from_layer(scan).affine
-    truth = frame_0 @ [CENTRE[2] / 0.5, CENTRE[1] / 0.6, CENTRE[0], 1]
+    truth = frame_0 @ [CENTRE[2] / 0.75, CENTRE[1] / 0.9, CENTRE[0], 1]
     np.testing.assert_allclose(found, truth, atol=0.1)
-    assert saved.spacing_mm == pytest.approx((0.6, 0.6, 0.6))
+    assert saved.spacing_mm == pytest.approx((0.9, 0.9, 0.9))
     assert saved.is_oriented
 
 
@@ -181,7 +181,7 @@ def test_a_second_time_the_same_layers_are_renewed(qtbot, viewer):
     scan, mask = add_scan(viewer)
     first = run(qtbot, viewer, scan, mask).layers
     first[1].opacity = 0.2
-    mask.data = sphere(np.uint8) & (np.arange(60) < 30)
+    mask.data = sphere(np.uint8) & (np.arange(40) < 20)
 
     second = run(qtbot, viewer, scan, mask).layers
 
