@@ -341,3 +341,13 @@ def test_empty_masks_and_impossible_voxels_are_one_sentence():
     for size in (0, -1, np.nan):
         with pytest.raises(InputError, match=r"above 0 mm; got"):
             drain(resample_sweep(SCAN, spacing_mm=size))
+
+
+def test_masks_of_true_and_false_stay_so():
+    scan = Volume.from_spacing(np.ones((3, 8, 8), bool), (1.0, 1.0, 1.0))
+    scan.array[:, :, :4] = False
+
+    grid = drain(resample_sweep(scan, spacing_mm=0.5))
+
+    assert grid.array.dtype == bool
+    assert 0.4 < grid.array.mean() < 0.6

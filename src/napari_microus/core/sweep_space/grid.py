@@ -116,7 +116,7 @@ class SweepGrid:
                 found = distance_between(sampler, cells, chosen, along) > 0
             else:
                 found = values_between(sampler, cells, chosen, along)
-                found = np.rint(found) if kind.kind in "iu" else found
+                found = np.rint(found) if kind.kind in "iub" else found
             array.reshape(-1, array.shape[2])[np.ix_(chosen, along)] = found
         return self._placed(array, places, size_mm)
 
