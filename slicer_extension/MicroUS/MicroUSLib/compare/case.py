@@ -8,7 +8,8 @@ import slicer
 
 from MicroUSLib.scene.annotations import parts_of
 from MicroUSLib.scene.loaded_size import FILE
-from MicroUSLib.scene.nodes import grid_from_node, scan_from_volume
+from MicroUSLib.scene.made_nodes import scan_from_volume
+from MicroUSLib.scene.nodes import grid_from_node
 from MicroUSLib.scene.resampling import laid_over, load_mask
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ import numpy as np
 import slicer
 import vtk
 
-from .loaded_size import LoadedSize, keep_size, size_as_loaded
+from .loaded_size import size_as_loaded
 from .told import told_of
 
 if TYPE_CHECKING:
@@ -183,49 +183,6 @@ def volume_from_node(
     # arrayFromVolume looks into the node: the core must get its own.
     grey = to_grey(array)[0] if array.ndim == 4 else array.copy()
     return replace(grid, array=grey)
-
-
-def labelmap_from_volume(volume: Volume, name: str) -> slicer.vtkMRMLLabelMapVolumeNode:
-    """Add a label volume node of a mask; its frames run as Slicer's own do."""
-    return _node_from_volume(volume, name, "vtkMRMLLabelMapVolumeNode")
-
-
-def scan_from_volume(volume: Volume, name: str) -> slicer.vtkMRMLScalarVolumeNode:
-    """Add a volume node of a scan that the core has read.
-
-    Frame numbers stay those of the file, see `frames_as_stored`, and a scan without
-    a known pixel size stays one.
-    """
-    node = _node_from_volume(volume, name, "vtkMRMLScalarVolumeNode")
-    is_turned = np.linalg.det(volume.affine[:3, :3]) < 0
-    keep_frame_order(node, bool(is_turned))
-    keep_size(
-        node,
-        LoadedSize(
-            node.GetSpacing(),
-            volume.has_geometry,
-            volume.knows_frame_distance or len(volume.array) == 1,
-            volume.is_oriented,
-        ),
-    )
-    return node
-
-
-def _node_from_volume(
-    volume: Volume, name: str, kind: str
-) -> slicer.vtkMRMLScalarVolumeNode:
-    array, affine = volume.array, np.array(volume.affine)
-    if np.linalg.det(affine[:3, :3]) < 0:
-        array = array[::-1]
-        affine[:3, 3] += affine[:3, 2] * (len(array) - 1)
-        affine[:3, 2] *= -1
-    node = slicer.mrmlScene.AddNewNodeByClass(
-        kind, slicer.mrmlScene.GenerateUniqueName(name)
-    )
-    slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(array))
-    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(affine))
-    node.CreateDefaultDisplayNodes()
-    return node
 
 
 def frames_as_stored(array: np.ndarray, node: slicer.vtkMRMLVolumeNode) -> np.ndarray:

@@ -18,17 +18,22 @@ from .grids import (
     scan_of_annotation,
 )
 from .labelmaps import own_labelmap
+from .made_nodes import labelmap_from_volume
 from .nodes import (
     affine_in_file,
     frames_as_stored,
     grid_from_node,
     ijk_to_ras,
-    labelmap_from_volume,
     require_linear_transform,
     require_volume,
     transform_to_world,
 )
 from .segments import add_segment, new_segmentation
+from .told import told_of
+
+# A mask is drawn on a grid if its voxels are off by less than this part of one.
+_OFF_GRID = 1e-3
+_UNIT = np.array([[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]])
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +85,8 @@ def resampled(
     """Add a copy of an annotation on the grid and under the transform of ``volume``.
 
     A segment becomes a segment of a new segmentation, a loaded mask a label volume,
-    which keeps undecided pixels. Nearest neighbour, in world coordinates.
+    which keeps undecided pixels. Nearest neighbour, in world coordinates; what was
+    drawn before somebody told the size of the scan keeps its pixels.
 
     Returns
     -------
@@ -98,7 +104,7 @@ def resampled(
     require_volume(volume)
     require_linear_transform(annotator.node)
     grid = grid_from_node(volume)
-    mask = _in_world(annotator)
+    mask = _sized_like(volume, _in_world(annotator))
     # The array stays in the order of the scan's file; only its affine is the world's.
     above = transform_to_world(volume)
     place = type(grid)(grid.array, above @ affine_in_file(volume))
@@ -193,6 +199,23 @@ def _in_world(annotator: Annotator) -> Volume:
         )
     array, affine = drawn
     return Volume(array, transform_to_world(node) @ affine)
+
+
+def _sized_like(volume: slicer.vtkMRMLVolumeNode, mask: Volume) -> Volume:
+    """Return a mask on the pixels of a scan as it was before its size was told, on
+    those that it has now; any other mask as it is.
+    """
+    told = told_of(volume)
+    if told is None:
+        return mask
+    above = transform_to_world(volume)
+    # In voxels of the scan: one step along an axis, and a whole number from the first.
+    voxels = np.linalg.solve(above @ told.before, mask.affine)
+    off_axes = np.abs(np.abs(voxels[:3, :3]) - _UNIT).max()
+    off_grid = np.abs(voxels[:3, 3] - voxels[:3, 3].round()).max()
+    if max(off_axes, off_grid) > _OFF_GRID:
+        return mask
+    return type(mask)(mask.array, above @ affine_in_file(volume) @ voxels)
 
 
 def _small(array: np.ndarray) -> np.ndarray:

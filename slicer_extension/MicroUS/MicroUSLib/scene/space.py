@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import slicer
 
 from .grids import SCAN_ROLE, scan_of_annotation
-from .nodes import grid_from_node, scan_from_volume, volume_from_node
+from .made_nodes import scan_from_volume
+from .nodes import grid_from_node, volume_from_node
 from .results import RESULT
 from .segments import (
     add_segment,

@@ -53,7 +53,7 @@ class MeasurePanel:
         ui.volumeSelector.currentNodeChanged.connect(self.refresh)
 
     def refresh(self, *args: object) -> None:
-        """Follow the chosen segmentation; what was measured of another is forgotten."""
+        """Measure the chosen segmentation, and follow it."""
         self.leave()
         self._forget("")
         segmentation = self._ui.segmentationSelector.currentNode()
@@ -67,6 +67,7 @@ class MeasurePanel:
             self._tags = [
                 self._watched.AddObserver(event, self._on_change) for event in _EVENTS
             ]
+            self._measure_soon("")
 
     def leave(self) -> None:
         """Follow nothing."""
@@ -81,7 +82,7 @@ class MeasurePanel:
             self._measure()
 
     def remeasure(self, volume: slicer.vtkMRMLVolumeNode) -> None:
-        """Measure again where the size of the scan was changed."""
+        """Measure at once where a scan was segmented or got another size."""
         if volume is self._ui.volumeSelector.currentNode():
             self._measure_again()
 
@@ -120,8 +121,17 @@ class MeasurePanel:
 
     def _measure_again(self) -> None:
         """Measure without being asked; what is wrong is said in the readout."""
-        from napari_microus.core.errors import MicroUSError
-
+        try:
+            from napari_microus.core.errors import MicroUSError
+        except ImportError:
+            return  # nothing was installed yet
+        self._timer.stop()
+        segmentation = self._ui.segmentationSelector.currentNode()
+        is_there = is_in_scene(segmentation) and measuring.segment_to_measure(
+            segmentation
+        )
+        if not is_there or self._ui.volumeSelector.currentNode() is None:
+            return  # nobody asked for a number
         try:
             self._measure()
         except MicroUSError as error:
@@ -129,15 +139,18 @@ class MeasurePanel:
 
     def _on_change(self, *args: object) -> None:
         """Take no number for that of a capsule that was changed since."""
-        if self._found is None:
-            return
+        if self._found is not None:
+            self._measure_soon(_("The capsule was changed: press Measure."))
+
+    def _measure_soon(self, instead: str) -> None:
+        """Measure in a pause; of a sweep for which that takes long, say ``instead``."""
         volume = self._ui.volumeSelector.currentNode()
         if not is_in_scene(volume) or volume.GetImageData() is None:
             return
         if volume.GetImageData().GetNumberOfPoints() <= _MOST_VOXELS:
             self._timer.start()
         else:
-            self._forget(_("The capsule was changed: press Measure."))
+            self._forget(instead)
 
     def _forget(self, words: str) -> None:
         self._found = None

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from MicroUSLib.scene.nodes import grid_from_node, scan_from_volume, volume_from_node
+from MicroUSLib.scene.made_nodes import scan_from_volume
+from MicroUSLib.scene.nodes import grid_from_node, volume_from_node
 from MicroUSLib.scene.segments import put_beside
 from MicroUSLib.scene.sequence_items import shown_one_by_one, with_items
 

@@ -257,3 +257,17 @@ def compared(widget, make_volume, mask):
     choose(widget, volume=volume, expert=node, nonexpert=node)
     press(widget.ui.compareButton)
     return widget
+
+
+@pytest.fixture
+def picture(make_volume, tmp_path, pixels):
+    """A stack whose file tells no size, as Slicer shows it: 1 mm."""
+    import SimpleITK
+
+    node = make_volume(pixels, np.diag([-1.0, -1.0, 1.0, 1.0]), name="sweep")
+    path = tmp_path / "sweep.nrrd"
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(pixels), str(path))
+    storage = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
+    storage.SetFileName(str(path))
+    node.SetAndObserveStorageNodeID(storage.GetID())
+    return node

@@ -189,6 +189,33 @@ def test_parent_transform_stays_above_scan_and_mask(drawn, transform, mask):
     np.testing.assert_array_equal(segments.segment_array(node, key, volume), mask)
 
 
+@pytest.mark.parametrize("facing", FACING)
+@pytest.mark.parametrize("kind", ["segment", "loaded mask"])
+def test_mask_from_a_file_of_the_old_size_keeps_its_pixels_when_resampled(
+    kind, facing, make_volume, mask
+):
+    """As one that was saved before, and opened again after, the size was told."""
+    from MicroUSLib.event_pump import ignore
+    from MicroUSLib.scene.annotations import Annotator
+    from MicroUSLib.scene.grids import SCAN_ROLE
+    from MicroUSLib.scene.resampling import resampled
+
+    volume = make_volume(affine=np.diag([-1.0, -1.0, 1.0, 1.0]))
+    if kind == "segment":
+        node = segments.new_segmentation(volume, "old")
+        part = segments.add_segment(mask, node, volume)
+        node.SetNodeReferenceID(node.GetReferenceImageGeometryReferenceRole(), None)
+    else:
+        node, part = laid_over(mask, volume, "old"), "1"
+        node.SetNodeReferenceID(SCAN_ROLE, None)
+    use_properties(volume, ScanProperties((0.05, 0.04), orientation=FACING[facing]))
+
+    copy, part = resampled(Annotator(node, part, "expert"), volume, ignore)
+
+    array = mask_from_node(copy, part, volume, "expert").array
+    np.testing.assert_array_equal(array, mask)
+
+
 # --- what lasts ------------------------------------------------------------------
 def test_size_given_later_in_slicer_counts(drawn):
     volume = drawn[0]

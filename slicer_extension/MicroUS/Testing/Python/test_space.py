@@ -10,6 +10,7 @@ from MicroUSLib.scene import nodes, segments
 from MicroUSLib.scene.scan_properties import use_properties
 from MicroUSLib.scene.space import show_in_space, show_resampled_sweep
 from panel import choose, press
+from space_view import SpaceView
 
 from napari_microus.core.errors import InputError
 from napari_microus.core.io import ScanProperties
@@ -53,6 +54,18 @@ def test_surface_of_parallel_frames_encloses_the_measured_volume(ball):
     assert mask_volume(mask).ml * 1000 == pytest.approx(exact, rel=0.01)
     # Slicer smooths its surfaces, which takes a little off.
     assert volume_of_surface(node, key) == pytest.approx(exact, rel=0.03)
+
+
+def test_slicers_3d_view_shows_a_ball_as_round(ball):
+    volume, node, key = ball
+    show_in_space(volume, node, key)
+    view = SpaceView(300, 300)
+    shown = view.picture(azimuth=30, elevation=20)[..., 0] > 60
+    view.close()
+    height = np.count_nonzero(shown.any(axis=1))
+    width = np.count_nonzero(shown.any(axis=0))
+    assert height > 100
+    assert height == pytest.approx(width, rel=0.03)
 
 
 def test_surface_follows_the_size_that_is_told(ball):
