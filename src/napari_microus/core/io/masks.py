@@ -251,8 +251,13 @@ def _laid(array: NDArray[Any], mask: Volume, grid: Volume) -> Volume:
 def _lies_over(mask: Volume, grid: Volume) -> bool:
     """Return whether both lie at one place, by any form that the scan's file tells.
 
-    A program that believes the other form of a NIfTI file draws its masks there.
+    A program that believes the other form of a NIfTI file draws its masks there. Where
+    the distance of the scan's frames is unknown, that of the mask's says nothing.
     """
+    if grid.has_geometry and not grid.knows_frame_distance:
+        axes = mask.affine.copy()
+        axes[:3, 2] = grid.affine[:3, 2]
+        mask = replace(mask, affine=axes)
     return any(
         mask.shares_grid(replace(grid, affine=affine))
         for affine in (grid.affine, *(affines(grid.place) if grid.place else ()))

@@ -31,6 +31,7 @@ from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.segment import result_work
 from napari_microus.widgets.segment.case_dialog import CaseDialog
 from napari_microus.widgets.segment.case_layers import add_case, case_of, tie_case
+from napari_microus.widgets.segment.in_space import add_in_space
 from napari_microus.widgets.segment.result_work import Capsule
 
 if TYPE_CHECKING:
@@ -99,11 +100,15 @@ class ResultsPanel(QWidget):
         self.progress.setTextVisible(False)
         self.progress.setMaximumHeight(6)
         self.message = text()
+        self.space_button = _button(
+            "Show in 3D", "The sweep's plane and the capsule's surface, as they lie."
+        )
         grid = QGridLayout()
         grid.addWidget(self.export_button, 0, 0)
         grid.addWidget(self.report_button, 0, 1)
         grid.addWidget(self.save_button, 1, 0)
         grid.addWidget(self.open_button, 1, 1)
+        grid.addWidget(self.space_button, 2, 0, 1, 2)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(grid)
@@ -114,6 +119,7 @@ class ResultsPanel(QWidget):
         self.report_button.clicked.connect(self.report)
         self.save_button.clicked.connect(self.save_case)
         self.open_button.clicked.connect(self.open_case)
+        self.space_button.clicked.connect(self.show_in_space)
         self.cancel_button.clicked.connect(self._cancel)
         self._show_state()
 
@@ -165,6 +171,32 @@ class ResultsPanel(QWidget):
         folder = self.ask_folder("Open a case")
         if folder:
             self._open(Path(folder), None)
+
+    def show_in_space(self) -> None:
+        """Add the sweep and the surface as they lie in space, and turn to 3D."""
+        layer = self._layer
+        image = None if layer is None else scan_of(self._viewer, layer)
+        if image is None or self._worker is not None:
+            return
+        self._begin("Placing the sweep in space")
+        try:
+            self._worker = add_in_space(
+                self._viewer,
+                image,
+                layer,
+                yielded=self._on_event,
+                returned=self._on_placed,
+                errored=self._on_error,
+                aborted=self._on_aborted,
+                finished=self._on_finished,
+            )
+        except MicroUSError as error:
+            self._say(str(error))
+        self._show_state()
+
+    def _on_placed(self, layers: list[Any]) -> None:
+        names = " and ".join(f"'{layer.name}'" for layer in layers)
+        self._say(f"Added {names}. Press Ctrl+Y for the flat view.")
 
     def _open(self, folder: Path, scan: Path | None) -> None:
         self._folder, self._is_first = folder, scan is None
@@ -269,9 +301,7 @@ class ResultsPanel(QWidget):
     def _run(self, what: str, work: Any, *args: Any, **slots: Any) -> None:
         if self._worker is not None:
             return
-        self._what, self._then = what, None
-        self._say(f"{what} …")
-        self.progress.setRange(0, 0)
+        self._begin(what)
         slots = {"errored": self._on_error, **slots}
         self._worker = start_worker(
             work,
@@ -283,6 +313,11 @@ class ResultsPanel(QWidget):
         )
         self.destroyed.connect(self._worker.forget)
         self._show_state()
+
+    def _begin(self, what: str) -> None:
+        self._what, self._then = what, None
+        self._say(f"{what} …")
+        self.progress.setRange(0, 0)
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, Progress):
@@ -312,7 +347,10 @@ class ResultsPanel(QWidget):
 
     def _show_state(self) -> None:
         is_busy, has_layer = self._worker is not None, self._layer is not None
-        for button in (self.export_button, self.report_button, self.save_button):
+        for button in (
+            *(self.export_button, self.report_button),
+            *(self.save_button, self.space_button),
+        ):
             button.setEnabled(has_layer and not is_busy)
         self.open_button.setEnabled(not is_busy)
         for part in (self.progress, self.cancel_button):
