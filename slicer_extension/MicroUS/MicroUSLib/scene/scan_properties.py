@@ -20,6 +20,8 @@ from .sequence_items import with_items
 from .told import Told, keep_told, told_of, was_asked
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from napari_microus.core.io import ScanProperties
 
 _SAME_MM = 1e-6
@@ -64,8 +66,18 @@ def properties_beside(volume: slicer.vtkMRMLVolumeNode) -> ScanProperties:
     return _shifted(read_scan_properties(path), volume, 1)
 
 
-def adopt_properties(volume: slicer.vtkMRMLVolumeNode) -> bool:
+def adopt_properties(
+    volume: slicer.vtkMRMLVolumeNode,
+    checks: Sequence[Callable[[slicer.vtkMRMLVolumeNode], None]] = (),
+) -> bool:
     """Use what is kept beside a scan's file, unless its node was told before.
+
+    Parameters
+    ----------
+    volume : vtkMRMLVolumeNode
+        The scan.
+    checks : sequence of callable
+        Called before the scan changes, and may raise.
 
     Returns
     -------
@@ -82,6 +94,8 @@ def adopt_properties(volume: slicer.vtkMRMLVolumeNode) -> bool:
     found = properties_beside(volume)
     if found.is_empty:
         return False
+    for check in checks:
+        check(volume)
     use_properties(volume, found)
     return True
 

@@ -103,7 +103,7 @@ class PropertiesPanel:
             self._say(str(error))
 
     def _adopt(self, volume: slicer.vtkMRMLVolumeNode) -> None:
-        if adopt_properties(volume):
+        if adopt_properties(volume, self.before_change):
             self._tell_change(volume)
 
     def keep(self, *args: object) -> None:

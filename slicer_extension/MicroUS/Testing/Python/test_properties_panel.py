@@ -193,6 +193,22 @@ def test_size_stays_while_somebody_adjudicates(compared, shown):
     assert volume.GetSpacing()[:2] == pytest.approx((0.1, 0.1))
 
 
+def test_word_beside_the_file_waits_while_somebody_adjudicates(
+    compared, tmp_path, shown
+):
+    volume = compared._parameterNode.volume
+    press(compared.ui.expertButton)
+    path = tmp_path / "scan.nii"
+    path.write_bytes(b"")
+    write_scan_properties(path, ScanProperties((0.05, 0.05)))
+    volume.SetAttribute("MicroUS.File", str(path))
+    choose(compared, volume=None)
+    choose(compared, volume=volume)
+    assert "must stay" in compared.ui.propertiesLabel.text()
+    assert volume.GetSpacing()[:2] == pytest.approx((0.1, 0.1))
+    assert compared.compare.adjudicating.is_begun
+
+
 def test_numbers_of_the_old_size_go(compared, shown):
     assert compared.ui.frameTable.rowCount() > 0
     fill(compared, pixelHeight="0.05")
