@@ -326,6 +326,9 @@ def test_a_batch_names_nobody_though_its_files_and_folders_do(
     printed = capsys.readouterr()
     assert len(list(out.glob("scan-*_capsule.nii.gz"))) == 3
     assert (out / "failures.csv").is_file()
+    told = (out / "measurements.csv").read_text(encoding="utf-8")
+    assert "the ultrasound region" in told
+    assert "several pixel sizes" in told  # a notice that reading gave
     paths = [str(p.relative_to(out)) for p in out.rglob("*")]
     assert_nobody(
         words, *bytes_of(out), *paths, said.getvalue(), printed.out, printed.err

@@ -6,7 +6,9 @@ import pytest
 from napari_microus.core.volume import Volume
 from napari_microus.widgets._shared.layers import layer_arguments
 
-DOCKS = ("Segment capsule", "Correct capsule", "Compare annotations", "Train")
+DOCKS = (
+    *("Segment capsule", "Correct capsule", "Compare annotations", "Train", "Batch"),
+)
 
 
 @pytest.fixture

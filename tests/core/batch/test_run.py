@@ -73,6 +73,7 @@ def test_tables_tell_all_scans_and_which_failed(folder, segment, tmp_path):
     assert rows["a"]["use"].startswith("research use only")
     assert rows["b"]["status"] == "failed"
     assert rows["b"]["frames"] == ""
+    assert rows["a"]["notices"] == ""
     assert failures.keys() == {"b"}
     assert failures["b"]["reason"] == rows["b"]["reason"]
     assert (tmp_path / "out" / "contact_sheet_files" / "a.jpg").is_file()

@@ -82,7 +82,7 @@ def test_the_page_names_each_scan_and_why_it_failed(tmp_path):
     assert page.open == []
     assert page.images == ["contact_sheet_files/a/b%20%231.jpg"]
     for words in (
-        *("Research use only", "2 scans", "1 have a mask. 1 failed"),
+        *("Research use only", "2 scans", "1 with a mask. 1 failed"),
         *("a/b #1.nii", "capsule in 2 of 4 frames", "No volume: no size."),
         *("largest area 20 px in frame 2", "<c>.nii", "got <half>."),
     ):

@@ -24,7 +24,7 @@ COLUMNS = (
     *("mean_area_mm2", "mean_area_px", "volume_ml", "volume_method"),
     *("no_volume_because", "mean_confidence", "least_confidence", "look_first"),
     *("seconds", "model", "model_version", "weights_sha256", "device", "package"),
-    *("date", "mask", "scan_sha256", "use"),
+    *("date", "mask", "notices", "scan_sha256", "use"),
 )
 USE = "research use only, not for clinical decisions"
 _DIGEST_LETTERS = 12

@@ -30,7 +30,7 @@ from napari_microus.core.errors import (
     MicroUSError,
     OutputError,
 )
-from napari_microus.core.events import Event, Notice, Progress
+from napari_microus.core.events import Event, Notice, Progress, relay
 from napari_microus.core.io import sidecar_of, write_mask, write_volume
 
 if TYPE_CHECKING:
@@ -140,9 +140,10 @@ def _segment(
     from napari_microus.core.predict.files import predict_and_tell
 
     models = _models(settings)
-    for notice in volume.metadata.get("notices", ()):
-        yield Notice(scan.without_paths(notice))
-    prediction, told = yield from predict_and_tell(
+    notices = [scan.without_paths(n) for n in volume.metadata.get("notices", ())]
+    for notice in notices:
+        yield Notice(notice)
+    work = predict_and_tell(
         models,
         volume,
         image=scan.label.rpartition("/")[2],
@@ -150,6 +151,11 @@ def _segment(
         frames=settings.frames,
         **settings.predict,
     )
+
+    def hear(event: Event) -> None:
+        notices.extend([event.message] if isinstance(event, Notice) else [])
+
+    prediction, told = yield from relay(work, hear)
     row = row_of(
         scan,
         settings,
@@ -158,6 +164,7 @@ def _segment(
         device=_device(settings),
         **measure(volume, prediction),
     )
+    row["notices"] = " ".join(notices)
     row["mask"] = mask.relative_to(settings.output).as_posix()
     row["seconds"] = round(time.monotonic() - begun, 2)
     told[KEY] = {

@@ -73,7 +73,7 @@ def write_sheet(output: Path, rows: Sequence[dict[str, Any]]) -> Path:
 
 def _page(output: Path, rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     failures = sum(row["status"] == FAILED for row in rows)
-    summary = f"{len(rows) - failures} have a mask."
+    summary = f"{len(rows) - failures} with a mask."
     if failures:
         link = f'<a href="{FAILURES}">{FAILURES}</a>'
         summary += f" {failures} failed; the reasons are in {link}."

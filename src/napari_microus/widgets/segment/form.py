@@ -6,23 +6,26 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
-    QCheckBox,
     QComboBox,
     QFormLayout,
     QLabel,
-    QSizePolicy,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 from superqt import QCollapsible
 
-from napari_microus.core.device import device_statuses
 from napari_microus.widgets._shared.belonging import was_drawn_on
+from napari_microus.widgets._shared.boxes import (
+    DeviceBox,
+    ModelBox,
+    check,
+    combo,
+    preferred,
+    spin,
+)
 from napari_microus.widgets._shared.controls import WHEEL_GUARD
-from napari_microus.widgets._shared.fresh_combo import FreshComboBox
 from napari_microus.widgets._shared.layers import is_derived
 from napari_microus.widgets.segment.layers import (
     current_frame,
@@ -63,13 +66,11 @@ class SegmentForm(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._list_models = list_models
-        self._models: list[ModelInfo] = []
         self._ranged: Image | None = None
         self._make_boxes()
         self._lay_out()
         self.refresh_images()
         self.refresh_models()
-        self._fill_devices()
         self._on_frames()
         self.image_box.currentIndexChanged.connect(self._on_image)
         self.model_box.currentIndexChanged.connect(self._on_model)
@@ -81,52 +82,46 @@ class SegmentForm(QWidget):
         viewer.layers.selection.events.active.connect(self._follow_selection)
 
     def _make_boxes(self) -> None:
-        self.image_box = _combo("The scan or frame to segment. Follows your selection.")
-        self.model_box = _combo(
-            "The trained network that draws the capsule. "
-            "Your own models appear here after training.",
-            FreshComboBox(),
-        )
-        self.device_box = _combo(
-            "What does the computing. Automatic takes a graphics card if there is one."
-        )
-        self.frames_box = _combo(
+        self.image_box = combo("The scan or frame to segment. Follows your selection.")
+        self.model_box = ModelBox()
+        self.device_box = DeviceBox()
+        self.frames_box = combo(
             "All frames makes a new layer. The current frame or a range corrects "
             "the capsule layer of this image; Ctrl+Z undoes it."
         )
         self.frames_box.addItems([ALL, CURRENT, RANGE])
-        self.first_frame = _spin("First frame of the range, counted from 0.")
-        self.last_frame = _spin("Last frame of the range, included.")
+        self.first_frame = spin("First frame of the range, counted from 0.")
+        self.last_frame = spin("Last frame of the range, included.")
         self.model_note = QLabel()
         self.model_note.setWordWrap(True)
         self.model_note.setStyleSheet("font-size: 11px")
-        self.probability = _check(
+        self.probability = check(
             "Probability layer",
             "Also show how sure the model is that a pixel is gland.",
         )
-        self.uncertainty = _check(
+        self.uncertainty = check(
             "Uncertainty layer",
             "Also show where the model hesitates: bright where it is a coin flip.",
         )
-        self.flip = _check(
+        self.flip = check(
             "Flip augmentation",
             "Average with the answer to the mirrored frame: steadier, half as fast.",
             is_on=preferred("flip", False),
         )
-        self.largest = _check(
+        self.largest = check(
             "Largest piece only", "Drop smaller pieces in each frame.", is_on=True
         )
-        self.holes = _check(
+        self.holes = check(
             "Fill holes", "Fill what the capsule encloses in each frame.", is_on=True
         )
-        self.smooth = _check(
+        self.smooth = check(
             "Smooth outline",
             "One closed, smooth outline, where the model recommends it; without the "
             "tick, every pixel above the threshold.",
             is_on=True,
         )
 
-        self.only_sure = _check(
+        self.only_sure = check(
             "Leave unsure frames empty",
             "Frames in which the model is not sure that there is a gland, where it "
             "recommends it; a notice names them. Without the tick, a contour in every "
@@ -193,13 +188,12 @@ class SegmentForm(QWidget):
     @property
     def model(self) -> ModelInfo | None:
         """The chosen model."""
-        index = self.model_box.currentIndex()
-        return self._models[index] if 0 <= index < len(self._models) else None
+        return self.model_box.chosen
 
     @property
     def device(self) -> str:
         """The chosen device's name."""
-        return str(self.device_box.currentData())
+        return self.device_box.chosen
 
     def frames(self) -> tuple[int, ...] | None:
         """Return the chosen frames, None for all."""
@@ -251,30 +245,11 @@ class SegmentForm(QWidget):
 
     def refresh_models(self, select: str | None = None) -> None:
         """Read the library again, keep the choice or choose ``select``."""
-        chosen = select or self.model_box.currentText()
-        self._models = self._list_models()
-        self.model_box.blockSignals(True)
-        self.model_box.clear()
-        for index, model in enumerate(self._models):
-            self.model_box.addItem(model.name)
-            if model.problem:
-                _disable(self.model_box, index, model.problem)
-        usable = [i for i, model in enumerate(self._models) if not model.problem]
-        named = [i for i in usable if self._models[i].name == chosen]
-        self.model_box.setCurrentIndex((named or usable or [-1])[0])
-        self.model_box.blockSignals(False)
+        self.model_box.fill(self._list_models(), select)
         self._on_model()
 
     def _read_library_again(self) -> None:
         self.refresh_models()
-
-    def _fill_devices(self) -> None:
-        for index, device in enumerate(device_statuses()):
-            self.device_box.addItem(device.label, device.name)
-            if not device.is_available:
-                _disable(self.device_box, index, f"Not here: {device.reason}.")
-            elif device.name == preferred("device", "auto"):
-                self.device_box.setCurrentIndex(index)
 
     def _rename(self) -> None:
         for index in range(self.image_box.count()):
@@ -316,53 +291,7 @@ class SegmentForm(QWidget):
         self.changed.emit()
 
 
-def preferred(name: str, default: Any) -> Any:
-    """Return a value of napari's *Preferences* for this dock, or ``default``.
-
-    Versions of napari without settings for plugins have none.
-    """
-    try:
-        from napari.settings import get_plugin_settings
-
-        return getattr(get_plugin_settings("napari-microus").segment, name)
-    except (ImportError, KeyError, AttributeError):
-        return default
-
-
 def _summary(model: ModelInfo) -> str:
     """Return one line on where a model comes from and how good it was found."""
     origin = "Comes with the plugin" if model.is_bundled else "From your library"
     return f"{origin}; version {model.version}"
-
-
-def _combo(tip: str, box: QComboBox | None = None) -> QComboBox:
-    box = QComboBox() if box is None else box
-    box.setToolTip(tip)
-    box.installEventFilter(WHEEL_GUARD)
-    # Long names must not widen the dock.
-    box.setSizeAdjustPolicy(
-        QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-    )
-    box.setMinimumContentsLength(8)
-    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    return box
-
-
-def _spin(tip: str) -> QSpinBox:
-    box = QSpinBox()
-    box.setToolTip(tip)
-    box.installEventFilter(WHEEL_GUARD)
-    return box
-
-
-def _check(text: str, tip: str, *, is_on: bool = False) -> QCheckBox:
-    box = QCheckBox(text)
-    box.setToolTip(tip)
-    box.setChecked(is_on)
-    return box
-
-
-def _disable(box: QComboBox, index: int, reason: str) -> None:
-    item = box.model().item(index)
-    item.setEnabled(False)
-    box.setItemData(index, reason, Qt.ItemDataRole.ToolTipRole)

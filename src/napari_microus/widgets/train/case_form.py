@@ -16,8 +16,8 @@ from qtpy.QtWidgets import (
     QPushButton,
 )
 
+from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets.train.cases import LayerData, free_patient
-from napari_microus.widgets.train.form import combo
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

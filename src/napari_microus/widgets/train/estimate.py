@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, QProcess, Signal
+from qtpy.QtCore import QObject, Signal
 
-from napari_microus.core.events import Failed, Finished, Progress, from_json
+from napari_microus.core.events import Finished, Progress
 from napari_microus.core.runs.texts import duration
+from napari_microus.widgets._shared.child_process import ChildProcess
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from napari_microus.core.events import Event
 
 
 class EstimateProcess(QObject):
@@ -26,66 +29,38 @@ class EstimateProcess(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._process: QProcess | None = None
-        self._rest = b""
+        self._child = ChildProcess()
+        self._child.reported.connect(self._on_event)
+        self._child.ended.connect(self._on_end)
         self._result: dict[str, Any] | None = None
-        self._failure = ""
+        self.destroyed.connect(self._child.kill)
 
     @property
     def is_running(self) -> bool:
         """Whether it measures at the moment."""
-        return self._process is not None
+        return self._child.is_running
 
     def start(self, words: Sequence[str]) -> None:
         """Begin to measure with a command line, program first."""
-        self.cancel()
-        self._rest, self._result, self._failure = b"", None, ""
-        process = QProcess(self)
-        process.setProcessChannelMode(QProcess.ProcessChannelMode.MergedChannels)
-        process.readyReadStandardOutput.connect(self._read)
-        process.finished.connect(self._on_finished)
-        process.errorOccurred.connect(self._on_error)
-        self._process = process
-        process.start(words[0], list(words[1:]))
+        self._result = None
+        self._child.start(words)
 
     def cancel(self) -> None:
         """Measure no more, and report nothing."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.blockSignals(True)
-            process.kill()
-            process.waitForFinished(1000)
-            process.deleteLater()
+        self._child.kill()
 
-    def _read(self) -> None:
-        if self._process is None:
-            return
-        self._rest += bytes(self._process.readAllStandardOutput())
-        *lines, self._rest = self._rest.split(b"\n")
-        for line in lines:
-            event = from_json(line.decode("utf-8", "replace"))
-            if isinstance(event, Finished):
-                self._result = event.result
-            elif isinstance(event, Failed):
-                self._failure = event.message
-            elif isinstance(event, Progress):
-                self.said.emit(f"{event.message}: {event.done} of {event.total}")
-            elif event is None and line.strip() and not self._result:
-                self._failure = self._failure or line.decode("utf-8", "replace")
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, Finished):
+            self._result = event.result
+        elif isinstance(event, Progress):
+            self.said.emit(f"{event.message}: {event.done} of {event.total}")
 
-    def _on_error(self, error: QProcess.ProcessError) -> None:
-        if error == QProcess.ProcessError.FailedToStart and self._process is not None:
-            self._process = None
-            self.failed.emit("Python could not be started to measure the run.")
-
-    def _on_finished(self) -> None:
-        self._read()
-        self._process = None
+    def _on_end(self, status: int, words: str) -> None:
         if self._result is not None:
             self.done.emit(self._result)
         else:
-            words = self._failure.strip().removeprefix("napari-microus: ")
-            self.failed.emit(words or "The run could not be measured beforehand.")
+            failed = "The run could not be measured beforehand."
+            self.failed.emit(words if status >= 0 else failed)
 
 
 def in_words(figures: dict[str, Any]) -> str:

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
-    QComboBox,
     QFormLayout,
     QLabel,
     QLineEdit,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -22,6 +20,7 @@ from napari_microus.core.config.train import TrainConfig, preset_names, preset_p
 from napari_microus.core.errors import ConfigError, MicroUSError
 from napari_microus.core.study import Study
 from napari_microus.core.study.split import training_cases
+from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets.train.cases import count_cases
 from napari_microus.widgets.train.settings import AdvancedForm
 
@@ -288,16 +287,3 @@ def data_summary(study: Path | None, fold: int | None = None) -> str:
         return str(error)
     counts = [count_cases(cases) for cases in (train, val)]
     return f"{counts[0]} to learn from, {counts[1]} to validate on."
-
-
-def combo(tip: str) -> QComboBox:
-    """Return an empty combo box that long names do not widen."""
-    box = QComboBox()
-    box.setToolTip(tip)
-    # Long names must not widen the dock.
-    box.setSizeAdjustPolicy(
-        QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-    )
-    box.setMinimumContentsLength(8)
-    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    return box

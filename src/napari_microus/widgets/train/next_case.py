@@ -20,10 +20,10 @@ from qtpy.QtWidgets import (
 from napari_microus.core import colors
 from napari_microus.core.errors import ConfigError, MicroUSError
 from napari_microus.core.events import Event, Notice, Progress
+from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import text
 from napari_microus.widgets._shared.layers import layer_arguments, tint
 from napari_microus.widgets._shared.worker import start_worker
-from napari_microus.widgets.train.form import combo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

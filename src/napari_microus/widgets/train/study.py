@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 from napari_microus.core.errors import MicroUSError
 from napari_microus.core.events import Event, Progress
 from napari_microus.core.study import Study, split_in_folds, split_study
+from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import text
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.train.case_form import CaseForm
@@ -29,7 +30,6 @@ from napari_microus.widgets.train.cases import (
     check_cases,
     import_cases,
 )
-from napari_microus.widgets.train.form import combo
 from napari_microus.widgets.train.next_case import NextCases
 
 if TYPE_CHECKING:

@@ -1,0 +1,193 @@
+"""The choices of the *Batch* dock: scans, results, model and options."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_microus.widgets._shared.boxes import (
+    DeviceBox,
+    ModelBox,
+    check,
+    preferred,
+    spin,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_microus.core.library import ModelInfo
+
+RESULTS = "capsules"
+
+
+class BatchForm(QWidget):
+    """Which scans, where the results go, and how; ``scans_changed`` when to look again.
+
+    Parameters
+    ----------
+    list_models : callable
+        Gives what the choice of models holds.
+    """
+
+    scans_changed = Signal()
+
+    def __init__(
+        self, list_models: Callable[[], list[ModelInfo]], parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._list_models = list_models
+        self._proposed = ""
+        self.scans_edit = _path_edit("The folder of the scans.")
+        self.scans_button = QPushButton("Choose…")
+        self.recursive = check(
+            "Folders of folders, too", "Look for scans in the folders below as well."
+        )
+        self.output_edit = _path_edit(
+            "The folder of the results: masks, measurements.csv and a contact sheet."
+        )
+        self.output_button = QPushButton("Choose…")
+        self.model_box = ModelBox()
+        self.device_box = DeviceBox()
+        self.workers = spin(
+            "Scans that are segmented at the same time. Each takes memory of its own; "
+            "on one graphics card, 1 is best."
+        )
+        self.workers.setRange(1, max(1, os.cpu_count() or 1))
+        self.flip = check(
+            "Flip augmentation",
+            "Average with the answer to the mirrored frame: steadier, half as fast.",
+            is_on=preferred("flip", False),
+        )
+        self.overwrite = check(
+            "Replace masks of another making",
+            "Also replace masks that were made from another model, or changed by "
+            "hand. Without the tick they stay, and the scan counts as failed.",
+        )
+        self._lay_out()
+        self.refresh_models()
+        self.scans_button.clicked.connect(self._ask_scans)
+        self.output_button.clicked.connect(self._ask_output)
+        self.scans_edit.editingFinished.connect(self._on_scans)
+        self.output_edit.editingFinished.connect(self.scans_changed)
+        self.recursive.toggled.connect(self.scans_changed)
+        self.model_box.opening.connect(self.refresh_models)
+
+    def _lay_out(self) -> None:
+        rows = QFormLayout()
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        rows.addRow("Scans", _beside(self.scans_edit, self.scans_button))
+        rows.addRow("", self.recursive)
+        rows.addRow("Results", _beside(self.output_edit, self.output_button))
+        rows.addRow("Model", self.model_box)
+        self.options = QCollapsible("More options")
+        self.options.layout().setContentsMargins(0, 0, 0, 0)
+        inner = QWidget()
+        more = QFormLayout(inner)
+        more.setContentsMargins(12, 0, 0, 0)
+        more.addRow("Device", self.device_box)
+        more.addRow("At the same time", self.workers)
+        more.addRow(self.flip)
+        more.addRow(self.overwrite)
+        self.options.addWidget(inner)
+        # Closed, its boxes are no stops of the Tab key.
+        inner.setEnabled(self.options.isExpanded())
+        self.options.toggled.connect(inner.setEnabled)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(rows)
+        layout.addWidget(self.options)
+
+    @property
+    def scans(self) -> Path | None:
+        """The folder of the scans."""
+        return _path(self.scans_edit)
+
+    @property
+    def output(self) -> Path | None:
+        """The folder of the results."""
+        return _path(self.output_edit)
+
+    @property
+    def model(self) -> ModelInfo | None:
+        """The chosen model."""
+        return self.model_box.chosen
+
+    def choose(self, scans: Path) -> None:
+        """Take a folder of scans, as if it had been typed."""
+        self.scans_edit.setText(str(scans))
+        self._on_scans()
+
+    def arguments(self) -> list[str]:
+        """Return the words after ``napari-microus`` that do what is chosen."""
+        model = self.model
+        assert model is not None  # the button is off without one
+        words = ["segment", str(self.scans), "--output", str(self.output)]
+        words += ["--model", model.name, "--device", self.device_box.chosen]
+        words += ["--workers", str(self.workers.value())]
+        for box, option in (
+            (self.recursive, "--recursive"),
+            (self.flip, "--flip"),
+            (self.overwrite, "--overwrite"),
+        ):
+            words += [option] if box.isChecked() else []
+        return words
+
+    def refresh_models(self) -> None:
+        """Read the library again."""
+        self.model_box.fill(self._list_models())
+
+    def _on_scans(self) -> None:
+        """Propose a place for the results, unless somebody named one."""
+        if self.scans is not None and self.output_edit.text() == self._proposed:
+            self._proposed = str(self.scans / RESULTS)
+            self.output_edit.setText(self._proposed)
+        self.scans_changed.emit()
+
+    def _ask_scans(self) -> None:
+        start = self.scans_edit.text()
+        name = QFileDialog.getExistingDirectory(self, "Folder of scans", start)
+        if name:
+            self.choose(Path(name))
+
+    def _ask_output(self) -> None:
+        start = self.output_edit.text()
+        name = QFileDialog.getExistingDirectory(self, "Folder of the results", start)
+        if name:
+            self.output_edit.setText(name)
+            self.scans_changed.emit()
+
+
+def _path_edit(tip: str) -> QLineEdit:
+    edit = QLineEdit()
+    edit.setToolTip(tip)
+    edit.setPlaceholderText("a folder")
+    return edit
+
+
+def _path(edit: QLineEdit) -> Path | None:
+    text = edit.text().strip()
+    return Path(text).expanduser() if text else None
+
+
+def _beside(edit: QLineEdit, button: QPushButton) -> QWidget:
+    row = QWidget()
+    line = QHBoxLayout(row)
+    line.setContentsMargins(0, 0, 0, 0)
+    line.addWidget(edit, 1)
+    line.addWidget(button)
+    return row
