@@ -69,14 +69,12 @@ def resample_rotational_sweep(scan: Volume, mask: Volume) -> tuple[Volume, Volum
     Raises
     ------
     InputError
-        Always, as yet.
+        If the sweep's geometry is not known.
     """
-    from napari_microus.core.errors import InputError
+    from napari_microus.core.events import drain
+    from napari_microus.core.sweep_space import resample_sweep
 
-    raise InputError(
-        "The frames of a scan must be parallel to be shown in 3D here; got a "
-        "rotational sweep. Its volume is measured all the same."
-    )
+    return drain(resample_sweep(scan)), drain(resample_sweep(mask, method="shape"))
 
 
 def show_resampled_sweep(
