@@ -10,6 +10,10 @@ SYSTEM := python3-venv xvfb libgl1 libegl1 libgl1-mesa-dri libdbus-1-3 \
 	libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 \
 	libxcb-util1 libxcb-xfixes0 libxcb-xinerama0 libxcb-xkb1
 
+# Each process of tests takes up to 2 GB; `make test JOBS=0` runs them one by one.
+JOBS ?= 2
+PARALLEL := -n $(JOBS) --dist worksteal
+
 .PHONY: demo test test-all test-slicer slicer-export lint system env clean \
 	lock audit wheel
 
@@ -17,7 +21,7 @@ demo: env
 	$(BIN)/napari-microus demo --overwrite
 
 test: env lint
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q $(PARALLEL)
 	$(MAKE) --no-print-directory test-slicer
 
 test-all: test
@@ -78,13 +82,13 @@ SLICER_BIN := $(SLICER)/bin
 SLICER_TESTS := slicer_extension/MicroUS/Testing/Python
 
 test-slicer: system $(SLICER)/.installed
-	$(SLICER_BIN)/python -m pytest -q $(SLICER_TESTS)
+	$(SLICER_BIN)/python -m pytest -q $(PARALLEL) $(SLICER_TESTS)
 
 $(SLICER)/.installed: constraints.txt slicer_extension/MicroUS/Resources/requirements.txt
 	$(PYTHON) -m venv $(SLICER)
 	$(SLICER_BIN)/python -m pip install --quiet -r constraints.txt
 	$(SLICER_BIN)/python -m pip install --quiet slicer-core==5.12.4.0 PySide6 pytest \
-		scipy SimpleITK pillow -r slicer_extension/MicroUS/Resources/requirements.txt
+		pytest-xdist scipy SimpleITK pillow -r slicer_extension/MicroUS/Resources/requirements.txt
 	$(SLICER_BIN)/python -m pip install --quiet --no-deps -e .
 	touch $@
 
