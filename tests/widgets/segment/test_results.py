@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -117,6 +118,7 @@ def test_the_report_is_written_and_shown(qtbot, dock, capsule, tmp_path, quiet):
     dock.size_box.psa.setValue(4)
     press(qtbot, dock, "report", tmp_path / "r")
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    page = re.sub(r"base64,[^\"]+", "", page)  # any three letters occur in pictures
     assert "not for clinical decisions" in page
     assert "Doe" not in page
     assert "loop" not in page
