@@ -107,7 +107,8 @@ def test_no_name_of_a_file_or_an_image_is_kept(tmp_path, scan, mask, made):
     case = save_case(tmp_path / "case", read_volume(place), mask, provenance=made)
 
     text = "".join(p.read_bytes().decode("latin-1") for p in case.folder.iterdir())
-    assert "ZQ" not in text
+    assert "ZQNAME" not in text
+    assert "ZQSCAN" not in text
     assert str(tmp_path) not in text
     assert case.code.startswith("C-")
     assert save_case(tmp_path / "again", scan, mask).code == case.code
