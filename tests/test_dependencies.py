@@ -26,6 +26,8 @@ UNNAMED = {
     "pylibjpeg": "pydicom's decoder of JPEG, through its plugins",
     "pylibjpeg-openjpeg": "pylibjpeg's plugin for JPEG 2000",
 }
+#: What is imported where somebody asked for it by an extra.
+BY_EXTRA = {"distributed": "dask", "imageio-ffmpeg": "film"}
 #: What comes with napari, and is used where napari is there already.
 WITH_NAPARI = {"napari", "pint"}
 
@@ -60,7 +62,10 @@ def imported(folder):
 
 
 def test_every_import_is_of_a_dependency():
-    assert imported(SOURCE) - BASE <= WITH_NAPARI
+    assert imported(SOURCE) - BASE - set(BY_EXTRA) <= WITH_NAPARI
+    for name, extra in BY_EXTRA.items():
+        listed = {canonicalize_name(Requirement(one).name) for one in EXTRAS[extra]}
+        assert name in listed
 
 
 def test_every_dependency_is_imported_or_has_its_reason():
@@ -68,7 +73,7 @@ def test_every_dependency_is_imported_or_has_its_reason():
 
 
 def test_the_core_needs_the_base_alone():
-    assert imported(SOURCE / "core") <= BASE
+    assert imported(SOURCE / "core") - set(BY_EXTRA) <= BASE
 
 
 def test_neither_napari_nor_a_qt_binding_comes_with_the_base():
