@@ -10,13 +10,18 @@ SYSTEM := python3-venv xvfb libgl1 libegl1 libgl1-mesa-dri libdbus-1-3 \
 	libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 \
 	libxcb-util1 libxcb-xfixes0 libxcb-xinerama0 libxcb-xkb1
 
-.PHONY: demo test test-all test-slicer slicer-export lint system env clean
+# Each process of tests takes up to 2 GB; `make test JOBS=0` runs them one by one.
+JOBS ?= 2
+PARALLEL := -n $(JOBS) --dist worksteal
+
+.PHONY: demo test test-all test-slicer slicer-export lint system env clean \
+	lock audit wheel
 
 demo: env
 	$(BIN)/napari-microus demo --overwrite
 
 test: env lint
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q $(PARALLEL)
 	$(MAKE) --no-print-directory test-slicer
 
 test-all: test
@@ -36,6 +41,24 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -r constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[all,test]"
 	touch $@
+
+# What releases are built and tested with; run it after a dependency has changed.
+lock: env
+	$(BIN)/python .ci/lock.py all test > locked.txt
+
+# Asks PyPI's advisories about each locked version. It needs the network.
+AUDIT := .venv-audit
+audit:
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet "pip-audit>=2.7,<3"
+	$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip --requirement locked.txt
+
+# Builds twice, and keeps the wheel in dist where both are one to the byte.
+WHEEL := .venv-wheel
+wheel:
+	$(PYTHON) -m venv $(WHEEL)
+	$(WHEEL)/bin/python -m pip install --quiet -c locked.txt hatchling hatch-vcs
+	$(WHEEL)/bin/python tests/reliability/wheel.py --out dist
 
 # Installs only what is missing; without root it prints the one line to run.
 system:
@@ -59,13 +82,13 @@ SLICER_BIN := $(SLICER)/bin
 SLICER_TESTS := slicer_extension/MicroUS/Testing/Python
 
 test-slicer: system $(SLICER)/.installed
-	$(SLICER_BIN)/python -m pytest -q $(SLICER_TESTS)
+	$(SLICER_BIN)/python -m pytest -q $(PARALLEL) $(SLICER_TESTS)
 
 $(SLICER)/.installed: constraints.txt slicer_extension/MicroUS/Resources/requirements.txt
 	$(PYTHON) -m venv $(SLICER)
 	$(SLICER_BIN)/python -m pip install --quiet -r constraints.txt
 	$(SLICER_BIN)/python -m pip install --quiet slicer-core==5.12.4.0 PySide6 pytest \
-		scipy SimpleITK pillow -r slicer_extension/MicroUS/Resources/requirements.txt
+		pytest-xdist scipy SimpleITK pillow -r slicer_extension/MicroUS/Resources/requirements.txt
 	$(SLICER_BIN)/python -m pip install --quiet --no-deps -e .
 	touch $@
 
@@ -79,4 +102,4 @@ slicer-export:
 	done
 
 clean:
-	rm -rf $(VENV) .venv-slicer demo_output
+	rm -rf $(VENV) $(SLICER) $(AUDIT) $(WHEEL) demo_output

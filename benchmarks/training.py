@@ -27,13 +27,13 @@ def speed(model: str, device: str, batch_size: int, steps: int) -> dict[str, Any
     import torch
 
     from napari_microus.core.train import TrainConfig
-    from napari_microus.core.train.export import start_network
     from napari_microus.core.train.frames import FrameCache
     from napari_microus.core.train.learner import create_learner
     from napari_microus.core.train.memory import memory_mib
     from napari_microus.core.train.processes import create_fabric
     from napari_microus.core.train.sampler import Sampler
     from napari_microus.core.train.sources import TrainingData
+    from napari_microus.core.train.start import start_network
     from napari_microus.core.train.step import make_batch, make_step
 
     config = TrainConfig.preset(

@@ -28,13 +28,13 @@ from scipy import ndimage
 
 from napari_microus.core.phantom import training_batch
 from napari_microus.core.train import TrainConfig
-from napari_microus.core.train.export import start_network
 from napari_microus.core.train.frames import FrameCache
 from napari_microus.core.train.learner import create_learner
 from napari_microus.core.train.optimizer import create_optimizer
 from napari_microus.core.train.processes import create_fabric
 from napari_microus.core.train.sampler import Sampler
 from napari_microus.core.train.sources import TrainingData
+from napari_microus.core.train.start import start_network
 from napari_microus.core.train.step import make_batch, make_step
 
 STILL = dict.fromkeys(

@@ -1,10 +1,25 @@
-"""No test may reach beyond this computer."""
+"""No test may reach beyond this computer, nor into its user's own folders."""
 
 import ipaddress
+import os
+import shutil
 import socket
+import tempfile
 import traceback
+from pathlib import Path
 
 import pytest
+
+# Set before anything asks for them; children of the tests inherit them. The cache
+# stays: napari's pictures and matplotlib's fonts take seconds to make anew.
+OWN = Path(tempfile.mkdtemp(prefix="microus-tests-"))
+for kind in ("CONFIG", "DATA", "STATE"):
+    os.environ[f"XDG_{kind}_HOME"] = str(OWN / kind.lower())
+
+# Several processes of tests, each with as many threads as there are cores, would
+# wait for each other; torch and its children read this as they are imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def is_here(host):
@@ -15,6 +30,10 @@ def is_here(host):
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False  # a name, which would have to be looked up elsewhere
+
+
+def pytest_unconfigure():
+    shutil.rmtree(OWN, ignore_errors=True)
 
 
 class NetworkGuard:

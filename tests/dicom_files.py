@@ -14,6 +14,13 @@ from pydicom.uid import (
 
 SERIES = generate_uid()
 PATIENT = "P-1"
+# What a whole header has beside; highdicom asks its sources for them.
+FULL = {
+    **dict.fromkeys(
+        ("PatientBirthDate", "AccessionNumber", "StudyID", "StudyDate", "StudyTime"), ""
+    ),
+    "PatientSex": "M",
+}
 
 
 def region(rows, columns, *, layout=1, content=1, cm=(0.005, 0.004), units=3, flags=2):
@@ -69,3 +76,28 @@ def dataset(pixels: np.ndarray, *, regions=(), **elements) -> Dataset:
 def save(ds: Dataset, path: Path) -> Path:
     pydicom.dcmwrite(path, ds, enforce_file_format=True)
     return path
+
+
+def series(
+    folder: Path, *, shape=(6, 20, 30), step_mm=0.7, **elements
+) -> list[Dataset]:
+    """Single frames that lie behind each other in the patient, one file each.
+
+    An element may be a list of as many as there are frames, in a tuple.
+    """
+    study, frame_of_reference, name = generate_uid(), generate_uid(), generate_uid()
+    frames = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
+    folder.mkdir()
+    made = []
+    for k, frame in enumerate(frames):
+        ds = dataset(frame, **FULL)
+        ds.PixelSpacing, ds.SliceThickness = [0.3, 0.2], step_mm
+        ds.ImageOrientationPatient = [1, 0, 0, 0, 0, -1]
+        ds.ImagePositionPatient = [1, 2 + k * step_mm, 3]
+        ds.FrameOfReferenceUID, ds.StudyInstanceUID = frame_of_reference, study
+        ds.SeriesInstanceUID, ds.InstanceNumber = name, k + 1
+        for keyword, value in elements.items():
+            setattr(ds, keyword, value[k] if isinstance(value, tuple) else value)
+        made.append(ds)
+        save(ds, folder / f"{k}.dcm")
+    return made

@@ -8,9 +8,11 @@ from napari.layers import Image, Labels
 from napari.utils.notifications import notification_manager
 from PIL import Image as Picture
 
+from dicom_files import dataset, region, save
 from napari_microus._reader import get_reader, read_layers
 from napari_microus.core.errors import InputError
-from napari_microus.core.io import write_mask, write_volume
+from napari_microus.core.export.dicom_seg import write_dicom_seg
+from napari_microus.core.io import read_volume, write_mask, write_volume
 from napari_microus.core.volume import Volume
 from napari_microus.widgets._shared.layers import METADATA_KEY
 
@@ -147,6 +149,30 @@ def test_segments_of_slicer_carry_their_names(viewer, mask, tmp_path):
 
     assert layer.name == "gland"
     assert list(layer.features["name"]) == ["Capsule"]
+
+
+def test_dicom_segmentation_lies_over_its_scan(viewer, tmp_path):
+    """A scan is cut to its tissue, and so is what was drawn on it."""
+    frames = np.random.default_rng(0).integers(0, 255, (3, 40, 60), np.uint8)
+    tissue = region((5, 34), (10, 49), cm=(0.02, 0.03))
+    save(dataset(frames, regions=[tissue]), tmp_path / "scan.dcm")
+    volume = read_volume(tmp_path / "scan.dcm")
+    array = np.zeros(volume.shape, np.uint8)
+    array[1, 4:20, 5:30] = 1
+    made = {"model": "microus", "model_version": "3"}
+    write_dicom_seg(
+        volume.like(array), tmp_path / "scan.dcm", tmp_path / "x.dcm", provenance=made
+    )
+
+    (image,) = opened(viewer, str(tmp_path / "scan.dcm"))
+    (layer,) = opened(viewer, str(tmp_path / "x.dcm"))
+
+    assert isinstance(layer, Labels)
+    np.testing.assert_array_equal(layer.data, array)
+    np.testing.assert_allclose(layer.extent.world, image.extent.world)
+    assert layer.units == image.units
+    assert list(layer.features["name"]) == ["Prostate"]
+    assert layer.metadata[METADATA_KEY]["provenance"]["model"] == "microus"
 
 
 def test_provenance_comes_from_the_sidecar(viewer, mask, tmp_path):

@@ -5,7 +5,7 @@
 
 The n-th model is one that was not trained on fold n. DSC and HD95 against each of the
 two outlines where a frame has two, averaged; means over the frames of a patient, then
-over patients, with a 95 % bootstrap interval over patients. Then: Spearman's rank
+over patients, with Student's 95 % interval over patients. Then: Spearman's rank
 correlation of the confidence with DSC over frames, and DSC by tenths of confidence.
 """
 
@@ -26,7 +26,7 @@ from napari_microus.core.library import read_model
 from napari_microus.core.metrics import dice, hausdorff_mm
 from napari_microus.core.predict import predict
 from napari_microus.core.predict.confidence import DOUBTFUL, expected_dice
-from napari_microus.core.statistics import mean_interval
+from napari_microus.core.statistics import patient_mean, with_interval
 from napari_microus.core.study import Study
 
 TENTHS = 10
@@ -76,9 +76,7 @@ def print_row(name: str, rows: list[dict]) -> None:
     glands = [row for row in rows if row["gland"]]
     cells = []
     for values, digits in ((dices, 3), (distances, 2)):
-        low, high = mean_interval(list(values.values()))
-        mean = np.mean(list(values.values()))
-        cells.append(f"{mean:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})")
+        cells.append(with_interval(patient_mean(list(values.items())), f".{digits}f"))
     print(
         f"| {name} | {len(dices)} | {len(glands)} | {cells[0]} | {cells[1]} | "
         f"{min(dices.values()):.3f} | {min(row['dice'] for row in glands):.3f} | "

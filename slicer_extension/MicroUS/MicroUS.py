@@ -9,7 +9,7 @@ from MicroUSLib.packages.install import Installer
 from MicroUSLib.packages.panel import PackagesPanel
 from MicroUSLib.parameters import MicroUSParameterNode
 from MicroUSLib.scene.editor import EditorPanel
-from MicroUSLib.scene.nodes import first_scan, keep_frame_order
+from MicroUSLib.scene.nodes import first_scan, keep_what_files_tell
 from MicroUSLib.segment.correct_panel import CorrectPanel
 from MicroUSLib.segment.panel import SegmentPanel
 from MicroUSLib.segment.script import run_and_wait
@@ -75,10 +75,17 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.correct = CorrectPanel(self.ui, self.packages.ensure)
         self.compare = ComparePanel(self.ui, self.packages.ensure)
         self.train = TrainPanel(self.ui, self.packages.ensure, self.compare.case)
+        self.connectPanels()
+        self.observeScene()
+
+    def connectPanels(self):
+        """Tell panels of what happens in others."""
         self.train.tell(self.segment.choose_model)
         for part in (self.segment, self.compare.adjudicating):
             part.show_in_editor = self.editor.show
-        self.observeScene()
+        properties = self.segment.properties
+        properties.before_change.append(self.compare.check_size_may_change)
+        properties.after_change.append(self.compare.on_size)
 
     def observeScene(self):
         """Follow a scene that is closed, loaded into, or saved."""
@@ -101,7 +108,7 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def enter(self):
         """Run each time the user opens the module."""
-        keep_frame_order()
+        keep_what_files_tell()
         self.initializeParameterNode()
         self.editor.enter()
         self.compare.adjudicating.install_keys()
@@ -133,7 +140,7 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneStartSave(self, caller, event):
         """Write down what a saved scene does not tell."""
-        keep_frame_order()
+        keep_what_files_tell()
 
     def initializeParameterNode(self):
         """Use the scene's parameter node, with a scan chosen if there is one."""

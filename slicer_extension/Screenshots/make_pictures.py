@@ -24,10 +24,11 @@ import slicer  # noqa: E402
 import standins  # noqa: E402
 from MicroUSLib import sample_data  # noqa: E402
 from MicroUSLib.process import Runner  # noqa: E402
-from MicroUSLib.scene import annotations, nodes, segments  # noqa: E402
+from MicroUSLib.scene import annotations, nodes, segments, space  # noqa: E402
 from MicroUSLib.segment import correct_panel, script  # noqa: E402
 from PIL import Image, ImageDraw  # noqa: E402
 from slice_view import SliceView  # noqa: E402
+from space_view import SpaceView  # noqa: E402
 
 from napari_microus.core.metrics import dice  # noqa: E402
 
@@ -35,10 +36,10 @@ DOCS = HERE.parents[1] / "docs" / "images"  # where this is not published alone
 FRAME = 5
 
 
-def load(name: str, kind: str):
+def load(name: str, kind: str, folder: Path = sample_data.SAMPLES):
     node = slicer.mrmlScene.AddNewNodeByClass(kind, name)
     storage = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
-    storage.SetFileName(str(sample_data.SAMPLES / f"{name}.nii.gz"))
+    storage.SetFileName(str(folder / f"{name}.nii.gz"))
     assert storage.ReadData(node)
     node.SetAndObserveStorageNodeID(storage.GetID())
     return node
@@ -77,7 +78,8 @@ def save_states(widget) -> None:
             *("editor", "train", "packages"),
         )
     }
-    for section in sections.values():
+    inner = (widget.ui.propertiesSection, widget.ui.segmentOptions)
+    for section in (*sections.values(), *inner):
         section.setTitle(section.property("text"))
     with tempfile.TemporaryDirectory() as folder:
         widget.ui.workListPathLineEdit.currentPath = str(make_list(Path(folder)))
@@ -93,10 +95,44 @@ def save_states(widget) -> None:
             widget.parent.grab().save(str(HERE / f"panel_{name}.png"))
             print(HERE / f"panel_{name}.png")
         widget.ui.workListPathLineEdit.currentPath = ""
+    widget.ui.propertiesSection.hide()
     sections["segment"].show()
     sections["compare"].show()
     sections["workList"].hide()
     sections["correct"].hide()
+
+
+def save_properties(widget, capsule) -> None:
+    """Tell a copy of the sample scan as a person would: a rotational sweep of 60°."""
+    ui = widget.ui
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "sweep.nii.gz"
+        shutil.copy(sample_data.SAMPLES / "scan.nii.gz", copy)
+        sweep = load("sweep", "vtkMRMLScalarVolumeNode", Path(folder))
+        node = segments.new_segmentation(sweep, "sweep capsule")
+        segments.add_segment(capsule.astype("uint8"), node, sweep)
+        widget._parameterNode.volume = sweep
+        widget._parameterNode.segmentation = node
+        ui.sweepComboBox.setCurrentIndex(ui.sweepComboBox.findData("rotational"))
+        for name, text in (
+            ("pixelHeight", "0.125"),
+            ("axisPlace", "-9.5"),
+            ("angles", "60"),
+            ("psa", "6.5"),
+        ):
+            getattr(ui, f"{name}LineEdit").setText(text)
+        ui.keepPropertiesButton.click()
+        ui.measureButton.click()
+        for name in ("correct", "workList", "compare", "editor", "train", "packages"):
+            getattr(ui, f"{name}Section").hide()
+        ui.segmentOptions.hide()
+        ui.propertiesSection.show()
+        widget.parent.resize(520, 100)
+        standins.Application().processEvents()
+        widget.parent.resize(520, widget.parent.sizeHint().height())
+        standins.Application().processEvents()
+        widget.parent.grab().save(str(HERE / "panel_properties.png"))
+        print(HERE / "panel_properties.png")
 
 
 def make_list(folder: Path) -> Path:
@@ -139,6 +175,10 @@ def main() -> None:
     )
     print(f"The bundled model's Dice on the sample: {dice(capsule, expert):.3f}")
     save(view.picture(), "capsule.png")
+    space.show_in_space(scan, node, key)
+    in_space = SpaceView()
+    save(in_space.picture(azimuth=30, elevation=60), "surface.png")
+    in_space.close()
     node.GetDisplayNode().SetVisibility(False)
 
     choices = widget._parameterNode
@@ -151,6 +191,7 @@ def main() -> None:
     choices.segmentation = node
     correct_panel.keep_approved(node, {0, 6})
     widget.correct.refresh()
+    widget.ui.measureButton.click()
     save_states(widget)
     widget.compare.adjudicating.accept_expert()
     widget.ui.segmentStatusLabel.setText("Not for clinical use.")
@@ -167,8 +208,12 @@ def main() -> None:
     standins.Application().processEvents()
     widget.parent.grab().save(str(HERE / "panel.png"))
     print(HERE / "panel.png")
+    save_properties(widget, capsule)
     if DOCS.is_dir():
-        for name in ("capsule", "hard_region", "panel"):
+        for name in (
+            *("capsule", "hard_region", "panel"),
+            *("panel_properties", "surface"),
+        ):
             shutil.copy(HERE / f"{name}.png", DOCS / f"slicer_{name}.png")
 
 

@@ -14,6 +14,7 @@ from napari_microus.core import colors
 from napari_microus.core.errors import InputError
 from napari_microus.core.io import (
     as_mask,
+    dicom_series,
     distinct_values,
     is_readable,
     read_labels,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from napari.types import LayerData
     from numpy.typing import NDArray
 
+    from napari_microus.core.io import DicomSeries
     from napari_microus.core.volume import Volume
 
 PLUGIN = "napari-microus"
@@ -74,6 +76,9 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
     """
     _remember_scans()
     try:
+        several = _several_series(path) if isinstance(path, str) else []
+        if several:
+            return _read_series(Path(str(path)), several)
         volume = read_volume(path)
     except InputError as error:
         # napari shows an error of a reader that was chosen this time, but not one
@@ -82,7 +87,59 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
             show_error(str(error))
         raise
     first = Path(path if isinstance(path, str) else path[0])
-    name = stem_of(first) if isinstance(path, str) else first.parent.name
+    place = first if isinstance(path, str) else first.parent
+    return _layers(volume, first, _name(place, first))
+
+
+def _name(place: Path, first: Path) -> str:
+    """Return what a scan is called: by its file, unless that tells who it is."""
+    from napari_microus.core.io.case_name import case_name
+
+    name = case_name(place, first)
+    if name != stem_of(place):
+        show_warning(
+            "The name of the file or folder tells who the patient is; the layer is "
+            f"called {name} instead. Rename it before you share it."
+        )
+    return name
+
+
+def _several_series(path: str) -> list[DicomSeries]:
+    """Return the series of a folder or DICOMDIR to choose from, none if it has one."""
+    from napari_microus.core.io.dicom_series import is_directory
+    from napari_microus.core.io.frames import frames_in
+
+    place = Path(path)
+    if is_directory(place):
+        found = dicom_series(place)
+    elif place.is_dir() and not frames_in(place):
+        found = dicom_series(place)
+    else:
+        return []
+    return found if len(found) > 1 and _has_window() else []
+
+
+def _has_window() -> bool:
+    """Return whether somebody can be asked."""
+    from qtpy.QtWidgets import QApplication
+
+    return QApplication.instance() is not None
+
+
+def _read_series(place: Path, series: list[DicomSeries]) -> list[LayerData]:
+    from napari_microus.widgets._shared.series_picker import ask_series
+
+    folder = place if place.is_dir() else place.parent
+    layers: list[LayerData] = []
+    for one in ask_series(series):
+        # A film's own file is where its results refer to.
+        volume = read_volume(one.files[0] if len(one.files) == 1 else one.files)
+        name = _name(folder, one.files[0])
+        layers += _layers(volume, one.files[0], f"{name} series {one.number}")
+    return layers or [(None,)]  # napari's way to say that there is nothing to add
+
+
+def _layers(volume: Volume, first: Path, name: str) -> list[LayerData]:
     for notice in volume.metadata["notices"]:
         show_warning(f"{name}: {notice}")
     labels = _labels(first, volume)
@@ -109,7 +166,8 @@ def _remember_scans() -> None:
 def _labels(path: Path, volume: Volume) -> NDArray[Any] | None:
     """Return the labels of a file that is plainly an annotation, else None."""
     name, folder = path.name.lower(), path.parent.name.lower()
-    if not (_ANNOTATION.search(name) or _ANNOTATIONS.search(folder)):
+    is_drawn = bool(volume.metadata.get("is_segmentation"))
+    if not is_drawn and not (_ANNOTATION.search(name) or _ANNOTATIONS.search(folder)):
         return None
     may_be_shown = suffix_of(path) in FRAME_SUFFIXES or path.is_dir()
     if may_be_shown or volume.array.dtype.kind == "f":

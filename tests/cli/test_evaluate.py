@@ -4,6 +4,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 from typer.testing import CliRunner
 
 import napari_microus.cli.commands  # noqa: F401  registers the commands
@@ -86,3 +87,41 @@ def test_wholly_undecided_mask_has_no_distance_and_is_told():
     assert "0/4" in done.stdout
     assert "0.000" not in done.stdout
     assert "all of the object is undecided" in " ".join(done.output.split())
+
+
+def test_patients_weigh_the_same_and_have_an_interval_from_five_on(tmp_path):
+    """Six cases of five patients; columns overlap by 5, 4, 4, 3, 2 and 1 of five."""
+    reference = np.zeros((12, 8, 1), np.uint8)
+    reference[2:7, 2:6] = 1
+    for folder in ("pred", "ref"):
+        (tmp_path / folder).mkdir()
+    names = ["p1_a1", "p1_a2", "p2_a3", "p3_a4", "p4_a5", "p5_a6"]
+    for shift, name in zip((0, 1, 1, 2, 3, 4), names, strict=True):
+        for folder, mask in (
+            ("pred", np.roll(reference, shift, 0)),
+            ("ref", reference),
+        ):
+            image = nibabel.Nifti1Image(mask, np.diag([0.5, 0.5, 1, 1]))
+            nibabel.save(image, tmp_path / folder / f"{name}.nii.gz")
+    table = tmp_path / "t.json"
+    pattern = "--patient-pattern=(p[0-9])"
+
+    folders = str(tmp_path / "pred"), str(tmp_path / "ref")
+    done = run(*folders, "-o", str(table), pattern, "--progress", "none")
+
+    found = json.loads(table.read_text(encoding="utf-8"))
+    assert found["case_mean"]["dice"] == pytest.approx(
+        (1 + 0.8 + 0.8 + 0.6 + 0.4 + 0.2) / 6
+    )
+    means = [0.9, 0.8, 0.6, 0.4, 0.2]
+    over = found["over_patients"]["dice"]
+    assert over["mean"] == pytest.approx(np.mean(means))
+    low, high = ttest_1samp(means, 0).confidence_interval()
+    assert (over["low"], over["high"]) == pytest.approx((low, high))
+    assert (over["patients"], over["cases"]) == (5, 6)
+    text = " ".join(done.stdout.split())
+    assert f"Mean over patients: Dice 0.5800 ({low:.4f} to {high:.4f})" in text
+    assert "95 % interval over 5 patients" in text
+
+    done = run(*folders, "--patient-pattern=(p)", "--progress", "none")
+    assert "1 patient, no interval: it needs 5" in " ".join(done.stdout.split())

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import logging
 import re
 import traceback
@@ -14,7 +15,15 @@ from pydicom.uid import generate_uid
 
 from dicom_files import dataset, region, save
 from napari_microus.core.errors import MicroUSError
-from napari_microus.core.io import dicom_series, read_volume, write_mask
+from napari_microus.core.export.dicom_seg import write_dicom_seg
+from napari_microus.core.export.rt_structures import write_rt_structures
+from napari_microus.core.io import (
+    dicom_series,
+    read_mask,
+    read_provenance,
+    read_volume,
+    write_mask,
+)
 
 RNG = np.random.default_rng(3)
 
@@ -182,6 +191,117 @@ def test_segment_and_study_import_name_nobody(
     texts = [*bytes_of(out), *bytes_of(study)]
     assert len(texts) > 6
     assert_nobody(words, *texts, said.getvalue(), printed.out, printed.err)
+
+
+def test_cases_and_reports_name_nobody_nor_any_file(
+    scan, tmp_path, run_command, monkeypatch, capsys
+):
+    """Not even where the names of files and folders are those of a patient."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    path, words = scan
+    volume = read_volume(path)
+    private = tmp_path / "ZQFOLDER_1943" / "ZQFILE.dcm"
+    private.parent.mkdir()
+    path.rename(private)
+    mask = private.with_name("ZQMASK.nii.gz")
+    made = {"image": "ZQLAYER", "source": str(private), "model": "microus-small"}
+    write_mask(volume.like(np.ones(volume.shape, np.uint8)), mask, provenance=made)
+    out = tmp_path / "out"
+    folders = [out / "by pixels", out / "by pseudonym", out / "copy"]
+    options = [(), ("--pseudonym",), ("--copy-scan", "--psa", "4")]
+    with everything_said() as said:
+        for folder, option in zip(folders, options, strict=True):
+            line = [private, "--mask", mask, "-o", folder, *option]
+            assert run_command("case", "save", *line) == 0
+            assert run_command("case", "show", folder, "--csv", f"{folder}.csv") == 0
+            assert run_command("case", "check", folder) == 0
+            line = [folder, "-o", f"{folder}.html"]
+            assert run_command("case", "report", *line) == 0
+        private.unlink()
+        assert run_command("case", "check", folders[0]) == 1
+        assert run_command("case", "report", folders[0], "-o", out / "no.html") == 2
+
+    printed = capsys.readouterr()
+    texts = [*bytes_of(out), said.getvalue(), printed.out, printed.err]
+    assert len(texts) > 20
+    assert "microus-small" in "".join(texts)
+    own = ["ZQFOLDER", "ZQFILE", "ZQMASK", "ZQLAYER", "1943"]
+    assert_nobody([*words, *own], *texts)
+    assert (
+        len({json.loads((f / "case.json").read_text())["code"] for f in folders}) == 2
+    )
+
+
+@pytest.fixture
+def placed_scan(tmp_path):
+    """A single frame with a place in the patient, and the words in its header."""
+    place = {
+        "ImageOrientationPatient": [1, 0, 0, 0, 0, -1],
+        "ImagePositionPatient": [1, 2, 3],
+        "PixelSpacing": [0.1, 0.1],
+        "Manufacturer": "ZQMAKER",
+        "SeriesNumber": 4711,
+    }
+    item = region((5, 50), (10, 70), cm=(0.01, 0.01))
+    item.private_block(0x0029, "ZQVENDOR", create=True).add_new(1, "LO", "ZQREGION")
+    frame = RNG.integers(0, 255, (60, 80), np.uint8)
+    ds, words = planted(frame, regions=[item], **place)
+    return save(ds, tmp_path / "placed.dcm"), [*words, "ZQMAKER", "ZQREGION"]
+
+
+@pytest.mark.parametrize("write", [write_dicom_seg, write_rt_structures])
+@pytest.mark.parametrize("which", ["scan", "placed_scan"])
+def test_deidentified_dicom_names_nobody(request, tmp_path, which, write):
+    path, words = request.getfixturevalue(which)
+    volume = read_volume(path)
+    mask = volume.like(np.ones(volume.shape, np.uint8), **volume.metadata)
+    made = {"drawn": "manual", "deidentified": True, "key": b"k" * 32}
+    told = ""
+
+    with everything_said() as said:
+        try:
+            out = write(mask, path, tmp_path / "out" / "x.dcm", **made)
+        except MicroUSError as error:  # a cine is no structure set
+            told = "".join(traceback.format_exception(error))
+        else:
+            told = out.name
+
+    assert told
+    assert ("at known places" in told) == (
+        which == "scan" and write is write_rt_structures
+    )
+    assert_nobody(words, *bytes_of(tmp_path / "out"), told, said.getvalue())
+
+
+@pytest.mark.parametrize("write", [write_dicom_seg, write_rt_structures])
+def test_dicom_results_name_the_patient_and_the_study_alone(
+    placed_scan, tmp_path, write, run_command, capsys
+):
+    """They belong there; nothing of it is said, and it is not read again."""
+    path, words = placed_scan
+    volume = read_volume(path)
+    mask = volume.like(np.ones(volume.shape, np.uint8))
+    out = tmp_path / "out.dcm"
+
+    with everything_said() as said:
+        write(mask, path, out, drawn="manual")
+        if write is write_dicom_seg:
+            again = read_mask(out)
+            told = [repr(again.metadata), repr(read_provenance(out))]
+            assert run_command("scan", "show", out) == 0
+        else:
+            with pytest.raises(MicroUSError, match="radiotherapy structures") as error:
+                read_volume(out)
+            told = [str(error.value)]
+
+    printed = capsys.readouterr()
+    content = out.read_bytes()
+    assert b"ZQNAME^ZQGIVEN" in content
+    assert b"ZQ-PID-4711" in content
+    assert b"ZQSTUDY" in content
+    for other in ("ZQVENDOR", "ZQPRIVATE", "ZQREGION", "ZQSERIESTEXT", "ZQCLINIC"):
+        assert other.encode() not in content
+    assert_nobody(words, *told, said.getvalue(), printed.out, printed.err)
 
 
 def test_a_batch_names_nobody_though_its_files_and_folders_do(

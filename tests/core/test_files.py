@@ -2,12 +2,13 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from napari_microus.core.errors import InputError, OutputError
-from napari_microus.core.files import atomic_write
+from napari_microus.core.files import atomic_folder, atomic_write
 
 
 def names(folder: Path) -> list[str]:
@@ -167,3 +168,64 @@ def test_longest_name_that_a_file_may_have_is_written(tmp_path):
     with atomic_write(path) as temporary:
         temporary.write_text("whole")
     assert path.read_text() == "whole"
+
+
+def test_folder_appears_whole_under_its_name(tmp_path):
+    with atomic_folder(tmp_path / "new" / "case") as folder:
+        (folder / "a.txt").write_text("half")
+        assert folder.name == "case"
+        assert not (tmp_path / "new" / "case").exists()
+        (folder / "a.txt").write_text("whole")
+
+    assert (tmp_path / "new" / "case" / "a.txt").read_text() == "whole"
+    assert names(tmp_path / "new") == ["case"]
+    by_umask = tmp_path / "plain"
+    by_umask.mkdir()
+    assert (tmp_path / "new" / "case").stat().st_mode == by_umask.stat().st_mode
+
+
+def test_folder_takes_an_empty_ones_place_but_no_others(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with atomic_folder(tmp_path / "empty") as folder:
+        (folder / "a.txt").write_text("whole")
+    assert names(tmp_path / "empty") == ["a.txt"]
+
+    for taken in ("empty", "empty/a.txt"):
+        with pytest.raises(OutputError, match="already exists"):
+            with atomic_folder(tmp_path / taken):
+                pass
+    assert names(tmp_path / "empty") == ["a.txt"]
+
+
+def fill(path: Path, then: Callable[[], object]) -> None:
+    with atomic_folder(path) as folder:
+        (folder / "a.txt").write_text("ours")
+        then()
+
+
+def test_folder_that_another_made_meanwhile_is_kept(tmp_path):
+    def other() -> None:
+        (tmp_path / "case").mkdir()
+        (tmp_path / "case" / "a.txt").write_text("theirs")
+
+    with pytest.raises(OutputError, match="Cannot write to"):
+        fill(tmp_path / "case", other)
+    assert (tmp_path / "case" / "a.txt").read_text() == "theirs"
+    assert names(tmp_path) == ["case"]
+
+
+@pytest.mark.parametrize("error", [InputError, KeyboardInterrupt, RuntimeError])
+def test_error_leaves_no_folder_behind(tmp_path, error):
+    def fail() -> None:
+        raise error("stop")
+
+    with pytest.raises(error):
+        fill(tmp_path / "new" / "case", fail)
+    assert names(tmp_path) == []
+
+
+def test_file_in_place_of_the_folders_parent_is_told(tmp_path):
+    (tmp_path / "a").write_text("a file")
+    with pytest.raises(OutputError, match="Cannot write to"):
+        with atomic_folder(tmp_path / "a" / "case"):
+            pass

@@ -1,14 +1,18 @@
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_1samp, wilcoxon
+from scipy.stats import ttest_1samp, ttest_rel, wilcoxon
 
 from napari_microus.core.statistics import (
+    PatientMean,
     by_patient,
-    mean_interval,
+    counted,
+    interval_note,
     paired_difference,
     patient_mean,
+    with_interval,
 )
 
 
@@ -19,22 +23,25 @@ def test_mean_and_interval_follow_from_the_pairs():
     d = paired_difference(a, b)
 
     assert d.mean == pytest.approx(0.1)
-    # The bootstrap's interval is near the normal one: 0.1 ± 1.96 s/√n, s of the
-    # population, 0.0707/√5 = 0.0316.
-    assert d.low == pytest.approx(0.1 - 1.96 * 0.0316, abs=0.015)
-    assert d.high == pytest.approx(0.1 + 1.96 * 0.0316, abs=0.015)
+    # t of 4 degrees of freedom is 2.776; s = 0.07906, s / √5 = 0.03536.
+    assert d.high - d.mean == pytest.approx(2.776 * 0.03536, abs=1e-4)
+    expected = ttest_rel(a, b).confidence_interval()
+    assert (d.low, d.high) == pytest.approx(tuple(expected))
     assert d.p == pytest.approx(wilcoxon(a, b).pvalue)
-    assert d.count == 5
+    assert (d.count, d.better) == (5, 4)
 
 
 def test_pairs_that_are_not_defined_are_left_out():
     d = paired_difference([0.9, math.nan, 0.8], [0.8, 0.5, 0.7])
     assert d.count == 2
     assert d.mean == pytest.approx(0.1)
+    # Two patients tell nothing of others: neither interval nor test.
+    assert not d.has_interval
+    assert math.isnan(d.p)
 
 
 def test_equal_recipes_have_no_p_value():
-    d = paired_difference([0.5, 0.6], [0.5, 0.6])
+    d = paired_difference([0.5] * 5, [0.5] * 5)
     assert (d.mean, d.low, d.high) == (0, 0, 0)
     assert math.isnan(d.p)
 
@@ -79,43 +86,83 @@ def test_under_five_patients_there_is_no_interval():
     assert nothing.patients == 0
 
 
-def share_covered(interval, count, studies, cases=2):
-    """How often an interval holds the true mean, 0, of patients with few cases."""
-    rng = np.random.default_rng(3)
-    hits = 0
-    for _ in range(studies):
-        patients = rng.normal(0, 1, count)
-        values = [
-            (str(number), patient + rng.normal(0, 0.3))
-            for number, patient in enumerate(patients)
-            for _ in range(cases)
-        ]
-        low, high = interval(values)
-        hits += low <= 0 <= high
-    return hits / studies
+# What a patient's figure may look like: draws of it, and its true mean.
+FIGURES = {
+    "normal": (lambda rng, shape: rng.normal(0, 1, shape), 0.0),
+    "Dice near 0.9": (lambda rng, shape: rng.beta(18, 2, shape), 0.9),
+    "HD95": (lambda rng, shape: rng.lognormal(0, 0.5, shape), math.exp(0.125)),
+    "difference of Dices": (
+        lambda rng, shape: rng.beta(18, 2, shape) - rng.beta(18, 3, shape),
+        18 / 20 - 18 / 21,
+    ),
+}
 
 
-@pytest.mark.parametrize("count", [5, 8, 20])
-def test_the_interval_of_patients_covers_the_mean_in_95_percent(count):
-    def interval(values):
-        found = patient_mean(values)
-        return found.low, found.high
+def share_covered(interval, figure, patients, studies, cases=1):
+    """How often an interval holds the true mean."""
+    draw, true = FIGURES[figure]
+    values = draw(np.random.default_rng(3), (studies, patients)).repeat(cases, axis=1)
+    names = np.arange(patients).repeat(cases).astype(str)
+    ends = (interval(list(zip(names, study, strict=True))) for study in values)
+    return np.mean([low <= true <= high for low, high in ends])
 
-    # Of 2,000 studies the share varies by 0.005 (one standard deviation).
-    assert share_covered(interval, count, 2000) == pytest.approx(0.95, abs=0.015)
+
+def of_patients(values):
+    found = patient_mean(values)
+    return found.low, found.high
+
+
+def of_pairs(values):
+    found = paired_difference([value for _, value in values], [0.0] * len(values))
+    return found.low, found.high
+
+
+def of_bootstrap(values):
+    known = np.array([value for _, value in values])
+    draws = np.random.default_rng(0).integers(len(known), size=(1000, len(known)))
+    return np.percentile(known[draws].mean(axis=1), [2.5, 97.5])
+
+
+# Of 2,000 studies a share varies by 0.005 (one standard deviation).
+@pytest.mark.parametrize("patients", [5, 10, 20])
+@pytest.mark.parametrize(
+    ("figure", "least"),
+    [("normal", 0.94), ("Dice near 0.9", 0.91), ("HD95", 0.90)],
+)
+def test_the_interval_of_patients_covers_the_mean(figure, least, patients):
+    share = share_covered(of_patients, figure, patients, 2000)
+    assert least <= share <= 0.965
+    # Two cases of each patient, much alike, make no difference.
+    assert share_covered(of_patients, figure, patients, 2000, cases=2) == share
+
+
+@pytest.mark.parametrize("patients", [5, 20])
+def test_the_interval_of_a_difference_covers_it(patients, monkeypatch):
+    # The test of ranks is not needed here, and takes longest.
+    monkeypatch.setattr("scipy.stats.wilcoxon", lambda _: SimpleNamespace(pvalue=1.0))
+    share = share_covered(of_pairs, "difference of Dices", patients, 2000)
+    assert 0.935 <= share <= 0.97
 
 
 def test_the_percentile_bootstrap_of_five_patients_does_not():
-    def interval(values):
-        return mean_interval(list(by_patient(values).values()))
-
-    assert share_covered(interval, 5, 150) < 0.9
+    assert share_covered(of_bootstrap, "normal", 5, 300) < 0.88
+    assert share_covered(of_bootstrap, "Dice near 0.9", 5, 300) < 0.88
 
 
 def test_cases_taken_for_patients_would_be_too_sure():
     def interval(values):
-        each = [(f"{number}", value) for number, (_, value) in enumerate(values)]
-        found = patient_mean(each)
-        return found.low, found.high
+        return of_patients([(str(n), value) for n, (_, value) in enumerate(values)])
 
-    assert share_covered(interval, 8, 1000, cases=4) < 0.75
+    assert share_covered(interval, "normal", 8, 1000, cases=4) < 0.75
+
+
+def test_in_words():
+    assert with_interval(PatientMean(0.9, 0.85, 0.95, 5, 6), ".2f") == (
+        "0.90 (0.85 to 0.95)"
+    )
+    few = patient_mean([("a", 0.9)])
+    assert with_interval(few, ".2f") == "0.90"
+    assert interval_note(few.patients) == "1 patient, no interval: it needs 5"
+    assert interval_note(5) == ""
+    assert with_interval(patient_mean([]), ".2f") == "–"
+    assert (counted(1, "case"), counted(2, "case")) == ("1 case", "2 cases")

@@ -56,6 +56,12 @@ def write(kind: str, folder: Path, version: int) -> None:
             for n in range(400)
         ]
         Study(folder, cases).save()
+    elif kind == "case":
+        from napari_microus.core.case import save_case
+
+        note = f"version {version}"
+        scan = mask(0)
+        save_case(folder / "case", scan, mask(version), note=note, overwrite=True)
     elif kind == "checkpoint":
         import torch
 
@@ -96,6 +102,14 @@ def version_of(kind: str, folder: Path) -> int:
         assert len(cases) == 400
         (patient,) = {case.patient for case in cases}
         return int(patient[1:])
+    if kind == "case":
+        from napari_microus.core.case import open_case
+
+        case = open_case(folder / "case")
+        assert not case.notices  # such as that a mask is another than was saved
+        found = int(case.note.removeprefix("version "))
+        assert np.array_equal(case.mask.array, mask(found).array)
+        return found
     from napari_microus.core.train.checkpoint import load_checkpoint
 
     (found,) = load_checkpoint(folder / "last.ckpt")["weights"].unique().tolist()
@@ -104,7 +118,7 @@ def version_of(kind: str, folder: Path) -> int:
 
 KINDS = (
     *("mask.nii.gz", "mask.seg.nrrd", "mask.mha", "draft of corrections"),
-    *("journal of decisions", "manifest of a study", "checkpoint"),
+    *("journal of decisions", "manifest of a study", "checkpoint", "case"),
 )
 
 
@@ -119,7 +133,9 @@ def work(kind: str, folder: Path) -> None:
 
 def left(folder: Path) -> list[str]:
     """Return what does not belong to a finished write."""
-    return [path.name for path in folder.rglob(".*")]
+    hidden = [p.name for p in folder.rglob(".*") if p.name != ".case.lock"]
+    masks = [path.name for path in folder.glob("case/capsule_*.nii.gz")]
+    return hidden + masks[1:]
 
 
 def run(kind: str, times: int, seed: int) -> tuple[int, list[str]]:

@@ -15,7 +15,9 @@ from .compare import adjudication, comparison
 from .sample_data import CASES, SAMPLES
 from .scene.annotations import Annotator, parts_of
 from .scene.nodes import frame_at_world, voxel_to_world
-from .scene.segments import segment_array
+from .scene.scan_properties import use_properties
+from .scene.segments import add_segment, new_segmentation, segment_array
+from .segment.measuring import measure
 
 FILES = [file for _, file, _ in CASES["MicroUSPhantom"]]
 
@@ -80,4 +82,23 @@ def check_places(logic: Any) -> None:
     assert frame_at_world(scan, voxel_to_world(scan, 3, 10, 10)) == 3
 
 
-CHECKS = (check_panel, check_segment, check_compare, check_places)
+def check_size(logic: Any) -> None:
+    """a size that is told is that of the scan and of what was drawn on it"""
+    from napari_microus.core.io import ScanProperties
+
+    scan = slicer.util.loadVolume(str(SAMPLES / FILES[0]))
+    before = scan.GetSpacing()
+    drawn = np.zeros(slicer.util.arrayFromVolume(scan).shape, np.uint8)
+    drawn[2:5, 40:80, 90:150] = 1
+    node = new_segmentation(scan, "drawn")
+    segment_id = add_segment(drawn, node, scan)
+    use_properties(scan, ScanProperties((0.05, 0.05), 2.0))
+    np.testing.assert_array_equal(segment_array(node, segment_id, scan), drawn)
+    # 3 × 40 × 60 voxels
+    found = measure(scan, node, segment_id).volume
+    assert abs(found.ml - 7200 * 0.05 * 0.05 * 2.0 / 1000) < 1e-9
+    use_properties(scan, ScanProperties())
+    np.testing.assert_allclose(scan.GetSpacing(), before, atol=1e-6)
+
+
+CHECKS = (check_panel, check_segment, check_compare, check_places, check_size)

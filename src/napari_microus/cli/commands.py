@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import napari_microus.cli.case
 import napari_microus.cli.compare
 import napari_microus.cli.dataset
 import napari_microus.cli.demo
 import napari_microus.cli.difficulty
 import napari_microus.cli.evaluate
+import napari_microus.cli.export
 import napari_microus.cli.models
 import napari_microus.cli.phantom
 import napari_microus.cli.reproduce

@@ -15,6 +15,7 @@ from napari_microus.cli._console import (
     drain,
     table_console,
 )
+from napari_microus.core.statistics import interval_note, with_interval
 
 if TYPE_CHECKING:
     from napari_microus.core.metrics import Scores
@@ -44,6 +45,13 @@ def evaluate(
     label: Annotated[
         int | None, typer.Option(help="Value of the capsule in files of several.")
     ] = None,
+    patient_pattern: Annotated[
+        str | None,
+        typer.Option(
+            help="Expression whose group is the patient in a reference's name. Without "
+            "it the number is: 7 and 7_1 are two scans of patient 7."
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an existing table.")] = False,
     progress: ProgressOption = ProgressStyle.bar,
 ) -> None:
@@ -51,7 +59,8 @@ def evaluate(
 
     Per frame, as the papers report it: the mean over frames in which neither mask
     is empty. Per volume: the whole stack at once. Undecided pixels (255 beside 1)
-    are left out.
+    are left out. Below the table: means over patients, with 95 % intervals from five
+    patients on.
     """
     from napari_microus.core.metrics.files import (
         check_table,
@@ -61,7 +70,11 @@ def evaluate(
 
     if output is not None:
         check_table(output, overwrite=overwrite)
-    evaluation = drain(evaluate_files(prediction, reference, label=label), progress)
+    from napari_microus.core.study.importing import patient_reader
+
+    patients = None if patient_pattern is None else patient_reader(patient_pattern)
+    work = evaluate_files(prediction, reference, label=label, patients=patients)
+    evaluation = drain(work, progress)
     if output is not None:
         write_table(evaluation, output, overwrite=overwrite)
     if progress is not ProgressStyle.json:
@@ -98,3 +111,21 @@ def _show(evaluation: Evaluation) -> None:
     console.print(table)
     for sentence in evaluation.foot:
         console.print(sentence)
+    if len(evaluation.cases) > 1:
+        console.print(_over_patients(evaluation, unit))
+
+
+def _over_patients(evaluation: Evaluation, unit: str) -> str:
+    """Return the means over patients in a sentence."""
+    means = evaluation.over_patients
+    patients = len(set(evaluation.patients.values()))
+    parts = [
+        f"{name} {with_interval(means[field], form)}{after}"
+        for field, name, form, after in (
+            ("dice", "Dice", ".4f", ""),
+            ("hd95_mm", "HD95", ".3f", f" {unit}"),
+            ("assd_mm", "ASSD", ".3f", f" {unit}"),
+        )
+    ]
+    how = interval_note(patients) or f"95 % interval over {patients} patients"
+    return f"Mean over patients: {', '.join(parts)} ({how})."

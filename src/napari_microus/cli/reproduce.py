@@ -31,11 +31,16 @@ def reproduce(
         list[str] | None,
         typer.Option("--set", help="Change any setting of all recipes. Repeatable."),
     ] = None,
+    unchecked: Annotated[
+        bool,
+        typer.Option("--unchecked", help="Take runs of other code; the report tells."),
+    ] = False,
     progress: ProgressOption = ProgressStyle.bar,
 ) -> None:
     """Train the published recipes on one study and report them side by side.
 
-    Finished runs in the output folder are kept; interrupted ones continue.
+    Finished runs in the output folder are kept and interrupted ones continue, where
+    settings, data, split and code are the same.
     """
     from napari_microus.core.reproduce import reproduce as compare
     from napari_microus.core.reproduce.run import DEFAULT_PRESETS
@@ -44,5 +49,11 @@ def reproduce(
     for name, value in (("model", model), ("epochs", epochs)):
         if value is not None:
             changes[name] = value
-    work = compare(source, output, presets=preset or DEFAULT_PRESETS, changes=changes)
+    work = compare(
+        source,
+        output,
+        presets=preset or DEFAULT_PRESETS,
+        changes=changes,
+        unchecked=unchecked,
+    )
     print(f"The report is {drain(work, progress)}.")

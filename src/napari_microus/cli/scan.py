@@ -73,7 +73,8 @@ def set_(
     angles_deg: Annotated[
         str | None,
         typer.Option(
-            help="Angle of each frame, as first:last (equal steps) or a,b,c …"
+            help="Angle of each frame, as first:last (equal steps), the whole turn "
+            "in one number, or a,b,c …"
         ),
     ] = None,
     orientation: Annotated[
@@ -162,18 +163,9 @@ def _sweep(
 
 def _angles(text: str, path: Path) -> list[float]:
     from napari_microus.core.io.reading import read_as_told
+    from napari_microus.core.sweep import angles_from_text
 
-    try:
-        if ":" not in text:
-            return [float(part) for part in text.split(",")]
-        first, last = (float(part) for part in text.split(":"))
-    except ValueError:
-        raise InputError(
-            f"Angles must be first:last or numbers with commas; got '{text}'. Correct "
-            "them."
-        ) from None
-    steps = max(len(read_as_told(path).array) - 1, 1)
-    return [round(first + (last - first) * n / steps, 6) for n in range(steps + 1)]
+    return list(angles_from_text(text, len(read_as_told(path).array)))
 
 
 def _lines(volume: Volume) -> list[str]:

@@ -92,13 +92,20 @@ def train(
 @app.command()
 def resume(
     run: Annotated[Path, typer.Argument(help="Folder of a run that was stopped.")],
+    unchecked: Annotated[
+        bool,
+        typer.Option(
+            "--unchecked",
+            help="Go on although the code is another; the model's card says so.",
+        ),
+    ] = False,
     progress: ProgressOption = ProgressStyle.bar,
 ) -> None:
     """Continue with a run exactly where its last checkpoint was made."""
     be_polite()
     from napari_microus.core.train import resume as go_on
 
-    _show(go_on(run), progress)
+    _show(go_on(run, unchecked=unchecked), progress)
 
 
 def parse_settings(lines: list[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Write a file whole or not at all."""
+"""Write a file, or a folder, whole or not at all."""
 
 from __future__ import annotations
 
@@ -72,6 +72,56 @@ def atomic_write(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]
         for left in folder.iterdir():
             left.unlink()
         folder.rmdir()
+        if not is_written:
+            _remove_empty(made)
+
+
+@contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """Give a temporary folder beside ``path`` that is renamed to it on success.
+
+    On any error it is removed, with the folders made on the way to ``path``.
+
+    Raises
+    ------
+    OutputError
+        If ``path`` exists and is no empty folder, or nobody may write there.
+    """
+    path = Path(path)
+    made = [p for p in path.parents if not p.exists()]
+    prefix = f".{path.name[:40]}.{_HERE}-"
+    try:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise OutputError(
+                f"{path} already exists. Choose another name, or overwrite it."
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_left(path.parent, prefix)
+        around = Path(mkdtemp(prefix=f"{prefix}{os.getpid()}.", dir=path.parent))
+    except OutputError:
+        raise
+    except OSError as error:
+        _remove_empty(made)
+        raise OutputError(
+            f"Cannot write to {path.parent} ({error.strerror}). Choose another folder."
+        ) from error
+    is_written = False
+    try:
+        (around / path.name).mkdir()  # with the rights of any new folder
+        yield around / path.name
+        if os.name == "nt" and path.exists():
+            path.rmdir()  # renaming replaces an empty folder elsewhere
+        os.rename(around / path.name, path)
+        is_written = True
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(
+            f"Cannot write to {path} ({error.strerror or error}). "
+            "Check the free space and the permissions."
+        ) from error
+    finally:
+        shutil.rmtree(around, ignore_errors=True)
         if not is_written:
             _remove_empty(made)
 

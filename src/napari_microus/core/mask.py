@@ -9,6 +9,8 @@ import numpy as np
 from napari_microus.core.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 #: Value of a pixel that nobody decided: no loss and no metric counts it.
@@ -65,6 +67,30 @@ def foreground_value(array: NDArray[Any], *, name: str = "mask") -> int:
     if labels:
         return labels[0]
     return IGNORE_VALUE if values else 1
+
+
+def value_of_label(label: int | str, names: Mapping[int, str]) -> int | None:
+    """Return the value of a label that is given by number or by name.
+
+    Parameters
+    ----------
+    label : int or str
+        A value, its digits, or one of the names; case and spaces around do not count.
+    names : mapping of int to str
+        What the file calls its values.
+
+    Returns
+    -------
+    int or None
+        None where it is no number and none or several have that name.
+    """
+    if isinstance(label, int):
+        return label
+    folded = label.strip().casefold()
+    found = [value for value, name in names.items() if name.casefold() == folded]
+    if len(found) == 1:
+        return found[0]
+    return int(folded) if folded.isdecimal() else None
 
 
 def as_mask(

@@ -65,7 +65,7 @@ def draw_frame(
     image = scan.array[frame]
     extent = (0.0, image.shape[1] * column_mm, image.shape[0] * row_mm, 0.0)
     axes.imshow(image, cmap="gray", extent=extent)
-    handles = [_outline(axes, contour, extent) for contour in contours]
+    handles = [draw_outline(axes, contour, extent) for contour in contours]
     if region is not None:
         handles.append(_shade(axes, region, extent, region_name))
     if handles:
@@ -75,9 +75,20 @@ def draw_frame(
     figure.savefig(path)
 
 
-def _outline(
+def draw_outline(
     axes: Axes, contour: Contour, extent: tuple[float, float, float, float]
 ) -> Any:
+    """Draw one outline over a picture, and return its entry in a legend.
+
+    Parameters
+    ----------
+    axes : Axes
+        They show the picture.
+    contour : Contour
+        What to draw.
+    extent : tuple of float
+        Left, right, bottom and top of the picture, as `Axes.imshow` takes them.
+    """
     from matplotlib.lines import Line2D
 
     # A mask on the frame's edge needs a border to have a closed outline there.

@@ -144,10 +144,67 @@ class Sweep:
         }
 
 
+def even_angles(first_deg: float, last_deg: float, frames: int) -> tuple[float, ...]:
+    """Return the angles of a sweep that turns by equal steps, to a millionth of 1°.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two frames.
+    """
+    if frames < 2:
+        raise InputError(
+            f"A sweep must have two or more frames; got {frames}. Choose the whole "
+            "scan."
+        )
+    step = (last_deg - first_deg) / (frames - 1)
+    return tuple(round(first_deg + n * step, 6) for n in range(frames))
+
+
 def sweep_of(metadata: Mapping[str, Any]) -> Sweep:
     """Return the sweep that a scan's metadata tells, "unknown" where it tells none."""
     told = metadata.get("sweep")
     return Sweep() if told is None else Sweep.from_dict(told)
+
+
+def angles_from_text(text: str, frames: int) -> tuple[float, ...]:
+    """Return the angle of every frame from what a person typed.
+
+    Parameters
+    ----------
+    text : str
+        ``first:last`` in equal steps, such as "-80:80"; one number, the angle from
+        the first frame to the last, half of it on either side; or one number for
+        each frame with commas. In degrees.
+    frames : int
+        How many frames the scan has.
+
+    Raises
+    ------
+    InputError
+        If the text is none of these, or tells another number of angles.
+    """
+    try:
+        if ":" in text:
+            first, last = (float(part) for part in text.split(":"))
+        elif "," in text:
+            angles = tuple(float(part) for part in text.split(","))
+        else:
+            last = float(text) / 2
+            first = -last
+    except ValueError:
+        raise InputError(
+            "Angles must be first:last, one number, or numbers with commas; got "
+            f"'{text}'. Correct them."
+        ) from None
+    if "," in text:
+        if len(angles) != frames:
+            raise InputError(
+                "A rotational sweep must have an angle for each frame; got "
+                f"{len(angles)} angles and {frames} frames. Correct the angles."
+            )
+        return angles
+    return even_angles(first, last, frames)
 
 
 def number_of(value: Any) -> float | None:

@@ -82,19 +82,44 @@ def mask_volume(
     VolumeEstimate
         Without millilitres, and with the reason, where sizes are unknown.
     """
-    if not mask.has_geometry:
-        return VolumeEstimate(None, NO_PIXEL_SIZE)
     sweep = sweep_of(mask.metadata) if sweep is None else sweep
-    distance_mm, height_mm, width_mm = mask.spacing_mm
     inside = mask.array == 1
-    pixel_mm2 = height_mm * width_mm
-    areas = inside.sum(axis=(1, 2)) * pixel_mm2
+    pixels = inside.sum(axis=(1, 2))
+    moments = axis_moments(inside, sweep, mask.spacing_mm[1:])
+    return volume_of_frames(mask, pixels, moments, sweep=sweep, area_sd_mm2=area_sd_mm2)
+
+
+def volume_of_frames(
+    grid: Volume,
+    pixels: Sequence[int] | NDArray[Any],
+    moments_mm3: NDArray[Any],
+    *,
+    sweep: Sweep | None = None,
+    area_sd_mm2: float | Sequence[float] | None = None,
+) -> VolumeEstimate:
+    """Return the volume of a mask whose frames were counted one by one.
+
+    Parameters
+    ----------
+    grid : Volume
+        Tells the sizes; its values are not looked at.
+    pixels : sequence of int
+        Pixels of the object in each frame.
+    moments_mm3 : ndarray, shape (frames, 2)
+        Of `axis_moments`; not looked at unless the sweep is rotational.
+    sweep, area_sd_mm2
+        As for `mask_volume`.
+    """
+    if not grid.has_geometry:
+        return VolumeEstimate(None, NO_PIXEL_SIZE)
+    sweep = sweep_of(grid.metadata) if sweep is None else sweep
+    distance_mm, height_mm, width_mm = grid.spacing_mm
+    areas = np.asarray(pixels) * (height_mm * width_mm)
     if sweep.kind == "rotational":
-        moments = _moments(inside, sweep, (height_mm, width_mm))
         return rotational_volume(
-            moments, sweep.angles_deg or (), areas, area_sd_mm2=area_sd_mm2
+            moments_mm3, sweep.angles_deg or (), areas, area_sd_mm2=area_sd_mm2
         )
-    if not mask.knows_frame_distance or len(inside) < 2:
+    if not grid.knows_frame_distance or len(areas) < 2:
         return VolumeEstimate(None, NO_SWEEP)
     return parallel_volume(areas, distance_mm, area_sd_mm2=area_sd_mm2)
 
@@ -234,10 +259,27 @@ def psa_density(psa_ng_ml: float, volume_ml: float) -> float:
     return psa_ng_ml / volume_ml
 
 
-def _moments(
+def axis_moments(
     inside: NDArray[np.bool_], sweep: Sweep, pixel_mm: tuple[float, float]
 ) -> NDArray[np.float64]:
-    """Return area times centroid distance on both sides of the axis, by frame."""
+    """Return area times centroid distance on both sides of a sweep's axis, by frame.
+
+    Parameters
+    ----------
+    inside : ndarray of bool, shape (frames, rows, columns)
+        Where the object is.
+    sweep : Sweep
+        Its axis; without one all moments are 0.
+    pixel_mm : tuple of float
+        Height and width of a pixel.
+
+    Returns
+    -------
+    ndarray, shape (frames, 2)
+        In mm³: below or to the right of the axis, then above or to the left.
+    """
+    if sweep.kind != "rotational":
+        return np.zeros((len(inside), 2))
     is_horizontal = sweep.axis_along == "columns"
     counts = inside.sum(axis=2 if is_horizontal else 1)
     step = pixel_mm[0] if is_horizontal else pixel_mm[1]

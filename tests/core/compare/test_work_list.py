@@ -278,6 +278,9 @@ def test_missing_annotation_or_file_or_another_grid_is_told(folder):
 # --- going on from what was saved
 
 
+NAMES = ("2 expert", "2 student")
+
+
 def adjudication(decisions=0):
     codes = disagreement_map(drawn(4), drawn(5))
     work = Adjudication(codes, drain(disputed_regions(codes, GRID.spacing_mm)))
@@ -288,15 +291,15 @@ def adjudication(decisions=0):
 
 def test_only_what_goes_on_from_the_saved_decisions_may_replace_them(tmp_path):
     path, work = tmp_path / "2.nii.gz", adjudication(1)
-    assert check_goes_on(work, path) is False  # nothing is there
-    save_adjudication(work, Origin(), GRID, path)
+    assert check_goes_on(work, path, NAMES) is False  # nothing is there
+    save_adjudication(work, Origin(*NAMES), GRID, path)
     work.decide(work.regions[1], "nonexpert")
-    assert check_goes_on(work, path)
+    assert check_goes_on(work, path, NAMES)
     with pytest.raises(OutputError, match="no decisions that were not loaded"):
-        check_goes_on(adjudication(0), path)
+        check_goes_on(adjudication(0), path, NAMES)
     (tmp_path / "2.json").write_text("{", encoding="utf-8")
     with pytest.raises(OutputError, match="damaged adjudication must be kept"):
-        check_goes_on(work, path)
+        check_goes_on(work, path, NAMES)
 
 
 def test_journal_is_unsaved_until_the_sidecar_holds_its_decisions(tmp_path):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -182,3 +184,16 @@ def test_probability_is_no_mask(tmp_path, mask):
 
     with pytest.raises(InputError, match="threshold it first"):
         read_mask(tmp_path / "p.nii.gz")
+
+
+def test_a_mask_saved_before_a_sweep_was_told_lies_over_its_scan():
+    array = np.ones((3, 4, 5), np.uint8)
+    mask = Volume.from_spacing(array, (1.2, 0.1, 0.1))
+    grid = Volume.from_spacing(array, (1.0, 0.1, 0.1))
+    turned = replace(grid, metadata={"frame_distance": "unknown"})
+    assert placed_on(mask, turned).shares_grid(grid)
+    with pytest.raises(InputError, match="must share a grid"):
+        placed_on(mask, grid)
+    coarse = Volume.from_spacing(array, (1.2, 0.2, 0.1))
+    with pytest.raises(InputError, match="must share a grid"):
+        placed_on(coarse, turned)

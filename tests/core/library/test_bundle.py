@@ -54,6 +54,7 @@ def test_its_network_takes_frames_of_any_size(bundle, model):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:parsing config_file")  # MONAI warns of any
+@pytest.mark.filterwarnings("ignore:NvImgCodec")  # and of a reader it does not need
 @pytest.mark.parametrize("dtype", ["uint8", "int16"])
 def test_monai_runs_it_to_the_mask_that_we_predict(bundle, model, tmp_path, dtype):
     from monai.bundle import run
@@ -76,14 +77,13 @@ def test_monai_runs_it_to_the_mask_that_we_predict(bundle, model, tmp_path, dtyp
             expected = stop.value.mask
             break
 
-    was_enabled = torch.is_grad_enabled()
-    run(
-        config_file=str(bundle / "configs" / "inference.json"),
-        bundle_root=str(bundle),
-        dataset_dir=str(tmp_path / "scans"),
-        output_dir=str(tmp_path / "capsules"),
-    )
-    torch.set_grad_enabled(was_enabled)
+    with torch.enable_grad():  # puts back what the bundle switches off
+        run(
+            config_file=str(bundle / "configs" / "inference.json"),
+            bundle_root=str(bundle),
+            dataset_dir=str(tmp_path / "scans"),
+            output_dir=str(tmp_path / "capsules"),
+        )
 
     found = read_mask(tmp_path / "capsules" / "one_capsule.nii.gz")
     assert found.shares_grid(expected)

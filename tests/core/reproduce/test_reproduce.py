@@ -1,15 +1,19 @@
 """The whole comparison on a miniature of the public dataset, made of phantoms."""
 
 import csv
+import dataclasses
 import math
+import shutil
 
+import numpy as np
 import pytest
 
 import tiny_network
 from napari_microus.core.errors import InputError
-from napari_microus.core.io import write_mask, write_volume
+from napari_microus.core.io import read_volume, write_mask, write_volume
 from napari_microus.core.phantom import make_phantom
 from napari_microus.core.reproduce import reproduce
+from napari_microus.core.study import Study, import_folder
 
 TINY = {
     "epochs": 2,
@@ -74,10 +78,20 @@ def test_report_sets_recipes_and_annotators_side_by_side(dataset, tmp_path):
     text = report.read_text(encoding="utf-8")
     assert "| 0.939 | 2.02 |" in text  # the published column
     assert "(annotator)" in text
+    assert "2 patients, no interval: it needs 5" in text
     assert "Changed in every recipe" in text
+    assert "## What differs from the papers" in text
+    assert text.splitlines()[0].endswith("from random weights")
+    assert "1 of 3 patients are held out of each training" in text
+    assert "epochs is 2, the paper's 10" in text
     losses = rows(tmp_path / "out" / "table1.csv")
-    assert [row["epoch"] for row in losses] == ["1", "2"]
-    assert all(math.isfinite(float(row[name])) for row in losses for name in presets)
+    assert [row["epoch"] for row in losses] == [str(n) for n in range(1, 11)]
+    ours = [[row[name] for row in losses] for name in presets]
+    assert all(math.isfinite(float(loss)) for column in ours for loss in column[:2])
+    assert all(column[2:] == [""] * 8 for column in ours)
+    # Table 1 of the paper, whole
+    assert float(losses[0]["paper (published)"]) == 0.212186
+    assert float(losses[9]["paper (published)"]) == 0.040419
     scores = rows(tmp_path / "out" / "table2.csv")
     who = {row["who"] for row in scores}
     assert {"microsegnet", "paper"} < who
@@ -98,6 +112,95 @@ def test_report_sets_recipes_and_annotators_side_by_side(dataset, tmp_path):
     assert again.read_text(encoding="utf-8") == text
     kept = (tmp_path / "out" / "runs" / "paper" / "curves.csv").stat().st_mtime_ns
     assert kept == stamp
+
+
+@pytest.mark.slow
+def test_a_study_in_folds_is_measured_on_every_patient_once(dataset, tmp_path):
+    """Five patients, one of them with two scans, in two folds."""
+    study = Study.create(tmp_path / "study")
+    import_folder(study, dataset)
+    study.cases = [
+        dataclasses.replace(case, split=f"fold{number % 2}", patient=f"p{number}")
+        for number, case in enumerate(study.cases)
+    ]
+    study.cases.append(dataclasses.replace(study.cases[1], case="twin"))
+    study.save()
+    changes = TINY | {"epochs": 1, "data": {"cache": str(tmp_path / "cache")}}
+
+    report = run(
+        reproduce(study.folder, tmp_path / "out", presets=["paper"], changes=changes)
+    )
+
+    runs = {path.parent.name for path in (tmp_path / "out").glob("runs/*/config.yaml")}
+    assert runs == {"paper-fold0", "paper-fold1"}
+    scores = [
+        row for row in rows(tmp_path / "out" / "table2.csv") if row["who"] == "paper"
+    ]
+    assert sorted(row["case"] for row in scores) == sorted(c.case for c in study.cases)
+    # By hand: the patient with two cases counts once.
+    means = {}
+    for row in scores:
+        means.setdefault(row["patient"], []).append(float(row["dice"]))
+    expected = np.mean([np.mean(values) for values in means.values()])
+    text = report.read_text(encoding="utf-8")
+    assert f"| paper | 5 | 6 | {expected:.4f} (" in text
+    assert "held-out cases" in text
+    assert not (study.folder / "test_use.jsonl").exists()
+
+
+def edited(folder, case, line_of):
+    """Change a case's line of a study's manifest."""
+    path = folder / "manifest.csv"
+    lines = path.read_text().splitlines()
+    lines = [line_of(line) if line.startswith(f"{case},") else line for line in lines]
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_used_again_for_the_same_settings_and_data_only(
+    dataset, tmp_path
+):
+    out = tmp_path / "out"
+    changes = TINY | {"epochs": 1, "data": {"cache": str(tmp_path / "cache")}}
+
+    def call(source=dataset, **more):
+        return run(reproduce(source, out, presets=["paper"], changes=changes | more))
+
+    call()
+    report = (out / "report.md").read_bytes()
+
+    with pytest.raises(InputError, match="epochs is 2 and was 1"):
+        call(epochs=2)
+
+    other = shutil.copytree(dataset, tmp_path / "other")
+    scan = other / "test" / "micro_ultrasound_scans" / "microUS_test_01.nii.gz"
+    brighter = read_volume(scan)
+    brighter.array[0] += 1
+    write_volume(brighter, scan, overwrite=True)
+    with pytest.raises(InputError, match="'test_01' has another image file"):
+        call(other)
+    scan.unlink()
+    with pytest.raises(InputError, match="it also has 'test_01'"):
+        call(other)
+
+    # What was measured on before is learnt from now.
+    edited(out / "study", "test_01", lambda line: line.replace(",test,", ",train,"))
+    with pytest.raises(InputError, match="case test_01 is learnt from and was not"):
+        call()
+    edited(out / "study", "test_01", lambda line: line.replace(",train,", ",test,"))
+
+    # A copy of a test scan under another name is the same scan.
+    edited(
+        out / "study",
+        "train_01",
+        lambda line: line.replace(
+            "train/micro_ultrasound_scans/microUS_train_01",
+            "test/micro_ultrasound_scans/microUS_test_02",
+        ),
+    )
+    with pytest.raises(InputError, match="'test_02', whose image is that of 'train_01"):
+        call(out / "study")
+    assert (out / "report.md").read_bytes() == report
 
 
 def test_no_recipe_is_refused(tmp_path):

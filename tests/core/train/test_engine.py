@@ -67,6 +67,7 @@ def test_one_seed_gives_one_run_and_another_seed_another(tiny, drain, tmp_path):
 
 def test_a_tiny_network_learns_its_frames(tiny, drain):
     changes = {"augment": {"rotation_deg": 0.0, "speckle": 0.0}, "epochs": 30}
+    changes |= {"validate_every": 30}
     settings = tiny(**changes).with_changes(
         {"optimizer": {"learning_rate": 0.01, "schedule": "constant", "ema": 0.0}}
     )

@@ -2,6 +2,7 @@ import dataclasses
 import math
 
 import pytest
+from scipy.stats import ttest_1samp
 
 from napari_microus.core.events import Notice
 from napari_microus.core.library import list_models, load_model, save_model
@@ -9,7 +10,7 @@ from napari_microus.core.models import create_model
 from napari_microus.core.train import finish, train
 from napari_microus.core.train.model_comparison import compare_scores, intervals
 from napari_microus.core.train.promote import promote
-from napari_microus.core.train.validate import CaseScore
+from napari_microus.core.train.validate import CaseScore, summarise
 
 
 def scores(*dices):
@@ -28,8 +29,9 @@ def test_patients_not_cases_are_compared():
     assert found.dice_before == pytest.approx(2.3 / 3)
     assert found.dice_gain == pytest.approx(0.15 / 3)
     assert (found.worst_before, found.worst_after) == pytest.approx((0.6, 0.8))
-    assert found.dice_gain_low <= found.dice_gain <= found.dice_gain_high
+    assert found.dice_gain_low is found.dice_gain_high is None  # of three patients
     assert not found.is_worse
+    assert "interval" not in found.sentence
     assert "cannot tell for sure" in found.sentence
 
 
@@ -47,15 +49,27 @@ def test_one_patient_has_no_interval():
     assert "worst" not in sentence
 
 
+def test_the_gain_of_five_patients_has_students_interval():
+    before, after = [0.5, 0.7, 0.8, 0.9, 0.6, 0.7], [0.7, 0.7, 0.9, 0.9, 0.8, 0.8]
+    found = compare_scores(scores(*before), scores(*after))
+    # by patient: 0.6, 0.8, 0.9, 0.6, 0.7 before; 0.7, 0.9, 0.9, 0.8, 0.8 after
+    expected = ttest_1samp([0.1, 0.1, 0.0, 0.2, 0.1], 0).confidence_interval()
+    low, high = found.dice_gain_low, found.dice_gain_high
+    assert (low, high) == pytest.approx(tuple(expected))
+    assert f"95 % interval {low:+.4f} to {high:+.4f}" in found.sentence
+
+
 def test_intervals_are_over_patients():
     # two cases of patient a, of which one has no distance
-    rows = scores(0.6, 0.8, 0.9, 0.5)
+    rows = scores(0.6, 0.8, 0.9, 0.5, 0.7, 0.8)
     rows[0] = dataclasses.replace(rows[0], hd95_mm=math.nan)
     found = intervals(rows)
-    assert found["validation_patients"] == 3
-    low, high = found["validation_dice_interval"]
-    assert (low, high) == pytest.approx((0.5, 0.9))  # of three means, 0.5 to 0.9
-    assert found["validation_hd95_mm_interval"] == pytest.approx((1.0, 5.0))
+    assert found["validation_patients"] == 5
+    expected = ttest_1samp([0.7, 0.9, 0.5, 0.7, 0.8], 0).confidence_interval()
+    assert found["validation_dice_interval"] == pytest.approx(tuple(expected))
+    expected = ttest_1samp([2, 1, 5, 3, 2], 0).confidence_interval()
+    assert found["validation_hd95_mm_interval"] == pytest.approx(tuple(expected))
+    assert intervals(rows[:-1])["validation_dice_interval"] is None  # four patients
 
 
 def test_one_patient_has_no_interval_in_the_card():
@@ -68,8 +82,16 @@ def test_the_card_tells_how_sure_its_figures_are(tiny, drain):
     _, result = drain(train(tiny(epochs=1, data={"phantom_val_cases": 2})))
     card = (result.model / "model_card.md").read_text(encoding="utf-8")
     assert "- DSC: 0." in card
-    assert card.count("(95 % interval over patients ") >= 1
-    assert "- cases: 2, patients: 2" in card
+    assert "(95 % interval over patients " not in card
+    assert "- cases: 2, patients: 2 (2 patients, no interval: it needs 5)" in card
+
+
+def test_the_validation_itself_is_a_mean_over_patients():
+    """So that the card's figure is the one its interval is about."""
+    # Patient a has 0.6 and 1.0, b 0.9; c has none.
+    rows = scores(0.6, 1.0, 0.9, math.nan)
+    assert summarise(rows)["dice"] == pytest.approx((0.8 + 0.9) / 2)
+    assert summarise(rows)["hd95_mm"] == pytest.approx((2 + 1) / 2)
 
 
 def test_nothing_in_common_gives_no_comparison():
@@ -134,5 +156,5 @@ def test_distances_before_and_after_are_over_the_same_patients():
     found = compare_scores(before, after)
     assert (found.hd95_mm_before, found.hd95_mm_after) == (1.0, 1.2)
     assert found.distance_patients == 1
-    assert "over the 1 patients with a contour both times" in found.sentence
+    assert "over the 1 patient with a contour both times" in found.sentence
     assert found.dice_after == pytest.approx(0.46)

@@ -1,8 +1,8 @@
 import pytest
 
 from napari_microus.core.config.train import TrainConfig, preset_names
-from napari_microus.core.train.export import start_network
 from napari_microus.core.train.optimizer import create_optimizer
+from napari_microus.core.train.start import start_network
 
 
 @pytest.mark.parametrize("name", preset_names())

@@ -10,9 +10,10 @@ import torch
 
 from napari_microus.core.errors import CheckpointError, InputError, OutputError
 from napari_microus.core.events import BatchReport, from_json
+from napari_microus.core.models import create_model
 from napari_microus.core.runs.folder import read_status, request
 from napari_microus.core.train import TrainConfig, resume, train
-from napari_microus.core.train.checkpoint import load_checkpoint
+from napari_microus.core.train.checkpoint import load_checkpoint, load_weights
 
 # Trains, or resumes where there is a checkpoint, as the command line does.
 CHILD = """
@@ -189,8 +190,11 @@ def test_a_checkpoint_of_another_architecture_names_the_first_difference(tiny, d
     model = dataclasses.replace(config.model, transunet=network)
     changed = dataclasses.replace(config, model=model)
     changed.to_yaml(result.run / "config.yaml", overwrite=True)
-    with pytest.raises(CheckpointError, match=r"lacks transformer\.encoder"):
+    with pytest.raises(InputError, match=r"num_layers is 2 and was 1"):
         drain(resume(result.run))
+    path = result.run / "checkpoints" / "last.ckpt"
+    with pytest.raises(CheckpointError, match=r"lacks transformer\.encoder"):
+        load_weights(create_model(model), load_checkpoint(path)["model"], path)
 
 
 def test_resuming_what_is_no_run_is_refused(tmp_path):

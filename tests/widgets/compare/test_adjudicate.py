@@ -229,6 +229,39 @@ def test_compare_and_swap_end_no_adjudication(dock, tab, viewer):
     assert dock.comparison.pair.expert is viewer.layers["student"]
 
 
+def test_another_comparison_is_not_given_what_was_found_for_the_one_before(
+    qtbot, dock, viewer
+):
+    one, two = rings()
+    for mask, name in ((one, "expert"), (two, "student"), (np.roll(two, 4, 1), "c")):
+        add(viewer, mask, name)
+    dock.picker.choose(viewer.layers["expert"], viewer.layers["student"])
+    dock.picker.submit()
+    dock.comparison.finish()
+    dock.regions.start()
+    assert dock.regions.is_working
+    dock.picker.choose(viewer.layers["expert"], viewer.layers["c"])
+    dock.picker.submit()
+    assert not dock.regions.is_working
+    qtbot.wait(500)
+    assert dock.regions.shown is None
+    tab = begin(qtbot, dock)
+    assert [m.name for m in tab.shown.masks] == ["expert", "c"]
+    assert (tab.shown.work.codes == dock.comparison.live.codes).all()
+
+    # Nor is the question about unsaved decisions answered for other masks.
+    tab.acts.accept_first()
+    tab.shown.write_journal()
+    qtbot.waitUntil(lambda: tab.shown._worker is None)
+    tab.stop()
+    tab.start()
+    wait(qtbot, tab)
+    assert not tab.resume_panel.isHidden()
+    dock.picker.choose(viewer.layers["expert"], viewer.layers["student"])
+    dock.picker.submit()
+    assert tab.resume_panel.isHidden()
+
+
 # --- parts
 
 

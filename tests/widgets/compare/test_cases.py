@@ -440,6 +440,47 @@ def test_decisions_of_a_colleague_are_not_overwritten(qtbot, dock, listed, folde
     assert dock.regions.shown is not None
 
 
+def test_each_pair_of_three_annotators_has_its_own_adjudication(
+    qtbot, dock, panel, folder
+):
+    for number in (2, 9, 10):
+        _, student = masks(number % 5)
+        third = np.roll(student, 2, axis=2)
+        (folder / "third").mkdir(exist_ok=True)
+        write_mask(GRID.like(third), folder / "third" / f"t{number}.nii.gz")
+    choose(qtbot, panel, folder)
+    click_open(qtbot, panel, "2")
+    begin(qtbot, dock)
+    decide_all(dock)
+    save_and_next(qtbot, panel, "10")
+    kept = (folder / "adjudicated" / "2.json").read_bytes()
+
+    panel.nonexpert_box.setCurrentText("third")
+    panel.nonexpert_box.activated.emit(panel.nonexpert_box.currentIndex())
+    qtbot.waitUntil(panel._is_free)
+    assert [row[1] for row in rows(panel)] == ["open", "needs two masks", "open"]
+    click_open(qtbot, panel, "2")
+    begin(qtbot, dock)
+    assert "changed since" not in dock.regions.message.text()
+    decide_all(dock)
+    save_and_next(qtbot, panel, "10")
+    assert (folder / "adjudicated" / "2.json").read_bytes() == kept
+    other = folder / "adjudicated" / "expert + third" / "2.json"
+    document = json.loads(other.read_text(encoding="utf-8"))
+    assert (document["expert"], document["nonexpert"]) == ("2 expert", "2 third")
+
+    # As for a sidecar that was opened by hand for the wrong annotators.
+    click_open(qtbot, panel, "2")
+    wait_for_regions(qtbot, dock)
+    dock.regions.stop()
+    dock.regions.load(folder / "adjudicated" / "2.json")
+    qtbot.waitUntil(lambda: dock.regions.shown is not None)
+    assert "masks have changed" in dock.regions.message.text()
+    dock.regions.save(folder / "adjudicated" / "2.nii.gz", overwrite=True)
+    assert "adjudication of other masks" in dock.regions.message.text()
+    assert (folder / "adjudicated" / "2.json").read_bytes() == kept
+
+
 def test_folder_that_cannot_be_written_is_told_and_nothing_is_lost(
     qtbot, dock, viewer, listed, folder, tmp_path
 ):
@@ -486,6 +527,20 @@ def test_blind_work_hides_the_annotators_and_goes_on_with_the_next_case(
     dock.unblind()
     assert not listed.roles.isHidden()
     assert rows(listed)[0][3] == "expert, student"
+
+
+def test_an_edited_mask_of_an_earlier_case_does_not_tell_who_drew_it(
+    qtbot, dock, viewer, listed
+):
+    click_open(qtbot, listed, "2")
+    dock.go_blind()
+    edited = dock.comparison.pair.expert
+    edited.data[1, 2, 3] = 1
+    click_open(qtbot, listed, "10")
+    assert edited.name == "edited mask 1"
+    assert not {"expert", "student"} & set(listed.message.text().split())
+    dock.unblind()
+    assert edited.name == "2 expert"
 
 
 def test_hidden_mask_stays_hidden_in_the_next_case(qtbot, dock, viewer, listed):

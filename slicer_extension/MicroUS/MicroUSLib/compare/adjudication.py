@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -173,10 +174,23 @@ class Adjudicated:
     def save(
         self, path: str, *, overwrite: bool, on_event: Callable[[Event], None] = ignore
     ) -> list[str]:
-        """Write mask, provenance map and sidecar; return their paths."""
+        """Write mask, provenance map and sidecar; return their paths.
+
+        Raises
+        ------
+        OutputError
+            If a file of these names exists and ``overwrite`` is False, or it is of
+            other masks or holds decisions that this adjudication does not.
+        """
+        from pathlib import Path
+
+        from napari_microus.core.compare.adjudication.going_on import check_goes_on
         from napari_microus.core.compare.adjudication.sidecar import adjudication_files
 
         self.take_drawing(on_event)
+        origin = self.origin
+        names = (origin.expert, origin.nonexpert, *origin.others)
+        check_goes_on(self.work, Path(path), names)
         files = adjudication_files(
             self.work, self.origin, self.found.grid, path, overwrite=overwrite
         )
@@ -274,4 +288,7 @@ def continue_with(
     work, origin, changed = drain(
         read_adjudication(document, found.codes, start, found.grid), on_event
     )
+    if changed is not None:
+        expert, nonexpert = found.names
+        origin = replace(origin, expert=expert, nonexpert=nonexpert)
     return Adjudicated(found, work, origin, on_event), changed or ""

@@ -9,7 +9,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from . import adjudication
+from . import adjudication, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,13 +154,14 @@ class AdjudicationPanel:
         self._comparer.look(frame, (row, column))
         verdicts = self._case.work.verdicts if self._case is not None else {}
         verdict = verdicts.get(region.number)
+        unit = tables.unit_of(self._comparer.found)
         distance = (
-            _("{0:.1f} mm apart").format(region.distance_mm)
+            _("{0:.1f} {1} apart").format(region.distance_mm, unit)
             if math.isfinite(region.distance_mm)
             else _("one contour only")
         )
         self._ui.regionLabel.text = _(
-            "Region {0} of {1}, frame {2}: {3}, {4:.1f} mm², drawn by "
+            "Region {0} of {1}, frame {2}: {3}, {4:.1f} {9}², drawn by "
             "{5}; {6}. Decided {7} of {8}."
         ).format(
             self._at + 1,
@@ -172,6 +173,7 @@ class AdjudicationPanel:
             self._shown_as(verdict.decision) if verdict else _("open"),
             len(verdicts),
             len(regions),
+            unit,
         )
 
     def show_naming(self) -> None:

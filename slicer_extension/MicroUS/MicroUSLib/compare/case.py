@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import slicer
 
 from MicroUSLib.scene.annotations import parts_of
-from MicroUSLib.scene.nodes import scan_from_volume
-from MicroUSLib.scene.resampling import load_mask
+from MicroUSLib.scene.loaded_size import FILE
+from MicroUSLib.scene.made_nodes import scan_from_volume
+from MicroUSLib.scene.nodes import grid_from_node
+from MicroUSLib.scene.resampling import laid_over, load_mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,9 +18,6 @@ if TYPE_CHECKING:
 
     from napari_microus.core.compare.work_list import ListedCase
     from napari_microus.core.events import Event
-
-# Attribute that tells which file a node was loaded from, so that it is loaded once.
-_FILE = "MicroUS.File"
 
 
 def open_case(
@@ -46,8 +45,8 @@ def open_case(
     InputError
         If a file cannot be read; what was loaded for the case before is removed.
     """
+    from napari_microus.core.compare.case_volumes import read_case_scan
     from napari_microus.core.events import Progress
-    from napari_microus.core.io import read_volume
 
     new: list[slicer.vtkMRMLNode] = []
     total = len(case.masks) + 1
@@ -57,17 +56,17 @@ def open_case(
         if case.scan is not None:
             scan = _loaded(case.scan)
             if scan is None:
-                scan = scan_from_volume(read_volume(case.scan), case.case)
+                scan = scan_from_volume(read_case_scan(case), case.case)
                 new.append(scan)
-                scan.SetAttribute(_FILE, str(case.scan.resolve()))
+                scan.SetAttribute(FILE, str(case.scan.resolve()))
         drawn = []
-        for done, path in enumerate(case.masks.values(), start=1):
+        for done, (annotator, path) in enumerate(case.masks.items(), start=1):
             on_event(Progress(done, total, "files", "Opening the case"))
             node = _loaded(path)
             if node is None:
-                node = load_mask(str(path), scan, on_event)
+                node = _read(case, annotator, scan, on_event)
                 new.append(node)
-                node.SetAttribute(_FILE, str(path.resolve()))
+                node.SetAttribute(FILE, str(path.resolve()))
             parts = parts_of(node)
             drawn.append((node, parts[0][0] if parts else ""))
     except BaseException:
@@ -79,9 +78,30 @@ def open_case(
     return scan, drawn
 
 
+def _read(
+    case: ListedCase,
+    annotator: str,
+    scan: slicer.vtkMRMLScalarVolumeNode | None,
+    on_event: Callable[[Event], None],
+) -> slicer.vtkMRMLLabelMapVolumeNode:
+    """Add what somebody drew of a case, on the pixels of its scan."""
+    from napari_microus.core.compare.case_volumes import read_case_mask
+    from napari_microus.core.errors import InputError
+    from napari_microus.core.io import stem_of
+
+    path = case.masks[annotator]
+    if scan is not None:
+        try:
+            mask = read_case_mask(case, annotator, grid_from_node(scan))
+            return laid_over(mask.array, scan, stem_of(path))
+        except InputError:
+            pass  # of another grid, or of several labels: the panel can deal with it
+    return load_mask(str(path), scan, on_event)
+
+
 def _loaded(path: Path) -> slicer.vtkMRMLVolumeNode | None:
     name = str(path.resolve())
     for node in slicer.util.getNodesByClass("vtkMRMLVolumeNode"):
-        if node.GetAttribute(_FILE) == name:
+        if node.GetAttribute(FILE) == name:
             return node
     return None

@@ -198,7 +198,12 @@ def compare(
         hard=found.hard,
         rows=rows,
         places=drain(places_of_disagreement(codes, grid.patient_affine), on_event),
-        totals=core.summarise(rows, counts(found.per_frame), grid.spacing_mm),
+        totals=core.summarise(
+            rows,
+            counts(found.per_frame),
+            grid.spacing_mm,
+            knows_frame_distance=grid.knows_frame_distance,
+        ),
         regions=regions,
         settings={
             "rank_by": rank_by,
@@ -278,7 +283,11 @@ def show_table(found: Comparison) -> slicer.vtkMRMLTableNode:
     name = slicer.mrmlScene.GenerateUniqueName(f"{found.volume.GetName()} frames")
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", name)
     rows = [asdict(row) for row in found.rows]
-    columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
+    unit = "mm" if found.grid.has_geometry else "px"
+    columns = {
+        key.replace("_mm", f"_{unit}"): np.array([row[key] for row in rows])
+        for key in rows[0]
+    }
     slicer.util.updateTableFromArray(node, tuple(columns.values()), list(columns))
     node.SetAttribute(RESULT, "frames")
     put_beside(node, found.volume)

@@ -174,7 +174,12 @@ class LiveUpdate:
             )
             rows[frame] = replace(row, frame=frame)
         self._changed.clear()
-        totals = core.summarise(rows, counts(found.live.per_frame), spacing)
+        totals = core.summarise(
+            rows,
+            counts(found.live.per_frame),
+            spacing,
+            knows_frame_distance=found.grid.knows_frame_distance,
+        )
         self._comparer.found = replace(found, rows=rows, totals=totals)
         tables.fill_frames(self._ui.frameTable, self._found)
         self._ui.totalsLabel.text = _(

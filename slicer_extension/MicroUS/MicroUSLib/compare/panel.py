@@ -19,6 +19,7 @@ from MicroUSLib.scene.nodes import (
     require_volume,
     volume_from_node,
 )
+from MicroUSLib.scene.results import remove_table
 
 from . import comparison, tables
 from .adjudication_panel import AdjudicationPanel
@@ -131,6 +132,25 @@ class ComparePanel:
             table.rowCount = 0
         self._ui.totalsLabel.text = ""
         self.refresh()
+
+    def check_size_may_change(self, volume: slicer.vtkMRMLVolumeNode) -> None:
+        """Raise a sentence while decisions about this scan are at work."""
+        from napari_microus.core.errors import InputError
+
+        is_shown = self.found is not None and self.found.volume is volume
+        if is_shown and (self.adjudicating.is_begun or self.work.is_busy):
+            raise InputError(
+                "The size of a scan must stay while its annotations are adjudicated; "
+                "got another. Save the adjudication, press Compare, and tell it then."
+            )
+
+    def on_size(self, volume: slicer.vtkMRMLVolumeNode) -> None:
+        """Forget numbers of a scan whose size is another now."""
+        if self.found is None or self.found.volume is not volume:
+            return
+        remove_table(volume)
+        self.close()
+        self.work.say(_("The scan has another size: press Compare again."))
 
     def release(self) -> None:
         """End what is at work: the module is going away."""

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 _FRAMES = {
     "frame": _("Frame"),
     "dice": _("Dice"),
-    "hd95_mm": _("HD95 mm"),
-    "assd_mm": _("ASSD mm"),
-    "expert_mm2": _("Expert mm²"),
-    "nonexpert_mm2": _("Non-expert mm²"),
-    "disagreement_mm2": _("Disputed mm²"),
-    "signed_mean_mm": _("Mean offset (mm)"),
+    "hd95_mm": _("HD95 {0}"),
+    "assd_mm": _("ASSD {0}"),
+    "expert_mm2": _("Expert {0}²"),
+    "nonexpert_mm2": _("Non-expert {0}²"),
+    "disagreement_mm2": _("Disputed {0}²"),
+    "signed_mean_mm": _("Mean offset ({0})"),
 }
 _PLACES = {
     "place": _("Where"),
@@ -39,7 +39,9 @@ def fill_frames(table: qt.QTableWidget, found: Comparison) -> None:
 
     Predicted difficulty, where it is known, has the last column and is the order.
     """
-    _fill(table, found.rows, _named(_FRAMES, found.naming, "mm²"))
+    unit = unit_of(found)
+    columns = {key: heading.format(unit) for key, heading in _FRAMES.items()}
+    _fill(table, found.rows, _named(columns, found.naming, f"{unit}²"))
     if found.difficulty is None:
         return
     last = len(_FRAMES)
@@ -51,6 +53,11 @@ def fill_frames(table: qt.QTableWidget, found: Comparison) -> None:
         table.setItem(line, last, _cell(bits, digits=4))
     table.sortingEnabled = True
     table.sortItems(last, qt.Qt.DescendingOrder)
+
+
+def unit_of(found: Comparison) -> str:
+    """Return the unit of lengths: px where nobody knows the size of a pixel."""
+    return "mm" if found.grid.has_geometry else "px"
 
 
 def fill_places(table: qt.QTableWidget, found: Comparison) -> None:
@@ -93,20 +100,31 @@ def frame_at(table: qt.QTableWidget, line: int) -> int:
 
 def totals(found: Comparison) -> str:
     """Return the totals of a comparison in words."""
-    case = found.totals
-    return _(
-        "Dice {0}, HD95 {1} mm, kappa {2}, {6} less {7} {3} mL. "
-        "{4} disputed regions in {5} frames."
+    case, grid = found.totals, found.grid
+    words = _(
+        "Dice {0}, HD95 {1} {2}, kappa {3}. {4} disputed regions in {5} frames."
     ).format(
         _number(case.dice, 3),
         _number(case.mean_hd95_mm),
+        unit_of(found),
         _number(case.cohen_kappa, 3),
-        _number(case.volume_difference_ml),
         len(found.regions),
         case.frames,
-        found.naming.nonexpert,
-        found.naming.expert,
     )
+    if math.isfinite(case.volume_difference_ml) and len(grid.array) > 1:
+        return _("{0} {1} less {2}: {3} mL.").format(
+            words,
+            _capital(found.naming.nonexpert),
+            found.naming.expert,
+            _number(case.volume_difference_ml),
+        )
+    if grid.has_geometry:
+        return words
+    return _("{0} Lengths are in pixels: nobody told the size of one.").format(words)
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def _cell(value: float | str, digits: int = 3) -> qt.QTableWidgetItem:

@@ -11,14 +11,18 @@ napari; `frames_as_stored` goes both ways.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import slicer
 import vtk
+
+from .loaded_size import size_as_loaded
+from .told import told_of
 
 if TYPE_CHECKING:
     from napari_microus.core.volume import Volume
@@ -26,10 +30,6 @@ if TYPE_CHECKING:
 _COLOURS = (3, 4)  # RGB and RGBA, as an ultrasound cine often has
 # Attribute that keeps the order of frames of the file a node was first read from.
 _REVERSED = "MicroUS.FramesReversed"
-# Attribute of a scan whose file told no pixel size.
-_NO_SIZE = "MicroUS.NoPixelSize"
-# Files that tell no pixel size; Slicer then says 1 mm.
-_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 
 def is_in_scene(node: vtk.vtkObject | None) -> bool:
@@ -105,24 +105,68 @@ def grid_from_node(node: slicer.vtkMRMLVolumeNode | None, role: str = "scan") ->
     -------
     Volume
         Zeros (frames, rows, columns) that take no memory, with the affine of the
-        order in the file the node came from. ``has_geometry`` is False for a
-        picture file whose pixel size nobody set.
+        order in the file the node came from, and with what a person told about the
+        scan. What nobody knows is 1 instead of Slicer's number: ``has_geometry`` is
+        False where that is the pixel size, see `loaded_size`. Lay nodes over the
+        volume with `affine_in_file` instead, where Slicer shows it.
+
+    Raises
+    ------
+    InputError
+        See `require_volume`; or a sweep that was told has not an angle for each frame.
     """
-    from napari_microus.core.volume import Volume
+    from napari_microus.core.io.scan_properties import with_properties
 
     require_volume(node, role)
-    affine = ijk_to_ras(node)
+    told = told_of(node)
+    if told is None:
+        return grid_as_loaded(node, affine_in_file(node))
+    grid = with_properties(grid_as_loaded(node, told.before), told.properties)
+    # The node may have been moved since, and stays where it is.
+    affine = affine_in_file(node)
+    affine[:3, :3] *= _sizes(grid.affine) / _sizes(affine)
+    return replace(grid, affine=affine)
+
+
+def grid_as_loaded(node: slicer.vtkMRMLVolumeNode, affine: np.ndarray) -> Volume:
+    """Return a node's grid without what a person told about it.
+
+    ``affine`` is the node's own, or the one it had before it was told.
+    """
+    from napari_microus.core.volume import UNKNOWN, Volume
+
     columns, rows, frames = node.GetImageData().GetDimensions()
-    if is_reversed(node):
-        affine[:3, 3] += affine[:3, 2] * (frames - 1)
-        affine[:3, 2] *= -1
+    sizes = _sizes(affine)
+    size = size_as_loaded(node, sizes.tolist())
+    affine = np.array(affine)
+    if not size.pixel:
+        affine[:3, :2] /= sizes[:2]
+    if not size.distance:
+        affine[:3, 2] /= sizes[2]
+    metadata: dict[str, Any] = {"source": node.GetName(), "notices": []}
+    if size.pixel and not size.distance:
+        metadata["frame_distance"] = UNKNOWN
     return Volume(
         np.broadcast_to(np.uint8(0), (frames, rows, columns)),
         affine,
-        has_geometry=_has_geometry(node),
-        metadata={"source": node.GetName()},
-        is_oriented=True,  # where Slicer knows a size, it knows the directions
+        has_geometry=size.pixel,
+        metadata=metadata,
+        is_oriented=size.pixel and size.orientation,
     )
+
+
+def _sizes(affine: np.ndarray) -> np.ndarray:
+    return (affine[:3, :3] ** 2).sum(axis=0) ** 0.5
+
+
+def affine_in_file(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+    """Return the affine of a node's voxels as Slicer has it, frames as in the file."""
+    affine = ijk_to_ras(node)
+    if is_reversed(node):
+        last = node.GetImageData().GetDimensions()[2] - 1
+        affine[:3, 3] += affine[:3, 2] * last
+        affine[:3, 2] *= -1
+    return affine
 
 
 def volume_from_node(
@@ -139,42 +183,6 @@ def volume_from_node(
     # arrayFromVolume looks into the node: the core must get its own.
     grey = to_grey(array)[0] if array.ndim == 4 else array.copy()
     return replace(grid, array=grey)
-
-
-def labelmap_from_volume(volume: Volume, name: str) -> slicer.vtkMRMLLabelMapVolumeNode:
-    """Add a label volume node of a mask; its frames run as Slicer's own do."""
-    return _node_from_volume(volume, name, "vtkMRMLLabelMapVolumeNode")
-
-
-def scan_from_volume(volume: Volume, name: str) -> slicer.vtkMRMLScalarVolumeNode:
-    """Add a volume node of a scan that the core has read.
-
-    Frame numbers stay those of the file, see `frames_as_stored`, and a scan without
-    a known pixel size stays one.
-    """
-    node = _node_from_volume(volume, name, "vtkMRMLScalarVolumeNode")
-    is_turned = np.linalg.det(volume.affine[:3, :3]) < 0
-    node.SetAttribute(_REVERSED, "1" if is_turned else "0")
-    if not volume.has_geometry:
-        node.SetAttribute(_NO_SIZE, "1")
-    return node
-
-
-def _node_from_volume(
-    volume: Volume, name: str, kind: str
-) -> slicer.vtkMRMLScalarVolumeNode:
-    array, affine = volume.array, np.array(volume.affine)
-    if np.linalg.det(affine[:3, :3]) < 0:
-        array = array[::-1]
-        affine[:3, 3] += affine[:3, 2] * (len(array) - 1)
-        affine[:3, 2] *= -1
-    node = slicer.mrmlScene.AddNewNodeByClass(
-        kind, slicer.mrmlScene.GenerateUniqueName(name)
-    )
-    slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(array))
-    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(affine))
-    node.CreateDefaultDisplayNodes()
-    return node
 
 
 def frames_as_stored(array: np.ndarray, node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
@@ -206,8 +214,13 @@ def is_reversed(node: slicer.vtkMRMLVolumeNode) -> bool:
         return False
     forces = getattr(storage, "GetForceRightHandedIJKCoordinateSystem", lambda: False)
     is_turned = bool(forces()) and _is_left_handed(name)
-    node.SetAttribute(_REVERSED, "1" if is_turned else "0")
+    keep_frame_order(node, is_turned)
     return is_turned
+
+
+def keep_frame_order(node: slicer.vtkMRMLVolumeNode, is_turned: bool) -> None:
+    """Keep with a node whether its frames run against those of its file."""
+    node.SetAttribute(_REVERSED, "1" if is_turned else "0")
 
 
 def first_scan() -> slicer.vtkMRMLScalarVolumeNode | None:
@@ -217,10 +230,14 @@ def first_scan() -> slicer.vtkMRMLScalarVolumeNode | None:
     return next((node for node in volumes if not node.IsA(masks)), None)
 
 
-def keep_frame_order() -> None:
-    """Write down the order of frames of every volume, before a scene is saved."""
+def keep_what_files_tell() -> None:
+    """Write down what only the file of each volume tells, before a scene is saved."""
     for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
         is_reversed(node)
+        if node.GetImageData() is None:
+            continue
+        with suppress(ImportError):  # nothing was installed yet
+            size_as_loaded(node, node.GetSpacing())
 
 
 def is_left_handed(node: slicer.vtkMRMLVolumeNode) -> bool:
@@ -247,14 +264,6 @@ def _is_left_handed(name: str) -> bool:
         direction = np.reshape(reader.GetDirection(), (size, size))
         return bool(np.linalg.det(direction) < 0)
     return False
-
-
-def _has_geometry(node: slicer.vtkMRMLVolumeNode) -> bool:
-    if node.GetAttribute(_NO_SIZE) and set(node.GetSpacing()) == {1.0}:
-        return False
-    storage = node.GetStorageNode()
-    name = (storage.GetFileName() or "").lower() if storage is not None else ""
-    return not (name.endswith(_PICTURES) and set(node.GetSpacing()) == {1.0})
 
 
 def voxel_to_world(

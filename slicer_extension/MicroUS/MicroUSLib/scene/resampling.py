@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import slicer
+
 from MicroUSLib.event_pump import drain
 
 from .annotations import mask_from_node, require_segment
@@ -15,19 +18,25 @@ from .grids import (
     scan_of_annotation,
 )
 from .labelmaps import own_labelmap
+from .made_nodes import labelmap_from_volume
 from .nodes import (
+    affine_in_file,
+    frames_as_stored,
     grid_from_node,
-    labelmap_from_volume,
+    ijk_to_ras,
     require_linear_transform,
     require_volume,
     transform_to_world,
 )
 from .segments import add_segment, new_segmentation
+from .told import told_of
+
+# A mask is drawn on a grid if its voxels are off by less than this part of one.
+_OFF_GRID = 1e-3
+_UNIT = np.array([[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]])
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import slicer
 
     from napari_microus.core.events import Event
     from napari_microus.core.volume import Volume
@@ -76,7 +85,8 @@ def resampled(
     """Add a copy of an annotation on the grid and under the transform of ``volume``.
 
     A segment becomes a segment of a new segmentation, a loaded mask a label volume,
-    which keeps undecided pixels. Nearest neighbour, in world coordinates.
+    which keeps undecided pixels. Nearest neighbour, in world coordinates; what was
+    drawn before somebody told the size of the scan keeps its pixels.
 
     Returns
     -------
@@ -94,10 +104,10 @@ def resampled(
     require_volume(volume)
     require_linear_transform(annotator.node)
     grid = grid_from_node(volume)
-    mask = _in_world(annotator)
+    mask = _sized_like(volume, _in_world(annotator))
     # The array stays in the order of the scan's file; only its affine is the world's.
     above = transform_to_world(volume)
-    place = type(grid)(grid.array, above @ grid.affine)
+    place = type(grid)(grid.array, above @ affine_in_file(volume))
     array = drain(resample_frames(mask, place), on_event).array
     require_volume(volume)  # the window lived meanwhile
     name = f"{annotator.name} on {volume.GetName()}"
@@ -111,10 +121,7 @@ def resampled(
             terminology="",
             provenance=None,
         )
-    node = labelmap_from_volume(grid.like(array), name)
-    node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
-    node.SetNodeReferenceID(SCAN_ROLE, volume.GetID())
-    return node, "1"
+    return laid_over(array, volume, name), "1"
 
 
 def load_mask(
@@ -141,18 +148,33 @@ def load_mask(
     mask = read_labels(path)
     label_values(mask.array)  # refuses fractions
     if mask.has_geometry:
-        node = labelmap_from_volume(_small(mask), stem_of(path))
+        node = labelmap_from_volume(mask.like(_small(mask.array)), stem_of(path))
         if volume is not None and grid_of(node).shares_grid(grid_of(volume)):
             node.SetNodeReferenceID(SCAN_ROLE, volume.GetID())
         return node
     grid = grid_from_node(volume)
-    if mask.shape == grid.shape:
-        laid = grid.like(mask.array)
-    else:
+    laid = mask.array
+    if mask.shape != grid.shape:
         as_mask(mask.array, name="the loaded mask")  # refuses several labels
-        laid = drain(resample_frames(mask, grid), on_event)
+        laid = drain(resample_frames(mask, grid), on_event).array
         require_volume(volume)
-    node = labelmap_from_volume(_small(laid), stem_of(path))
+    return laid_over(laid, volume, stem_of(path))
+
+
+def laid_over(
+    array: np.ndarray, volume: slicer.vtkMRMLVolumeNode, name: str
+) -> slicer.vtkMRMLLabelMapVolumeNode:
+    """Add a mask on the pixels of ``volume`` as a label volume that belongs to it.
+
+    ``array`` has its frames (frames, rows, columns) in the order of the volume's file.
+    """
+    node = slicer.mrmlScene.AddNewNodeByClass(
+        "vtkMRMLLabelMapVolumeNode", slicer.mrmlScene.GenerateUniqueName(name)
+    )
+    stored = frames_as_stored(_small(array), volume)
+    slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(stored))
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(ijk_to_ras(volume)))
+    node.CreateDefaultDisplayNodes()
     node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
     node.SetNodeReferenceID(SCAN_ROLE, volume.GetID())
     return node
@@ -167,7 +189,7 @@ def _in_world(annotator: Annotator) -> Volume:
     if not node.IsA("vtkMRMLSegmentationNode"):
         require_volume(node, f"{annotator.role} mask")
         mask = mask_from_node(node, part, node, annotator.role)
-        return Volume(mask.array, transform_to_world(node) @ mask.affine)
+        return Volume(mask.array, transform_to_world(node) @ affine_in_file(node))
     require_segment(node, part, annotator.role)
     drawn = own_labelmap(node, part)
     if drawn is None:
@@ -179,9 +201,25 @@ def _in_world(annotator: Annotator) -> Volume:
     return Volume(array, transform_to_world(node) @ affine)
 
 
-def _small(mask: Volume) -> Volume:
+def _sized_like(volume: slicer.vtkMRMLVolumeNode, mask: Volume) -> Volume:
+    """Return a mask on the pixels of a scan as it was before its size was told, on
+    those that it has now; any other mask as it is.
+    """
+    told = told_of(volume)
+    if told is None:
+        return mask
+    above = transform_to_world(volume)
+    # In voxels of the scan: one step along an axis, and a whole number from the first.
+    voxels = np.linalg.solve(above @ told.before, mask.affine)
+    off_axes = np.abs(np.abs(voxels[:3, :3]) - _UNIT).max()
+    off_grid = np.abs(voxels[:3, 3] - voxels[:3, 3].round()).max()
+    if max(off_axes, off_grid) > _OFF_GRID:
+        return mask
+    return type(mask)(mask.array, above @ affine_in_file(volume) @ voxels)
+
+
+def _small(array: np.ndarray) -> np.ndarray:
     """Return a mask as whole numbers that a label volume can hold."""
-    array = mask.array
     if array.dtype.kind == "b":
-        return mask.like(array.astype("uint8"))
-    return mask.like(array.astype("int16")) if array.dtype.itemsize > 2 else mask
+        return array.astype("uint8")
+    return array.astype("int16") if array.dtype.itemsize > 2 else array

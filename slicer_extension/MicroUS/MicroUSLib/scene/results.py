@@ -31,6 +31,13 @@ def replace_older(node: slicer.vtkMRMLNode, volume: slicer.vtkMRMLVolumeNode) ->
         node.SetName(name)
 
 
+def remove_table(volume: slicer.vtkMRMLVolumeNode) -> None:
+    """Remove the table of a scan's frames: its numbers are of another size."""
+    for node in slicer.util.getNodesByClass("vtkMRMLTableNode"):
+        if node.GetAttribute(RESULT) and scan_of_annotation(node) is volume:
+            slicer.mrmlScene.RemoveNode(node)
+
+
 def hide_older(node: slicer.vtkMRMLSegmentationNode, kind: str) -> None:
     """Mark a segmentation as work of a kind, and hide older ones of its scan."""
     node.SetAttribute(RESULT, kind)

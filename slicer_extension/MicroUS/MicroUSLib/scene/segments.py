@@ -140,7 +140,7 @@ def add_segment(
     segment.SetName(unique)
     segment.SetColor(*color)
     stored = frames_as_stored(mask, volume)
-    with _surface_kept(segmentation):
+    with surface_kept(segmentation):
         if is_worked_on:
             write_layer(stored, segmentation, {segment_id: 1}, volume)
         else:
@@ -182,7 +182,7 @@ def change_frames(
 ) -> None:
     """Copy some frames of ``mask`` into a segment; the others stay."""
     in_node = [frame_as_stored(frame, volume) for frame in frames]
-    with _surface_kept(segmentation):
+    with surface_kept(segmentation):
         write_frames(
             frames_as_stored(mask, volume), in_node, segmentation, segment_id, volume
         )
@@ -260,7 +260,7 @@ def own_capsule(segmentation: slicer.vtkMRMLSegmentationNode) -> str | None:
 
 
 @contextmanager
-def _surface_kept(segmentation: slicer.vtkMRMLSegmentationNode) -> Iterator[None]:
+def surface_kept(segmentation: slicer.vtkMRMLSegmentationNode) -> Iterator[None]:
     """Make the closed surface again where it was: writing voxels drops it."""
     had_surface = segmentation.GetSegmentation().ContainsRepresentation(_SURFACE)
     yield

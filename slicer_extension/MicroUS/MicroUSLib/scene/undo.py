@@ -47,6 +47,22 @@ def save_state_for_undo(
     return bool(showing)
 
 
+def end_history(
+    segmentation: slicer.vtkMRMLSegmentationNode, volume: slicer.vtkMRMLVolumeNode
+) -> None:
+    """Forget the states that Undo could return to: they no longer lie on the scan."""
+    showing = [e for e in _editors() if e.segmentationNode() is segmentation]
+    if not showing:
+        return
+    # A history ends with another segmentation, and not with none.
+    other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    for editor in showing:
+        editor.setSegmentationNode(other)
+        editor.setSegmentationNode(segmentation)
+        editor.setSourceVolumeNode(volume)
+    slicer.mrmlScene.RemoveNode(other)
+
+
 def _editors() -> Iterator[Any]:
     """Yield the panel's editor, then the one of the module Segment Editor."""
     yield from _own

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
@@ -13,10 +12,11 @@ from MicroUSLib.event_pump import Cancelled, EventPump
 from MicroUSLib.parameters import ALL_FRAMES, RANGE, SEQUENCE, SHOWN_SLICE
 from MicroUSLib.process import Outcome, Runner, delete_left_folders
 from MicroUSLib.scene.grids import scan_of_annotation
-from MicroUSLib.scene.nodes import grid_from_node, is_in_scene, is_reversed, shown_frame
-from MicroUSLib.scene.segments import segment_array
+from MicroUSLib.scene.nodes import is_in_scene, is_reversed, shown_frame
 
 from . import job, sequences
+from .measure_panel import MeasurePanel
+from .properties_panel import PropertiesPanel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +42,13 @@ class SegmentPanel:
         Installs what is missing, or raises.
     make_runner : callable
         Makes the runner of one job.
+
+    Attributes
+    ----------
+    properties : PropertiesPanel
+        The part *Scan properties*.
+    measures : MeasurePanel
+        The readout.
     """
 
     def __init__(
@@ -65,6 +72,9 @@ class SegmentPanel:
         ui.modelComboBox.currentIndexChanged.connect(self._on_model)
         ui.scopeComboBox.currentIndexChanged.connect(self.refresh)
         ui.volumeSelector.currentNodeChanged.connect(self._on_volume)
+        self.properties = PropertiesPanel(ui, ensure_packages)
+        self.measures = MeasurePanel(ui)
+        self.properties.after_change.append(self.measures.remeasure)
 
     @property
     def is_running(self) -> bool:
@@ -77,6 +87,8 @@ class SegmentPanel:
         if parameters is not None and is_in_scene(self._output):
             parameters.segmentation = self._output  # made while the module was left
             self._output = None
+        self.properties.use(parameters)
+        self.measures.refresh()
         self.refresh_models()
         self.refresh()
 
@@ -104,7 +116,6 @@ class SegmentPanel:
             scan = scan_of_annotation(self.parameters.segmentation)
             if scan is not None and scan is not volume:
                 self.parameters.segmentation = None
-                self._ui.sizeLabel.text = ""
         self.refresh()
 
     def refresh_models(self) -> None:
@@ -129,6 +140,7 @@ class SegmentPanel:
             try:
                 self._ensure_packages()
                 self.refresh_models()
+                self.properties.refresh()
                 self._start()
             except BaseException:
                 self._end()
@@ -165,6 +177,7 @@ class SegmentPanel:
 
     def release(self) -> None:
         """Stop a run without a word: the module is going away."""
+        self.measures.leave()
         if self._runner is not None:
             self._pump.cancel()
             self._runner.close()
@@ -269,9 +282,7 @@ class SegmentPanel:
             elif self.parameters.volume is job.volume:
                 self.parameters.segmentation = segmentation
             self.show_in_editor(segmentation, job.volume)
-            self._ui.sizeLabel.text = describe_size(
-                job.volume, segmentation, segment_id
-            )
+            self.measures.remeasure(job.volume)
             name = segmentation.GetSegmentation().GetSegment(segment_id).GetName()
             self._say(
                 _(
@@ -312,22 +323,6 @@ _Job = _ScanJob | sequences.SequenceJob
 
 def _show_nothing(*args: object) -> None:
     """Take a segmentation and its scan where no editor is open."""
-
-
-def describe_size(
-    volume: slicer.vtkMRMLVolumeNode,
-    segmentation: slicer.vtkMRMLSegmentationNode,
-    segment_id: str,
-) -> str:
-    """Return the size of a segment in words: mL, or mm² of a single frame."""
-    grid = grid_from_node(volume)
-    count = int(np.count_nonzero(segment_array(segmentation, segment_id, volume)))
-    if not grid.has_geometry:
-        return _("{0:,} pixels (the file tells no pixel size)").format(count)
-    z, y, x = grid.spacing_mm
-    if len(grid.array) == 1:
-        return _("Area {0:,.1f} mm²").format(count * y * x)
-    return _("Volume {0:.2f} mL").format(count * z * y * x / 1000)
 
 
 def _models() -> list[tuple[str, str]]:

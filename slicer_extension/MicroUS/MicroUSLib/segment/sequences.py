@@ -8,11 +8,12 @@ import slicer
 
 from MicroUSLib.scene.nodes import is_in_scene, require_volume, volume_from_node
 from MicroUSLib.scene.segments import add_segment, new_segmentation, remove_segmentation
+from MicroUSLib.scene.sequence_items import shown_one_by_one
 
 from . import job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from napari_microus.core.events import Event
@@ -57,7 +58,7 @@ class SequenceJob:
                 "A sequence must stand behind the volume; got the single volume "
                 f"'{self.volume.GetName()}'. Choose All frames."
             )
-        for _ in self._items():
+        for _ in shown_one_by_one(self.volume):
             require_volume(self.volume)
 
     def arguments(self, folder: Path) -> list[str]:
@@ -65,7 +66,7 @@ class SequenceJob:
         from napari_microus.core.io import write_volume
 
         scans = []
-        for number in self._items():
+        for number in shown_one_by_one(self.volume):
             scans.append(folder / f"item{number:05d}.nii")
             write_volume(volume_from_node(self.volume), scans[-1])
         first, *rest = job.arguments(self._request, folder)
@@ -98,7 +99,7 @@ class SequenceJob:
             sequence.SetIndexName(source.GetIndexName())
             sequence.SetIndexUnit(source.GetIndexUnit())
             sequence.SetIndexType(source.GetIndexType())
-            for number in self._items():
+            for number in shown_one_by_one(self.volume):
                 path = folder / "capsules" / f"item{number:05d}_capsule.nii.gz"
                 shown.GetSegmentation().RemoveAllSegments()
                 add_segment(
@@ -135,20 +136,6 @@ class SequenceJob:
                 "The sequence must stay in the scene until its segmentation is done; "
                 "it was removed. Load it and press Apply again."
             )
-
-    def _items(self) -> Iterator[int]:
-        """Show one item after the other in the volume; the present one comes back."""
-        browser = _browser(self.volume)
-        logic = slicer.modules.sequences.logic()
-        before = browser.GetSelectedItemNumber()
-        try:
-            for number in range(browser.GetNumberOfItems()):
-                browser.SetSelectedItemNumber(number)
-                logic.UpdateProxyNodesFromSequences(browser)
-                yield number
-        finally:
-            browser.SetSelectedItemNumber(before)
-            logic.UpdateProxyNodesFromSequences(browser)
 
 
 def _browser(

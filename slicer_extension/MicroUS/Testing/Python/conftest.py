@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import zipfile
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -16,6 +17,7 @@ assert hasattr(slicer, "vtkMRMLScene"), "the PyPI package 'slicer' hides slicer-
 
 import standin_widgets  # noqa: E402  slicer-core is there
 import standins  # noqa: E402
+from cine_file import write_cine  # noqa: E402
 
 standins.install()
 
@@ -116,6 +118,33 @@ def nifti(tmp_path):
         return tmp_path / name
 
     return write
+
+
+@pytest.fixture
+def dicom(tmp_path, pixels):
+    """Write the pixels as an ultrasound machine does; see `write_cine`."""
+
+    def write(**choices):
+        return write_cine(tmp_path / "cine.dcm", pixels, **choices)
+
+    return write
+
+
+@pytest.fixture
+def reopen(tmp_path):
+    """Save the scene as a bundle and open it as Slicer does: unpacked."""
+
+    def save_and_open():
+        bundle, folder = tmp_path / "scene.mrb", tmp_path / "bundle"
+        assert slicer.mrmlScene.WriteToMRB(str(bundle))
+        with zipfile.ZipFile(bundle) as archive:
+            archive.extractall(folder)
+        slicer.mrmlScene.Clear(0)
+        [unpacked] = folder.rglob("*.mrml")
+        slicer.mrmlScene.SetURL(str(unpacked))
+        assert slicer.mrmlScene.Import()
+
+    return save_and_open
 
 
 @pytest.fixture
@@ -228,3 +257,17 @@ def compared(widget, make_volume, mask):
     choose(widget, volume=volume, expert=node, nonexpert=node)
     press(widget.ui.compareButton)
     return widget
+
+
+@pytest.fixture
+def picture(make_volume, tmp_path, pixels):
+    """A stack whose file tells no size, as Slicer shows it: 1 mm."""
+    import SimpleITK
+
+    node = make_volume(pixels, np.diag([-1.0, -1.0, 1.0, 1.0]), name="sweep")
+    path = tmp_path / "sweep.nrrd"
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(pixels), str(path))
+    storage = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
+    storage.SetFileName(str(path))
+    node.SetAndObserveStorageNodeID(storage.GetID())
+    return node

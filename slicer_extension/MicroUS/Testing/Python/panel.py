@@ -55,3 +55,14 @@ def choose(widget, **choices):
 def press(button):
     assert button.isEnabled()
     button.click()
+
+
+def fill(widget, **texts):
+    for name, text in texts.items():
+        getattr(widget.ui, f"{name}LineEdit").setText(text)
+
+
+def pick(box, key):
+    index = box.findData(key)
+    assert index >= 0
+    box.setCurrentIndex(index)

@@ -9,7 +9,7 @@ from MicroUSLib.event_pump import drain, ignore
 from MicroUSLib.scene import annotations, segments
 from MicroUSLib.scene.annotations import Annotator
 
-from napari_microus.core.errors import InputError
+from napari_microus.core.errors import InputError, OutputError
 
 
 @pytest.fixture
@@ -345,6 +345,32 @@ def test_sidecar_made_elsewhere_in_the_patient_is_refused(chosen, pair, tmp_path
     found = compare(volume, annotators)
     with pytest.raises(InputError, match="must belong to this scan"):
         adjudication.resume(found, str(tmp_path / "case.json"))
+
+
+def test_an_adjudication_of_another_annotators_masks_is_not_replaced(
+    chosen, pair, tmp_path
+):
+    from napari_microus.core.compare import Adjudication
+    from napari_microus.core.disagreement import disagreement_map
+
+    volume, annotators = chosen()
+    begun_in_parts(pair, tmp_path / "case.nii.gz")  # by 'a' and 'b'
+    expert, other = pair[0], np.roll(pair[1], 2, axis=2)
+    work = Adjudication(disagreement_map(expert, other), [], who="ab")
+    document = json.loads((tmp_path / "case.json").read_text(encoding="utf-8"))
+    document["mask_sha256"][1] = work.mask_digests[1]
+    document["masks_sha256"] = work.digest
+    (tmp_path / "case.json").write_text(json.dumps(document), encoding="utf-8")
+    before = (tmp_path / "case.json").read_bytes()
+
+    case, notice = adjudication.resume(
+        compare(volume, annotators), str(tmp_path / "case.nii.gz")
+    )
+    assert "masks have changed" in notice
+    with pytest.raises(OutputError, match="adjudication of other masks"):
+        case.save(str(tmp_path / "case.nii.gz"), overwrite=True)
+    assert (tmp_path / "case.json").read_bytes() == before
+    case.let_go()
 
 
 def test_masks_are_adjudicated_in_one_window(chosen):

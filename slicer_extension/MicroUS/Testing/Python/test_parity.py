@@ -157,7 +157,8 @@ def document(path):
     for item in (text, *text["regions"], *text["log"]):
         for key in ("created", "modified", "when"):
             item.pop(key, None)
-    return json.loads(rounded(text))
+    # Its history tells times too, in verdicts as well.
+    return json.loads(re.sub(r'"\d{4}-\d\d-\d\dT[^"]*"', '""', rounded(text)))
 
 
 def assert_same_files(ours, theirs):

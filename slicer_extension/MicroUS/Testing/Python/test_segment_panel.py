@@ -50,7 +50,7 @@ def test_apply_makes_a_capsule(widget, make_volume, mask, shown):
     key = segments.own_capsule(node)
     np.testing.assert_array_equal(segments.segment_array(node, key, volume), mask)
     # 1800 voxels of 0.1 × 0.1 × 0.5 mm
-    assert widget.ui.sizeLabel.text() == "Volume 0.01 mL"
+    assert widget.ui.sizeLabel.text() == "Volume 0.01 mL, planimetry of parallel frames"
     assert widget.ui.applyButton.isEnabled()
     assert shown == []
 

@@ -62,14 +62,12 @@ def read_case(
             f"'{case.case}', not '{missing[0]}'. Add the mask, or choose other "
             "annotators."
         )
-    scan = None
     yield _step(0)
-    if case.scan is not None:
-        scan = _read_scan(case, case.scan)
+    scan = read_case_scan(case)
     yield _step(1)
-    first = _read_mask(case, expert, scan)
+    first = read_case_mask(case, expert, scan)
     yield _step(2)
-    second = _read_mask(case, nonexpert, first if scan is None else scan)
+    second = read_case_mask(case, nonexpert, first if scan is None else scan)
     return CaseVolumes(scan, first, second)
 
 
@@ -77,14 +75,44 @@ def _step(done: int) -> Progress:
     return Progress(done, _STEPS, "files", "Reading")
 
 
-def _read_scan(case: ListedCase, path: Path) -> Volume:
+def read_case_scan(case: ListedCase) -> Volume | None:
+    """Read a case's scan with the pixel size that its study states.
+
+    Returns
+    -------
+    Volume or None
+        None where the folder holds masks alone.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or tells another pixel size itself.
+    """
+    if case.scan is None:
+        return None
     try:
-        return _study().read_scan(_line(case, path))
+        return _study().read_scan(_line(case, case.scan))
     except InputError as error:
         raise InputError(f"Case '{case.case}': {error}") from error
 
 
-def _read_mask(case: ListedCase, annotator: str, grid: Volume | None) -> Volume:
+def read_case_mask(case: ListedCase, annotator: str, grid: Volume | None) -> Volume:
+    """Read what one annotator drew of a case, as 0, 1 and 255.
+
+    Parameters
+    ----------
+    case : ListedCase
+        Of `work_list`.
+    annotator : str
+        One of ``case.masks``.
+    grid : Volume or None
+        The scan that it must lie on; without one, the mask lies where its file says.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or the mask lies elsewhere.
+    """
     from napari_microus.core.io import read_mask
 
     path = case.masks[annotator]

@@ -17,16 +17,19 @@ from napari_microus.core.compare.trainee_plots import (
 )
 from napari_microus.core.compare.trainee_repeats import within_observer
 from napari_microus.core.compare.trainee_text import (
-    count,
     limits_sentence,
     number,
     repeats_sentence,
     trend_sentence,
     verdict,
-    with_interval,
 )
 from napari_microus.core.files import atomic_write
-from napari_microus.core.statistics import FEW_PATIENTS, patient_mean
+from napari_microus.core.statistics import (
+    FEW_PATIENTS,
+    counted,
+    patient_mean,
+    with_interval,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +107,7 @@ Intervals are over patients. For teaching; not for clinical use.</p>
 
 
 def _apart(groups: Sequence[tuple[str, Sequence[TraineeCase]]]) -> str:
-    sized, unsized = (count(len(group), "case") for _, group in groups)
+    sized, unsized = (counted(len(group), "case") for _, group in groups)
     return (
         f"<p>{sized} with a pixel size and {unsized} without one: they are reported "
         "apart, in mm and in pixels, and averaged nowhere.</p>"
@@ -184,7 +187,7 @@ def _volumes(cases: Sequence[TraineeCase]) -> str:
     said = limits_sentence(found, "volume", "mL", "case", "+.2f")
     unknown = len(cases) - len(known)
     if unknown:
-        left_out = count(unknown, "case")
+        left_out = counted(unknown, "case")
         said += f" Left out: {left_out} without a known distance between frames."
     return (
         f"<h2>Agreement of volumes</h2><p>{escape(said)}</p>"

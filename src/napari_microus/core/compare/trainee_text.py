@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_microus.core.compare.trainee import bias
 from napari_microus.core.compare.trainee_trend import FEW_DAYS, trend
-from napari_microus.core.statistics import FEW_PATIENTS
+from napari_microus.core.statistics import FEW_PATIENTS, counted, interval_note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +22,10 @@ def verdict(cases: Sequence[TraineeCase], trainee: str, unit: str) -> str:
     """Say whether the trainee draws larger or smaller, and how sure that is."""
     found = bias(cases)
     if math.isnan(found.mean):
-        return f"In {count(len(cases), 'case')} no frame was drawn by both."
-    over = f"over {count(found.cases, 'case')} of {count(found.patients, 'patient')}"
+        return f"In {counted(len(cases), 'case')} no frame was drawn by both."
+    over = (
+        f"over {counted(found.cases, 'case')} of {counted(found.patients, 'patient')}"
+    )
     if found.has_interval and found.low <= 0 <= found.high:
         return (
             f"{trainee} draws neither clearly larger nor clearly smaller than the "
@@ -62,8 +64,8 @@ def limits_sentence(
 ) -> str:
     """Say the bias and the limits of agreement of a measurement."""
     over = (
-        f"over {count(found.difference.size, pairs)} of "
-        f"{count(found.patients, 'patient')}"
+        f"over {counted(found.difference.size, pairs)} of "
+        f"{counted(found.patients, 'patient')}"
     )
     if not found.has_limits:
         return (
@@ -88,17 +90,12 @@ def limits_sentence(
 def repeats_sentence(found: WithinObserver, trainee: str, unit: str) -> str:
     """Say how well the trainee repeats their own drawings."""
     return (
-        f"{trainee} drew {count(found.cases, 'case')} twice. The two drawings have "
+        f"{trainee} drew {counted(found.cases, 'case')} twice. The two drawings have "
         f"Dice {found.dice:.3f} and ASSD {found.assd_mm:.2f} {unit}; the "
         f"within-observer SD of a frame's area is {found.sd_area_mm2:.1f} {unit}² "
-        f"({count(found.frames, 'frame')}), so two drawings of one frame differ by "
+        f"({counted(found.frames, 'frame')}), so two drawings of one frame differ by "
         f"less than {found.repeatability_mm2:.1f} {unit}² in about 95 of 100."
     )
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number of things: "1 case", "2 cases"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def number(value: float, form: str = ".2f") -> str:
@@ -106,15 +103,7 @@ def number(value: float, form: str = ".2f") -> str:
     return format(value, form) if math.isfinite(value) else "–"
 
 
-def with_interval(found: PatientMean, form: str = ".2f") -> str:
-    """Return a mean and, where there are patients enough, its interval."""
-    text = number(found.mean, form)
-    if not found.has_interval:
-        return text
-    return f"{text} ({format(found.low, form)} to {format(found.high, form)})"
-
-
 def _sureness(found: PatientMean) -> str:
     if found.has_interval:
         return f"95 % interval {found.low:+.2f} to {found.high:+.2f}"
-    return f"{count(found.patients, 'patient')}, no interval: it needs {FEW_PATIENTS}"
+    return interval_note(found.patients)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -16,6 +17,7 @@ from napari_microus.core.study.manifest import MANIFEST, Study
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
 #: Subfolder that takes the adjudicated masks and their sidecars.
 ADJUDICATED = "adjudicated"
@@ -27,8 +29,8 @@ _FIRST = ("expert", "reference", "nonexpert", "non-expert", "trainee")
 class CaseState(StrEnum):
     """How far a case is.
 
-    ``WAITING`` cases have fewer than two annotations; the sidecar of a ``DAMAGED``
-    one cannot be read.
+    ``WAITING`` cases lack one of the two annotations that are compared; the sidecar of
+    a ``DAMAGED`` one cannot be read.
     """
 
     WAITING = "waiting"
@@ -50,7 +52,9 @@ class ListedCase:
     masks : dict of str to Path
         Each annotator's file; annotators who have not drawn the case are missing.
     result : Path
-        Where its adjudicated mask lies or belongs.
+        Where the adjudicated mask of two of its annotators lies or belongs.
+    pair : tuple of str
+        These two annotators.
     decided, regions : int
         Regions with a decision, and all; 0 where no sidecar was saved.
     problem : str
@@ -65,7 +69,8 @@ class ListedCase:
     case: str
     scan: Path | None
     masks: dict[str, Path]
-    result: Path
+    result: Path = Path()
+    pair: tuple[str, ...] = ()
     decided: int = 0
     regions: int = 0
     problem: str = ""
@@ -77,7 +82,7 @@ class ListedCase:
         """How far the case is."""
         if self.problem:
             return CaseState.DAMAGED
-        if len(self.masks) < 2:
+        if len(self.masks) < 2 or not set(self.pair) <= set(self.masks):
             return CaseState.WAITING
         if not self.regions:
             return CaseState.OPEN
@@ -85,7 +90,9 @@ class ListedCase:
         return CaseState.DONE if is_done else CaseState.STARTED
 
 
-def work_list(folder: str | Path) -> list[ListedCase]:
+def work_list(
+    folder: str | Path, pair: tuple[str, str] | None = None
+) -> list[ListedCase]:
     """List the cases of a study, or of a folder with a subfolder for each annotator.
 
     In a folder the subfolder ``scans`` or ``images`` holds the scans, and files
@@ -95,11 +102,20 @@ def work_list(folder: str | Path) -> list[ListedCase]:
     ----------
     folder : path
         A study's, or one of subfolders.
+    pair : tuple of str, optional
+        The two annotators whose adjudications are looked for; the first two, if not
+        given or if not both of them have drawn.
 
     Returns
     -------
     list of ListedCase
         In the study's order, or that of the numbers.
+
+    Notes
+    -----
+    Results lie in the subfolder ``adjudicated``. Of three and more annotators each
+    two have a folder of their own in it, but for those whose result lies in
+    ``adjudicated`` already.
 
     Raises
     ------
@@ -115,9 +131,13 @@ def work_list(folder: str | Path) -> list[ListedCase]:
             "study, or a folder with a subfolder for each annotator."
         )
     try:
-        if (path / MANIFEST).exists():
-            return _of_study(Study.open(path))
-        return _of_folder(path)
+        is_study = (path / MANIFEST).exists()
+        cases = _of_study(Study.open(path)) if is_study else _of_folder(path)
+        people = annotators(cases)
+        if pair is None or not set(pair) <= set(people):
+            first, second, *_ = (*people, "", "")
+            pair = first, second
+        return [_with_result(case, path, pair, people) for case in cases]
     except OSError as error:
         raise InputError(
             f"A work list's folder must be readable; got {error.filename or path} "
@@ -153,7 +173,7 @@ def next_open(
 
 def _of_study(study: Study) -> list[ListedCase]:
     return [
-        _listed(
+        ListedCase(
             case.case,
             study.path(case.image),
             {
@@ -165,8 +185,7 @@ def _of_study(study: Study) -> list[ListedCase]:
                 }.items()
                 if file
             },
-            study.folder,
-            case.spacing_mm,
+            spacing_mm=case.spacing_mm,
         )
         for case in study.used
     ]
@@ -188,7 +207,7 @@ def _of_folder(folder: Path) -> list[ListedCase]:
         )
     keys = set(of_scans).union(*tables.values())
     return [
-        _listed(
+        ListedCase(
             key,
             _single(of_scans, key, "scans"),
             {
@@ -196,7 +215,6 @@ def _of_folder(folder: Path) -> list[ListedCase]:
                 for name in sorted(tables, key=_expert_first)
                 if (file := _single(tables[name], key, name)) is not None
             },
-            folder,
         )
         for key in sorted(keys, key=natural_order)
     ]
@@ -213,28 +231,71 @@ def _single(table: Mapping[str, list[Path]], key: str, name: str) -> Path | None
     return files[0] if files else None
 
 
-def _listed(
-    name: str,
-    scan: Path | None,
-    masks: dict[str, Path],
-    folder: Path,
-    spacing_mm: tuple[float, float] | None = None,
+def _with_result(
+    case: ListedCase, folder: Path, pair: tuple[str, str], people: Sequence[str]
 ) -> ListedCase:
-    result = folder / ADJUDICATED / f"{name}.nii.gz"
-    case = ListedCase(name, scan, masks, result, spacing_mm=spacing_mm)
-    sidecar = sidecar_of(result)
-    if not sidecar.exists():
+    """Return a case with what was saved of the adjudication of two annotators."""
+    results = folder / ADJUDICATED
+    plain = results / f"{case.case}.nii.gz"
+    found = _read_saved(sidecar_of(plain))
+    if len(people) > 2:
+        made_of = _annotators_of(found, case.case, people)
+        is_first = set(pair) == set(people[:2])
+        if made_of != set(pair) and (made_of is not None or not is_first):
+            plain = results / _folder_of(pair, people) / plain.name
+            found = _read_saved(sidecar_of(plain))
+    case = replace(case, result=plain, pair=pair)
+    if found is None:
         return case
-    try:
-        regions = read_document(sidecar)["regions"]
-        # A later version may tell more about a region, or less of who decided it.
-        who = Counter(str(r.get("who") or "") for r in regions if r.get("decision"))
-    except (InputError, KeyError, TypeError, AttributeError) as error:
-        why = str(error) if isinstance(error, InputError) else _without_regions(sidecar)
-        return replace(case, problem=why)
+    if isinstance(found, str):
+        return replace(case, problem=found)
+    who = Counter(str(r.get("who") or "") for r in found.regions if r.get("decision"))
     return replace(
-        case, decided=who.total(), regions=len(regions), decided_by=dict(who)
+        case, decided=who.total(), regions=len(found.regions), decided_by=dict(who)
     )
+
+
+@dataclass(frozen=True)
+class _Saved:
+    """What a sidecar tells a work list."""
+
+    regions: list[dict[str, Any]]
+    names: tuple[str, str]
+
+
+def _read_saved(sidecar: Path) -> _Saved | str | None:
+    """Return what a sidecar tells, why it cannot be read, None where there is none."""
+    if not sidecar.exists():
+        return None
+    try:
+        document = read_document(sidecar)
+        regions = document["regions"]
+        # A later version may tell more about a region, or less of who decided it.
+        for region in regions:
+            region.get("who")
+    except InputError as error:
+        return str(error)
+    except (KeyError, TypeError, AttributeError):
+        return _without_regions(sidecar)
+    names = str(document.get("expert", "")), str(document.get("nonexpert", ""))
+    return _Saved(regions, names)
+
+
+def _annotators_of(
+    found: _Saved | str | None, case: str, people: Sequence[str]
+) -> set[str] | None:
+    """Return the two annotators of a saved adjudication, None where nobody can tell."""
+    if not isinstance(found, _Saved):
+        return None
+    layers = {f"{case} {name}": name for name in people}
+    known = {layers.get(name) for name in found.names}
+    return None if None in known else {name for name in known if name is not None}
+
+
+def _folder_of(pair: tuple[str, str], people: Sequence[str]) -> str:
+    """Return the name of the folder that takes the results of two annotators."""
+    both = " + ".join(name for name in people if name in pair)
+    return re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", both)
 
 
 def _without_regions(sidecar: Path) -> str:

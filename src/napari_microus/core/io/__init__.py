@@ -12,6 +12,7 @@ from napari_microus.core.io.masks import (
 from napari_microus.core.io.pseudonym import (
     dicom_pseudonym,
     pseudonym_key,
+    pseudonym_uid,
 )
 from napari_microus.core.io.reading import (
     READABLE,
@@ -47,6 +48,7 @@ __all__ = [
     "is_readable",
     "placed_on",
     "pseudonym_key",
+    "pseudonym_uid",
     "read_dicom",
     "read_labels",
     "read_mask",

@@ -18,11 +18,13 @@ from napari_microus.core.io.dicom_header import (
     check_is_image,
     frame_count,
     frame_shape,
+    is_segmentation,
     number,
     read_header,
 )
 from napari_microus.core.io.dicom_pixels import Grey, mapped_frames, stored_frames
 from napari_microus.core.io.dicom_regions import choose_cut
+from napari_microus.core.io.dicom_segmentation import read_segmentation
 from napari_microus.core.io.dicom_series import in_order, is_directory, only_series
 from napari_microus.core.io.dicom_size import place_of
 from napari_microus.core.io.read_errors import damaged
@@ -41,7 +43,7 @@ DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 _MAPPED_BYTES = 256 << 20
 _SPILLED_BYTES = 1 << 30
 
-_Files = list[tuple[Path, Any]]
+Files = list[tuple[Path, Any]]
 
 
 def read_dicom(
@@ -49,8 +51,9 @@ def read_dicom(
     *,
     region: RegionChoice = "crop",
     as_stored: bool = False,
+    segment: int | str | None = None,
 ) -> Volume:
-    """Read a scan from DICOM as grey frames with their place.
+    """Read a scan from DICOM as grey frames with their place, or a Segmentation.
 
     Parameters
     ----------
@@ -63,6 +66,8 @@ def read_dicom(
         cuts out that one of several regions of tissue.
     as_stored : bool
         Leave palette indices, inverted scales and stored values as they are.
+    segment : int or str, optional
+        Of a DICOM Segmentation: the one to read, see `dicom_segmentation`.
 
     Returns
     -------
@@ -84,12 +89,65 @@ def read_dicom(
     their file and are read as they are used; decoded ones of more than 1 GiB lie in
     a temporary file.
     """
-    files, notices = _files(path)
+    files, notices = scan_files(path)
     first, header = files[0]
-    _check_alike(files)
+    if is_segmentation(header):
+        return read_segmentation(first, header, region=region, segment=segment)
+    check_alike(files)
     cut = choose_cut(header, region, first)
     grey = Grey(header, first, as_stored=as_stored)
-    array = _read(files, cut, grey)
+    return _placed(_read(files, cut, grey), files, cut, notices, grey)
+
+
+def dicom_grid(
+    files: Files, *, region: RegionChoice = "crop", notices: Sequence[str] = ()
+) -> Volume:
+    """Return where a scan's voxels lie as `read_dicom` does, its pixels not decoded.
+
+    Parameters
+    ----------
+    files : list of (Path, Dataset)
+        From `scan_files`.
+    region : {"crop", "mask", "whole"} or int
+        See `read_dicom`.
+    notices : sequence of str
+        Of `scan_files`.
+
+    Returns
+    -------
+    Volume
+        Zeros that take no memory.
+    """
+    check_alike(files)
+    cut = choose_cut(files[0][1], region, files[0][0])
+    rows, columns = cut.rows, cut.columns
+    size = (rows[1] - rows[0], columns[1] - columns[0])
+    if cut.is_masked:
+        size = frame_shape(files[0][1])
+    count = sum(frame_count(header) for _, header in files)
+    nothing = np.broadcast_to(np.uint8(0), (count, *size))
+    return _placed(nothing, files, cut, notices, None)
+
+
+def read_dicom_grid(
+    path: str | Path | Sequence[Path], *, region: RegionChoice = "crop"
+) -> Volume:
+    """Return where the voxels lie that `read_dicom` reads, as zeros without memory.
+
+    Only headers are read. See `read_dicom` for parameters, metadata and errors.
+    """
+    files, notices = scan_files(path)
+    return dicom_grid(files, region=region, notices=notices)
+
+
+def _placed(
+    array: NDArray[Any],
+    files: Files,
+    cut: Cut,
+    notices: Sequence[str],
+    grey: Grey | None,
+) -> Volume:
+    first, header = files[0]
     place = place_of([h for _, h in files], len(array), cut.pixel_mm, first)
     affine = place.affine.copy()
     row, column = cut.start
@@ -102,7 +160,8 @@ def read_dicom(
         found = number(header, keyword)
         if found is not None and found > 0:
             told[key] = found
-    told["notices"] = [*notices, *cut.notices, *place.notices, *grey.notices]
+    said = [] if grey is None else grey.notices
+    told["notices"] = [*notices, *cut.notices, *place.notices, *said]
     return Volume(
         array, affine, place.has_geometry, told, is_oriented=place.is_oriented
     )
@@ -118,14 +177,21 @@ def dicom_frames(
     ndarray, shape (Y, X)
         Grey.
     """
-    files, _ = _files(path)
-    _check_alike(files)
+    files, _ = scan_files(path)
+    check_alike(files)
     first, header = files[0]
     cut = choose_cut(header, region, first)
     yield from _cut_frames(files, cut, Grey(header, first, as_stored=False))
 
 
-def _files(path: str | Path | Sequence[Path]) -> tuple[_Files, list[str]]:
+def scan_files(path: str | Path | Sequence[Path]) -> tuple[Files, list[str]]:
+    """Return the files of one scan with their headers, in order, and notices.
+
+    Raises
+    ------
+    InputError
+        As `read_dicom` does.
+    """
     if not isinstance(path, (str, Path)):
         files = [(one, read_header(one)) for one in path]
         for one, header in files:
@@ -139,7 +205,7 @@ def _files(path: str | Path | Sequence[Path]) -> tuple[_Files, list[str]]:
     return [(path, header)], []
 
 
-def _check_alike(files: _Files) -> None:
+def check_alike(files: Files) -> None:
     """Refuse single frames of different sizes, and several files of many frames."""
     shapes = {frame_shape(header): path for path, header in files}
     if len(shapes) > 1:
@@ -158,7 +224,7 @@ def _check_alike(files: _Files) -> None:
                 )
 
 
-def _read(files: _Files, cut: Cut, grey: Grey) -> NDArray[Any]:
+def _read(files: Files, cut: Cut, grey: Grey) -> NDArray[Any]:
     path, header = files[0]
     count = sum(frame_count(h) for _, h in files)
     is_large = path.stat().st_size > _MAPPED_BYTES
@@ -182,7 +248,7 @@ def _read(files: _Files, cut: Cut, grey: Grey) -> NDArray[Any]:
     return array
 
 
-def _cut_frames(files: _Files, cut: Cut, grey: Grey) -> Iterator[NDArray[Any]]:
+def _cut_frames(files: Files, cut: Cut, grey: Grey) -> Iterator[NDArray[Any]]:
     rows, columns = slice(*cut.rows), slice(*cut.columns)
     for path, header in files:
         with closing(stored_frames(path, header)) as frames:

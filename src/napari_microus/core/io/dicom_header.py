@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 DIRECTORY = "1.2.840.10008.1.3.10"
+# Segmentation Storage, and its newer form that holds a map of labels.
+SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 # What holds no scan, by the beginning of its class; the first that fits.
@@ -76,17 +78,19 @@ def faults() -> tuple[type[Exception], ...]:
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """Let pydicom say nothing and check no values, which may name a patient."""
+    """Silence pydicom, highdicom and their checks, which quote values of a header."""
     config = pydicom().config
-    logger = logging.getLogger("pydicom")
-    before = logger.handlers[:], logger.propagate
-    logger.handlers[:], logger.propagate = [logging.NullHandler()], False
+    loggers = [logging.getLogger(name) for name in ("pydicom", "highdicom")]
+    before = [(logger.handlers[:], logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.handlers[:], logger.propagate = [logging.NullHandler()], False
     try:
         with warnings.catch_warnings(), config.disable_value_validation():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.handlers[:], logger.propagate = before
+        for logger, (handlers, propagate) in zip(loggers, before, strict=True):
+            logger.handlers[:], logger.propagate = handlers, propagate
 
 
 def read_header(path: Path) -> Any:
@@ -172,6 +176,11 @@ def frame_shape(header: Any) -> tuple[int, int]:
     """Return rows and columns of a frame; (0, 0) where there is no picture."""
     rows, columns = number(header, "Rows"), number(header, "Columns")
     return (0, 0) if not rows or not columns else (int(rows), int(columns))
+
+
+def is_segmentation(header: Any) -> bool:
+    """Return whether a file is a DICOM Segmentation."""
+    return str(told(header, "SOPClassUID")) in SEGMENTATIONS
 
 
 def kind_without_image(header: Any) -> str | None:

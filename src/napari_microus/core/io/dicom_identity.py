@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import unicodedata
 from collections.abc import MutableSequence
 from typing import TYPE_CHECKING, Any
 
@@ -44,13 +45,13 @@ def names_somebody(name: str, path: Path) -> bool:
     Notes
     -----
     Names, numbers, dates, institutions, devices and UIDs count, each word for itself
-    from three letters on, whatever its case and with or without separators.
+    from three letters on, whatever its case and accents, with or without separators.
     """
     try:
         header = read_header(path)
     except InputError:
         return False
-    plain = name.casefold()
+    plain = _without_accents(name)
     parts = [word for word in re.split(r"[\W_]+|(?<=\D)(?=\d)", plain) if word]
     ends = range(len(parts) + 1)
     joined = {"".join(parts[i:j]) for i, j in itertools.combinations(ends, 2)}
@@ -60,6 +61,11 @@ def names_somebody(name: str, path: Path) -> bool:
     )
 
 
+def _without_accents(text: str) -> str:
+    split = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in split if not unicodedata.combining(letter))
+
+
 def _words(header: Any) -> Iterator[str]:
     for keyword in _ELEMENTS:
         value = told(header, keyword)
@@ -67,7 +73,7 @@ def _words(header: Any) -> Iterator[str]:
             continue
         # Of several values; a name is no sequence, though it can be iterated.
         for one in value if isinstance(value, MutableSequence) else [value]:
-            text = str(one).casefold().strip()
+            text = _without_accents(str(one)).strip()
             whole = re.sub(r"[\W_]+", "", text)
             for word in {text, whole, *re.split(r"[\W_]+", text)}:
                 # The parts of a UID are numbers that mean nobody.

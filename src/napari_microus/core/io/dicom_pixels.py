@@ -128,6 +128,8 @@ def stored_frames(path: Path, header: Any) -> _Frames:
     done, decode = 0, _decoded(path, syntax, plugins)
     if syntax in LOSSLESS:
         decode = lossless_frames(path, header)
+    if number(header, "BitsAllocated") == 1 and not syntax.is_encapsulated:
+        decode = _single_bits(path, header)
     with closing(decode) as frames:  # with its file, whatever happens
         while True:
             try:
@@ -199,6 +201,23 @@ def _decoded(path: Path, syntax: Any, plugins: list[str]) -> _Frames:
             yield first
             yield from frames
         return
+
+
+def _single_bits(path: Path, header: Any) -> _Frames:
+    """Yield frames of one bit a pixel, which lie without gaps between.
+
+    pydicom 3.0 takes each to begin with a byte (PS3.5, annex D: it need not).
+    """
+    dataset = pydicom().dcmread(path, force=True)
+    data = np.frombuffer(dataset.PixelData, np.uint8)
+    shape = frame_shape(header)
+    size = shape[0] * shape[1]
+    for k in range(frame_count(header)):
+        start, end = k * size, (k + 1) * size
+        if end > 8 * len(data):
+            return
+        bits = np.unpackbits(data[start // 8 : -(-end // 8)], bitorder="little")
+        yield bits[start % 8 :][:size].reshape(shape)
 
 
 def _plugins(syntax: Any, header: Any, path: Path) -> list[str]:

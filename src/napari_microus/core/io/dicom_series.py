@@ -13,6 +13,7 @@ from napari_microus.core.io.dicom_header import (
     check_is_image,
     frame_count,
     frame_shape,
+    is_segmentation,
     items,
     kind_without_image,
     number,
@@ -20,7 +21,7 @@ from napari_microus.core.io.dicom_header import (
     read_header,
     told,
 )
-from napari_microus.core.io.frames import natural_key
+from napari_microus.core.io.frames import frames_in, natural_key
 from napari_microus.core.io.read_errors import damaged
 
 if TYPE_CHECKING:
@@ -133,6 +134,14 @@ def dicom_files(path: Path) -> list[Path]:
     return _named_by(path)
 
 
+def first_dicom(path: Path) -> Path | None:
+    """Return a DICOM file of a scan's file, folder or DICOMDIR, None if it has none."""
+    if path.is_dir() or is_directory(path):
+        is_dicom = is_directory(path) or not frames_in(path)
+        return next(iter(dicom_files(path)), None) if is_dicom else None
+    return path if _may_be_dicom(path) else None
+
+
 def is_directory(path: Path) -> bool:
     """Return whether a file is called DICOMDIR."""
     return path.name.upper() == "DICOMDIR" and path.is_file()
@@ -190,6 +199,12 @@ def only_series(path: Path) -> tuple[list[tuple[Path, Any]], list[str]]:
         If there is none or more than one, or files of two patients.
     """
     groups, notices = grouped(dicom_files(path))
+    drawn = [key for key, group in groups.items() if is_segmentation(group[0][1])]
+    if len(drawn) == len(groups) - 1:  # the scan, and what was drawn on it
+        for key in drawn:
+            del groups[key]
+        if drawn:
+            notices.append(_left_out(len(drawn)))
     patients = {key[:-2] for key in groups}
     if len(patients) > 1:
         raise InputError(
@@ -206,6 +221,11 @@ def only_series(path: Path) -> tuple[list[tuple[Path, Any]], list[str]]:
             f"in {path.name}. Choose one, or put each in a folder of its own."
         )
     return in_order(next(iter(groups.values()))), notices
+
+
+def _left_out(count: int) -> str:
+    what = "1 segmentation was" if count == 1 else f"{count} segmentations were"
+    return f"{what} left out of the folder's scan. Open it by its file."
 
 
 def in_order(group: Sequence[tuple[Path, Any]]) -> list[tuple[Path, Any]]:

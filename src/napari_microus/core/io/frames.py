@@ -13,8 +13,8 @@ from napari_microus.core.io.alpha import stored_mask
 from napari_microus.core.io.colour import to_grey
 from napari_microus.core.io.mask_names import names_without_role
 from napari_microus.core.io.read_errors import damaged, heard
-from napari_microus.core.io.tiff import TIFF_SUFFIXES, read_tiff
-from napari_microus.core.volume import Volume
+from napari_microus.core.io.tiff import NO_FRAME_DISTANCE, TIFF_SUFFIXES, read_tiff
+from napari_microus.core.volume import UNKNOWN, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,11 +142,16 @@ def read_frames(paths: Sequence[Path], *, as_stored: bool = False) -> Volume:
     if not same:
         notices.append("The frames tell different pixel sizes; none was used.")
         first = Volume.from_spacing(first.array, (1.0, 1.0, 1.0))
+    has_geometry = same and first.has_geometry
+    told: dict[str, Any] = {"notices": notices}
+    if has_geometry and len(read) > 1 and first.spacing_mm[0] == 1.0:
+        # Each picture tells the size of its pixels; where the next lies, none does.
+        told = {"notices": [*notices, NO_FRAME_DISTANCE], "frame_distance": UNKNOWN}
     return Volume(
         np.concatenate([frame.array for frame in read]),
         first.affine,
-        same and first.has_geometry,
-        {"notices": notices},
+        has_geometry,
+        told,
     )
 
 

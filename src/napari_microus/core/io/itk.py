@@ -102,6 +102,13 @@ def read_itk_grid(
     return (z, y, x), affine, None
 
 
+def tells_itk_frame_distance(path: Path) -> bool:
+    """Return whether a header that tells a size tells the distance of frames too."""
+    is_nrrd = path.suffix.lower() in NRRD_SUFFIXES
+    header = (check_nrrd if is_nrrd else check_meta_image)(path, inflate=False)
+    return header.is_frame_distance_known and not header.listed
+
+
 def write_itk(
     volume: Volume, path: Path, description: str, segments: Sequence[int] | None
 ) -> None:

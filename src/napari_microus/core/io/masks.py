@@ -12,7 +12,7 @@ from napari_microus.core.errors import InputError
 from napari_microus.core.io.colour import CONVERTED
 from napari_microus.core.io.nifti import affines
 from napari_microus.core.io.reading import read_stored, suffix_of
-from napari_microus.core.mask import IGNORE_VALUE
+from napari_microus.core.mask import IGNORE_VALUE, value_of_label
 from napari_microus.core.mask import as_mask as mask_of
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def distinct_values(array: NDArray[Any], limit: int = _MANY) -> list[float] | No
 
 
 def read_mask(
-    path: str | Path, *, label: int | None = None, grid: Volume | None = None
+    path: str | Path, *, label: int | str | None = None, grid: Volume | None = None
 ) -> Volume:
     """Read an annotation as 0 and 1, with 255 where a pixel is undecided.
 
@@ -56,8 +56,9 @@ def read_mask(
         Any format of `read_volume`. The values may be 0/1 of any type, 0/255 as in
         pictures, or several labels of which ``label`` is taken. Where 1 and 255
         both occur, 255 is undecided.
-    label : int, optional
-        Value that is the object in a file of several labels.
+    label : int or str, optional
+        Value that is the object in a file of several labels, or its name where the
+        file tells names.
     grid : Volume, optional
         The scan; the mask is brought to its grid by `placed_on`.
 
@@ -73,19 +74,21 @@ def read_mask(
         was named, or does not fit the grid.
     """
     path = Path(path)
-    mask = as_mask(read_labels(path), label=label, name=str(path))
+    mask = as_mask(read_labels(path, label=label), label=label, name=str(path))
     return mask if grid is None else placed_on(mask, grid)
 
 
-def read_labels(path: str | Path) -> Volume:
+def read_labels(path: str | Path, *, label: int | str | None = None) -> Volume:
     """Read an annotation with the values it has; a palette's indices are labels.
+
+    Of a DICOM Segmentation ``label`` is read alone.
 
     Raises
     ------
     InputError
         If the file cannot be read, or is a picture in true colour.
     """
-    volume = read_stored(path)
+    volume = read_stored(path, label=label)
     if CONVERTED in volume.metadata["notices"]:
         raise InputError(
             f"A mask must be grey or a palette of labels; got colour in {path}. "
@@ -94,9 +97,12 @@ def read_labels(path: str | Path) -> Volume:
     return volume
 
 
-def as_mask(volume: Volume, *, label: int | None = None, name: str = "") -> Volume:
+def as_mask(
+    volume: Volume, *, label: int | str | None = None, name: str = ""
+) -> Volume:
     """Return ``volume`` as 0, 1 and 255 after the rules of `read_mask`."""
     name = name or str(volume.metadata.get("source", "the mask"))
+    label = _value(label, volume.metadata.get("labels", {}), name)
     array = volume.array
     ours = str(volume.metadata.get("description", "")).startswith(MASK_DESCRIPTION)
     values = distinct_values(array)
@@ -108,7 +114,7 @@ def as_mask(volume: Volume, *, label: int | None = None, name: str = "") -> Volu
         )
     objects = {int(v) for v in values} - {0}
     if label is not None:
-        if objects and label not in objects:
+        if objects and label not in objects and not _is_named(volume, label):
             raise InputError(
                 f"The label must be in the mask; got {label}, and {name} holds "
                 f"{_listed(objects)}. Choose one of those."
@@ -128,21 +134,48 @@ def as_mask(volume: Volume, *, label: int | None = None, name: str = "") -> Volu
     return replace(volume, array=mask)
 
 
+def _value(label: int | str | None, names: dict[int, str], name: str) -> int | None:
+    """Return the value of a label that may be given by its name."""
+    if label is None:
+        return None
+    value = value_of_label(label, names)
+    if value is None:
+        listed = ", ".join(f"{v} ({told})" for v, told in names.items()) or "no names"
+        raise InputError(
+            f"The label must be in the mask; got '{label}', and {name} holds "
+            f"{listed}. Choose one of those, or a value."
+        )
+    return value
+
+
+def _is_named(volume: Volume, label: int) -> bool:
+    """Return whether a file lists a label that nothing in it has: it is empty."""
+    is_listed = label in volume.metadata.get("labels", {})
+    return is_listed and bool(volume.metadata.get("is_segmentation"))
+
+
 def placed_on(mask: Volume, grid: Volume) -> Volume:
     """Return ``mask`` on the grid of ``grid``, without resampling.
 
-    A ``.seg.nrrd`` that was cropped to its object, as 3D Slicer saves segments, is
-    put back at its place; of any other file a smaller extent is more likely a
-    mistake, and refused. A mask whose file tells no geometry is taken to lie on the
-    scan if it has its shape.
+    A ``.seg.nrrd`` that was cropped to its object, as 3D Slicer saves segments, and a
+    DICOM Segmentation without its empty frames are put back at their place; a DICOM
+    Segmentation of the whole picture is cut to the scan's region of tissue. Of any
+    other file another extent is more likely a mistake, and refused. A mask whose file
+    tells no geometry is taken to lie on the scan if it has its shape, and so is a
+    DICOM Segmentation that is its scan's pixel by pixel.
 
     Raises
     ------
     InputError
-        If voxels of the mask do not lie on voxels of the grid.
+        If voxels of the mask do not lie on voxels of the grid, or something is drawn
+        outside of it.
     """
+    if mask.metadata.get("pixel_by_pixel"):
+        mask = _as_scan(mask, grid)
     knows_both = mask.has_geometry and grid.has_geometry
-    if mask.shape == grid.shape and (not knows_both or _lies_over(mask, grid)):
+    if mask.shape == grid.shape and (
+        not knows_both or mask.metadata.get("pixel_by_pixel") or _lies_over(mask, grid)
+    ):
         return _laid(mask.array, mask, grid)
     step = np.linalg.inv(grid.affine) @ mask.affine
     start = np.rint(step[:3, 3]).astype(int)
@@ -151,16 +184,58 @@ def placed_on(mask: Volume, grid: Volume) -> Volume:
     moved = replace(mask, affine=grid.affine @ whole)
     first = start[::-1]
     last = first + mask.shape
-    fits = moved.shares_grid(mask) and (first >= 0).all() and (last <= grid.shape).all()
-    if not fits or suffix_of(str(mask.metadata.get("source", ""))) != ".seg.nrrd":
+    is_dicom = bool(mask.metadata.get("is_segmentation"))
+    is_cut = suffix_of(str(mask.metadata.get("source", ""))) == ".seg.nrrd"
+    is_inside = (first >= 0).all() and (last <= grid.shape).all()
+    fits = moved.shares_grid(mask) and (is_inside or is_dicom)
+    if not fits or not (is_cut or is_dicom):
         raise InputError(
             f"Mask and image must share a grid; got {mask.shape} with voxels of "
             f"{_size(mask)} and {grid.shape} with {_size(grid)}"
             f"{difference(mask, grid)}. Resample the mask first."
         )
     array = np.zeros(grid.shape, mask.array.dtype)
-    array[tuple(slice(a, b) for a, b in zip(first, last, strict=True))] = mask.array
+    low, high = first.clip(0), last.clip(None, grid.shape)
+    to = tuple(slice(a, max(a, b)) for a, b in zip(low, high, strict=True))
+    begin, end = low - first, (high - first).clip(low - first)
+    part = mask.array[tuple(slice(a, b) for a, b in zip(begin, end, strict=True))]
+    lost = np.count_nonzero(mask.array) - np.count_nonzero(part)
+    if lost:
+        raise InputError(
+            f"A segmentation must lie inside its scan; got {lost} pixels outside of "
+            f"{grid.shape}. Read the whole picture of the scan."
+        )
+    array[to] = part
     return _laid(array, mask, grid)
+
+
+def _as_scan(mask: Volume, grid: Volume) -> Volume:
+    """Return a segmentation of whole pictures cut, or filled up, as its scan is read.
+
+    Its frames are the first ones of the scan, where the last are left out.
+    """
+    region = grid.metadata.get("region")
+    array, affine = mask.array, mask.affine.copy()
+    missing = len(grid.array) - len(array)
+    if missing > 0:
+        array = np.concatenate(
+            [array, np.zeros((missing, *array.shape[1:]), array.dtype)]
+        )
+    if (
+        region is not None
+        and array.shape[1:] != grid.shape[1:]
+        and list(array.shape[1:]) == region["of"]
+    ):
+        rows, columns = slice(*region["rows"]), slice(*region["columns"])
+        lost = np.count_nonzero(array) - np.count_nonzero(array[:, rows, columns])
+        if lost:
+            raise InputError(
+                f"A segmentation must lie inside the region of tissue; got {lost} "
+                "pixels outside. Read the whole picture of the scan."
+            )
+        array = array[:, rows, columns]
+        affine[:3, 3] += affine[:3, :2] @ (columns.start, rows.start)
+    return replace(mask, array=array, affine=affine)
 
 
 def _laid(array: NDArray[Any], mask: Volume, grid: Volume) -> Volume:
@@ -176,8 +251,13 @@ def _laid(array: NDArray[Any], mask: Volume, grid: Volume) -> Volume:
 def _lies_over(mask: Volume, grid: Volume) -> bool:
     """Return whether both lie at one place, by any form that the scan's file tells.
 
-    A program that believes the other form of a NIfTI file draws its masks there.
+    A program that believes the other form of a NIfTI file draws its masks there. Where
+    the distance of the scan's frames is unknown, that of the mask's says nothing.
     """
+    if grid.has_geometry and not grid.knows_frame_distance:
+        axes = mask.affine.copy()
+        axes[:3, 2] = grid.affine[:3, 2]
+        mask = replace(mask, affine=axes)
     return any(
         mask.shares_grid(replace(grid, affine=affine))
         for affine in (grid.affine, *(affines(grid.place) if grid.place else ()))

@@ -104,11 +104,11 @@ def read_nifti(path: Path, *, as_stored: bool = False) -> Volume:
             *notices,
             f"The file's unit of length is unknown (code {code}); no size is in mm.",
         ]
-    if has_geometry and place is not None and not _has_form(place):
+    if has_geometry and place is not None and not has_nifti_form(place):
         notices = [*notices, NO_PLACE]
     description = bytes(header["descrip"]).rstrip(b"\0").decode("latin-1")
     metadata = {"notices": notices, "description": description}
-    is_oriented = has_geometry and place is not None and _has_form(place)
+    is_oriented = has_geometry and place is not None and has_nifti_form(place)
     array = array.transpose(2, 1, 0)
     return Volume(array, affine, has_geometry, metadata, place, is_oriented)
 
@@ -266,7 +266,8 @@ def _place(header: Any) -> dict[str, Any]:
     return place
 
 
-def _has_form(place: Mapping[str, Any]) -> bool:
+def has_nifti_form(place: Mapping[str, Any]) -> bool:
+    """Return whether a header's fields tell where its voxels lie in the patient."""
     return bool(place["qform_code"] > 0 or place["sform_code"] > 0)
 
 

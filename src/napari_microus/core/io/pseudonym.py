@@ -57,6 +57,33 @@ def pseudonym(identifier: str, key: bytes) -> str:
     return f"P-{letters}"
 
 
+def pseudonym_uid(uid: str, key: bytes) -> str:
+    """Return a DICOM UID in place of another, the same each time.
+
+    References between files that were both renamed with one key still hold.
+
+    Parameters
+    ----------
+    uid : str
+        The UID that is to be hidden.
+    key : bytes
+        The secret, see `pseudonym_key`; 16 bytes or more.
+
+    Returns
+    -------
+    str
+        ``2.25.`` and a number of 128 bits (PS3.5, B.2).
+
+    Raises
+    ------
+    InputError
+        If the UID is empty or the key is short.
+    """
+    pseudonym(uid, key)  # for its checks
+    digest = hmac.new(key, f"UID {uid.strip()}".encode("ascii", "replace"), sha256)
+    return f"2.25.{int.from_bytes(digest.digest()[:16], 'big')}"
+
+
 def pseudonym_key(path: str | Path | None = None) -> bytes:
     """Return this computer's key of pseudonyms, made at random the first time.
 

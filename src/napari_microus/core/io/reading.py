@@ -97,7 +97,8 @@ def read_volume(
     paths = sorted(map(Path, path), key=natural_key)
     for one in paths:
         _check_file(one)
-    if paths and all(suffix_of(one) in DICOM_SUFFIXES for one in paths):
+    is_dicom = (suffix_of(one) in DICOM_SUFFIXES or _is_dicom(one) for one in paths)
+    if paths and all(is_dicom):
         return _told(read_dicom(paths, region=region), paths[0].parent)
     return _told(read_frames(paths), paths[0].parent)
 
@@ -107,14 +108,16 @@ def read_as_told(path: str | Path) -> Volume:
     return _read(Path(path))
 
 
-def read_stored(path: str | Path) -> Volume:
+def read_stored(path: str | Path, *, label: int | str | None = None) -> Volume:
     """Read an annotation with the values that are stored in its file.
 
     A scan's palette, inverted grey scale, transparency or scaling make intensities;
-    a mask's values are labels, whatever they would look like. See `read_volume` for
-    formats and errors.
+    a mask's values are labels, whatever they would look like. Of a DICOM Segmentation
+    ``label`` is read alone, since segments may overlap. See `read_volume` for formats
+    and errors.
     """
-    return _told(_read(Path(path), as_stored=True), Path(path), is_mask=True)
+    volume = _read(Path(path), as_stored=True, segment=label)
+    return _told(volume, Path(path), is_mask=True)
 
 
 def _told(volume: Volume, path: Path, *, is_mask: bool = False) -> Volume:
@@ -128,7 +131,11 @@ def _told(volume: Volume, path: Path, *, is_mask: bool = False) -> Volume:
 
 
 def _read(
-    path: Path, *, as_stored: bool = False, region: RegionChoice = "crop"
+    path: Path,
+    *,
+    as_stored: bool = False,
+    region: RegionChoice = "crop",
+    segment: int | str | None = None,
 ) -> Volume:
     if path.is_dir():
         return _read_folder(path, as_stored, region)
@@ -139,7 +146,7 @@ def _read(
     if suffix in FRAME_SUFFIXES:
         return read_frame(path, as_stored=as_stored)
     if suffix in DICOM_SUFFIXES or is_directory(path) or _is_dicom(path):
-        return read_dicom(path, region=region, as_stored=as_stored)
+        return read_dicom(path, region=region, as_stored=as_stored, segment=segment)
     if path.name.lower().endswith(READABLE):
         return read_itk(path)
     raise InputError(

@@ -157,6 +157,16 @@ class ScanProperties:
         return told
 
 
+def orientation_of(affine: NDArray[np.float64]) -> tuple[str, str, str] | None:
+    """Return where columns, rows and frames of an affine run to, None if oblique."""
+    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    words = []
+    for axis in axes.T:
+        found = [w for w, way in _TOWARDS.items() if np.allclose(axis, way, atol=1e-3)]
+        words += found
+    return (words[0], words[1], words[2]) if len(words) == 3 else None
+
+
 def with_properties(
     volume: Volume, properties: ScanProperties, *, is_mask: bool = False
 ) -> Volume:

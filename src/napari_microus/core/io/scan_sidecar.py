@@ -31,14 +31,18 @@ def scan_sidecar_of(path: str | Path) -> Path:
 def find_scan_properties(path: str | Path) -> Path | None:
     """Return the file that tells the properties of a scan, None where there is none.
 
-    The first of ``NAME.scan.json`` beside a file, and ``scan.json`` of our format in
-    the folder of a file or of frames. Others call files ``scan.json`` too: a foreign
-    one is left alone.
+    The first of ``NAME.scan.json`` beside a file, that of the scan over which a mask
+    was drawn as its provenance tells, and ``scan.json`` of our format in the folder of
+    a file or of frames. Others call files ``scan.json`` too: a foreign one is left
+    alone.
     """
     path = Path(path)
     own = scan_sidecar_of(path)
     if own.name != FOLDER_SIDECAR and own.is_file():
         return own
+    scan = _scan_of_mask(path)
+    if scan is not None and scan.is_file():
+        return scan
     shared = (path if path.is_dir() else path.parent) / FOLDER_SIDECAR
     return shared if shared.is_file() and _is_ours(shared) else None
 
@@ -103,6 +107,15 @@ def write_scan_properties(path: str | Path, properties: ScanProperties) -> Path:
     with atomic_write(sidecar, overwrite=True) as beside:
         beside.write_text(text, encoding="utf-8")
     return sidecar
+
+
+def _scan_of_mask(path: Path) -> Path | None:
+    """Return where the properties of a mask's scan lie, None where it tells no scan."""
+    told = None if path.is_dir() else _json(path.parent / f"{stem_of(path)}.json")
+    name = told.get("image") if isinstance(told, dict) else None
+    if not isinstance(name, str) or not name or Path(name).name != name:
+        return None
+    return path.parent / f"{stem_of(name)}.{FOLDER_SIDECAR}"
 
 
 def _is_ours(path: Path) -> bool:

@@ -104,6 +104,29 @@ def read_tiff(path: Path, *, as_stored: bool = False) -> Volume:
     return Volume(array, volume.affine, True, told)
 
 
+def tiff_size(path: Path) -> tuple[float | None, float, float] | None:
+    """Return (z, y, x) in mm as `read_tiff` takes it, without reading the pixels.
+
+    z is None where the distance of the frames is not told; None alone stands for a
+    file that tells no size.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged or foreign, or holds several stacks.
+    """
+    import tifffile
+
+    try:
+        with heard("tifffile"), tifffile.TiffFile(path) as file:
+            sizes = _sizes(file, _only_series(file, path).keyframe)
+    except InputError:
+        raise
+    except _DAMAGE as error:
+        raise damaged(path, "TIFF", str(error)) from error
+    return None if isinstance(sizes, str) else sizes
+
+
 def is_stack(path: Path) -> bool:
     """Return whether a TIFF holds several frames; False for one that is damaged."""
     import tifffile

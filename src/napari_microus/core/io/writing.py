@@ -12,6 +12,8 @@ import numpy as np
 
 from napari_microus.core.errors import InputError, OutputError
 from napari_microus.core.files import atomic_write
+from napari_microus.core.io.dicom import DICOM_SUFFIXES
+from napari_microus.core.io.dicom_segmentation import segmentation_provenance
 from napari_microus.core.io.itk import write_itk
 from napari_microus.core.io.masks import MASK_DESCRIPTION, distinct_values
 from napari_microus.core.io.names import stem_of, suffix_of
@@ -103,6 +105,8 @@ def sidecar_of(path: str | Path) -> Path:
 def read_provenance(path: str | Path) -> dict[str, Any]:
     """Return the provenance written beside the mask at ``path``, {} if none.
 
+    A DICOM Segmentation of ours tells it in its header.
+
     Raises
     ------
     InputError
@@ -110,7 +114,8 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
     """
     sidecar = sidecar_of(path)
     if not sidecar.is_file():
-        return {}
+        is_dicom = suffix_of(path) in DICOM_SUFFIXES and Path(path).is_file()
+        return segmentation_provenance(Path(path)) if is_dicom else {}
     try:
         told = json.loads(sidecar.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

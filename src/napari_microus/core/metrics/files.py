@@ -22,9 +22,15 @@ from napari_microus.core.metrics.case import (
     mean_scores,
     one_sided_frames,
 )
+from napari_microus.core.statistics import (
+    DICE_BOUNDS,
+    DISTANCE_BOUNDS,
+    PatientMean,
+    patient_mean,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     from napari_microus.core.volume import Volume
 
@@ -54,12 +60,15 @@ class Evaluation:
     has_geometry : bool
         False if some file told no pixel size: distances are then in pixels, and
         volumes have none.
+    patients : dict of str to str
+        The patient of each case.
     """
 
     cases: dict[str, CaseScores]
     mean: Scores
     volume_mean: Scores
     has_geometry: bool
+    patients: dict[str, str]
 
     @property
     def cases_in_mean(self) -> dict[str, int]:
@@ -68,6 +77,24 @@ class Evaluation:
         return {
             column.name: sum(
                 not math.isnan(getattr(row, column.name)) for row in counted
+            )
+            for column in dataclasses.fields(Scores)
+        }
+
+    @property
+    def over_patients(self) -> dict[str, PatientMean]:
+        """Means over patients of ``mean``'s metrics, with intervals from five on.
+
+        Every patient weighs the same, however many of the cases are theirs.
+        """
+        counted = {name: _counted(case) for name, case in self.cases.items()}
+        return {
+            column.name: patient_mean(
+                [
+                    (self.patients[name], getattr(row, column.name))
+                    for name, row in counted.items()
+                ],
+                DISTANCE_BOUNDS if column.name in DISTANCES else DICE_BOUNDS,
             )
             for column in dataclasses.fields(Scores)
         }
@@ -95,6 +122,9 @@ class Evaluation:
             "distance_unit": "mm" if self.has_geometry else "pixel",
             "case_mean": _plain(self.mean),
             "cases_in_mean": {**self.cases_in_mean, "of": len(self.cases)},
+            "over_patients": {
+                name: _plain(mean) for name, mean in self.over_patients.items()
+            },
             "rule": RULE,
             "volume": _plain(self.volume_mean),
             "cases": {name: case.to_dict() for name, case in self.cases.items()},
@@ -102,7 +132,11 @@ class Evaluation:
 
 
 def evaluate_files(
-    prediction: str | Path, reference: str | Path, *, label: int | None = None
+    prediction: str | Path,
+    reference: str | Path,
+    *,
+    label: int | None = None,
+    patients: Mapping[str, str] | None = None,
 ) -> Generator[Event, None, Evaluation]:
     """Measure a mask file against another, or folders of them case by case.
 
@@ -115,6 +149,10 @@ def evaluate_files(
         Two mask files of any format that can be read, or two folders of them.
     label : int, optional
         Value that is the capsule in files of several labels.
+    patients : mapping of str to str, optional
+        The patient by the name of the reference's file without its suffix, such as
+        `core.study.importing.patient_reader` gives. Without it the number tells: 7 and
+        7_1 are two scans of patient 7.
 
     Yields
     ------
@@ -131,7 +169,8 @@ def evaluate_files(
         If nothing pairs, a file cannot be read or holds no mask, or two masks do
         not share a grid.
     """
-    from napari_microus.core.io.pairing import pair
+    from napari_microus.core.io.names import stem_of
+    from napari_microus.core.io.pairing import pair, patient_of
 
     pairing = pair(prediction, reference)
     if not pairing.cases:
@@ -142,6 +181,7 @@ def evaluate_files(
     for sentence in pairing.mispairs:
         yield Notice(f"Left out: {sentence}")
     cases: dict[str, CaseScores] = {}
+    known: dict[str, str] = {}
     has_geometry = True
     total = len(pairing.cases)
     for done, (name, (ours, theirs)) in enumerate(pairing.cases, start=1):
@@ -151,6 +191,9 @@ def evaluate_files(
             has_geometry = False
             scores = _without_volume_distances(scores)
         cases[name] = scores
+        known[name] = (
+            patient_of(name) if patients is None else patients[stem_of(theirs)]
+        )
         for path, mask in ((ours, first), (theirs, second)):
             if (mask.array == IGNORE_VALUE).any() and not (mask.array == 1).any():
                 yield Notice(
@@ -168,6 +211,7 @@ def evaluate_files(
         mean=mean_scores([_counted(case) for case in cases.values()]),
         volume_mean=mean_scores([case.volume for case in cases.values()]),
         has_geometry=has_geometry,
+        patients=known,
     )
     yield Finished(evaluation.to_dict())
     return evaluation
@@ -261,8 +305,8 @@ def _counted(case: CaseScores) -> Scores:
     return dataclasses.replace(case.mean, dice=0.0, jaccard=0.0, sensitivity=0.0)
 
 
-def _plain(scores: Scores) -> dict[str, Any]:
+def _plain(figures: Scores | PatientMean) -> dict[str, Any]:
     return {
         name: None if math.isnan(value) else value
-        for name, value in dataclasses.asdict(scores).items()
+        for name, value in dataclasses.asdict(figures).items()
     }

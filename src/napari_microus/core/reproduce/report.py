@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import csv
-import dataclasses
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from napari_microus.core.files import atomic_write
 from napari_microus.core.provenance import package_version
-from napari_microus.core.reproduce.published import PUBLISHED
-from napari_microus.core.statistics import by_patient, paired_difference
+from napari_microus.core.reproduce.deviations import deviations, start_words
+from napari_microus.core.reproduce.plots import draw_losses, draw_scores
+from napari_microus.core.reproduce.tables import (
+    Table,
+    case_rows,
+    difference_table,
+    loss_rows,
+    loss_table,
+    score_table,
+    write_csv,
+)
+from napari_microus.core.statistics import FEW_PATIENTS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from matplotlib.figure import Figure
+    from napari_microus.core.reproduce.comparison import Comparison
 
-    from napari_microus.core.reproduce.run import Comparison
-    from napari_microus.core.reproduce.scoring import CaseRow
+# Changes that decide nothing of what is measured.
+_NOT_TOLD = frozenset({"cache"})
 
 
 def write_report(comparison: Comparison, folder: Path) -> Path:
@@ -29,13 +35,18 @@ def write_report(comparison: Comparison, folder: Path) -> Path:
     """
     from matplotlib.figure import Figure
 
-    with atomic_write(folder / "table1.csv", overwrite=True) as path:
-        _write_losses(path, comparison)
-    with atomic_write(folder / "table2.csv", overwrite=True) as path:
-        _write_rows(path, comparison)
+    columns, losses = loss_rows(comparison)
+    numbered = [[number, *row] for number, row in enumerate(losses, start=1)]
+    tables: dict[str, Table] = {
+        "table1.csv": (["epoch", *columns], numbered),
+        "table2.csv": case_rows(comparison),
+    }
+    for name, (head, rows) in tables.items():
+        with atomic_write(folder / name, overwrite=True) as path:
+            write_csv(path, head, rows)
     curves, boxes = Figure((8, 4.5), layout="constrained"), Figure((10, 4.5))
-    _draw_losses(curves, comparison)
-    _draw_scores(boxes, comparison)
+    draw_losses(curves, comparison)
+    draw_scores(boxes, comparison)
     for figure, name in ((curves, "losses.png"), (boxes, "scores.png")):
         with atomic_write(folder / name, overwrite=True) as path:
             figure.savefig(path, dpi=110)
@@ -44,171 +55,70 @@ def write_report(comparison: Comparison, folder: Path) -> Path:
     return folder / "report.md"
 
 
-def _write_losses(path: Path, comparison: Comparison) -> None:
-    epochs = max((len(values) for values in comparison.losses.values()), default=0)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["epoch", *comparison.losses])
-        for epoch in range(epochs):
-            row = [
-                values[epoch] if epoch < len(values) else ""
-                for values in comparison.losses.values()
-            ]
-            writer.writerow([epoch + 1, *row])
-
-
-def _write_rows(path: Path, comparison: Comparison) -> None:
-    rows = [dataclasses.asdict(row) for row in comparison.rows]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [])
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _draw_losses(figure: Figure, comparison: Comparison) -> None:
-    axes = figure.subplots()
-    for name, values in comparison.losses.items():
-        axes.plot(range(1, len(values) + 1), values, marker="o", label=name)
-    axes.set(xlabel="epoch", ylabel="training loss", yscale="log")
-    axes.set_title("Losses of different recipes are on different scales", fontsize=10)
-    axes.legend(fontsize=8)
-
-
-def _draw_scores(figure: Figure, comparison: Comparison) -> None:
-    names = list(dict.fromkeys(row.who for row in comparison.rows))
-    panels = figure.subplots(1, 2)
-    for axes, column, label in zip(
-        panels, ("dice", "hd95"), ("DSC", f"HD95 in {_unit(comparison)}"), strict=True
-    ):
-        values = [
-            [v for v in _column(comparison.rows, name, column) if not np.isnan(v)]
-            for name in names
-        ]
-        axes.boxplot(values, tick_labels=names)
-        axes.tick_params(axis="x", rotation=30, labelsize=8)
-        axes.set_title(f"{label}, {comparison.split} cases")
-    figure.tight_layout()
-
-
-def _column(rows: list[CaseRow], who: str, column: str) -> list[float]:
-    return [getattr(row, column) for row in rows if row.who == who]
-
-
 def _page(comparison: Comparison) -> str:
-    names = list(comparison.losses)
-    annotators = [
-        who
-        for who in dict.fromkeys(row.who for row in comparison.rows)
-        if who not in names
-    ]
     parts = [
-        "# Recipes side by side",
-        f"napari-microus {package_version()}. Not for clinical use.",
+        f"# Recipes side by side, {_starts(comparison)}",
+        f"napari-microus {package_version()}. Research use only, not for clinical use.",
         _changed(comparison),
+        "## What differs from the papers",
+        _deviations(comparison),
         "## Table 1: training loss of each epoch",
-        _loss_table(comparison),
+        loss_table(comparison),
         "![Losses](losses.png)",
         f"## Table 2: {comparison.split} cases",
-        "DSC and HD95 by the papers' convention: the mean over the frames in which "
-        "neither mask is empty, then over cases. *Volume* takes a case at once, with "
-        "distances across frames where their geometry is known.",
-        _score_table(comparison, names, annotators),
+        "DSC and HD95 by the papers' convention: the mean over the frames of a case in "
+        "which neither mask is empty; then over the cases of a patient, then over "
+        "patients, with Student's 95 % interval from five patients on. *Volume* takes "
+        "a case at once, with distances across frames where their geometry is known.",
+        score_table(comparison),
         "![Scores](scores.png)",
         "## Paired differences by patient",
-        "Mean of the difference to the first recipe, its 95 % bootstrap interval, and "
-        "the two-sided Wilcoxon signed-rank test.",
-        _difference_table(comparison, names),
+        "Mean over patients of the difference to the first recipe with Student's 95 % "
+        "interval, in how many patients it is larger, and the two-sided Wilcoxon "
+        f"signed-rank test; neither interval nor test under {FEW_PATIENTS} patients.",
+        difference_table(comparison),
         "Every case is in `table2.csv`; the runs with their settings are in `runs/`.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def _starts(comparison: Comparison) -> str:
+    """Return what training started from, for the first line."""
+    starts: dict[str, list[str]] = {}
+    for recipe in comparison.recipes:
+        starts.setdefault(start_words(recipe), []).append(recipe.name)
+    if len(starts) == 1:
+        return next(iter(starts))
+    return "; ".join(f"{', '.join(names)} {words}" for words, names in starts.items())
+
+
 def _changed(comparison: Comparison) -> str:
-    if not comparison.changes:
-        return "The recipes ran as they are published here, unchanged."
-    changes = dict(comparison.changes)
-    data = {k: v for k, v in changes.pop("data", {}).items() if k != "cache"}
-    changes |= {"data": data} if data else {}
-    return (
-        f"Changed in every recipe: `{changes}`. The published figures were "
-        "reached without these changes and are not to be compared one to one."
-    )
+    said = []
+    changes = {k: v for k, v in comparison.changes.items() if k != "data"}
+    data = comparison.changes.get("data", {})
+    told = {name: value for name, value in data.items() if name not in _NOT_TOLD}
+    if told:
+        changes["data"] = told
+    if changes:
+        said.append(
+            f"Changed in every recipe: `{changes}`. The published figures were "
+            "reached without these changes and are not to be compared one to one."
+        )
+    else:
+        said.append("The recipes ran with the settings that this package gives them.")
+    if comparison.other_code:
+        said.append(
+            "**Runs of other code were taken, unchecked**: "
+            f"{'; '.join(comparison.other_code)}."
+        )
+    return " ".join(said)
 
 
-def _loss_table(comparison: Comparison) -> str:
-    names = list(comparison.losses)
-    lines = _head(["epoch", *names])
-    for epoch in range(max(map(len, comparison.losses.values()), default=0)):
-        cells = [
-            f"{values[epoch]:.4f}" if epoch < len(values) else ""
-            for values in comparison.losses.values()
-        ]
-        lines.append(_line([str(epoch + 1), *cells]))
+def _deviations(comparison: Comparison) -> str:
+    lines = []
+    every = comparison.names
+    for sentence, names in deviations(comparison):
+        of_all = names == every and len(every) > 1
+        who = "every recipe" if of_all else ", ".join(f"`{name}`" for name in names)
+        lines.append(f"- {sentence}" + (f" ({who})" if names else ""))
     return "\n".join(lines)
-
-
-def _score_table(
-    comparison: Comparison, names: list[str], annotators: list[str]
-) -> str:
-    columns = ("dice", "hd95", "volume_dice", "volume_hd95")
-    hd95 = f"HD95 {_unit(comparison)}"
-    head = ["who", "cases", "DSC", hd95, "volume DSC", f"volume {hd95}"]
-    lines = _head([*head, "published DSC", "published HD95 mm"])
-    for who in [*names, *annotators]:
-        values = [_column(comparison.rows, who, column) for column in columns]
-        cells = [
-            _mean(v, digits) for v, digits in zip(values, (4, 2, 4, 2), strict=True)
-        ]
-        known = PUBLISHED.get(who)
-        beside = [f"{known.dice:.3f}", f"{known.hd95_mm:.2f}"] if known else ["", ""]
-        label = who if who in names else f"{who} (annotator)"
-        lines.append(_line([label, str(len(values[0])), *cells, *beside]))
-    sources = "; ".join(
-        f"{name}: {PUBLISHED[name].source}" for name in names if name in PUBLISHED
-    )
-    return "\n".join(lines) + (f"\n\nPublished figures: {sources}." if sources else "")
-
-
-def _difference_table(comparison: Comparison, names: list[str]) -> str:
-    if len(names) < 2:
-        return "One recipe only: nothing to compare."
-    lines = _head(
-        ["recipe", "against", "figure", "difference", "95 %", "p", "patients"]
-    )
-    for name in names[1:]:
-        for column, label in (
-            ("dice", "DSC"),
-            ("hd95", f"HD95 {_unit(comparison)}"),
-        ):
-            a, b = (
-                by_patient(
-                    [
-                        (row.patient, getattr(row, column))
-                        for row in comparison.rows
-                        if row.who == who
-                    ]
-                )
-                for who in (name, names[0])
-            )
-            d = paired_difference([a[p] for p in a], [b[p] for p in a])
-            interval = f"{d.low:+.4f} … {d.high:+.4f}"
-            cells = [f"{d.mean:+.4f}", interval, f"{d.p:.3g}", str(d.count)]
-            lines.append(_line([name, names[0], label, *cells]))
-    return "\n".join(lines)
-
-
-def _unit(comparison: Comparison) -> str:
-    return "mm" if all(row.unit == "mm" for row in comparison.rows) else "px"
-
-
-def _mean(values: list[float], digits: int) -> str:
-    known = [v for v in values if not np.isnan(v)]
-    return f"{np.mean(known):.{digits}f}" if known else "–"
-
-
-def _head(cells: list[str]) -> list[str]:
-    return [_line(cells), _line(["---"] * len(cells))]
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"

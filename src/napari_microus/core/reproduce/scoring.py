@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Progress
@@ -19,6 +19,16 @@ if TYPE_CHECKING:
     from napari_microus.core.library import LoadedModel
     from napari_microus.core.study import Study, StudyCase
     from napari_microus.core.volume import Volume
+
+
+# How the papers measure: no part is left out, and none is smoothed.
+_RAW: dict[str, Any] = {
+    "largest_component": False,
+    "fill_holes": False,
+    "opening": 0,
+    "outline": "raw",
+    "min_confidence": 0.0,
+}
 
 
 @dataclass(frozen=True)
@@ -58,15 +68,29 @@ def score_model(
     device: str,
     *,
     flip: bool,
+    clean_up: bool,
 ) -> Generator[Event, None, list[CaseRow]]:
-    """Segment every case, perhaps mirrored too, and compare with the expert's mask."""
+    """Segment every case and compare with the expert's mask.
+
+    Parameters
+    ----------
+    who : str
+        Name in the rows.
+    model, study, cases, device
+        The model, and what it segments on which device.
+    flip : bool
+        Average with the answer to the mirrored frame.
+    clean_up : bool
+        As the model recommends; otherwise every pixel above 0.5, as the papers do.
+    """
     from napari_microus.core.predict import predict
 
     rows = []
     for number, case in enumerate(cases):
         yield Progress(number, len(cases), "cases", f"Measuring {who}")
         scan, expert, _ = study.read(case)
-        prediction = yield from predict(model, scan, device=device, flip=flip)
+        raw = {} if clean_up else _RAW
+        prediction = yield from predict(model, scan, device=device, flip=flip, **raw)
         mask = prediction.mask.array
         rows.append(_row(who, case, mask, expert.array, scan))
     return rows
@@ -88,30 +112,60 @@ def score_annotators(study: Study, cases: Sequence[StudyCase]) -> list[CaseRow]:
     return rows
 
 
-def cases_to_score(study: Study, purpose: str) -> tuple[list[StudyCase], str]:
-    """Return the test cases with an expert's mask, else the validation cases.
+@dataclass(frozen=True)
+class Group:
+    """Cases that one training leaves out, on which its model is measured.
+
+    Attributes
+    ----------
+    fold : int, optional
+        The fold held out; None where the study is not split in folds.
+    cases : list of StudyCase
+        Each with an expert's mask.
+    """
+
+    fold: int | None
+    cases: list[StudyCase]
+
+
+def groups_to_score(study: Study, fold: int | None = None) -> tuple[list[Group], str]:
+    """Return the cases to measure on, by the training that leaves them out.
+
+    Those are the folds of a study that is split in folds, so that every patient is
+    measured once; else the test cases with an expert's mask, else the validation
+    cases.
+
+    Parameters
+    ----------
+    study : Study
+        Split, or split in folds.
+    fold : int, optional
+        Measure on this fold alone.
 
     Returns
     -------
-    list of StudyCase, str
-        The cases, and the word for them: "test" or "validation".
+    list of Group, str
+        The groups, and the word for their cases: "held-out", "test" or "validation".
 
     Raises
     ------
     InputError
-        If the study has neither.
+        If the study has none of them.
     """
-    test = [case for case in study.used if case.split == "test" and case.expert]
-    if test:
-        study.open_test_set(purpose)
-        return test, "test"
-    val = [case for case in study.used if case.split == "val" and case.expert]
-    if not val:
-        raise InputError(
-            "A comparison needs test or validation cases with an expert's mask; got "
-            f"none in {study.folder}. Split it first: napari-microus study split."
-        )
-    return val, "validation"
+    known = [case for case in study.used if case.expert]
+    folds = sorted({case.fold for case in known if case.fold is not None})
+    if fold is not None:
+        folds = [number for number in folds if number == fold]
+    if folds:
+        return [Group(n, [c for c in known if c.fold == n]) for n in folds], "held-out"
+    for split, word in (("test", "test"), ("val", "validation")):
+        cases = [case for case in known if case.split == split]
+        if cases:
+            return [Group(None, cases)], word
+    raise InputError(
+        "A comparison needs folds, or test or validation cases with an expert's mask; "
+        f"got none in {study.folder}. Split it first: napari-microus study split."
+    )
 
 
 def _row(

@@ -4,6 +4,7 @@
 
     run/
       config.yaml        every setting of the run
+      fingerprint.json   digests of settings, data, split and code it began with
       status.json        state, process, epoch, best DSC
       events.jsonl       every event, one JSON object a line
       checkpoints/       last.ckpt (to resume) and best.ckpt (weights of best epoch)

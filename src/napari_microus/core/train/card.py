@@ -8,15 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.provenance import package_version
+from napari_microus.core.statistics import counted, interval_note
 
 if TYPE_CHECKING:
     from napari_microus.core.config.train import TrainConfig
+    from napari_microus.core.train.fingerprint import Fingerprint
     from napari_microus.core.train.sources import TrainingData
 
 _PACKAGES = ("torch", "monai", "numpy")
 
 
-def write_card(config: TrainConfig, data: TrainingData, metrics: dict[str, Any]) -> str:
+def write_card(
+    config: TrainConfig,
+    data: TrainingData,
+    metrics: dict[str, Any],
+    fingerprint: Fingerprint | None = None,
+) -> str:
     """Return the card in Markdown; it holds counts, and no patient identifiers."""
     facts = "\n".join(
         f"- {name.replace('_', ' ')}: {value}"
@@ -39,13 +46,15 @@ Started from {_start(config)}.
 
 ## Measured
 
-On the validation cases, mean over cases of the mean over frames with a capsule:
+On the validation patients, mean over patients of the mean over their frames with a
+capsule; 95 % intervals are Student's t over patients, from five patients on:
 
 - DSC: {_number(metrics["validation_dice"], 4)}\
 {_interval(metrics["validation_dice_interval"], 4)}
 - HD95: {_number(metrics["validation_hd95_mm"], 2)} {unit}\
 {_interval(metrics["validation_hd95_mm_interval"], 2)}
-- cases: {metrics["validation_cases"]}, patients: {metrics["validation_patients"]}
+- cases: {metrics["validation_cases"]}, patients: {metrics["validation_patients"]}\
+{_few(metrics["validation_patients"])}
 - the annotators' own agreement there (DSC): {_number(metrics["human_dice"], 4)}
 
 The best epoch was chosen on these cases, so that the figures lean to the bright
@@ -56,21 +65,34 @@ side; measure on a test set before drawing conclusions.
 Seed {config.seed}, best of {metrics["epochs"]} epochs (number
 {metrics["best_epoch"] + 1}), {metrics["training_s"] / 60:.1f} minutes. \
 {_versions()}. All settings are in `config.yaml`.
+{_fingerprint(fingerprint)}
 
 Licence: that of the training data applies; the code is Apache-2.0.
 """
+
+
+def _fingerprint(found: Fingerprint | None) -> str:
+    """Return the digests by which this run is told from all others."""
+    if found is None:
+        return "\nIt carries no fingerprint of what it learnt from, and how."
+    lines = [f"- {name}: sha256 {digest}" for name, digest in found.parts.items()]
+    if found.continued:
+        lines.append("- it went on with other code than it began with, unchecked")
+    return "\n" + "\n".join(lines)
 
 
 def _before_and_after(metrics: dict[str, Any], unit: str) -> str:
     found = metrics.get("before_and_after")
     if found is None:
         return ""
+    low, high = found["dice_gain_low"], found["dice_gain_high"]
+    interval = "" if low is None else f", 95 % interval {low:+.4f} to {high:+.4f}"
+    worst = f"{found['worst_before']:.4f} to {found['worst_after']:.4f}"
     return (
-        f"\nBefore fine-tuning the DSC of the {found['patients']} patients was "
-        f"{found['dice_before']:.4f}: a gain of {found['dice_gain']:+.4f}, 95 % "
-        f"interval {found['dice_gain_low']:+.4f} to {found['dice_gain_high']:+.4f}; "
-        f"HD95 was {found['hd95_mm_before']:.2f} {unit}. The worst patient's DSC went "
-        f"from {found['worst_before']:.4f} to {found['worst_after']:.4f}.\n"
+        f"\nBefore fine-tuning the DSC of the {counted(found['patients'], 'patient')} "
+        f"was {found['dice_before']:.4f}: a gain of {found['dice_gain']:+.4f}"
+        f"{interval}; HD95 was {found['hd95_mm_before']:.2f} {unit}. The worst "
+        f"patient's DSC went from {worst}.\n"
     )
 
 
@@ -79,12 +101,17 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def _interval(ends: tuple[float, float] | None, digits: int) -> str:
-    """Return a bootstrap interval over patients, where there are two at least."""
+    """Return an interval over patients, where there are enough of them."""
     if ends is None:
         return ""
     return (
         f" (95 % interval over patients {ends[0]:.{digits}f} to {ends[1]:.{digits}f})"
     )
+
+
+def _few(patients: int) -> str:
+    note = interval_note(patients)
+    return f" ({note})" if note else ""
 
 
 def _versions() -> str:

@@ -26,7 +26,7 @@ class TrainingState:
     ``batch`` counts the steps made in ``epoch``; once it reaches the steps of an
     epoch, that epoch still waits for its validation. ``learning_rate`` is that of
     the last step. ``run_id`` tells this run from all others, however often it was
-    resumed.
+    resumed; ``fingerprint`` is the digest of what it learns from, and how.
     """
 
     epoch: int = 0
@@ -40,6 +40,7 @@ class TrainingState:
     best_epoch: int = -1
     history: list[dict[str, Any]] = field(default_factory=list)
     run_id: str = field(default_factory=lambda: uuid4().hex)
+    fingerprint: str = ""
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:

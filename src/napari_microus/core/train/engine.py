@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from napari_microus.core.config.train import TrainConfig
-from napari_microus.core.errors import CheckpointError, ConfigError, OutputError
+from napari_microus.core.errors import ConfigError, OutputError
 from napari_microus.core.events import (
     BatchReport,
     Event,
@@ -27,7 +27,7 @@ from napari_microus.core.runs.folder import RunFolder, read_status
 from napari_microus.core.train import curves
 from napari_microus.core.train.checkpoint import TrainingState, load_checkpoint
 from napari_microus.core.train.control import Control, StepAbandoned
-from napari_microus.core.train.export import start_network
+from napari_microus.core.train.fingerprint import fingerprint_digest, take_fingerprint
 from napari_microus.core.train.finish import TrainResult, finish
 from napari_microus.core.train.learner import create_learner
 from napari_microus.core.train.memory import memory_mib
@@ -43,6 +43,7 @@ from napari_microus.core.train.progress import (
     remaining_s,
     validates,
 )
+from napari_microus.core.train.same_run import check_resumed
 from napari_microus.core.train.sampler import Sampler
 from napari_microus.core.train.saving import (
     restore,
@@ -51,6 +52,7 @@ from napari_microus.core.train.saving import (
     snapshot_step,
 )
 from napari_microus.core.train.sources import TrainingData, prepare
+from napari_microus.core.train.start import start_network
 from napari_microus.core.train.step import make_step
 from napari_microus.core.train.tensorboard import TensorBoardLog
 from napari_microus.core.train.validate import human_dice, summarise
@@ -91,13 +93,24 @@ def train(config: TrainConfig) -> Generator[Event, None, TrainResult]:
     return (yield from _reported(run, config, _train(config, fabric, run, None)))
 
 
-def resume(run: str | Path) -> Generator[Event, None, TrainResult]:
+def resume(
+    run: str | Path, *, unchecked: bool = False
+) -> Generator[Event, None, TrainResult]:
     """Continue with a run exactly where its last checkpoint was made; see `train`.
+
+    Parameters
+    ----------
+    run : path
+        Its folder.
+    unchecked : bool
+        Go on although the code is another, or the run carries no fingerprint of what
+        it began with. The model's card then says so.
 
     Raises
     ------
     InputError
-        If the folder holds no run.
+        If the folder holds no run, or settings, data, split or code are no longer
+        those it began with; the difference is named.
     CheckpointError
         If there is no checkpoint, or it is broken or of another version.
     """
@@ -109,7 +122,9 @@ def resume(run: str | Path) -> Generator[Event, None, TrainResult]:
     folder = RunFolder.reopen(path, config.name) if fabric.is_global_zero else None
     try:
         saved = load_checkpoint(path / "checkpoints" / "last.ckpt")
-    except CheckpointError:
+        if folder is not None:  # before anything in it is changed
+            yield from _see_it_is_the_same(config, folder, saved, unchecked)
+    except BaseException:
         if folder is not None:
             folder.close()
         raise
@@ -183,6 +198,9 @@ def _train(
             network = create_model(config.model)
         if run is not None:
             config.to_yaml(run.path / "config.yaml", overwrite=True)
+        if run is not None and saved is None:
+            fingerprint = yield from take_fingerprint(config)
+            fingerprint.write(run.path)
         data = yield from _prepare(config, fabric)
         torch.manual_seed(config.seed)
         learner = create_learner(config, fabric, network, data)
@@ -202,6 +220,8 @@ def _train(
         position = TrainingState()
         if saved is not None:
             position = restore(learner, saved, Path(config.output))
+        if run is not None:
+            position.fingerprint = fingerprint_digest(run.path)
         ceiling = human_dice(data.validation, config.data.val_frames_per_case)
         if run is not None:
             run.set_status(state="running", epoch=position.epoch)
@@ -224,7 +244,8 @@ def _train(
                 write_scores(run.path / "before.json", scores)
 
         # --- epochs
-        if saved is None:
+        begun_as = None if saved is None else saved["position"].get("fingerprint")
+        if begun_as != position.fingerprint:
             save_last(run, learner, position)
         steps = config.epochs * sampler.batches
         saved_at = time.monotonic()
@@ -331,6 +352,16 @@ def _train(
         yield StateChanged(state)
         yield Finished({k: _plain(v) for k, v in dataclasses.asdict(result).items()})
         return result
+
+
+def _see_it_is_the_same(
+    config: TrainConfig, run: RunFolder, saved: dict[str, Any], unchecked: bool
+) -> Generator[Event, None, None]:
+    """Refuse to go on with other settings or data than the run began with."""
+    now = yield from take_fingerprint(config, with_start=False)
+    begun_as = saved["position"].get("fingerprint", "")
+    found = check_resumed(run.path, begun_as, now, unchecked=unchecked)
+    found.write(run.path)
 
 
 def _prepare(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_microus.core.train.criterion import create_criterion
-from napari_microus.core.train.export import start_network
 from napari_microus.core.train.processes import create_fabric
+from napari_microus.core.train.start import start_network
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

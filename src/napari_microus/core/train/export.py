@@ -1,4 +1,4 @@
-"""From a start model to a network, and from the trained network to a model."""
+"""From the trained network to a model's folder."""
 
 from __future__ import annotations
 
@@ -6,14 +6,6 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_microus.core.config import ModelConfig
-from napari_microus.core.models import create_model
-from napari_microus.core.models.pretrained import load_encoder
-from napari_microus.core.provenance import (
-    recommended_min_confidence,
-    recommended_opening,
-    recommended_outline,
-)
 from napari_microus.core.train.card import write_card
 from napari_microus.core.train.model_comparison import intervals
 from napari_microus.core.train.promote import earlier_copy, promote
@@ -25,43 +17,10 @@ if TYPE_CHECKING:
 
     from napari_microus.core.config.train import TrainConfig
     from napari_microus.core.train.checkpoint import TrainingState
+    from napari_microus.core.train.fingerprint import Fingerprint
     from napari_microus.core.train.model_comparison import Comparison
     from napari_microus.core.train.sources import TrainingData
     from napari_microus.core.train.validate import CaseScore
-
-
-def start_network(config: TrainConfig) -> tuple[nn.Module, TrainConfig]:
-    """Return the network to train, and the settings with its true dimensions.
-
-    Raises
-    ------
-    CheckpointError, ConfigError
-        If the start model is missing or broken.
-    """
-    if config.start is None:
-        network = create_model(config.model)
-        if config.encoder_weights is not None:
-            load_encoder(network, config.encoder_weights)
-        return network, config
-    from napari_microus.core.library import load_model
-
-    loaded = load_model(config.start)
-    architecture = loaded.config["architecture"]
-    section = "transunet" if architecture == "transunet" else "baseline"
-    model = ModelConfig.from_dict(
-        {"architecture": architecture, section: loaded.config["options"]}
-    )
-    network = loaded.network.requires_grad_(True).train()
-    opening = config.opening
-    if opening is None:
-        opening = recommended_opening(loaded)
-    outline: Any = config.outline or recommended_outline(loaded)
-    least = config.min_confidence
-    if least is None:
-        least = recommended_min_confidence(loaded)
-    return network, dataclasses.replace(
-        config, model=model, opening=opening, outline=outline, min_confidence=least
-    )
 
 
 def export_model(
@@ -72,6 +31,7 @@ def export_model(
     human_dice: float | None,
     scores: Sequence[CaseScore],
     comparison: Comparison | None = None,
+    fingerprint: Fingerprint | None = None,
 ) -> Path:
     """Write the model's folder into the run, and into the library if asked for.
 
@@ -101,6 +61,7 @@ def export_model(
         "version": "1",
         "training": _shareable(config),
         "run": position.run_id,
+        "fingerprint": {} if fingerprint is None else fingerprint.parts,
     }
     row = position.history[position.best_epoch]
     metrics = {
@@ -117,7 +78,7 @@ def export_model(
         metrics["before_and_after"] = dataclasses.asdict(comparison)
     parts: dict[str, Any] = {
         "config": described,
-        "card": write_card(config, data, metrics),
+        "card": write_card(config, data, metrics, fingerprint),
         "metrics": metrics,
     }
     own = Path(config.output) / "model"

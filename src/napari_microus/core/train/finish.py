@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_microus.core.train.checkpoint import load_checkpoint, load_weights
 from napari_microus.core.train.export import export_model
+from napari_microus.core.train.fingerprint import Fingerprint
 from napari_microus.core.train.model_comparison import (
     Comparison,
     compare_scores,
@@ -71,7 +72,14 @@ def finish(
             if before is not None:
                 comparison = compare_scores(before, scores)
             model = export_model(
-                config, learner.network, position, data, ceiling, scores, comparison
+                config,
+                learner.network,
+                position,
+                data,
+                ceiling,
+                scores,
+                comparison,
+                Fingerprint.read(run.path),
             )
         run.set_status(epoch=position.epoch, best_dice=best_dice(position))
     fabric.barrier()

@@ -9,14 +9,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.files import atomic_write
+from napari_microus.core.statistics import (
+    DICE_BOUNDS,
+    DISTANCE_BOUNDS,
+    FEW_PATIENTS,
+    by_patient,
+    counted,
+    paired_difference,
+    patient_mean,
+)
 from napari_microus.core.train.validate import CaseScore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-# Below this a bootstrap over patients says next to nothing.
-_FEW_PATIENTS = 5
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class Comparison:
     worst_before, worst_after : float
         DSC of the worst patient.
     dice_gain, dice_gain_low, dice_gain_high : float
-        Mean gain of DSC with its 95 % bootstrap interval, patients resampled.
+        Mean gain of DSC with its 95 % t interval over patients; None under five.
     """
 
     patients: int
@@ -45,8 +51,8 @@ class Comparison:
     worst_before: float
     worst_after: float
     dice_gain: float
-    dice_gain_low: float
-    dice_gain_high: float
+    dice_gain_low: float | None
+    dice_gain_high: float | None
     distance_patients: int = 0
 
     @property
@@ -59,11 +65,11 @@ class Comparison:
         """What the comparison says, for the user."""
         is_one = self.patients == 1
         text = (
-            f"On {self.patients} held-out patient{'s' * (not is_one)} DSC went from "
+            f"On {counted(self.patients, 'held-out patient')} DSC went from "
             f"{self.dice_before:.4f} to {self.dice_after:.4f} (gain "
             f"{self.dice_gain:+.4f}"
         )
-        if not is_one:
+        if self.dice_gain_low is not None:
             text += (
                 f", 95 % interval {self.dice_gain_low:+.4f} to "
                 f"{self.dice_gain_high:+.4f}"
@@ -71,7 +77,8 @@ class Comparison:
         text += f"), HD95 from {self.hd95_mm_before:.2f} to {self.hd95_mm_after:.2f} mm"
         if self.distance_patients < self.patients:
             text += (
-                f" over the {self.distance_patients} patients with a contour both times"
+                f" over the {counted(self.distance_patients, 'patient')} with a "
+                "contour both times"
             )
         if not is_one:
             text += (
@@ -79,9 +86,9 @@ class Comparison:
                 f"{self.worst_after:.4f}"
             )
         text += "."
-        if self.patients < _FEW_PATIENTS:
+        if self.patients < FEW_PATIENTS:
             text += (
-                f" Fewer than {_FEW_PATIENTS} patients cannot tell for sure: hold "
+                f" Fewer than {FEW_PATIENTS} patients cannot tell for sure: hold "
                 "out more."
             )
         return text
@@ -91,8 +98,6 @@ def compare_scores(
     before: Sequence[CaseScore], after: Sequence[CaseScore]
 ) -> Comparison | None:
     """Compare two models on the same cases; None where no patient has both scores."""
-    from napari_microus.core.statistics import by_patient, paired_difference
-
     dices = [
         by_patient([(s.patient, s.dice) for s in part]) for part in (before, after)
     ]
@@ -123,8 +128,8 @@ def compare_scores(
         worst_before=min(old),
         worst_after=min(new),
         dice_gain=gain.mean,
-        dice_gain_low=gain.low,
-        dice_gain_high=gain.high,
+        dice_gain_low=gain.low if gain.has_interval else None,
+        dice_gain_high=gain.high if gain.has_interval else None,
         distance_patients=len(drawn),
     )
 
@@ -136,16 +141,14 @@ def intervals(scores: Sequence[CaseScore]) -> dict[str, Any]:
     -------
     dict
         ``validation_patients``, and ``validation_dice_interval`` and
-        ``validation_hd95_mm_interval`` as (low, high), None below two patients.
+        ``validation_hd95_mm_interval`` as (low, high), None below five patients.
     """
-    from napari_microus.core.statistics import by_patient, mean_interval
-
     found: dict[str, Any] = {"validation_patients": len({s.patient for s in scores})}
-    for name in ("dice", "hd95_mm"):
-        means = by_patient([(s.patient, getattr(s, name)) for s in scores])
-        known = [value for value in means.values() if not math.isnan(value)]
-        key = f"validation_{name}_interval"
-        found[key] = mean_interval(known) if len(known) > 1 else None
+    bounds = {"dice": DICE_BOUNDS, "hd95_mm": DISTANCE_BOUNDS}
+    for name, ends in bounds.items():
+        mean = patient_mean([(s.patient, getattr(s, name)) for s in scores], ends)
+        reach = (mean.low, mean.high) if mean.has_interval else None
+        found[f"validation_{name}_interval"] = reach
     return found
 
 

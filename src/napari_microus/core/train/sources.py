@@ -114,6 +114,18 @@ def read_textures(
     """
     from napari_microus.core.io import read_volume
 
+    paths = texture_files(folder, skip)
+    return np.concatenate([to_bytes(read_volume(path), size) for path in paths])
+
+
+def texture_files(folder: Path, skip: tuple[str, ...] = ()) -> list[Path]:
+    """Return the images in a folder of unlabelled frames; see `read_textures`.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
     suffixes = (
         ".png",
         ".jpg",
@@ -136,7 +148,7 @@ def read_textures(
             f"The folder of unlabelled frames must hold images; got {folder}. "
             "Choose a folder of PNG, TIFF or NIfTI files."
         )
-    return np.concatenate([to_bytes(read_volume(path), size) for path in paths])
+    return paths
 
 
 def to_bytes(scan: Volume, size: int) -> NDArray[np.uint8]:
@@ -184,14 +196,14 @@ def _phantom_frames(
 ) -> Generator[Event, None, FrameCache]:
     """Return phantom frames, made once and kept."""
     count, seed = config.phantom_frames, config.phantom_seed
-    name = f"phantoms-{key_of(_phantom_version(), seed, count, size)}"
+    name = f"phantoms-{key_of(phantom_version(), seed, count, size)}"
     folder = cache_folder(config.cache) / name
     if folder.exists():
         return open_cache(folder)
     return (yield from _make_phantoms(folder, seed, count, size))
 
 
-def _phantom_version() -> str:
+def phantom_version() -> str:
     """Return what changes when the phantoms do: a digest of their source."""
     from napari_microus.core import phantom
 

@@ -17,6 +17,7 @@ from napari_microus.core.preprocess import (
     to_full_size,
     to_network,
 )
+from napari_microus.core.statistics import by_patient, patient_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -202,11 +203,11 @@ def mean_over_frames(
 
 
 def human_dice(cases: Sequence[ValidationCase], frames: int | None) -> float | None:
-    """Return the annotators' own agreement on the validation cases: their ceiling.
+    """Return the annotators' own agreement on the validation patients: their ceiling.
 
-    None where no case has a second annotation.
+    A mean over patients; None where no case has a second annotation.
     """
-    found = []
+    found: list[tuple[str, float]] = []
     for case in cases:
         _, expert, nonexpert = case.load()
         if nonexpert is None:
@@ -218,17 +219,18 @@ def human_dice(cases: Sequence[ValidationCase], frames: int | None) -> float | N
             for z in spread(len(expert.array), frames)
             if (expert.array[z] == 1).any()
         ]
-        found.append(_mean(values))
-    found = [value for value in found if not math.isnan(value)]
-    return _mean(found) if found else None
+        found.append((case.patient, _mean(values)))
+    mean = patient_mean(found).mean
+    return None if math.isnan(mean) else mean
 
 
 def summarise(scores: Sequence[CaseScore]) -> dict[str, float]:
-    """Return means over cases: ``loss``, ``dice``, ``hd95_mm`` (NaN where none)."""
+    """Return means over patients: ``loss``, ``dice``, ``hd95_mm`` (NaN where none)."""
+    losses = by_patient([(s.patient, s.loss) for s in scores])
     return {
-        "loss": _mean([s.loss for s in scores]),
-        "dice": _mean([s.dice for s in scores if not math.isnan(s.dice)]),
-        "hd95_mm": _mean([s.hd95_mm for s in scores if not math.isnan(s.hd95_mm)]),
+        "loss": _mean(list(losses.values())),  # as it is: an infinite one is told
+        "dice": patient_mean([(s.patient, s.dice) for s in scores]).mean,
+        "hd95_mm": patient_mean([(s.patient, s.hd95_mm) for s in scores]).mean,
     }
 
 

@@ -28,6 +28,9 @@ METADATA_KEY = "napari_microus"
 # that takes half as long again for 3 as for 2.
 _CONTOUR = 2
 
+# What a volume's metadata tell of its sizes.
+_TOLD = ("frame_distance", "sweep", "pixel_size_from")
+
 _GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
 # Axes of napari's world (z, y, x) to those of an affine (x, y, z), and back.
@@ -92,8 +95,8 @@ def derived_metadata(source: Layer, **metadata: Any) -> dict[str, Any]:
     """
     own = source.metadata.get(METADATA_KEY, {})
     names = (
-        *("affine", "has_geometry", "source", "place", "frame_distance"),
-        "is_oriented",
+        *("affine", "has_geometry", "source", "place", "is_oriented"),
+        *_TOLD,
     )
     kept = {key: own[key] for key in names if key in own}
     return {METADATA_KEY: {**kept, **metadata}}
@@ -121,6 +124,14 @@ def volume_from_layer(layer: Layer) -> Volume:
     attributes["rgb"] = getattr(layer, "rgb", False)
     data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
     return volume_from_layer_data(data, attributes)
+
+
+def grid_of_layer(layer: Layer) -> Volume:
+    """Return where the voxels of a layer lie; the values are all 0."""
+    attributes = {name: getattr(layer, name) for name in (*_GEOMETRY, "metadata")}
+    data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    shape = data.shape[: layer.ndim]
+    return volume_from_layer_data(np.broadcast_to(np.uint8(0), shape), attributes)
 
 
 def volume_from_layer_data(data: Any, attributes: Mapping[str, Any]) -> Volume:
@@ -163,7 +174,7 @@ def volume_from_layer_data(data: Any, attributes: Mapping[str, Any]) -> Volume:
         array,
         _affine_now(to_world, own.get("affine")),
         has_geometry,
-        {key: own[key] for key in ("source", "frame_distance") if key in own},
+        {k: own[k] for k in ("source", *_TOLD) if k in own},
         own.get("place"),
         bool(own.get("is_oriented")),
     )
@@ -181,8 +192,9 @@ def _origin(volume: Volume) -> dict[str, Any]:
         origin["is_oriented"] = True
     if volume.place is not None:
         origin["place"] = dict(volume.place)
-    if "frame_distance" in volume.metadata:
-        origin["frame_distance"] = volume.metadata["frame_distance"]
+    for name in _TOLD:
+        if name in volume.metadata:
+            origin[name] = volume.metadata[name]
     return origin
 
 

@@ -396,6 +396,11 @@ class AdjudicationLayers(QObject):
 
     # --- files
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the masks were called when they were taken."""
+        return (*self._names, *self._more_names)
+
     def origin(self) -> Origin:
         """Return what the sidecar says about the masks."""
         return Origin(

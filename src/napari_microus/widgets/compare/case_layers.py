@@ -45,6 +45,7 @@ class CaseLayers:
         self._viewer = viewer
         self._scan: tuple[Image, NDArray[np.generic]] | None = None
         self._masks: list[tuple[Labels, dict[int, int]]] = []
+        self._kept: list[tuple[Labels, str]] = []
 
     def add(
         self, case: str, volumes: CaseVolumes, masks: dict[str, ReadMask]
@@ -83,8 +84,15 @@ class CaseLayers:
                 self._remove(layer)
             elif layer in self._viewer.layers:
                 kept.append(layer.name)
+                self._kept.append((layer, layer.name))
         self._scan, self._masks = None, []
         return kept
+
+    def show_names(self, *, is_blind: bool) -> None:
+        """Call what stays of earlier cases by its annotator, or by a number."""
+        self._kept = [kept for kept in self._kept if kept[0] in self._viewer.layers]
+        for number, (layer, name) in enumerate(self._kept, start=1):
+            layer.name = f"edited mask {number}" if is_blind else name
 
     def _remove(self, layer: Layer) -> None:
         is_locked = getattr(layer, "locked", False)  # the user holds on to it

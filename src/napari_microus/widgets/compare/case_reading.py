@@ -32,10 +32,12 @@ class CaseRead:
     has_unsaved: bool
 
 
-def list_cases(folder: str) -> Generator[Event, None, list[ListedCase]]:
+def list_cases(
+    folder: str, pair: tuple[str, str]
+) -> Generator[Event, None, list[ListedCase]]:
     """Do what `work_list` does."""
     yield from ()
-    return work_list(folder)
+    return work_list(folder, pair)
 
 
 def read(

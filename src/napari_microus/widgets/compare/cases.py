@@ -128,18 +128,25 @@ class CasesPanel(CaseControls):
     def show_naming(self, naming: Naming) -> None:
         """Hide who the annotators are while one works blind, else show it."""
         self._is_blind = naming.is_blind
+        self._layers.show_names(is_blind=naming.is_blind)
         self.roles.setVisible(not naming.is_blind)
         self._show_cases()
 
     def _list(self, then: Callable[[], None] | None) -> None:
         self._then = then
         folder = self.folder_line.text().strip()
-        self._run("Reading the list …", list_cases, folder, returned=self._on_listed)
+        what = "Reading the list …"
+        self._run(what, list_cases, folder, self._wanted, returned=self._on_listed)
+
+    @property
+    def _wanted(self) -> tuple[str, str]:
+        """The two annotators that are chosen, else those that were remembered."""
+        remembered = self._remembered.expert, self._remembered.nonexpert
+        return self.pair if self.pair[1] else remembered
 
     def _on_listed(self, cases: list[ListedCase]) -> None:
         self.cases = cases
-        chosen = self._remembered.expert, self._remembered.nonexpert
-        self.fill_roles(annotators(cases), self.pair if self.pair[1] else chosen)
+        self.fill_roles(annotators(cases), self._wanted)
         self._remember()
         self._show_cases()
         self.say("" if cases else "The study has no cases. Add some in Train, Study.")
@@ -151,6 +158,8 @@ class CasesPanel(CaseControls):
             others = (n for n in annotators(self.cases) if n != other.currentText())
             other.setCurrentText(next(others, ""))
         self._remember()
+        if len(annotators(self.cases)) > 2 and self._is_free():
+            self._list(None)  # each two have their own adjudications
 
     def _remember(self) -> None:
         self._remembered = Remembered(
@@ -246,6 +255,7 @@ class CasesPanel(CaseControls):
             self.cancel_button.setVisible(True)
             QTimer.singleShot(_PAUSE_MS, self._show_read)
             return
+        was_blind = self._is_blind
         self.leaving.emit()
         kept = self._layers.remove_unchanged()
         case = found.case
@@ -254,7 +264,8 @@ class CasesPanel(CaseControls):
         self.cancel_button.setVisible(False)
         self._show_cases()
         self.table.choose(case.case)
-        self.say(" ".join([f"Case {case.case} is open.", *_kept_in_words(kept)]))
+        said = [f"Case {case.case} is open.", *_kept_in_words(kept, was_blind)]
+        self.say(" ".join(said))
         self.opened.emit(scan, *masks, case)
 
     def _ask_to_save(self) -> None:
@@ -336,9 +347,11 @@ class CasesPanel(CaseControls):
             self.choose(Path(self.folder_line.text().strip()))
 
 
-def _kept_in_words(names: list[str]) -> list[str]:
+def _kept_in_words(names: list[str], is_blind: bool) -> list[str]:
     if not names:
         return []
+    if is_blind:
+        return ["An edited mask of the case before stays open. Save or remove it."]
     listed = " and ".join(f"'{name}'" for name in names)
     verb = "was" if len(names) == 1 else "were"
     return [f"{listed} {verb} changed and stays open. Save or remove it yourself."]

@@ -163,7 +163,7 @@ class Queue(QObject):
             self.panel.say("Still at work. Wait for it to end, then save again.")
             return
         try:
-            overwrite = check_goes_on(shown.work, case.result)
+            overwrite = check_goes_on(shown.work, case.result, shown.names)
         except OutputError as error:
             self._refuse(case, str(error))
             return

@@ -131,7 +131,14 @@ class RegionsTab(QWidget):
     # --- the comparison
 
     def set_comparison(self, comparison: LiveComparison | None) -> None:
-        """Adjudicate another comparison, or none; one in progress goes on."""
+        """Adjudicate another comparison, or none; one in progress goes on.
+
+        What is being found or loaded, or was found, belongs to the comparison before.
+        """
+        if self.shown is None:
+            self._forget_work()
+            self._found = None
+            self._show_panels()
         self._comparison = comparison
         self.setEnabled(comparison is not None or self.shown is not None)
         self.start_panel.set_comparison(comparison)
@@ -168,6 +175,11 @@ class RegionsTab(QWidget):
             self._journal_folder,
             returned=self._on_begun,
         )
+
+    def _forget_work(self) -> None:
+        if self._worker is not None:
+            self._worker.forget()
+            self._on_finished()
 
     def _ready(self, again: Callable[[], None]) -> LiveComparison | None:
         """Return the comparison once it is up to date; else ask again soon."""
@@ -270,7 +282,7 @@ class RegionsTab(QWidget):
         shown = self.shown
         shown.work.who = self.who.text().strip()
         try:
-            check_goes_on(shown.work, path)
+            check_goes_on(shown.work, path, shown.names)
         except MicroUSError as error:
             self.message.setText(str(error))
             return
@@ -298,9 +310,7 @@ class RegionsTab(QWidget):
 
     def close_down(self) -> None:
         """Let go of the viewer: the dock is going away."""
-        if self._worker is not None:
-            self._worker.forget()
-            self._worker = None
+        self._forget_work()
         self._let_go()
 
     # --- inside

@@ -9,9 +9,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
-    QFormLayout,
     QFrame,
-    QGroupBox,
     QLabel,
     QProgressBar,
     QPushButton,
@@ -45,6 +43,9 @@ from napari_microus.widgets.segment.layers import (
 from napari_microus.widgets.segment.loose_pictures import LoosePictures
 from napari_microus.widgets.segment.partial_capsule import PartialCapsule
 from napari_microus.widgets.segment.readout import Readout
+from napari_microus.widgets.segment.results import ResultsPanel
+from napari_microus.widgets.segment.scan_properties import ScanPropertiesPanel
+from napari_microus.widgets.segment.size_box import SizeBox
 from napari_microus.widgets.segment.work import (
     PartialMask,
     Request,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from napari_microus.core.events import Event
     from napari_microus.core.library import LoadedModel, ModelInfo
     from napari_microus.widgets._shared.worker import Worker
+    from napari_microus.widgets.segment.readout import Size
     from napari_microus.widgets.segment.work import Segmented
 
 _log = logging.getLogger(__name__)
@@ -126,21 +128,26 @@ class SegmentWidget(QWidget):
         )
         self.save_button.setEnabled(False)
         self.ask_path: Callable[[Labels], str] = ask_path
-        self.area = QLabel("–")
-        self.volume = QLabel("–")
+        self.properties = ScanPropertiesPanel(viewer)
+        self.size_box = SizeBox(viewer)
+        self.area, self.volume = self.size_box.area, self.size_box.volume
+        self.results = ResultsPanel(viewer, self.size_box)
         self.readout = Readout(viewer, self)
         self._lay_out()
 
         self.run_button.clicked.connect(self._run_or_cancel)
         self.save_button.clicked.connect(self.save)
+        self.results.opened.connect(self.readout.watch)
         shortcut = QShortcut(QKeySequence(SHORTCUT), self)
         shortcut.activated.connect(self.run_button.click)
         self.form.changed.connect(self._check_ready)
+        self.form.changed.connect(self._show_properties)
         self.readout.changed.connect(self._show_size)
         viewer.layers.selection.events.active.connect(self._follow_selection)
         viewer.layers.events.removed.connect(self._forget_removed)
         self._follow_selection()
         self._check_ready()
+        self._show_properties()
 
     def save(self) -> None:
         """Ask for a path, and save the capsule that is measured."""
@@ -165,17 +172,8 @@ class SegmentWidget(QWidget):
         self.run_button.setSizePolicy(
             QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed
         )
-        self.size_box = QGroupBox("Capsule")
-        sizes = QFormLayout(self.size_box)
-        sizes.addRow("Frame area", self.area)
-        sizes.addRow("Volume", self.volume)
-        for value in (self.area, self.volume):
-            value.setWordWrap(True)
-            value.setToolTip(
-                "Of everything drawn in the layer named above, also by hand. In "
-                "pixels where the image does not tell its size."
-            )
-        sizes.addRow(self.save_button)
+        self.size_box.rows.addRow(self.save_button)
+        self.size_box.rows.addRow(self.results)
         note = QLabel(NOTE)
         note.setWordWrap(True)
         note.setStyleSheet("font-size: 11px; font-style: italic")
@@ -185,6 +183,7 @@ class SegmentWidget(QWidget):
         for row in (
             self.loose,
             self.form,
+            self.properties,
             self.run_button,
             self.progress,
             self.message,
@@ -370,12 +369,14 @@ class SegmentWidget(QWidget):
             return
         self._worker.quit()
 
-    def _show_size(self, area: str, volume: str) -> None:
+    def _show_properties(self) -> None:
+        self.properties.show_image(self.form.image)
+
+    def _show_size(self, size: Size) -> None:
         layer: Labels | None = self.readout.layer
-        self.size_box.setTitle("Capsule" if layer is None else layer.name)
+        self.size_box.show_size("Capsule" if layer is None else layer.name, size)
         self.save_button.setEnabled(layer is not None)
-        self.area.setText(area)
-        self.volume.setText(volume)
+        self.results.watch(layer)
 
     def _say(self, words: str) -> None:
         self.message.setText(words)

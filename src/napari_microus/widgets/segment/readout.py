@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_microus.widgets._shared.layers import volume_from_layer
+from napari_microus.core.errors import InputError
+from napari_microus.core.sweep import sweep_of
+from napari_microus.core.volumetry import axis_moments, volume_of_frames
+from napari_microus.widgets._shared.layers import grid_of_layer
 from napari_microus.widgets.segment.layers import current_frame
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Labels
+    from numpy.typing import NDArray
+
+    from napari_microus.core.volume import Volume
+
+
+@dataclass(frozen=True)
+class Size:
+    """The size of what is drawn, in words, and the volume where there is one.
+
+    Parameters
+    ----------
+    area, volume : str
+        Of the frame in view and of the scan.
+    method : str
+        How the volume was worked out, or why there is none in mL.
+    ml : float or None
+        The volume.
+    """
+
+    area: str = "–"
+    volume: str = "–"
+    method: str = ""
+    ml: float | None = None
+
 
 _EVENTS = ("paint", "labels_update", "set_data", "data", "scale", "units", "affine")
 _PIXELS_PER_STEP = 20_000_000  # a few milliseconds of counting
@@ -24,16 +52,17 @@ class Readout(QObject):
     The frame in view is counted at once after an edit, the others in short steps
     between the window's events: undo may have changed any of them.
 
-    ``changed`` is emitted with two lines of text (area, volume).
+    ``changed`` is emitted with a `Size`.
     """
 
-    changed = Signal(str, str)
+    changed = Signal(object)
 
     def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
         self._layer: Labels | None = None
         self._counts = np.zeros(0, dtype=np.int64)
+        self._moments = np.zeros((0, 2))
         self._next = 0
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
@@ -63,7 +92,7 @@ class Readout(QObject):
             self._viewer.dims.events.current_step.disconnect(self._on_edit)
             self._soon.stop()
             self._sweep.stop()
-            self.changed.emit("–", "–")
+            self.changed.emit(Size())
             return
         for name in _EVENTS:
             getattr(layer.events, name).connect(self._on_edit)
@@ -73,7 +102,7 @@ class Readout(QObject):
         if not self._soon.isActive():
             self._soon.start()
 
-    def _frames(self) -> np.ndarray:
+    def _frames(self) -> NDArray[Any]:
         assert self._layer is not None
         data = self._layer.data
         return data.reshape((-1, *data.shape[-2:]))
@@ -84,19 +113,28 @@ class Readout(QObject):
         frames = self._frames()
         if len(self._counts) != len(frames):
             self._counts = np.full(len(frames), -1, dtype=np.int64)
-        shown = current_frame(self._viewer, self._layer)
-        self._counts[shown] = np.count_nonzero(frames[shown])
+            self._moments = np.zeros((len(frames), 2))
+        self._count(current_frame(self._viewer, self._layer))
         self._next = 0
         self._show()
         self._sweep.start()
+
+    def _count(self, first: int, last: int | None = None) -> None:
+        """Count frames, from the first up to the last, excluded."""
+        assert self._layer is not None
+        chosen = slice(first, first + 1 if last is None else last)
+        inside = np.asarray(self._frames()[chosen]) != 0
+        self._counts[chosen] = inside.sum(axis=(1, 2))
+        grid = grid_of_layer(self._layer)
+        sweep = sweep_of(grid.metadata)
+        self._moments[chosen] = axis_moments(inside, sweep, grid.spacing_mm[1:])
 
     def _step(self) -> None:
         if self._layer is None:
             return
         frames = self._frames()
         per_step = max(1, _PIXELS_PER_STEP // frames[0].size)
-        for index in range(self._next, min(self._next + per_step, len(frames))):
-            self._counts[index] = np.count_nonzero(frames[index])
+        self._count(self._next, min(self._next + per_step, len(frames)))
         self._next += per_step
         if self._next >= len(frames):
             self._sweep.stop()
@@ -105,33 +143,47 @@ class Readout(QObject):
     def _show(self) -> None:
         assert self._layer is not None
         shown = current_frame(self._viewer, self._layer)
+        grid = grid_of_layer(self._layer)
+        is_whole = bool((self._counts >= 0).all())
+        counts = self._counts if is_whole else None
         area = int(self._counts[shown])
-        total = int(self._counts.sum()) if (self._counts >= 0).all() else None
-        self.changed.emit(*describe_size(self._layer, area, total))
+        self.changed.emit(describe_size(grid, area, counts, self._moments))
 
 
-def describe_size(layer: Labels, area: int, total: int | None) -> tuple[str, str]:
-    """Return area and volume in words: physical where the layer knows its size.
+def describe_size(
+    grid: Volume,
+    area: int,
+    counts: NDArray[np.int64] | None,
+    moments: NDArray[np.float64],
+) -> Size:
+    """Return area and volume in words: physical where the grid knows its size.
 
     Parameters
     ----------
-    layer : Labels
-        Gives the size of a pixel and the distance of frames.
-    area, total : int
-        Labelled pixels in the frame and in the scan; None while being counted.
+    grid : Volume
+        Gives the size of a pixel and how the frames lie to each other.
+    area : int
+        Labelled pixels in the frame.
+    counts : ndarray of int, shape (frames,)
+        Labelled pixels in each frame; None while they are being counted.
+    moments : ndarray, shape (frames, 2)
+        Of `axis_moments`.
     """
-    grid = volume_from_layer(layer)
-    column, row = grid.affine[:3, 0], grid.affine[:3, 1]
-    pixel_mm2 = float(np.linalg.norm(np.cross(column, row)))
-    voxel_mm3 = abs(float(np.linalg.det(grid.affine[:3, :3])))
-    if grid.has_geometry:
-        frame = f"{area * pixel_mm2:,.1f} mm²"
-        scan = "" if total is None else f"{total * voxel_mm3 / 1000:.2f} mL"
-    else:
+    if not grid.has_geometry:
         frame = f"{area:,} pixels"
-        scan = "" if total is None else f"{total:,} pixels"
+    else:
+        height_mm, width_mm = grid.spacing_mm[1:]
+        frame = f"{area * height_mm * width_mm:,.1f} mm²"
     if len(grid.array) == 1:
-        return frame, "– (one frame)"
-    if grid.has_geometry and not grid.knows_frame_distance:
-        return frame, "– (distance of frames unknown)"
-    return frame, scan or "counting …"
+        return Size(frame, "– (one frame)")
+    if counts is None:
+        return Size(frame, "counting …")
+    try:
+        estimate = volume_of_frames(grid, counts, moments)
+    except InputError as error:  # such as a sweep that sees parts twice
+        return Size(frame, "–", str(error))
+    if estimate.ml is not None:
+        return Size(frame, f"{estimate.ml:.2f} mL", estimate.method, estimate.ml)
+    if not grid.has_geometry:
+        return Size(frame, f"{int(counts.sum()):,} pixels", estimate.method)
+    return Size(frame, "–", estimate.method)

@@ -53,6 +53,14 @@ def test_a_region_goes_to_the_annotator_who_is_right(work):
     assert work.next_open() is None
 
 
+@pytest.mark.parametrize("act", ["decide", "reopen"])
+def test_no_region_is_no_decision(work, act):
+    arguments = ([], "expert") if act == "decide" else ([],)
+    with pytest.raises(InputError, match="must be on a region"):
+        getattr(work, act)(*arguments)
+    assert not work.log
+
+
 def test_undo_brings_back_what_was_there(work):
     before = work.mask.copy(), work.provenance.copy()
     region = region_of(work, "expert", 0)

@@ -12,13 +12,14 @@ from napari_microus.core.errors import InputError, OutputError
 from napari_microus.core.io.writing import sidecar_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from napari_microus.core.compare.adjudication.session import Adjudication
     from napari_microus.core.volume import Volume
 
 
-def check_goes_on(work: Adjudication, mask_path: Path) -> bool:
+def check_goes_on(work: Adjudication, mask_path: Path, names: Sequence[str]) -> bool:
     """Return whether files at ``mask_path`` may be replaced by ``work``.
 
     Parameters
@@ -27,6 +28,9 @@ def check_goes_on(work: Adjudication, mask_path: Path) -> bool:
         What is to be saved.
     mask_path : Path
         Where; its sidecar lies beside it.
+    names : sequence of str
+        What the masks of ``work`` are called. A mask that was edited since keeps its
+        name; one of another name is another annotator's.
 
     Returns
     -------
@@ -50,15 +54,15 @@ def check_goes_on(work: Adjudication, mask_path: Path) -> bool:
             f"A damaged adjudication must be kept; got {sidecar}. Move it away, or "
             "save under another name."
         ) from error
-    if document.get("masks_sha256") != work.digest and (
-        document.get("created") != work.created
-    ):
+    is_of_these = document.get("masks_sha256") == work.digest
+    goes_on = document.get("created") == work.created
+    if not is_of_these and not (goes_on and _names(document) == list(names)):
         raise OutputError(
             "The file must not hold the adjudication of other masks; got "
             f"{mask_path}. Choose another name."
         )
     ours = [(step.when, step.region) for step in work.log]
-    if document.get("created") != work.created or ours[: len(saved)] != saved:
+    if not goes_on or ours[: len(saved)] != saved:
         raise OutputError(
             "The file must hold no decisions that were not loaded; got "
             f"{mask_path}, saved in another window or by somebody else. Open it "
@@ -92,6 +96,15 @@ def has_unsaved(
     except InputError:
         return True
     return saved[: len(unsaved)] != unsaved
+
+
+def _names(document: dict[str, Any]) -> list[Any]:
+    """Return what the masks of a saved adjudication were called."""
+    return [
+        document.get("expert"),
+        document.get("nonexpert"),
+        *document.get("others", ()),
+    ]
 
 
 def _steps(document: dict[str, Any]) -> list[tuple[str, int]]:

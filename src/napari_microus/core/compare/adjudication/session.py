@@ -145,8 +145,13 @@ class Adjudication(AdjudicatedMask):
         -------
         tuple of slice
             The box around what may have changed.
+
+        Raises
+        ------
+        InputError
+            If there is no region, or the decision is none that can be taken.
         """
-        chosen = [regions] if isinstance(regions, DisputedRegion) else regions
+        chosen = _some(regions)
         decision = self._allowed(decision)
         verdict = Verdict(decision, self.who, now())
         parts = [(self._index_of(chosen), CODE_OF_DECISION[decision])]
@@ -207,7 +212,7 @@ class Adjudication(AdjudicatedMask):
 
     def reopen(self, regions: DisputedRegion | Sequence[DisputedRegion]) -> Box:
         """Take the decisions on regions back, and what was drawn there, as one step."""
-        chosen = [regions] if isinstance(regions, DisputedRegion) else regions
+        chosen = _some(regions)
         parts = [(self._index_of(chosen), IGNORE_VALUE)]
         numbers = (region.number for region in chosen)
         return self._give(parts, _around(chosen), dict.fromkeys(numbers), None)
@@ -595,6 +600,13 @@ def _joined(pieces: Sequence[Pixels]) -> Pixels:
         for name in ("mask", "source")
     )
     return Pixels(index, (mask[0], mask[1]), (source[0], source[1]))
+
+
+def _some(regions: DisputedRegion | Sequence[DisputedRegion]) -> list[DisputedRegion]:
+    chosen = [regions] if isinstance(regions, DisputedRegion) else list(regions)
+    if not chosen:
+        raise InputError("A decision must be on a region; got none. Choose one.")
+    return chosen
 
 
 def _around(regions: Sequence[DisputedRegion]) -> Box:

@@ -1,0 +1,134 @@
+"""Whether a run is the one that settings, data and code ask for now."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from napari_microus.core.config.train import TrainConfig
+from napari_microus.core.errors import InputError
+from napari_microus.core.train.fingerprint import Fingerprint, flat
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_ROLES = {"train": "learnt from", "val": "validated on"}
+_SOURCE_WORDS = {
+    "phantoms": "the code that makes phantoms",
+    "unlabelled": "the unlabelled frames",
+    "start": "the start model's weights",
+    "encoder_weights": "the encoder's first weights",
+}
+
+
+# What a run needs at its start alone.
+_AT_START = ("start", "encoder_weights")
+
+
+def differences(now: Fingerprint, then: Fingerprint) -> list[str]:
+    """Return in words how settings, data and split differ from an earlier run's."""
+    said = []
+    defaults = flat(TrainConfig().to_dict())
+    for name in sorted(now.settings.keys() | then.settings.keys()):
+        # A setting that came with a later version had its default until then.
+        values = [side.settings.get(name, defaults.get(name)) for side in (now, then)]
+        if values[0] != values[1]:
+            said.append(f"{name} is {values[0]} and was {values[1]}")
+    for name in sorted(now.cases.keys() | then.cases.keys()):
+        said += _case_difference(name, now.cases.get(name), then.cases.get(name))
+    for name in sorted(now.sources.keys() | then.sources.keys()):
+        if now.sources.get(name) != then.sources.get(name):
+            said.append(f"{_SOURCE_WORDS[name]} changed")
+    return said
+
+
+def code_differences(now: Fingerprint, then: Fingerprint) -> list[str]:
+    """Return in words how the code differs from that of an earlier run."""
+    said = []
+    for code in (then.code, *then.continued):
+        for name in sorted(now.code.keys() | code.keys()):
+            found, kept = now.code.get(name), code.get(name)
+            if found != kept and name == "source":
+                said.append("its source changed")
+            elif found != kept:
+                said.append(f"{name} is {found} and was {kept}")
+    return list(dict.fromkeys(said))
+
+
+def listed(said: list[str], most: int = 3) -> str:
+    """Return the first differences, and how many more there are."""
+    more = f" and {len(said) - most} more" if len(said) > most else ""
+    return f"{'; '.join(said[:most])}{more}"
+
+
+def check_resumed(
+    run: Path, begun_as: str, now: Fingerprint, *, unchecked: bool
+) -> Fingerprint:
+    """Return the fingerprint of a run that goes on, if it is what was begun.
+
+    Parameters
+    ----------
+    run : Path
+        Its folder.
+    begun_as : str
+        The digest in its checkpoint.
+    now : Fingerprint
+        Of the settings and data as they are now.
+    unchecked : bool
+        Go on with other code too, or where the run carries no fingerprint; settings
+        and data must be the same in any case.
+
+    Raises
+    ------
+    InputError
+        If they are not; the differences are named.
+    """
+    then = Fingerprint.read(run)
+    if then is None or then.digest != begun_as:
+        if not unchecked:
+            raise InputError(
+                "A run that goes on must carry the fingerprint of what it began with; "
+                f"got none in {run}. Start a new run, or go on without that check "
+                "(--unchecked)."
+            )
+        return dataclasses.replace(now, continued=({"source": "unknown"},))
+    kept = {name: then.sources[name] for name in _AT_START if name in then.sources}
+    now = dataclasses.replace(now, sources=now.sources | kept)
+    said = differences(now, then)
+    if said:
+        raise InputError(
+            "A run must go on with the settings and data it began with; got other "
+            f"ones: {listed(said)}. Put that back, or start a new run."
+        )
+    others = code_differences(now, then)
+    if not others:
+        return then
+    if not unchecked:
+        raise InputError(
+            f"A run must go on with the code it began with; got another: "
+            f"{listed(others)}. Install that version, start a new run, or go on "
+            "without that check (--unchecked)."
+        )
+    return dataclasses.replace(then, continued=(*then.continued, now.code))
+
+
+def _case_difference(
+    name: str, now: Mapping[str, str] | None, then: Mapping[str, str] | None
+) -> list[str]:
+    if now is None or then is None:
+        case = now or then
+        assert case is not None  # the name is of one of them
+        verb, was = ("is", "was not") if then is None else ("is no longer", "was")
+        role = _ROLES[case["part"]]
+        return [f"case {name} {verb} {role}" + (f" and {was}" if then is None else "")]
+    said = []
+    if now["part"] != then["part"]:
+        said.append(
+            f"case {name} is {_ROLES[now['part']]} and was {_ROLES[then['part']]}"
+        )
+    words = {"image": "image", "expert": "expert mask", "nonexpert": "non-expert mask"}
+    changed = [word for key, word in words.items() if now[key] != then[key]]
+    if now["pixel"] != then["pixel"]:
+        changed.append("pixel size")
+    return said + [f"the {word} of case {name} changed" for word in changed]

@@ -1,0 +1,79 @@
+"""From what a run starts with to its network, and to its full settings."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from napari_microus.core.config import ModelConfig
+from napari_microus.core.errors import CheckpointError
+from napari_microus.core.models import create_model
+from napari_microus.core.models.pretrained import load_encoder
+from napari_microus.core.provenance import (
+    recommended_min_confidence,
+    recommended_opening,
+    recommended_outline,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from napari_microus.core.config.train import TrainConfig
+    from napari_microus.core.library import LoadedModel, ModelInfo
+
+
+def settled(config: TrainConfig) -> TrainConfig:
+    """Return the settings with what a start model decides; no weights are loaded.
+
+    Raises
+    ------
+    CheckpointError, ConfigError
+        If the start model is missing or broken.
+    """
+    if config.start is None:
+        return config
+    from napari_microus.core.library import find_model
+
+    info = find_model(config.start)
+    if info.problem:
+        raise CheckpointError(info.problem)
+    return _as_started(config, info)
+
+
+def start_network(config: TrainConfig) -> tuple[nn.Module, TrainConfig]:
+    """Return the network to train, and the settings with its true dimensions.
+
+    Raises
+    ------
+    CheckpointError, ConfigError
+        If the start model is missing or broken.
+    """
+    if config.start is None:
+        network = create_model(config.model)
+        if config.encoder_weights is not None:
+            load_encoder(network, config.encoder_weights)
+        return network, config
+    from napari_microus.core.library import load_model
+
+    loaded = load_model(config.start)
+    network = loaded.network.requires_grad_(True).train()
+    return network, _as_started(config, loaded)
+
+
+def _as_started(config: TrainConfig, model: LoadedModel | ModelInfo) -> TrainConfig:
+    """Return the settings with a start model's network and recommendations."""
+    architecture = model.config["architecture"]
+    section = "transunet" if architecture == "transunet" else "baseline"
+    network = ModelConfig.from_dict(
+        {"architecture": architecture, section: model.config["options"]}
+    )
+    opening = config.opening
+    if opening is None:
+        opening = recommended_opening(model)
+    outline: Any = config.outline or recommended_outline(model)
+    least = config.min_confidence
+    if least is None:
+        least = recommended_min_confidence(model)
+    return dataclasses.replace(
+        config, model=network, opening=opening, outline=outline, min_confidence=least
+    )

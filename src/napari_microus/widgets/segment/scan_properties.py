@@ -1,0 +1,426 @@
+"""Show what is known of a scan's size and place, and let a person tell the rest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_microus.core.errors import InputError, MicroUSError
+from napari_microus.core.io import (
+    ScanProperties,
+    read_scan_properties,
+    write_scan_properties,
+)
+from napari_microus.core.io.scan_properties import FRAME_BOUNDS_MM, PIXEL_BOUNDS_MM
+from napari_microus.core.sweep import Sweep, angles_from_text, sweep_of
+from napari_microus.core.volume import UNKNOWN
+from napari_microus.widgets._shared.controls import WHEEL_GUARD, text
+from napari_microus.widgets._shared.layers import METADATA_KEY
+from napari_microus.widgets._shared.scan_size import as_read, resize_scan
+from napari_microus.widgets.segment.ruler import lay_ruler, length_px
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+    from napari_microus.core.volume import Volume
+
+_SWEEPS = {"not known": "unknown", "parallel": "parallel", "rotational": "rotational"}
+_AXES = {"vertical (along rows)": "rows", "horizontal (along columns)": "columns"}
+_WAYS = ("left", "right", "anterior", "posterior", "superior", "inferior")
+_RUNS = ("columns run to", "rows run to", "frames run to")
+NO_SIZE = (
+    "This scan tells no pixel size: lengths are in pixels, and there is no volume. "
+    "Tell it below, or go on in pixels."
+)
+
+
+class ScanPropertiesPanel(QWidget):
+    """Pixel size, frame distance, sweep and orientation of the chosen scan.
+
+    ``applied()`` is emitted after a scan took what was told.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Whose layers take the size.
+    """
+
+    applied = Signal()
+
+    def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._image: Image | None = None
+        self._shown = ScanProperties()
+        self._make_boxes()
+        self._lay_out()
+        self.apply_button.clicked.connect(self.apply)
+        self.pixels_button.clicked.connect(self._go_on_in_pixels)
+        self.ruler_button.clicked.connect(self._lay_ruler)
+        self.take_button.clicked.connect(self._take_ruler)
+        self.square.toggled.connect(self._on_square)
+        self.height.valueChanged.connect(self._on_square)
+        self.sweep.currentIndexChanged.connect(self._on_sweep)
+        self._on_sweep()
+        self.show_image(None)
+
+    def _make_boxes(self) -> None:
+        self.summary, self.note = text(), text()
+        self.summary.setStyleSheet("font-size: 11px")
+        self.message = text()
+        self.height = _millimetres(PIXEL_BOUNDS_MM[1], 6)
+        self.height.setToolTip("Distance of two rows.")
+        self.width_box = _millimetres(PIXEL_BOUNDS_MM[1], 6)
+        self.width_box.setToolTip("Distance of two columns.")
+        self.square = QCheckBox("as wide as high")
+        self.square.setChecked(True)
+        self.ruler_button = QPushButton("Lay a ruler")
+        self.ruler_button.setToolTip(
+            "A line whose ends can be dragged over the depth scale, or any distance "
+            "that is known."
+        )
+        self.known = _millimetres(1000, 2)
+        self.known.setToolTip("How long the ruler is in truth.")
+        self.take_button = QPushButton("Take")
+        self.take_button.setToolTip("Work the pixel size out from the ruler.")
+        self.distance = _millimetres(FRAME_BOUNDS_MM[1], 4)
+        self.distance.setToolTip("Distance of two frames; at 0 it is not known.")
+        self.sweep = _choice(_SWEEPS, "How the frames lie to each other.")
+        self.axis = _choice(
+            _AXES, "The axis about which the frames are turned, in the picture."
+        )
+        self.axis_at = QDoubleSpinBox()
+        self.axis_at.setRange(-1000, 1000)
+        self.axis_at.setDecimals(2)
+        self.axis_at.setSuffix(" mm")
+        self.axis_at.setToolTip(
+            "How far the axis lies below the first row (horizontal), or right of the "
+            "first column (vertical). Below 0 it is beside the picture: for a probe, "
+            "its radius with a minus."
+        )
+        self.axis_at.installEventFilter(WHEEL_GUARD)
+        self.angles = QLineEdit()
+        self.angles.setPlaceholderText("first:last, such as -80:80")
+        self.angles.setToolTip(
+            "Angles in degrees: first:last in equal steps, one number for the whole "
+            "turn, or one for each frame with commas."
+        )
+        self.runs = [_choice({"not known": ""} | {w: w for w in _WAYS}) for _ in _RUNS]
+        self.keep = _choice(
+            {
+                "beside the scan": "scan",
+                "for its folder": "folder",
+                "for now only": "",
+            },
+            "Beside the scan in NAME.scan.json, or for all scans of its folder in "
+            "scan.json: it is taken when they are opened again, here, on the command "
+            "line and in 3D Slicer.",
+        )
+        self.apply_button = QPushButton("Apply")
+        self.apply_button.setToolTip(
+            "Give the scan this size and place, and all layers on its grid."
+        )
+        self.pixels_button = QPushButton("Go on in pixels")
+
+    def _lay_out(self) -> None:
+        inside = QWidget()
+        form = QFormLayout(inside)
+        form.setContentsMargins(12, 0, 0, 0)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow(self.note)
+        form.addRow("Pixel height", self.height)
+        form.addRow("Pixel width", self.width_box)
+        form.addRow("", self.square)
+        form.addRow("", self.ruler_button)
+        self.ruler_row = _row(self.known, self.take_button)
+        form.addRow("Ruler's length", self.ruler_row)
+        form.addRow("Sweep", self.sweep)
+        form.addRow("Frame distance", self.distance)
+        form.addRow("Axis", self.axis)
+        form.addRow("Axis at", self.axis_at)
+        form.addRow("Angles", self.angles)
+        for words, box in zip(_RUNS, self.runs, strict=True):
+            form.addRow(words.capitalize(), box)
+        form.addRow("Keep", self.keep)
+        form.addRow(_row(self.apply_button, self.pixels_button))
+        form.addRow(self.message)
+        self.form = form
+        self.section = QCollapsible("Scan properties")
+        self.section.layout().setContentsMargins(0, 0, 0, 0)
+        self.section.addWidget(inside)
+        # Closed, its boxes are no stops of the Tab key.
+        inside.setEnabled(False)
+        self.section.toggled.connect(inside.setEnabled)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.summary)
+        column.addWidget(self.section)
+
+    # --- what is shown
+
+    def show_image(self, image: Image | None) -> None:
+        """Show what is known of a scan; ask once where it tells no size."""
+        is_new = image is not self._image
+        self._image = image
+        self.setVisible(image is not None)
+        if image is None:
+            return
+        try:
+            grid = as_read(image)
+        except InputError:  # the dock says what is wrong with it
+            self.setVisible(False)
+            return
+        self.summary.setText(f"Scan: {_in_words(grid)}")
+        self.note.setText("" if grid.has_geometry else NO_SIZE)
+        self.note.setVisible(not grid.has_geometry)
+        self.pixels_button.setVisible(not grid.has_geometry)
+        if is_new:
+            self.message.setText("")
+            self.message.setVisible(False)
+        self._fill(grid)
+        asked = image.metadata.get(METADATA_KEY, {}).get("goes_on_in_pixels")
+        if is_new and not grid.has_geometry and not asked:
+            self.section.expand(animate=False)
+
+    def _fill(self, grid: Volume) -> None:
+        source = self._source()
+        self.keep.setEnabled(source is not None)
+        self.keep.setCurrentIndex(0 if source is not None else 2)
+        knows = grid.has_geometry
+        frame, height, width = grid.spacing_mm
+        is_flat = len(grid.array) == 1
+        for box in (self.height, self.width_box, self.distance):
+            box.blockSignals(True)
+        self.square.setChecked(not knows or abs(height - width) < 1e-6 * height)
+        self.height.setValue(height if knows else 0)
+        self.width_box.setValue(width if knows else 0)
+        self.distance.setValue(frame if grid.knows_frame_distance else 0)
+        for box in (self.height, self.width_box, self.distance):
+            box.blockSignals(False)
+        sweep = sweep_of(grid.metadata)
+        kind = sweep.kind
+        if kind == "unknown" and grid.knows_frame_distance:
+            kind = "parallel"
+        self.sweep.setCurrentIndex(self.sweep.findData(kind))
+        if sweep.kind == "rotational":
+            self.axis.setCurrentIndex(self.axis.findData(sweep.axis_along))
+            self.axis_at.setValue(sweep.axis_at_mm or 0.0)
+            self.angles.setText(", ".join(f"{a:g}" for a in sweep.angles_deg or ()))
+        ways = _orientation(grid)
+        for box, way in zip(self.runs, ways, strict=True):
+            box.setCurrentIndex(box.findData(way))
+        for row in (self.sweep, self.distance):
+            self.form.setRowVisible(row, not is_flat)
+        self._on_square()
+        self._on_sweep()
+        self._shown = self._told()
+
+    def _on_square(self, _: Any = None) -> None:
+        self.width_box.setEnabled(not self.square.isChecked())
+        if self.square.isChecked():
+            self.width_box.setValue(self.height.value())
+
+    def _on_sweep(self, _: Any = None) -> None:
+        image = self._image
+        is_flat = image is None or image.ndim < 3 or image.data.shape[-3] == 1
+        kind = self.sweep.currentData()
+        is_turned = kind == "rotational" and not is_flat
+        for row in (self.axis, self.axis_at, self.angles):
+            self.form.setRowVisible(row, is_turned)
+        self.form.setRowVisible(self.distance, kind == "parallel" and not is_flat)
+
+    # --- the ruler
+
+    def _lay_ruler(self) -> None:
+        if self._image is not None:
+            lay_ruler(self._viewer, self._image)
+            self._say("Drag the ends of the line, type its length in mm, press Take.")
+
+    def _take_ruler(self) -> None:
+        if self._image is None:
+            return
+        try:
+            down, right = length_px(self._viewer, self._image)
+        except InputError as error:
+            self._say(str(error))
+            return
+        if not self.known.value():
+            self._say("The ruler's length must be above 0 mm. Type what it measures.")
+            return
+        self.square.setChecked(True)
+        self.height.setValue(self.known.value() / float(np.hypot(down, right)))
+        self._say(
+            f"{self.known.value():g} mm over {np.hypot(down, right):.1f} pixels: "
+            f"{self.height.value():.6f} mm. Press Apply."
+        )
+
+    # --- telling
+
+    def apply(self) -> None:
+        """Give the scan what was changed, and keep it where the person wants it."""
+        image = self._image
+        if image is None:
+            return
+        try:
+            changes = self._changes()
+            if changes == ScanProperties():
+                self._say("Nothing was changed.")
+                return
+            source, where = self._source(), self.keep.currentData()
+            kept = None
+            if source is not None and where:
+                path = source.parent if where == "folder" else source
+                before = read_scan_properties(path)
+                kept = (path, _merged(before, changes))
+            layers = resize_scan(self._viewer, image, changes)
+            said = f"Applied to {_names(len(layers))}."
+            if kept is not None:
+                written = write_scan_properties(*kept)
+                said += f" Kept in {written.name}, beside the scan."
+        except MicroUSError as error:
+            self._say(str(error))
+            return
+        self.show_image(image)
+        self._say(said)
+        self.applied.emit()
+
+    def _told(self) -> ScanProperties:
+        """Return what the boxes tell."""
+        height, width = self.height.value(), self.width_box.value()
+        pixel = (height, width) if height and width else None
+        kind = self.sweep.currentData()
+        distance: Any = None
+        if kind == "parallel" and self.distance.value():
+            distance = self.distance.value()
+        ways = tuple(box.currentData() for box in self.runs)
+        return ScanProperties(
+            pixel, distance, self._sweep(kind), ways if all(ways) else None
+        )
+
+    def _sweep(self, kind: str) -> Sweep | None:
+        if kind != "rotational":
+            return Sweep.from_dict({"kind": kind})
+        assert self._image is not None
+        frames = self._image.data.shape[self._image.ndim - 3]
+        angles = angles_from_text(self.angles.text(), frames)
+        return Sweep(
+            "rotational", self.axis.currentData(), self.axis_at.value(), angles
+        )
+
+    def _changes(self) -> ScanProperties:
+        """Return what differs from what was shown; what was not touched is not told."""
+        some = [box.currentData() for box in self.runs]
+        if any(some) and not all(some):
+            raise InputError(
+                "An orientation must tell columns, rows and frames; got "
+                f"{sum(map(bool, some))} of 3. Choose the others, or 'not known'."
+            )
+        told, shown = self._told(), self._shown
+        changed: dict[str, Any] = {}
+        for name in ("pixel_mm", "frame_distance_mm", "sweep", "orientation"):
+            now = getattr(told, name)
+            if now is not None and now != getattr(shown, name):
+                changed[name] = now
+        if shown.frame_distance_mm is not None and told.frame_distance_mm is None:
+            changed["frame_distance_mm"] = UNKNOWN
+        return ScanProperties(**changed)
+
+    def _go_on_in_pixels(self) -> None:
+        if self._image is not None:
+            own = self._image.metadata.setdefault(METADATA_KEY, {})
+            own["goes_on_in_pixels"] = True
+        self.section.collapse(animate=False)
+
+    def _source(self) -> Path | None:
+        """Return the file that the scan was read from, None where there is none."""
+        own = {} if self._image is None else self._image.metadata.get(METADATA_KEY, {})
+        source = own.get("source") if isinstance(own, dict) else None
+        return Path(source) if source and Path(source).exists() else None
+
+    def _say(self, words: str) -> None:
+        self.message.setText(words)
+        self.message.setVisible(bool(words))
+
+
+def _merged(before: ScanProperties, changes: ScanProperties) -> ScanProperties:
+    """Return what was told before with what is told now."""
+    told = {k: v for k, v in vars(changes).items() if v is not None}
+    sweep = told.get("sweep")
+    if sweep is not None and sweep.kind == "rotational":
+        told["frame_distance_mm"] = UNKNOWN
+    return replace(before, **told)
+
+
+def _in_words(grid: Volume) -> str:
+    if not grid.has_geometry:
+        return "size not known"
+    frame, height, width = grid.spacing_mm
+    words = f"{height:.4g} × {width:.4g} mm"
+    sweep = sweep_of(grid.metadata)
+    if len(grid.array) == 1:
+        return words
+    if sweep.kind == "rotational" and sweep.angles_deg is not None:
+        turned = abs(sweep.angles_deg[-1] - sweep.angles_deg[0])
+        return f"{words}, turned by {turned:g}°"
+    if grid.knows_frame_distance:
+        return f"{words}, frames {frame:.4g} mm apart"
+    return f"{words}, frame distance not known"
+
+
+def _orientation(grid: Volume) -> tuple[str, str, str]:
+    """Return where columns, rows and frames run to, "" where nobody knows."""
+    if not grid.is_oriented:
+        return "", "", ""
+    from napari_microus.core.io.scan_properties import orientation_of
+
+    return orientation_of(grid.affine) or ("", "", "")
+
+
+def _names(count: int) -> str:
+    return "the scan" if count == 1 else f"the scan and {count - 1} more layers"
+
+
+def _millimetres(most: float, decimals: int) -> QDoubleSpinBox:
+    box = QDoubleSpinBox()
+    box.setDecimals(decimals)
+    box.setRange(0, most)
+    box.setSingleStep(10.0 ** -(decimals // 2))
+    box.setSuffix(" mm")
+    box.setSpecialValueText("not known")
+    box.installEventFilter(WHEEL_GUARD)
+    return box
+
+
+def _choice(items: dict[str, str], tip: str = "") -> QComboBox:
+    box = QComboBox()
+    for words, data in items.items():
+        box.addItem(words, data)
+    box.setToolTip(tip)
+    box.installEventFilter(WHEEL_GUARD)
+    return box
+
+
+def _row(*boxes: QWidget) -> QWidget:
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for box in boxes:
+        layout.addWidget(box)
+    return row

@@ -1,0 +1,137 @@
+"""What is drawn in millimetres: area, volume with its method, PSA density."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QDoubleSpinBox,
+    QFormLayout,
+    QGroupBox,
+    QLabel,
+    QPushButton,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_microus.core.errors import InputError
+from napari_microus.core.volumetry import ellipsoid_volume, psa_density
+from napari_microus.widgets._shared.controls import WHEEL_GUARD, text
+from napari_microus.widgets.segment.ruler import length_mm
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_microus.widgets.segment.readout import Size
+
+_DIAMETERS = ("Length", "Width", "Height")
+
+
+class SizeBox(QGroupBox):
+    """Area of the frame in view, volume of the scan, and what follows from it.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Whose ruler measures the diameters of an ellipsoid.
+
+    Attributes
+    ----------
+    area, volume, method, density : QLabel
+    psa : QDoubleSpinBox
+        ng/mL; at 0 it is not told.
+    diameters : list of QDoubleSpinBox
+        Length, width and height in mm; at 0 they are not told.
+    """
+
+    def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
+        super().__init__("Capsule", parent)
+        self._viewer = viewer
+        self._ml: float | None = None
+        self.area, self.volume = QLabel("–"), QLabel("–")
+        self.method, self.density, self.ellipsoid = text(), text(), text("–")
+        self.psa = _spin(" ng/mL", 10_000)
+        self.psa.setToolTip("Prostate-specific antigen; kept nowhere.")
+        self.diameters = [_spin(" mm", 1000) for _ in _DIAMETERS]
+        self._lay_out()
+        self.psa.valueChanged.connect(self._show_density)
+        for box in self.diameters:
+            box.valueChanged.connect(self._show_ellipsoid)
+
+    def _lay_out(self) -> None:
+        self.rows = QFormLayout(self)
+        for label in (self.area, self.volume):
+            label.setWordWrap(True)
+            label.setToolTip(
+                "Of everything drawn in the layer named above, also by hand. In "
+                "pixels where the image does not tell its size."
+            )
+        self.method.setStyleSheet("font-size: 11px")
+        self.rows.addRow("Frame area", self.area)
+        self.rows.addRow("Volume", self.volume)
+        self.rows.addRow(self.method)
+        self.rows.addRow("PSA", self.psa)
+        self.rows.addRow("PSA density", self.density)
+        self.rows.setRowVisible(self.density, False)
+        inside = QWidget()
+        form = QFormLayout(inside)
+        form.setContentsMargins(12, 0, 0, 0)
+        for name, box in zip(_DIAMETERS, self.diameters, strict=True):
+            box.setToolTip(f"{name} of the gland, in the frame where it is largest.")
+            form.addRow(name, box)
+            button = QPushButton("From the ruler")
+            button.setToolTip("Take the length of the layer 'ruler', see below.")
+            button.clicked.connect(lambda _=False, box=box: self._measure(box))
+            form.addRow("", button)
+        form.addRow("Volume", self.ellipsoid)
+        self.more = QCollapsible("Ellipsoid (0.524 · L · W · H)")
+        self.more.layout().setContentsMargins(0, 0, 0, 0)
+        self.more.addWidget(inside)
+        inside.setEnabled(False)
+        self.more.toggled.connect(inside.setEnabled)
+        self.rows.addRow(self.more)
+
+    def show_size(self, name: str, size: Size) -> None:
+        """Show the size of the layer of that name."""
+        self.setTitle(name)
+        self._ml = size.ml
+        self.area.setText(size.area)
+        self.volume.setText(size.volume)
+        self.method.setText(size.method)
+        self.rows.setRowVisible(self.method, bool(size.method))
+        self._show_density()
+
+    def _show_density(self) -> None:
+        psa = self.psa.value()
+        self.rows.setRowVisible(self.density, psa > 0)
+        if self._ml:
+            density = psa_density(psa, self._ml)
+            self.density.setText(f"{density:.3f} ng/mL per mL")
+        else:
+            self.density.setText("– (needs a volume in mL)")
+
+    def _measure(self, box: QDoubleSpinBox) -> None:
+        try:
+            box.setValue(length_mm(self._viewer))
+        except InputError as error:
+            self.ellipsoid.setText(str(error))
+
+    def _show_ellipsoid(self) -> None:
+        told = [box.value() for box in self.diameters]
+        if all(told):
+            found = ellipsoid_volume(*told)
+            self.ellipsoid.setText(f"{found.ml:.2f} mL")
+        else:
+            self.ellipsoid.setText("–")
+
+
+def _spin(suffix: str, most: float) -> QDoubleSpinBox:
+    box = QDoubleSpinBox()
+    box.setRange(0, most)
+    box.setDecimals(1)
+    box.setSuffix(suffix)
+    box.setSpecialValueText("not told")
+    box.installEventFilter(WHEEL_GUARD)
+    box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    return box
