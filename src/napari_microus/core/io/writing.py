@@ -71,7 +71,7 @@ def write_mask(
             "Threshold or relabel it first."
         )
     _write(
-        replace(mask, array=array.astype(np.uint8)),
+        replace(mask, array=array.astype(np.uint8, copy=False)),
         Path(path),
         overwrite,
         MASK_DESCRIPTION,
