@@ -144,6 +144,8 @@ class ScanPropertiesPanel(QWidget):
         form = QFormLayout(inside)
         form.setContentsMargins(12, 0, 0, 0)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        # In a narrow dock a field goes below its name.
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         form.addRow(self.note)
         form.addRow("Pixel height", self.height)
         form.addRow("Pixel width", self.width_box)
@@ -412,6 +414,11 @@ def _choice(items: dict[str, str], tip: str = "") -> QComboBox:
     box = QComboBox()
     for words, data in items.items():
         box.addItem(words, data)
+    # Long words must not widen the dock.
+    box.setSizeAdjustPolicy(
+        QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+    )
+    box.setMinimumContentsLength(6)
     box.setToolTip(tip)
     box.installEventFilter(WHEEL_GUARD)
     return box

@@ -61,6 +61,7 @@ class SizeBox(QGroupBox):
 
     def _lay_out(self) -> None:
         self.rows = QFormLayout(self)
+        self.rows.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         for label in (self.area, self.volume):
             label.setWordWrap(True)
             label.setToolTip(
@@ -77,6 +78,7 @@ class SizeBox(QGroupBox):
         inside = QWidget()
         form = QFormLayout(inside)
         form.setContentsMargins(12, 0, 0, 0)
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         for name, box in zip(_DIAMETERS, self.diameters, strict=True):
             box.setToolTip(f"{name} of the gland, in the frame where it is largest.")
             form.addRow(name, box)
