@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt, map_coordinates
 
 from napari_microus.core.errors import InputError
+from napari_microus.core.phantom import make_phantom
 from napari_microus.core.sweep import Sweep
 from napari_microus.core.volume import Volume
 from napari_microus.core.volumetry import (
@@ -189,3 +191,30 @@ def test_ellipsoid_and_psa_density():
 def test_what_cannot_be_is_one_sentence(wrong):
     with pytest.raises(InputError, match=r"must .*; got "):
         wrong()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_phantoms_turned_about_a_probe_within_three_per_cent(seed):
+    """A phantom's gland as a solid; its truth is counted in fine cubes."""
+    expert = make_phantom(seed, frames=40, shape=(120, 172)).expert
+    step = np.array(expert.spacing_mm)
+    # Parallel frames of the solid, with empty ones at both ends.
+    solid = np.pad(expert.array == 1, ((3, 3), (0, 0), (0, 0)))
+    depth = distance_transform_edt(solid, step) - distance_transform_edt(~solid, step)
+    ends = (np.array(solid.shape) - 1) * step
+    fine = [np.arange(0, end, 0.3) for end in ends]
+    cubes = np.meshgrid(*(line / s for line, s in zip(fine, step, strict=True)))
+    truth = float((map_coordinates(depth, cubes, order=1) > 0).sum()) * 0.3**3 / 1000
+    middle, probe = ends[0] / 2, 9.0
+
+    def inside(a, y, z):
+        at = [(z + middle) / step[0], (y - probe) / step[1], a / step[2]]
+        return map_coordinates(depth, at, order=1, cval=-99) > 0
+
+    shape = tuple(int(n) for n in np.ceil(np.hypot(ends[1:], 30) / PIXEL_MM))
+    turned_by = turned(inside, np.linspace(-75, 75, 51), at_mm=-probe, shape=shape)
+
+    found = mask_volume(turned_by)
+
+    assert 1 < truth < 200
+    assert found.ml == pytest.approx(truth, rel=0.03)
