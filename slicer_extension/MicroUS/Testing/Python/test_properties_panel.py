@@ -72,8 +72,8 @@ def test_total_angle_is_spread_over_the_frames(widget, picture):
     pick(widget.ui.sweepComboBox, "rotational")
     fill(widget, pixelHeight="0.05", axisPlace="0", angles="60")
     press(widget.ui.keepPropertiesButton)
-    assert properties_of(picture).sweep.angles_deg == (0, 15, 30, 45, 60)
-    assert widget.ui.anglesLineEdit.text() == "0:60"
+    assert properties_of(picture).sweep.angles_deg == (-30, -15, 0, 15, 30)
+    assert widget.ui.anglesLineEdit.text() == "-30:30"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_wrong_words_are_told_and_change_nothing(
         ("", "tell its axis"),
         ("1, 2", "got 2 angles and 5 frames"),
         ("0, 2, 1, 3, 4", "rise or fall"),
-        ("a:b", "must be one number"),
+        ("a:b", "must be first:last, one number"),
         ("400", "no more than 360°"),
     ],
 )

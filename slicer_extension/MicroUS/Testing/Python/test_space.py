@@ -84,15 +84,21 @@ def test_unknown_geometry_has_no_surface(ball):
     assert not node.GetSegmentation().ContainsRepresentation("Closed surface")
 
 
-def test_rotational_sweep_is_not_shown_as_if_it_were_parallel(ball):
+def test_rotational_sweep_is_placed_in_space_first(ball):
     volume, node, key = ball
     angles = tuple(float(n) for n in range(48))
     use_properties(
         volume, ScanProperties(None, None, Sweep("rotational", "columns", -9.5, angles))
     )
-    with pytest.raises(InputError, match="got a rotational sweep"):
-        show_in_space(volume, node, key)
+    show_in_space(volume, node, key)
     assert not node.GetSegmentation().ContainsRepresentation("Closed surface")
+    grid = nodes.grid_from_node(volume)
+    mask = grid.like(segments.segment_array(node, key, volume), **grid.metadata)
+    found = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    [capsule] = [one for one in found if one is not node]
+    [segment_id] = capsule.GetSegmentation().GetSegmentIDs()
+    ml = volume_of_surface(capsule, segment_id) / 1000
+    assert ml == pytest.approx(mask_volume(mask).ml, rel=0.05)
 
 
 def test_single_frame_has_no_surface(make_volume, pixels, mask):
