@@ -91,6 +91,8 @@ def seeds(kind: str, folder: Path) -> list[Path]:
         image.SetMetaData("0008|0016", "1.2.840.10008.5.1.4.1.1.3.1")
         writer.Execute(image)
         return [path, packed]
+    if kind == "seg":
+        return segmentations(scan, folder)
     if kind == "json":
         path = folder / "mask.json"
         made = {"task": "segment", "model": "m", "review": {"approved": [1, 2]}}
@@ -124,6 +126,36 @@ def seeds(kind: str, folder: Path) -> list[Path]:
             torch.save({"a": torch.arange(60.0), "b": torch.ones(3, 4)}, path)
         return [path]
     raise SystemExit(f"unknown format {kind}")
+
+
+def segmentations(scan, folder: Path) -> list[Path]:
+    """Write DICOM Segmentations with and without a place in the patient."""
+    import pydicom
+
+    from napari_microus.core.export.dicom_seg import write_dicom_seg
+    from napari_microus.core.io import read_volume
+
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from dicom_files import dataset, region, save, series
+
+    tissue = region((2, 9), (3, 12), cm=(0.02, 0.03))
+    cine = save(dataset(scan.array, regions=[tissue]), folder / "cine.dcm")
+    shutil.rmtree(folder / "series", ignore_errors=True)
+    series(folder / "series", shape=SHAPE)
+    paths = []
+    for source in (cine, folder / "series"):
+        read = read_volume(source)
+        mask = read.like((read.array > 90).astype(np.uint8))
+        path = folder / f"{source.stem}_seg.dcm"
+        write_dicom_seg(mask, source, path, drawn="manual", overwrite=True)
+        paths.append(path)
+    placed = pydicom.dcmread(paths[1])  # as others do: the middle frame left out
+    del placed.PerFrameFunctionalGroupsSequence[1]
+    size = SHAPE[1] * SHAPE[2] // 8
+    placed.PixelData = placed.PixelData[:size] + placed.PixelData[2 * size :]
+    placed.NumberOfFrames = 2
+    placed.save_as(folder / "fewer_seg.dcm")
+    return [*paths, folder / "fewer_seg.dcm"]
 
 
 # ------------------------------------------------------------------ damage
@@ -221,7 +253,7 @@ def theirs(kind: str, path: Path):
 
 def differs(kind: str, path: Path, read) -> bool:
     """Return whether a second library reads other pixels from an accepted file."""
-    if read is None:
+    if read is None or kind == "seg":  # highdicom is compared with in the tests
         return False
     try:
         with contextlib.redirect_stderr(io.StringIO()):
@@ -248,8 +280,8 @@ def work(kind: str, count: int, seed: int, start: int, folder: Path) -> None:
     shutil.rmtree(folder / "in", ignore_errors=True)
     (folder / "in").mkdir()
     valid = [path.read_bytes() for path in seeds(kind, folder / "in")]
-    suffix = {"json": "mask.json", "csv": "manifest.csv"}.get(kind, f"file.{kind}")
-    path = folder / suffix
+    names = {"json": "mask.json", "csv": "manifest.csv", "seg": "file.dcm"}
+    path = folder / names.get(kind, f"file.{kind}")
     for data in valid:  # they are valid, and everything is imported
         path.write_bytes(data)
         with contextlib.suppress(MicroUSError):
@@ -290,7 +322,9 @@ def tell(number: int, what: str, path: Path) -> None:
 
 
 # ------------------------------------------------------------------ all formats
-FORMATS = ("nii nii.gz nrrd mha png tif dcm json csv yaml safetensors npz pth").split()
+FORMATS = (
+    "nii nii.gz nrrd mha png tif dcm seg json csv yaml safetensors npz pth"
+).split()
 
 
 def watched(args: list[str], at: Path) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 FUZZ = Path(__file__).with_name("fuzz.py")
-FORMATS = "nii nii.gz nrrd mha png tif dcm json csv yaml safetensors npz pth"
+FORMATS = "nii nii.gz nrrd mha png tif dcm seg json csv yaml safetensors npz pth"
 
 
 def run(kind, count, folder):

@@ -21,10 +21,10 @@ from napari_microus.core.io.dicom_header import (
     frame_shape,
     is_segmentation,
     items,
-    number,
     numbers,
     told,
 )
+from napari_microus.core.io.dicom_size import told_lengths
 from napari_microus.core.io.scan_properties import with_properties
 from napari_microus.core.mask import IGNORE_VALUE, as_mask
 
@@ -38,11 +38,6 @@ if TYPE_CHECKING:
     from napari_microus.core.io.dicom_regions import RegionChoice
     from napari_microus.core.volume import Volume
 
-# The lengths that a file may tell, and how many numbers each is.
-_LENGTHS = {
-    **dict.fromkeys(("PixelSpacing", "ImagerPixelSpacing"), 2),
-    **{"NominalScannedPixelSpacing": 2, "SpacingBetweenSlices": 1},
-}
 _NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 
 
@@ -117,30 +112,9 @@ class DicomSource:
         return dicom_grid(self.files, region="whole")
 
     @property
-    def lengths(self) -> dict[str, tuple[float, ...]]:
-        """The lengths that the file tells by keyword, of the whole or of its frames."""
-        holders = [self.header]
-        for keyword in (
-            "PerFrameFunctionalGroupsSequence",
-            "SharedFunctionalGroupsSequence",
-        ):
-            for group in items(self.header, keyword)[:1]:
-                holders += items(group, "PixelMeasuresSequence")[:1]
-        found: dict[str, tuple[float, ...]] = {}
-        for keyword, count in _LENGTHS.items():
-            for holder in holders:
-                value = numbers(holder, keyword, count)
-                if count == 1:
-                    one = number(holder, keyword)
-                    value = None if one is None else (one,)
-                if value is not None:
-                    found.setdefault(keyword, value)
-        return found
-
-    @property
     def pixel_mm(self) -> tuple[float, float] | None:
         """Height and width of a pixel, as other programs read the file."""
-        told_mm = self.lengths.get("PixelSpacing")
+        told_mm = told_lengths(self.header).get("PixelSpacing")
         if told_mm is not None and min(told_mm) > 0:
             return told_mm[0], told_mm[1]
         grid = self.file_grid

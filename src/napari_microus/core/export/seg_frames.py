@@ -13,6 +13,7 @@ import numpy as np
 
 from napari_microus.core.export.dicom_object import code, highdicom, reference
 from napari_microus.core.io.dicom_header import items, number, pydicom, told
+from napari_microus.core.io.dicom_size import told_lengths
 
 if TYPE_CHECKING:
     from napari_microus.core.export.dicom_object import Identity
@@ -170,7 +171,7 @@ def _tell_lengths(dataset: Any, scan: DicomSource) -> None:
     further elements, which a Standard Extended SOP Class may have (PS3.2, 3.11.3).
     """
     short = pydicom().valuerep.format_number_as_ds
-    for keyword, value in scan.lengths.items():
+    for keyword, value in told_lengths(scan.header).items():
         setattr(dataset, keyword, [short(part) for part in value])
 
 

@@ -120,6 +120,30 @@ def place_of(
     return Place(affine, True, is_oriented, notices, metadata)
 
 
+def told_lengths(header: Any) -> dict[str, tuple[float, ...]]:
+    """Return the lengths in mm that a file tells, by keyword.
+
+    Returns
+    -------
+    dict of str to tuple of float
+        Pixel sizes (height, width) and ``SpacingBetweenSlices``, of the whole file or
+        of its first frame; finite numbers, whatever their sign.
+    """
+    holders = (header, _group(header, "PixelMeasuresSequence"))
+    found: dict[str, tuple[float, ...]] = {}
+    for holder in holders:
+        if holder is None:
+            continue
+        for keyword in _SPACINGS:
+            pair = numbers(holder, keyword, 2)
+            if pair is not None:
+                found.setdefault(keyword, pair)
+        distance = number(holder, "SpacingBetweenSlices")
+        if distance is not None:
+            found.setdefault("SpacingBetweenSlices", (distance,))
+    return found
+
+
 def _pixel_size(
     headers: Sequence[Any],
     calibrated_mm: tuple[float, float] | None,

@@ -15,6 +15,7 @@ from napari_microus.core.io.dicom_header import (
     pydicom,
     told,
 )
+from napari_microus.core.io.dicom_size import told_lengths
 from napari_microus.core.io.read_errors import damaged
 
 if TYPE_CHECKING:
@@ -29,11 +30,8 @@ _SAME_MM = 1e-3
 _BESIDE = 0.05
 # No scan has more frames; a larger number is damage.
 _MOST_FRAMES = 1 << 16
-_LENGTHS = (
-    *("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"),
-    *("SpacingBetweenSlices",),
-)
 
+_Lengths = dict[str, tuple[float, ...]]
 _Plane = tuple[tuple[float, ...], tuple[float, ...]]  # position, orientation
 
 
@@ -75,7 +73,7 @@ def arrange(header: Any, path: Path) -> Arranged:
     groups = _groups(header)
     placed = [_plane(header, group) for group in groups]
     known = [plane for plane in placed if plane is not None]
-    lengths = _lengths(header, groups[0])
+    lengths = told_lengths(header)
     if len(known) == len(groups) and _is_parallel(known):
         arranged = _by_position(known, lengths)
         if arranged is not None:
@@ -133,29 +131,16 @@ def _is_parallel(planes: Sequence[_Plane]) -> bool:
     return bool(np.abs(turned - turned[0]).max() <= 1e-3)
 
 
-def _lengths(header: Any, groups: Sequence[Any]) -> dict[str, Any]:
-    """Return the lengths that the file tells, of its frames or of the whole."""
-    measures = _first(groups, "PixelMeasuresSequence")
-    found = {}
-    for keyword in _LENGTHS:
-        for holder in (measures, header):
-            value = None if holder is None else told(holder, keyword)
-            if value is not None:
-                found[keyword] = value
-                break
-    return found
-
-
-def _dataset(plane: _Plane | None, lengths: dict[str, Any]) -> Any:
+def _dataset(plane: _Plane | None, lengths: _Lengths) -> Any:
     dataset = pydicom().Dataset()
     for keyword, value in lengths.items():
-        setattr(dataset, keyword, value)
+        setattr(dataset, keyword, list(value) if len(value) > 1 else value[0])
     if plane is not None:
         dataset.ImagePositionPatient, dataset.ImageOrientationPatient = map(list, plane)
     return dataset
 
 
-def _by_position(planes: Sequence[_Plane], lengths: dict[str, Any]) -> Arranged | None:
+def _by_position(planes: Sequence[_Plane], lengths: _Lengths) -> Arranged | None:
     """Put parallel frames on a grid of equal steps, with room for what is left out.
 
     None where all lie in one place.
@@ -187,22 +172,16 @@ def _laid(
     index: list[int],
     places: NDArray[np.float64],
     orientation: tuple[float, ...],
-    lengths: dict[str, Any],
+    lengths: _Lengths,
 ) -> Arranged:
     planes = [_dataset((tuple(place), orientation), lengths) for place in places]
     return Arranged(index, len(planes), planes, False)
 
 
-def _steps(
-    levels: NDArray[np.float64], lengths: dict[str, Any]
-) -> NDArray[np.int_] | None:
+def _steps(levels: NDArray[np.float64], lengths: _Lengths) -> NDArray[np.int_] | None:
     """Return levels as whole numbers of steps, None where they are on no grid."""
     gaps = np.diff(levels)
-    candidates = [gaps.min()]
-    try:
-        candidates.insert(0, float(lengths["SpacingBetweenSlices"]))
-    except (KeyError, TypeError, ValueError):
-        pass
+    candidates = [*lengths.get("SpacingBetweenSlices", ()), float(gaps.min())]
     for step in candidates:
         if not step > _SAME_MM:
             continue
