@@ -15,7 +15,6 @@ from napari_microus.cli._console import (
     drain,
     table_console,
 )
-from napari_microus.core.statistics import interval_note, with_interval
 
 if TYPE_CHECKING:
     from napari_microus.core.metrics import Scores
@@ -117,6 +116,8 @@ def _show(evaluation: Evaluation) -> None:
 
 def _over_patients(evaluation: Evaluation, unit: str) -> str:
     """Return the means over patients in a sentence."""
+    from napari_microus.core.statistics import interval_note, with_interval
+
     means = evaluation.over_patients
     patients = len(set(evaluation.patients.values()))
     parts = [
