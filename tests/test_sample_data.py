@@ -7,7 +7,7 @@ from napari_microus.core.library import DEFAULT_MODEL, load_model
 from napari_microus.core.metrics import evaluate_case
 from napari_microus.core.predict import predict
 from napari_microus.core.samples import read_sweep
-from napari_microus.widgets._shared.layers import volume_from_layer
+from napari_microus.widgets._shared.layers import grid_of_layer, volume_from_layer
 from napari_microus.widgets.segment.readout import describe_size
 
 
@@ -69,6 +69,9 @@ def test_volume_is_not_told_where_the_distance_of_frames_is_unknown():
     for data in sweep_case():
         viewer._add_layer_from_data(*data)
     first = viewer.layers["outline 1"]
-    area, volume = describe_size(first, 64, 640)
-    assert area == "1.0 mm²"  # 64 pixels of 0.125 x 0.125 mm
-    assert volume == "– (distance of frames unknown)"
+    grid = grid_of_layer(first)
+    counts = np.full(len(grid.array), 64)
+    size = describe_size(grid, 64, counts, np.zeros((len(counts), 2)))
+    assert size.area == "1.0 mm²"  # 64 pixels of 0.125 x 0.125 mm
+    assert size.ml is None
+    assert "neither the distance of the frames" in size.method
