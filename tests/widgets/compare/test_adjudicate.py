@@ -75,7 +75,12 @@ def tab(qtbot, dock, viewer):
 
 
 def wait(qtbot, tab):
-    qtbot.waitUntil(lambda: tab._worker is None, timeout=20000)
+    """Wait for the work, and for the comparison that it may be waiting for."""
+
+    def is_done():
+        return tab._worker is None and "Comparing" not in tab.message.text()
+
+    qtbot.waitUntil(is_done, timeout=20000)
 
 
 # --- as napari opens docks
