@@ -155,8 +155,8 @@ def test_another_form_is_one_line_of_the_table(monkeypatch, tmp_path, mask):
         export(volume, None, tmp_path / "n.txt", deidentified=True)
     with pytest.raises(InputError, match="got 'cake'"):
         kind_of("m.txt", "cake")
-    with pytest.raises(OutputError, match=r"\.dcm, \.txt; got m\.stl"):
-        kind_of("m.stl")
+    with pytest.raises(OutputError, match=r"\.stl, \.txt; got m\.xyz"):
+        kind_of("m.xyz")
     assert [kind_of("a.dcm").name, kind_of("a.DCM", "rtstruct").name] == [
         "dicom-seg",
         "rtstruct",

@@ -107,7 +107,7 @@ def test_totals_sum_up_the_frames():
     nonexpert = np.stack([block((10, 20), (10, 24))] * 2 + [block((0, 0), (0, 0))] * 2)
     rows = finish(compare_frames(expert, nonexpert, SPACING))
     pixels = counts(count_codes(disagreement_map(expert, nonexpert)))
-    total = summarise(rows, pixels, SPACING)
+    total = summarise(rows, pixels, SPACING, knows_frame_distance=True)
     assert (total.frames, total.frames_both_drew, total.frames_one_drew) == (4, 1, 2)
     assert total.dice == pytest.approx(2 * 100 / (200 + 280))
     assert total.mean_frame_dice == pytest.approx(200 / 240)
@@ -121,7 +121,7 @@ def test_totals_of_nothing_have_no_value():
     nothing = np.zeros((2, 5, 5), np.uint8)
     rows = finish(compare_frames(nothing, nothing, SPACING))
     pixels = counts(count_codes(disagreement_map(nothing, nothing)))
-    total = summarise(rows, pixels, SPACING)
+    total = summarise(rows, pixels, SPACING, knows_frame_distance=True)
     assert np.isnan([total.dice, total.mean_hd95_mm, total.cohen_kappa]).all()
     assert total.expert_ml == 0
 
@@ -182,7 +182,7 @@ def test_totals_add_up_the_paths_and_average_the_surface_dice():
     nonexpert = np.stack([block((10, 20), (10, 24)), block((0, 0), (0, 0))] * 2)[:3]
     rows = finish(compare_frames(expert, nonexpert, (1, 0.5, 0.5), tolerance_mm=0.5))
     pixels = counts(count_codes(disagreement_map(expert, nonexpert)))
-    total = summarise(rows, pixels, (1, 0.5, 0.5))
+    total = summarise(rows, pixels, (1, 0.5, 0.5), knows_frame_distance=True)
     assert total.tolerance_mm == 0.5
     assert total.mean_surface_dice == rows[0].surface_dice
     # The frame that the expert alone drew has all of its 36 pixels to be added.

@@ -408,6 +408,40 @@ def test_the_table_measures_every_frame(compared):
     assert compared.frames.places.rowCount() >= 4
 
 
+TURNED = {
+    "kind": "rotational",
+    "axis": {"along": "rows", "at_mm": 0.0},
+    "angles_deg": [-30.0, -10.0, 10.0, 30.0],
+}
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({}, "expert 0.3 mL, non-expert 0.2 mL"),
+        ({"frame_distance": "unknown"}, "neither the distance of the frames"),
+        ({"frame_distance": "unknown", "sweep": TURNED}, "in a rotational sweep"),
+    ],
+)
+def test_volumes_need_the_distance_of_frames(qtbot, widget, viewer, told, words):
+    for mask, name in zip(masks(), ("expert", "non-expert"), strict=True):
+        volume = Volume.from_spacing(mask, SPACING).like(mask, **told)
+        viewer.add_labels(mask, name=name, **layer_arguments(volume))
+    widget.picker.compare_button.click()
+    widget.comparison.finish()
+    qtbot.waitUntil(lambda: not widget.frames.is_measuring, timeout=20000)
+    assert words in total(widget, "Volume")
+
+
+def total(widget, name):
+    """Return what the totals tell under a name."""
+    form = widget.frames.totals
+    for row in range(form.rowCount()):
+        if form.itemAt(row, form.ItemRole.LabelRole).widget().text() == name:
+            return form.itemAt(row, form.ItemRole.FieldRole).widget().text()
+    return None
+
+
 def test_the_table_sorts_by_number_and_a_click_jumps(compared, viewer):
     table = compared.frames.table
     table.sortByColumn(6, Qt.SortOrder.DescendingOrder)

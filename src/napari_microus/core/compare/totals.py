@@ -51,7 +51,7 @@ def summarise(
     counts: Counts,
     spacing_mm: tuple[float, float, float],
     *,
-    knows_frame_distance: bool = True,
+    knows_frame_distance: bool,
 ) -> CaseAgreement:
     """Sum up a frame table.
 

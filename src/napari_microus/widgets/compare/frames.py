@@ -33,6 +33,8 @@ from napari_microus.core.disagreement import (
     counts,
 )
 from napari_microus.core.events import drain
+from napari_microus.core.sweep import sweep_of
+from napari_microus.core.volumetry import NO_SWEEP
 from napari_microus.widgets._shared.controls import length_unit, number, text
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.compare.plot import FramePlot
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 # A stroke is over when nothing has changed for so long.
 _PAUSE_MS = 250
 _SORT_ROLE = Qt.ItemDataRole.UserRole
+_TURNED = "Not compared in a rotational sweep: measure each mask in Segment capsule."
 
 _FIELDS = (
     "frame",
@@ -320,7 +323,12 @@ class FramesTab(QWidget):
         if comparison is None or len(self.rows) < comparison.frames:
             return
         rows = [self.rows[frame] for frame in sorted(self.rows)]
-        total = summarise(rows, comparison.counts, comparison.grid.spacing_mm)
+        total = summarise(
+            rows,
+            comparison.counts,
+            comparison.grid.spacing_mm,
+            knows_frame_distance=comparison.grid.knows_frame_distance,
+        )
         unit = length_unit(comparison.grid)
         naming = comparison.naming
         _clear(self.totals)
@@ -357,7 +365,11 @@ class FramesTab(QWidget):
             ]
             if naming.is_swapped:
                 sizes.reverse()
-            lines.append(("Volume", ", ".join(f"{n} {v:.1f} mL" for n, v in sizes)))
+            words = ", ".join(f"{name} {ml:.1f} mL" for name, ml in sizes)
+            if not comparison.grid.knows_frame_distance:
+                is_turned = sweep_of(comparison.grid.metadata).kind == "rotational"
+                words = _TURNED if is_turned else NO_SWEEP
+            lines.append(("Volume", words))
         for name, value in lines:
             self.totals.addRow(name, text(value))
 
