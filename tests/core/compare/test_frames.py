@@ -142,6 +142,9 @@ def test_frame_whose_object_is_undecided_has_no_distance():
         assert math.isnan(row.assd_mm)
         assert math.isnan(row.signed_mean_mm)
     assert rows[2].hd95_mm == 0
+    areas = [(row.expert_mm2, row.nonexpert_mm2, row.disagreement_mm2) for row in rows]
+    assert np.isnan(areas[0]).all()
+    assert areas[1:] == [(0, 0, 0), (25, 25, 0)]
 
 
 def test_contours_are_compared_at_a_tolerance():

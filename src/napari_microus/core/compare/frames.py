@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 class FrameAgreement:
     """One row of the frame table; NaN where a number has no meaning.
 
-    Dice has none where nobody drew, a distance none unless both did.
+    Dice has none where nobody drew, a distance none unless both did, an area none
+    where nothing is decided.
     ``signed_mean_mm`` is positive where the non-expert draws larger.
     ``surface_dice`` is the share of both contours within ``tolerance_mm`` of the
     other, ``added_path_mm`` the length of the expert's contour beyond it; see
@@ -53,6 +54,11 @@ class FrameAgreement:
     surface_dice: float = math.nan
     added_path_mm: float = math.nan
     tolerance_mm: float = math.nan
+
+
+def most_disputed(row: FrameAgreement) -> tuple[bool, float]:
+    """Return the key that sorts frames by what is disputed, undecided ones first."""
+    return math.isfinite(row.disagreement_mm2), row.disagreement_mm2
 
 
 def compare_frame(
@@ -80,7 +86,8 @@ def compare_frame(
     expert, nonexpert = np.asarray(expert), np.asarray(nonexpert)
     valid = decided(expert, nonexpert)
     one, two = valid & (expert == 1), valid & (nonexpert == 1)
-    pixel_mm2 = spacing_mm[0] * spacing_mm[1]
+    # Where nobody decided anything, an area of 0 would say that nothing was drawn.
+    pixel_mm2 = spacing_mm[0] * spacing_mm[1] if valid.any() else math.nan
     first, second = int(one.sum()), int(two.sum())
     common = int((one & two).sum())
     return FrameAgreement(

@@ -30,7 +30,7 @@ def draw_panel(
 
     disputed = np.zeros(len(masks[0].array))
     for other in case.others:
-        disputed += [row.disagreement_mm2 for row in other.frames]
+        disputed += np.nan_to_num([row.disagreement_mm2 for row in other.frames])
     frame = int(disputed.argmax())
     colors = (EXPERT, NONEXPERT, "#009e73", "#f0e442", "#d55e00", "#0072b2")
     names = [case.reference, *(other.file for other in case.others)]

@@ -8,7 +8,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_microus.core.compare.frames import FrameAgreement, compare_frames
+from napari_microus.core.compare.frames import (
+    FrameAgreement,
+    compare_frames,
+    most_disputed,
+)
 from napari_microus.core.compare.grid import grid_problem
 from napari_microus.core.compare.totals import CaseAgreement, summarise
 from napari_microus.core.compare.trainee_controls import (
@@ -193,7 +197,7 @@ def _case(
         tolerance_mm=tolerance_mm,
     )
     codes = count_codes(disagreement_map(reference, trainee))
-    worst = max(rows, key=lambda row: row.disagreement_mm2)
+    worst = max(rows, key=most_disputed)
     image = None
     if len(volumes) > 2 and volumes[2].shape == volumes[0].shape:
         image = volumes[2].array[worst.frame]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_microus.core.colors import EXPERT, NONEXPERT
 from napari_microus.core.compare.bland_altman import bland_altman
+from napari_microus.core.compare.frames import most_disputed
 from napari_microus.core.compare.over_cases import BOUNDS
 from napari_microus.core.compare.trainee_plots import (
     bias_plot,
@@ -234,11 +235,11 @@ def _repeats(cases: Sequence[TraineeCase], unit: str, trainee: str) -> str:
 
 
 def _pictures(cases: Sequence[TraineeCase], unit: str, most: int) -> str:
-    worst = sorted(cases, key=lambda case: -case.worst.disagreement_mm2)
+    worst = sorted(cases, key=lambda case: most_disputed(case.worst), reverse=True)
     return "\n".join(
         f"<figure>{worst_frame(case)}<figcaption>Case {escape(case.name)}, "
         f"frame {case.worst.frame}: "
-        f"{case.worst.disagreement_mm2:.1f} {unit}² disputed, "
+        f"{number(case.worst.disagreement_mm2)} {unit}² disputed, "
         f"HD95 {number(case.worst.hd95_mm)} {unit}</figcaption></figure>"
         for case in worst[:most]
     )
