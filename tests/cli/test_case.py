@@ -139,7 +139,11 @@ def test_a_pseudonym_is_the_patients_and_stable(run_command, tmp_path, capsys):
     for name in ("one", "two"):
         line = [scan, "--mask", mask, "-o", tmp_path / name, "--pseudonym"]
         assert run_command("case", "save", *line) == 0
-        codes.append(json.loads((tmp_path / name / "case.json").read_text())["code"])
+        codes.append(
+            json.loads((tmp_path / name / "case.json").read_text(encoding="utf-8"))[
+                "code"
+            ]
+        )
 
     assert codes[0] == codes[1]
     assert codes[0].startswith("P-")

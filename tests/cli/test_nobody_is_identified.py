@@ -238,7 +238,13 @@ def test_cases_and_reports_name_nobody_nor_any_file(
     own = ["ZQFOLDER", "ZQFILE", "ZQMASK", "ZQLAYER"]
     assert_nobody([*words, *own], *map(unpacked, texts))
     assert (
-        len({json.loads((f / "case.json").read_text())["code"] for f in folders}) == 2
+        len(
+            {
+                json.loads((f / "case.json").read_text(encoding="utf-8"))["code"]
+                for f in folders
+            }
+        )
+        == 2
     )
 
 

@@ -21,7 +21,7 @@ _GRID_TOLERANCE_MM = 1e-3
 UNKNOWN = "unknown"
 
 # What metadata tell of the way from frame to frame.
-_BETWEEN = ("frame_distance", "sweep")
+BETWEEN_FRAMES = ("frame_distance", "sweep")
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +136,9 @@ class Volume:
                 f"Mask and image must share a grid; got {array.shape} and "
                 f"{self.array.shape}. Resample the mask first."
             )
-        known = {key: self.metadata[key] for key in _BETWEEN if key in self.metadata}
+        known = {
+            key: self.metadata[key] for key in BETWEEN_FRAMES if key in self.metadata
+        }
         return replace(self, array=array, metadata={**known, **metadata})
 
     def shares_grid(self, other: Volume) -> bool:

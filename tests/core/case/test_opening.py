@@ -276,7 +276,9 @@ def test_what_is_no_case_is_told(case, text, words):
 
 def test_a_number_too_large_is_refused(case):
     text = (
-        (case.folder / "case.json").read_text().replace('ng_ml": 4.5', 'ng_ml": 1e999')
+        (case.folder / "case.json")
+        .read_text(encoding="utf-8")
+        .replace('ng_ml": 4.5', 'ng_ml": 1e999')
     )
     (case.folder / "case.json").write_text(text)
     with pytest.raises(InputError, match="psa_ng_ml"):

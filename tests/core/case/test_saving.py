@@ -92,7 +92,7 @@ def test_the_folder_holds_what_the_document_says(tmp_path, scan, mask, made):
         "case.json",
         "scan.json",
     ]
-    document = json.loads((tmp_path / "case" / "case.json").read_text())
+    document = json.loads((tmp_path / "case" / "case.json").read_text(encoding="utf-8"))
     assert document["scan"]["file"] is None
     assert document["review"]["edited"] == [2]
     # A mask that is opened alone tells who drew it, and its true size.

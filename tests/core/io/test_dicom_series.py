@@ -98,19 +98,33 @@ def test_frames_turned_against_each_other_have_no_distance(tmp_path):
     assert any("turned against each other" in n for n in volume.metadata["notices"])
 
 
-def test_functional_groups_place_the_frames_of_one_file(tmp_path):
+@pytest.mark.parametrize("of", ["Patient", "Volume"])
+def test_functional_groups_place_the_frames_of_one_file(tmp_path, of):
+    """The axes of an ultrasound volume place frames, but not in the patient."""
+
     def item(**told):
         one = Dataset()
         for key, value in told.items():
             setattr(one, key, value)
         return one
 
+    suffix = "" if of == "Patient" else of
     shared = item(
         PixelMeasuresSequence=[item(PixelSpacing=[0.2, 0.1])],
-        PlaneOrientationSequence=[item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])],
+        **{
+            f"PlaneOrientation{suffix}Sequence": [
+                item(**{f"ImageOrientation{of}": [1, 0, 0, 0, 1, 0]})
+            ]
+        },
     )
     frames = [
-        item(PlanePositionSequence=[item(ImagePositionPatient=[5, 6, 7 + 0.5 * n])])
+        item(
+            **{
+                f"PlanePosition{suffix}Sequence": [
+                    item(**{f"ImagePosition{of}": [5, 6, 7 + 0.5 * n]})
+                ]
+            }
+        )
         for n in range(3)
     ]
     ds = dataset(
@@ -123,6 +137,7 @@ def test_functional_groups_place_the_frames_of_one_file(tmp_path):
     assert volume.spacing_mm == pytest.approx((0.5, 0.2, 0.1))
     assert volume.knows_frame_distance
     np.testing.assert_allclose(volume.affine[:3, 3], [-5, -6, 7])
+    assert volume.is_oriented == (of == "Patient")
 
 
 def test_frames_of_two_sizes_are_refused(tmp_path):

@@ -1,6 +1,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 
 import nibabel
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 
 from napari_microus.core.errors import InputError, OutputError
 from napari_microus.core.events import Finished, Notice, Progress
+from napari_microus.core.io import read_mask, write_mask
 from napari_microus.core.metrics import evaluate_case
 from napari_microus.core.metrics.files import evaluate_files, write_table
 
@@ -84,6 +86,27 @@ def test_pictures_are_measured_in_pixels_and_only_within_frames(tmp_path):
     assert math.isnan(evaluation.volume_mean.hd95_mm)
     assert evaluation.volume_mean.dice == expected.dice
     assert any("in pixels" in e.message for e in events if isinstance(e, Notice))
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_lengths_across_frames_need_their_distance(folders, both):
+    ours, expert = folders
+    for folder in (ours, expert) if both else (ours,):
+        name = next(folder.glob("*_1.nii.gz" if folder == expert else "*_01.nii.gz"))
+        mask = read_mask(name)
+        unknown = {"frame_distance": "unknown"}
+        write_mask(replace(mask, metadata=unknown), name, overwrite=True)
+    evaluation, events = drain(evaluate_files(ours, expert))
+
+    first, *others = evaluation.cases.values()
+    assert math.isnan(first.volume.hd95_mm)
+    assert math.isnan(first.volume.assd_mm)
+    assert first.volume.dice > 0
+    assert first.mean.hd95_mm > 0
+    assert first.to_dict()["spacing_mm"] == [None, 0.5, 0.25]
+    assert all(case.volume.hd95_mm > 0 for case in others)
+    told = [event.message for event in events if isinstance(event, Notice)]
+    assert any("is unknown in 1 of 3 cases" in sentence for sentence in told)
 
 
 def test_a_picture_is_measured_on_the_scans_grid(tmp_path):

@@ -87,7 +87,8 @@ def place_of(
     notices: list[str] = []
     size, source = _pixel_size(headers, calibrated_mm, notices)
     axes = _orientation(header)
-    is_oriented = axes is not None
+    # The axes of a volume are those of the transducer's sweep, not of the patient.
+    is_oriented = _orientation(header, of_volume=False) is not None
     row_axis, column_axis = axes if axes is not None else np.eye(3)[:2]
     normal = np.cross(row_axis, column_axis)
     positions = _positions(headers, frames)
@@ -113,7 +114,7 @@ def place_of(
         if frames > 1 and (told_mm is None or is_fan):
             notices += [] if is_fan else [NO_FRAME_DISTANCE]
             metadata["frame_distance"] = UNKNOWN
-    if positions is not None and is_oriented:
+    if positions is not None and axes is not None:
         lps[:3, 3] = positions[0]
     affine = np.eye(4)
     affine[:3] = _RAS @ lps[:3]
@@ -233,14 +234,21 @@ def _is_fan(headers: Sequence[Any], frames: int) -> bool:
     return any(np.abs(axes - known[0]).max() > 1e-3 for axes in known[1:])
 
 
-def _orientation(header: Any, frame: int = 0) -> NDArray[np.float64] | None:
-    """Return the directions in which columns and rows run, in LPS."""
-    told_by = [(header, "ImageOrientationPatient")]
-    for group, keyword in (
-        ("PlaneOrientationSequence", "ImageOrientationPatient"),
-        ("PlaneOrientationVolumeSequence", "ImageOrientationVolume"),
-    ):
-        told_by.append((_group(header, group, frame), keyword))
+def _orientation(
+    header: Any, frame: int = 0, *, of_volume: bool = True
+) -> NDArray[np.float64] | None:
+    """Return the directions in which columns and rows run, in LPS.
+
+    Where the patient's are not told, those in the frame of an ultrasound volume count
+    with ``of_volume``.
+    """
+    told_by = [
+        (header, "ImageOrientationPatient"),
+        (_group(header, "PlaneOrientationSequence", frame), "ImageOrientationPatient"),
+    ]
+    if of_volume:
+        holder = _group(header, "PlaneOrientationVolumeSequence", frame)
+        told_by.append((holder, "ImageOrientationVolume"))
     for holder, keyword in told_by:
         six = None if holder is None else numbers(holder, keyword, 6)
         if six is None:

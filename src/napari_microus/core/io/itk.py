@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_microus.core.errors import InputError
+from napari_microus.core.io.between_frames import KEY, frames_metadata, frames_text
 from napari_microus.core.io.colour import to_grey
 from napari_microus.core.io.nrrd import (
     Header,
@@ -124,6 +125,9 @@ def write_itk(
     image.SetDirection((axes / spacing).ravel().tolist())
     image.SetOrigin((_LPS @ volume.affine[:3, 3]).tolist())
     entries = {"microus_description": description}
+    between = frames_text(volume)
+    if between:
+        entries[KEY] = between
     if segments is not None:
         entries |= _segmentation_entries(volume.array, segments)
     for key, value in entries.items():
@@ -234,6 +238,10 @@ def _volume(image: Any, path: Path, header: Header, notices: list[str]) -> Volum
         affine[:3, 2] /= np.linalg.norm(affine[:3, 2])
         metadata["notices"] = [*notices, NO_FRAME_DISTANCE]
         metadata["frame_distance"] = UNKNOWN
+    if image.HasMetaDataKey(KEY):
+        between = frames_metadata(image.GetMetaData(KEY), path)
+        metadata["notices"] = [*metadata["notices"], *between.pop("notices")]
+        metadata |= between
     if image.HasMetaDataKey("microus_description"):
         metadata["description"] = image.GetMetaData("microus_description")
     if _is_segmentation(image):

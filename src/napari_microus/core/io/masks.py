@@ -14,6 +14,7 @@ from napari_microus.core.io.nifti import affines
 from napari_microus.core.io.reading import read_stored, suffix_of
 from napari_microus.core.mask import IGNORE_VALUE, value_of_label
 from napari_microus.core.mask import as_mask as mask_of
+from napari_microus.core.volume import BETWEEN_FRAMES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -160,7 +161,8 @@ def placed_on(mask: Volume, grid: Volume) -> Volume:
     A ``.seg.nrrd`` that was cropped to its object, as 3D Slicer saves segments, and a
     DICOM Segmentation without its empty frames are put back at their place; a DICOM
     Segmentation of the whole picture is cut to the scan's region of tissue. Of any
-    other file another extent is more likely a mistake, and refused. A mask whose file
+    other file, and of a DICOM Segmentation without a place, another extent is more
+    likely a mistake, and refused. A mask whose file
     tells no geometry is taken to lie on the scan if it has its shape, and so is a
     DICOM Segmentation that is its scan's pixel by pixel.
 
@@ -185,6 +187,7 @@ def placed_on(mask: Volume, grid: Volume) -> Volume:
     first = start[::-1]
     last = first + mask.shape
     is_dicom = bool(mask.metadata.get("is_segmentation"))
+    is_dicom = is_dicom and not mask.metadata.get("pixel_by_pixel")
     is_cut = suffix_of(str(mask.metadata.get("source", ""))) == ".seg.nrrd"
     is_inside = (first >= 0).all() and (last <= grid.shape).all()
     fits = moved.shares_grid(mask) and (is_inside or is_dicom)
@@ -210,19 +213,15 @@ def placed_on(mask: Volume, grid: Volume) -> Volume:
 
 
 def _as_scan(mask: Volume, grid: Volume) -> Volume:
-    """Return a segmentation of whole pictures cut, or filled up, as its scan is read.
+    """Return a segmentation of whole pictures cut as its scan is read.
 
-    Its frames are the first ones of the scan, where the last are left out.
+    Without a place only the number of its frames tells the scan, so that is kept.
     """
     region = grid.metadata.get("region")
     array, affine = mask.array, mask.affine.copy()
-    missing = len(grid.array) - len(array)
-    if missing > 0:
-        array = np.concatenate(
-            [array, np.zeros((missing, *array.shape[1:]), array.dtype)]
-        )
     if (
         region is not None
+        and len(array) == len(grid.array)
         and array.shape[1:] != grid.shape[1:]
         and list(array.shape[1:]) == region["of"]
     ):
@@ -240,21 +239,20 @@ def _as_scan(mask: Volume, grid: Volume) -> Volume:
 
 def _laid(array: NDArray[Any], mask: Volume, grid: Volume) -> Volume:
     """Return ``array`` on a grid, with what is known of the mask and of the grid."""
-    known: dict[str, Any] = {
-        key: grid.metadata[key]
-        for key in ("frame_distance", "sweep")
-        if key in grid.metadata
-    }
-    return grid.like(array, **{**mask.metadata, **known})
+    own = {k: v for k, v in mask.metadata.items() if k not in BETWEEN_FRAMES}
+    known = grid if grid.has_geometry else mask
+    told = {k: v for k, v in known.metadata.items() if k in BETWEEN_FRAMES}
+    return grid.like(array, **own, **told)
 
 
 def _lies_over(mask: Volume, grid: Volume) -> bool:
     """Return whether both lie at one place, by any form that the scan's file tells.
 
     A program that believes the other form of a NIfTI file draws its masks there. Where
-    the distance of the scan's frames is unknown, that of the mask's says nothing.
+    the distance of frames is unknown to one, that of the other says nothing.
     """
-    if grid.has_geometry and not grid.knows_frame_distance:
+    is_known = grid.knows_frame_distance and mask.knows_frame_distance
+    if grid.has_geometry and mask.has_geometry and not is_known:
         axes = mask.affine.copy()
         axes[:3, 2] = grid.affine[:3, 2]
         mask = replace(mask, affine=axes)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_microus.core.errors import InputError
+from napari_microus.core.io.between_frames import KEY, frames_metadata, frames_text
 from napari_microus.core.io.colour import to_grey
 from napari_microus.core.io.read_errors import damaged
 from napari_microus.core.volume import Volume
@@ -107,7 +108,9 @@ def read_nifti(path: Path, *, as_stored: bool = False) -> Volume:
     if has_geometry and place is not None and not has_nifti_form(place):
         notices = [*notices, NO_PLACE]
     description = bytes(header["descrip"]).rstrip(b"\0").decode("latin-1")
-    metadata = {"notices": notices, "description": description}
+    between = frames_metadata(_comment(header), path)
+    notices = [*notices, *between.pop("notices", [])]
+    metadata = {**between, "notices": notices, "description": description}
     is_oriented = has_geometry and place is not None and has_nifti_form(place)
     array = array.transpose(2, 1, 0)
     return Volume(array, affine, has_geometry, metadata, place, is_oriented)
@@ -162,7 +165,22 @@ def write_nifti(volume: Volume, path: Path, description: str) -> None:
     else:
         _put_affine(header, volume)
         image.update_header()
+    between = frames_text(volume)
+    if between:
+        header.extensions.append(
+            nib.nifti1.Nifti1Extension("comment", between.encode("ascii"))
+        )
     nib.save(image, path)
+
+
+def _comment(header: Any) -> str:
+    """Return the comment in which our files tell what lies between frames."""
+    start = f'{{"{KEY}"'.encode("ascii")
+    for extension in header.extensions:
+        content = extension.get_content()
+        if isinstance(content, bytes) and content.startswith(start):
+            return content.rstrip(b"\0").decode("ascii", "replace")
+    return ""
 
 
 def has_same_place(volume: Volume) -> bool:

@@ -66,7 +66,7 @@ class CaseScores:
         The whole volume at once, with distances across frames. A stack of frames
         without known geometry has no such distance: leave these out then.
     spacing_mm : tuple of float
-        Voxel size, in the order of the axes.
+        Voxel size, in the order of the axes; NaN where one is unknown.
     ignored_voxels : int
         How many voxels were left out as undecided.
     """
@@ -90,7 +90,7 @@ class CaseScores:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data ready for JSON; NaN becomes None."""
         return {
-            "spacing_mm": list(self.spacing_mm),
+            "spacing_mm": [None if math.isnan(s) else s for s in self.spacing_mm],
             "ignored_voxels": self.ignored_voxels,
             "frames_in_mean": sum(row.has_both for row in self.frames),
             "case_mean": _plain(self.mean),

@@ -183,13 +183,17 @@ def evaluate_files(
     cases: dict[str, CaseScores] = {}
     known: dict[str, str] = {}
     has_geometry = True
+    without_distance = 0
     total = len(pairing.cases)
     for done, (name, (ours, theirs)) in enumerate(pairing.cases, start=1):
-        first, second = _read_pair(ours, theirs, label)
+        first, second, knows_distance = _read_pair(ours, theirs, label)
         scores = evaluate_case(first.array, second.array, second.spacing_mm)
+        if not knows_distance:
+            scores = _without_volume_distances(scores)
         if not second.has_geometry:
             has_geometry = False
-            scores = _without_volume_distances(scores)
+        elif not knows_distance:
+            without_distance += 1
         cases[name] = scores
         known[name] = (
             patient_of(name) if patients is None else patients[stem_of(theirs)]
@@ -205,6 +209,11 @@ def evaluate_files(
         yield Notice(
             "Some files tell no pixel size; distances are in pixels, and only within "
             "frames."
+        )
+    if without_distance:
+        yield Notice(
+            f"The distance of frames is unknown in {without_distance} of {total} "
+            "cases; distances are only within frames there."
         )
     evaluation = Evaluation(
         cases,
@@ -281,20 +290,29 @@ def _write_rows(evaluation: Evaluation, writer: Any) -> None:
 
 def _read_pair(
     prediction: Path, reference: Path, label: int | None
-) -> tuple[Volume, Volume]:
-    """Read both masks; the grid is that of the file that tells one."""
+) -> tuple[Volume, Volume, bool]:
+    """Read both masks; the grid is that of the file that tells one.
+
+    The last is whether lengths across frames mean something.
+    """
     from napari_microus.core.io import placed_on, read_mask
 
     first, second = (read_mask(path, label=label) for path in (prediction, reference))
+    sized = [mask for mask in (first, second) if mask.has_geometry]
+    known = bool(sized) and all(
+        len(mask.array) == 1 or mask.knows_frame_distance for mask in sized
+    )
     if second.has_geometry or not first.has_geometry:
-        return placed_on(first, second), second
-    return first, placed_on(second, first)
+        return placed_on(first, second), second, known
+    return first, placed_on(second, first), known
 
 
 def _without_volume_distances(scores: CaseScores) -> CaseScores:
     unknown = dict.fromkeys(DISTANCES, math.nan)
     return dataclasses.replace(
-        scores, volume=dataclasses.replace(scores.volume, **unknown)
+        scores,
+        volume=dataclasses.replace(scores.volume, **unknown),
+        spacing_mm=(math.nan, *scores.spacing_mm[1:]),
     )
 
 

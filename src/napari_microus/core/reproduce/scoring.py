@@ -176,7 +176,7 @@ def _row(
     scan: Volume,
 ) -> CaseRow:
     scores = evaluate_case(mask, expert, scan.spacing_mm)
-    is_volume = scan.has_geometry and len(scan.array) > 1
+    is_volume = scan.knows_frame_distance and len(scan.array) > 1
     return CaseRow(
         who=who,
         case=case.case,

@@ -1,0 +1,61 @@
+"""What lies between the frames of a scan, as our own files tell it in their headers.
+
+NIfTI, NRRD and MetaImage always tell a distance of frames. Where it is unknown, 1 mm
+stands for it, and a word in the header says so; a sweep is told there too. What a
+person keeps beside a scan (see `scan_sidecar`) goes before it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from napari_microus.core.errors import InputError
+from napari_microus.core.io.tiff import NO_FRAME_DISTANCE
+from napari_microus.core.sweep import Sweep
+from napari_microus.core.volume import UNKNOWN
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_microus.core.volume import Volume
+
+KEY = "microus_frames"
+
+
+def frames_text(volume: Volume) -> str:
+    """Return what a header must tell, "" where the distance is known and no sweep."""
+    if len(volume.array) < 2:
+        return ""
+    told: dict[str, Any] = {}
+    if volume.has_geometry and not volume.knows_frame_distance:
+        told["frame_distance"] = UNKNOWN
+    if "sweep" in volume.metadata:
+        told["sweep"] = volume.metadata["sweep"]
+    return json.dumps({KEY: told}) if told else ""
+
+
+def frames_metadata(text: str, path: Path) -> dict[str, Any]:
+    """Return a scan's metadata from what `frames_text` wrote, with its notices.
+
+    Raises
+    ------
+    InputError
+        If it is something else.
+    """
+    if not text:
+        return {}
+    try:
+        told = json.loads(text)[KEY]
+        is_ours = set(told) <= {"frame_distance", "sweep"}
+        if not is_ours or told.get("frame_distance", UNKNOWN) != UNKNOWN:
+            raise ValueError(text)
+        sweep = Sweep.from_dict(told["sweep"]) if "sweep" in told else Sweep()
+    except (ValueError, LookupError, TypeError, RecursionError, InputError) as error:
+        raise InputError(
+            "What a file's header tells between its frames must be an unknown "
+            f"distance or a sweep; got something else in {path}. Write it again from "
+            "its scan."
+        ) from error
+    is_silent = sweep.kind == "rotational" or "frame_distance" not in told
+    return {**told, "notices": [] if is_silent else [NO_FRAME_DISTANCE]}
