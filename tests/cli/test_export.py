@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pydicom
 import pytest
+import trimesh
 
 from dicom_files import FULL, dataset, region, save, series
 from napari_microus.core import export as exporting
@@ -172,3 +173,19 @@ def test_every_form_of_the_table_can_be_imported():
         assert callable(
             getattr(import_module(f"napari_microus.core.export.{module}"), function)
         )
+
+
+def test_a_surface_takes_the_frame_distance_that_the_scan_was_told(
+    run_command, cine, mask, tmp_path, capsys
+):
+    out = tmp_path / "s.stl"
+    assert run_command("export", mask, "--scan", cine, "-o", out) == 2
+    assert "must tell the distance of its frames" in capsys.readouterr().err
+    assert run_command("scan", "set", cine, "--frame-distance-mm", "2") == 0
+
+    assert run_command("export", mask, "--scan", cine, "-o", out) == 0
+
+    # One frame of 16 rows by 25 columns of 0.2 mm: 2 mm thick, a little rounded off.
+    surface = trimesh.load(out)
+    assert surface.is_watertight
+    assert surface.volume == pytest.approx(3.2 * 5 * 2, rel=0.15)

@@ -16,22 +16,32 @@ if TYPE_CHECKING:
 
 
 def surface(
-    mask: Volume, scan: Any, output: str | Path, *, provenance: Any, overwrite: bool
+    mask: Volume,
+    scan: Volume | str | Path | None,
+    output: str | Path,
+    *,
+    provenance: Any,
+    overwrite: bool,
 ) -> Writing:
     """Write the closed surface; see `surface_files.write_surface`."""
     from napari_microus.core.export.surface_files import write_surface
 
-    yield from write_surface(mask, output, overwrite)
+    yield from write_surface(_on_scan(mask, scan), output, overwrite)
     return Path(output)
 
 
 def contours(
-    mask: Volume, scan: Any, output: str | Path, *, provenance: Any, overwrite: bool
+    mask: Volume,
+    scan: Volume | str | Path | None,
+    output: str | Path,
+    *,
+    provenance: Any,
+    overwrite: bool,
 ) -> Writing:
     """Write the contours of each frame; see `contour_files.write_contours`."""
     from napari_microus.core.export.contour_files import write_contours
 
-    yield from write_contours(mask, output, overwrite)
+    yield from write_contours(_on_scan(mask, scan), output, overwrite)
     return Path(output)
 
 
@@ -63,6 +73,13 @@ def pictures(
 
     yield from write_overlays(_read(scan), mask, output, overwrite)
     return Path(output)
+
+
+def _on_scan(mask: Volume, scan: Volume | str | Path | None) -> Volume:
+    """Return the mask with the place of its scan, where one is given."""
+    from napari_microus.core.io import placed_on
+
+    return mask if scan is None else placed_on(mask, _read(scan))
 
 
 def _read(scan: Volume | str | Path) -> Volume:
