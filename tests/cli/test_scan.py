@@ -44,9 +44,30 @@ def test_a_rotational_sweep_is_told_by_its_axis_and_ends(run_command, frames):
     assert told["angles_deg"] == [0, 10, 20, 30, 50]
 
 
+def test_a_name_in_the_picture_is_blanked_out_wherever_the_scan_is_read(
+    run_command, frames, capsys
+):
+    line = ["--blank", "0:3,4:16", "--blank", "10:12,0:2"]
+    assert run_command("scan", "set", frames, *line) == 0
+
+    for again in (read_volume(frames), read_volume(sorted(frames.glob("*.png")))):
+        assert not again.array[:, :3, 4:].any()
+        assert not again.array[:, 10:, :2].any()
+        kept = np.ones(FRAMES.shape, bool)
+        kept[:, :3, 4:] = kept[:, 10:, :2] = False
+        np.testing.assert_array_equal(again.array[kept], FRAMES[kept])
+    assert run_command("scan", "show", frames) == 0
+    assert "2 parts of the picture blanked out" in capsys.readouterr().out
+    assert run_command("scan", "set", frames, "--blank", "none") == 0
+    np.testing.assert_array_equal(read_volume(frames).array, FRAMES)
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
+        (["--blank", "0:3"], "must be rows and columns in pixels, as 0:40,10:200"),
+        (["--blank", "3:3,0:4"], "one or more pixels high and wide"),
+        (["--blank", "0:3,0:17"], "inside the picture of 12 × 16 pixels"),
         (["--pixel-mm", "0"], "must be mm above 0"),
         (["--pixel-mm", "50"], "A pixel must be 0.001 to 10 mm"),
         (["--frame-distance-mm", "far"], "must be mm or unknown"),

@@ -84,6 +84,14 @@ def set_(
             "superior,posterior,left (the patient's)."
         ),
     ] = None,
+    blank: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A part of the picture to read as black, such as a name burnt into "
+            "it: rows and columns, as 0:40,10:200. Given several times, several "
+            "parts; none forgets them."
+        ),
+    ] = None,
     clear: Annotated[
         bool, typer.Option("--clear", help="Forget what was told before.")
     ] = False,
@@ -109,6 +117,8 @@ def set_(
         changes["frame_distance_mm"] = _distance(frame_distance_mm)
     if orientation is not None:
         changes["orientation"] = tuple(orientation.replace(" ", "").split(","))
+    if blank is not None:
+        changes["blank"] = _blank(blank)
     rotation = (sweep, axis_along, axis_at_mm, angles_deg)
     if any(part is not None for part in rotation):
         changes["sweep"] = _sweep(told.sweep, path, *rotation)
@@ -122,10 +132,12 @@ def set_(
 
 def _check(path: Path, properties: ScanProperties) -> None:
     """Refuse what does not fit the scan, before anything is written."""
+    from napari_microus.core.io.blanking import blanked
     from napari_microus.core.io.reading import read_as_told
     from napari_microus.core.io.scan_properties import with_properties
 
-    with_properties(read_as_told(path), properties)
+    volume = with_properties(read_as_told(path), properties)
+    blanked(volume.array[:1], properties.blank or ())
 
 
 def _distance(text: str) -> float | str:
@@ -137,6 +149,14 @@ def _distance(text: str) -> float | str:
         raise InputError(
             f"The distance of frames must be mm or unknown; got '{text}'. Correct it."
         ) from None
+
+
+def _blank(parts: list[str]) -> tuple[tuple[int, int, int, int], ...] | None:
+    from napari_microus.core.io.blanking import rectangle_from_text
+
+    if parts == ["none"]:
+        return None
+    return tuple(rectangle_from_text(part) for part in parts)
 
 
 def _sweep(

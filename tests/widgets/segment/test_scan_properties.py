@@ -11,6 +11,7 @@ from napari_microus._writer import write_labels
 from napari_microus.core.io import read_volume
 from napari_microus.widgets._shared.layers import volume_from_layer
 from napari_microus.widgets.segment.dock import SegmentWidget
+from napari_microus.widgets.segment.ruler import find_ruler
 
 SHAPE = (5, 40, 60)
 
@@ -146,6 +147,28 @@ def test_the_ruler_gives_the_pixel_size(panel, viewer, image):
     assert ruler.scale[1:] == pytest.approx((0.5, 0.5))
     viewer.layers.remove(ruler)
     assert "ruler line" not in viewer.layers
+
+
+def test_a_name_in_the_picture_is_blanked_out_and_shown_again(panel, image, folder):
+    before = image.data.copy()
+    panel.ruler_button.click()
+    ruler = find_ruler(panel._viewer)
+    ruler.data = [[2, 3.4, 50.6], [2, 0.2, 20.7]]  # opposite corners, in any order
+
+    panel.blank_button.click()
+
+    assert "Rows 0:4 and columns 21:52 are black" in panel.message.text()
+    assert not image.data[:, :4, 21:52].any()
+    kept = np.ones(SHAPE, bool)
+    kept[:, :4, 21:52] = False
+    np.testing.assert_array_equal(image.data[kept], before[kept])
+    np.testing.assert_array_equal(read_volume(folder).array, image.data)
+    panel.unblank_button.click()
+    np.testing.assert_array_equal(image.data, before)
+    np.testing.assert_array_equal(read_volume(folder).array, before)
+    ruler.data = [[2, -9, 5], [2, -3, 30]]
+    panel.blank_button.click()
+    assert "must lie over the picture" in panel.message.text()
 
 
 def test_without_a_ruler_there_is_nothing_to_take(panel, image):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from napari_microus.core.io import ScanProperties
+    from napari_microus.core.io.blanking import Rectangle
 
 _SAME_MM = 1e-6
 _DIGITS = 6  # of a millimetre
@@ -186,6 +187,10 @@ def _shifted(
     sweep, file = properties.sweep, told_by_file(volume)
     columns, rows, _ = volume.GetImageData().GetDimensions()
     is_whole = file is not None and file.whole == (rows, columns)
+    if properties.blank and is_whole:
+        properties = replace(
+            properties, blank=_moved(properties.blank, file.start, sign)
+        )
     if sweep is None or sweep.axis_at_mm is None or not is_whole:
         return properties
     pixel_mm = properties.pixel_mm or file.pixel_mm
@@ -200,3 +205,14 @@ def _shifted(
     moved = sign * file.start[along] * pixel_mm[along]
     at_mm = round(sweep.axis_at_mm + moved, _DIGITS)
     return replace(properties, sweep=replace(sweep, axis_at_mm=at_mm))
+
+
+def _moved(
+    parts: Sequence[Rectangle], start: Sequence[int], sign: int
+) -> tuple[Rectangle, ...]:
+    """Return the parts of a picture to blank out, in the other one's pixels."""
+    down, right = (sign * pixels for pixels in start)
+    return tuple(
+        (top + down, bottom + down, left + right, end + right)
+        for top, bottom, left, end in parts
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import slicer
@@ -113,6 +114,8 @@ class PropertiesPanel:
             volume = self._ui.volumeSelector.currentNode()
             frames = grid_from_node(volume).shape[0]
             properties = read_properties(self._ui, frames)
+            # Told in napari or on the command line; there is no field for it here.
+            properties = replace(properties, blank=properties_of(volume).blank)
             self._use(volume, properties)
             kept = keep_beside(volume, properties)
             if kept.problem:

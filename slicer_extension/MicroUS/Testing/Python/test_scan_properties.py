@@ -351,6 +351,17 @@ def test_axis_is_counted_in_the_picture_that_is_shown(dicom, load_volume):
 
 
 # --- sequences -------------------------------------------------------------------
+def test_parts_to_blank_out_are_counted_in_the_picture_that_is_shown(
+    dicom, load_volume
+):
+    path = dicom(cm=0.005, box=((8, 47), (4, 63)))
+    node = load_volume(path)
+    write_scan_properties(path, ScanProperties(blank=((0, 3, 5, 20),)))
+    assert properties_beside(node).blank == ((8, 11, 9, 24),)
+    keep_beside(node, properties_beside(node))
+    assert read_scan_properties(path).blank == ((0, 3, 5, 20),)
+
+
 def test_every_item_of_a_sequence_gets_the_size(make_volume, pixels, mask):
     sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "cine")
     for number in range(3):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_microus.core.errors import InputError
+from napari_microus.core.io.blanking import blanked
 from napari_microus.core.io.dicom import DICOM_SUFFIXES, read_dicom
 from napari_microus.core.io.dicom_series import dicom_files, is_directory
 from napari_microus.core.io.frames import (
@@ -30,6 +31,7 @@ from napari_microus.core.io.scan_sidecar import read_scan_properties
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_microus.core.io.blanking import Rectangle
     from napari_microus.core.io.dicom_regions import RegionChoice
     from napari_microus.core.volume import Volume
 
@@ -93,13 +95,14 @@ def read_volume(
         scan; or if SimpleITK is needed and missing.
     """
     if isinstance(path, (str, Path)):
-        return _told(_read(Path(path), region=region), Path(path))
+        return _told(_read(Path(path), region=region), Path(path), region=region)
     paths = sorted(map(Path, path), key=natural_key)
     for one in paths:
         _check_file(one)
     is_dicom = (suffix_of(one) in DICOM_SUFFIXES or _is_dicom(one) for one in paths)
     if paths and all(is_dicom):
-        return _told(read_dicom(paths, region=region), paths[0].parent)
+        folder = paths[0].parent
+        return _told(read_dicom(paths, region=region), folder, region=region)
     return _told(read_frames(paths), paths[0].parent)
 
 
@@ -120,14 +123,39 @@ def read_stored(path: str | Path, *, label: int | str | None = None) -> Volume:
     return _told(volume, Path(path), is_mask=True)
 
 
-def _told(volume: Volume, path: Path, *, is_mask: bool = False) -> Volume:
+def _told(
+    volume: Volume,
+    path: Path,
+    *,
+    is_mask: bool = False,
+    region: RegionChoice = "crop",
+) -> Volume:
     notices = volume.metadata.get("notices", [])
     metadata = {**volume.metadata, "source": str(path), "notices": notices}
     volume = replace(volume, metadata=metadata)
     properties = read_scan_properties(path)
     if properties.is_empty:
         return volume
+    if properties.blank and not is_mask:
+        # The rows and columns told are those of the scan as it is opened.
+        if region != "crop":
+            raise InputError(
+                "A scan with parts to blank out must be read as it is opened; got "
+                f"region='{region}'. Leave the region out, or --blank none."
+            )
+        volume = _without(volume, properties.blank)
     return with_properties(volume, properties, is_mask=is_mask)
+
+
+def _without(volume: Volume, parts: Sequence[Rectangle]) -> Volume:
+    """Return a scan whose parts are 0, and say so."""
+    notice = f"{len(parts)} part{'s' * (len(parts) > 1)} of the picture blanked out."
+    notices = [*volume.metadata["notices"], notice]
+    return replace(
+        volume,
+        array=blanked(volume.array, parts),
+        metadata={**volume.metadata, "notices": notices},
+    )
 
 
 def _read(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from napari_microus.core.errors import InputError
+from napari_microus.core.io.blanking import Rectangle, read_rectangles
 from napari_microus.core.io.dicom_size import NO_PIXEL_SIZE
 from napari_microus.core.io.tiff import NO_FRAME_DISTANCE
 from napari_microus.core.sweep import Sweep, number_of
@@ -34,7 +35,7 @@ _TOWARDS = {
     "inferior": (0, 0, -1),
 }
 _AXES = ("columns", "rows", "frames")
-_KEYS = {"pixel_mm", "frame_distance_mm", "sweep", "orientation"}
+_KEYS = {"pixel_mm", "frame_distance_mm", "sweep", "orientation", "blank"}
 
 
 @dataclass(frozen=True)
@@ -53,17 +54,23 @@ class ScanProperties:
     orientation : tuple of str, optional
         Where columns, rows and frames run to in the patient: left, right, anterior,
         posterior, superior or inferior.
+    blank : tuple of tuple of int, optional
+        Parts of the picture that are read as 0, such as a name burnt into it: rows
+        from and to, columns from and to, in pixels of the scan as it is opened; see
+        `blanking`.
 
     Raises
     ------
     InputError
-        If a size is out of bounds, or the directions are not at right angles.
+        If a size is out of bounds, a part to blank out is empty, or the directions
+        are not at right angles.
     """
 
     pixel_mm: tuple[float, float] | None = None
     frame_distance_mm: float | Literal["unknown"] | None = None
     sweep: Sweep | None = None
     orientation: tuple[str, str, str] | None = None
+    blank: tuple[Rectangle, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.pixel_mm is not None:
@@ -85,6 +92,8 @@ class ScanProperties:
                 )
         if self.orientation is not None:
             _directions(self.orientation)
+        if self.blank is not None:
+            read_rectangles(self.blank)
         is_rotational = self.sweep is not None and self.sweep.kind == "rotational"
         if is_rotational and distance not in (None, UNKNOWN):
             raise InputError(
@@ -141,6 +150,7 @@ class ScanProperties:
             known.get("frame_distance_mm"),
             None if sweep is None else Sweep.from_dict(sweep),
             None if facing is None else tuple(facing[axis] for axis in _AXES),
+            None if "blank" not in known else read_rectangles(known["blank"]),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -154,6 +164,8 @@ class ScanProperties:
             told["sweep"] = self.sweep.to_dict()
         if self.orientation is not None:
             told["orientation"] = dict(zip(_AXES, self.orientation, strict=True))
+        if self.blank is not None:
+            told["blank"] = [list(part) for part in self.blank]
         return told
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_microus.core.errors import InputError
+from napari_microus.core.io.blanking import blanked
 from napari_microus.core.io.scan_properties import with_properties
 from napari_microus.core.volume import Volume
 from napari_microus.widgets._shared.layers import METADATA_KEY
@@ -48,6 +49,8 @@ def resize_scan(
     """
     before = as_read(image)
     told = with_properties(before, properties)
+    if properties.blank:
+        data = blanked(image.data, properties.blank, is_colour=image.rgb)
     layers = [layer for layer in viewer.layers if _lies_on(layer, image)]
     for layer in layers:
         _check_straight(layer)
@@ -66,8 +69,11 @@ def resize_scan(
         for name in _TOLD:
             own.pop(name, None)
         layer.metadata[METADATA_KEY] = own | origin
+    if properties.blank:
+        image.data = data
     viewer.dims.current_step = step
-    viewer.reset_view()
+    if factor.tolist() != [1, 1, 1]:
+        viewer.reset_view()
     return layers
 
 

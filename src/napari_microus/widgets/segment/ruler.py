@@ -84,6 +84,33 @@ def length_px(viewer: ViewerModel, image: Image) -> tuple[float, float]:
     return float(down), float(right)
 
 
+def box_px(viewer: ViewerModel, image: Image) -> tuple[int, int, int, int]:
+    """Return the rectangle between the ruler's ends, in pixels of ``image``.
+
+    Returns
+    -------
+    tuple of int
+        Rows from and to, columns from and to, inside the picture; the last ones are
+        not in it.
+
+    Raises
+    ------
+    InputError
+        If there is no ruler, or no pixel of the picture lies between its ends.
+    """
+    ends = np.array([image.world_to_data(end)[-2:] for end in _ends(viewer)])
+    # Pixels lie at whole numbers and reach half a pixel to either side.
+    low, high = np.floor(ends.min(axis=0) + 0.5), np.floor(ends.max(axis=0) + 0.5) + 1
+    size = image.data.shape[image.ndim - 2 : image.ndim]
+    (top, left), (bottom, right) = low.clip(0, size), high.clip(0, size)
+    if top >= bottom or left >= right:
+        raise InputError(
+            "The ruler must lie over the picture; got it beside. Drag its ends to two "
+            "opposite corners of the part to blank out."
+        )
+    return int(top), int(bottom), int(left), int(right)
+
+
 def length_mm(viewer: ViewerModel) -> float:
     """Return how long the ruler is.
 

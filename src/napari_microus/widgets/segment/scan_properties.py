@@ -33,12 +33,13 @@ from napari_microus.core.volume import UNKNOWN
 from napari_microus.widgets._shared.controls import WHEEL_GUARD, text
 from napari_microus.widgets._shared.layers import METADATA_KEY
 from napari_microus.widgets._shared.scan_size import as_read, resize_scan
-from napari_microus.widgets.segment.ruler import lay_ruler, length_px
+from napari_microus.widgets.segment.ruler import box_px, lay_ruler, length_px
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
 
+    from napari_microus.core.io.blanking import Rectangle
     from napari_microus.core.volume import Volume
 
 _SWEEPS = {"not known": "unknown", "parallel": "parallel", "rotational": "rotational"}
@@ -69,12 +70,15 @@ class ScanPropertiesPanel(QWidget):
         self._viewer = viewer
         self._image: Image | None = None
         self._shown = ScanProperties()
+        self._before_blank: tuple[Any, tuple[Rectangle, ...] | None] | None = None
         self._make_boxes()
         self._lay_out()
         self.apply_button.clicked.connect(self.apply)
         self.pixels_button.clicked.connect(self._go_on_in_pixels)
         self.ruler_button.clicked.connect(self._lay_ruler)
         self.take_button.clicked.connect(self._take_ruler)
+        self.blank_button.clicked.connect(self._blank_out)
+        self.unblank_button.clicked.connect(self._undo_blank)
         self.square.toggled.connect(self._on_square)
         self.height.valueChanged.connect(self._on_square)
         self.sweep.currentIndexChanged.connect(self._on_sweep)
@@ -100,6 +104,14 @@ class ScanPropertiesPanel(QWidget):
         self.known.setToolTip("How long the ruler is in truth.")
         self.take_button = QPushButton("Take")
         self.take_button.setToolTip("Work the pixel size out from the ruler.")
+        self.blank_button = QPushButton("Blank out the ruler's box")
+        self.blank_button.setToolTip(
+            "Make the rectangle between the ruler's two ends black in every frame, "
+            "such as a name burnt into the picture. The scan's file stays as it is."
+        )
+        self.unblank_button = QPushButton("Undo")
+        self.unblank_button.setToolTip("Show what was blanked out last.")
+        self.unblank_button.setEnabled(False)
         self.distance = _millimetres(FRAME_BOUNDS_MM[1], 4)
         self.distance.setToolTip("Distance of two frames; at 0 it is not known.")
         self.sweep = _choice(_SWEEPS, "How the frames lie to each other.")
@@ -153,6 +165,7 @@ class ScanPropertiesPanel(QWidget):
         form.addRow("", self.ruler_button)
         self.ruler_row = _row(self.known, self.take_button)
         form.addRow("Ruler's length", self.ruler_row)
+        form.addRow("Text in the picture", _row(self.blank_button, self.unblank_button))
         form.addRow("Sweep", self.sweep)
         form.addRow("Frame distance", self.distance)
         form.addRow("Axis", self.axis)
@@ -194,6 +207,8 @@ class ScanPropertiesPanel(QWidget):
         self.note.setVisible(not grid.has_geometry)
         self.pixels_button.setVisible(not grid.has_geometry)
         if is_new:
+            self._before_blank = None
+            self.unblank_button.setEnabled(False)
             self.message.setText("")
             self.message.setVisible(False)
         self._fill(grid)
@@ -273,6 +288,46 @@ class ScanPropertiesPanel(QWidget):
             f"{self.height.value():.6f} mm. Press Apply."
         )
 
+    def _blank_out(self) -> None:
+        image = self._image
+        if image is None:
+            return
+        try:
+            part = box_px(self._viewer, image)
+            source, path = image.data, self._kept_at()
+            kept = ScanProperties() if path is None else read_scan_properties(path)
+            parts = (*(kept.blank or ()), part)
+            resize_scan(self._viewer, image, ScanProperties(blank=(part,)))
+            self._before_blank = (source, kept.blank)
+            said = "Rows {}:{} and columns {}:{} are black in every frame.".format(
+                *part
+            )
+            if path is not None:
+                written = write_scan_properties(path, replace(kept, blank=parts))
+                said += f" Kept in {written.name}, beside the scan."
+        except MicroUSError as error:
+            self._say(str(error))
+            return
+        self.unblank_button.setEnabled(True)
+        self._say(said)
+        self.applied.emit()
+
+    def _undo_blank(self) -> None:
+        image, before, path = self._image, self._before_blank, self._kept_at()
+        if image is None or before is None:
+            return
+        image.data, parts = before
+        self._before_blank = None
+        self.unblank_button.setEnabled(False)
+        try:
+            if path is not None:
+                kept = read_scan_properties(path)
+                write_scan_properties(path, replace(kept, blank=parts))
+            self._say("The picture is as it was.")
+        except MicroUSError as error:
+            self._say(str(error))
+        self.applied.emit()
+
     # --- telling
 
     def apply(self) -> None:
@@ -285,16 +340,13 @@ class ScanPropertiesPanel(QWidget):
             if changes == ScanProperties():
                 self._say("Nothing was changed.")
                 return
-            source, where = self._source(), self.keep.currentData()
-            kept = None
-            if source is not None and where:
-                path = source.parent if where == "folder" else source
-                before = read_scan_properties(path)
-                kept = (path, _merged(before, changes))
+            path = self._kept_at()
+            before = ScanProperties() if path is None else read_scan_properties(path)
+            merged = _merged(before, changes)
             layers = resize_scan(self._viewer, image, changes)
             said = f"Applied to {_names(len(layers))}."
-            if kept is not None:
-                written = write_scan_properties(*kept)
+            if path is not None:
+                written = write_scan_properties(path, merged)
                 said += f" Kept in {written.name}, beside the scan."
         except MicroUSError as error:
             self._say(str(error))
@@ -302,6 +354,13 @@ class ScanPropertiesPanel(QWidget):
         self.show_image(image)
         self._say(said)
         self.applied.emit()
+
+    def _kept_at(self) -> Path | None:
+        """Return the scan or folder beside which its properties are kept, or None."""
+        source, where = self._source(), self.keep.currentData()
+        if source is None or not where:
+            return None
+        return source.parent if where == "folder" else source
 
     def _told(self) -> ScanProperties:
         """Return what the boxes tell."""
