@@ -117,3 +117,76 @@ def to_full_size(logits: Tensor, shape: tuple[int, int]) -> Tensor:
     if logits.shape[-2:] == shape:
         return logits
     return F.interpolate(logits, shape, mode="bilinear", align_corners=False)
+
+
+def cut_at_full_size(
+    logits: NDArray[np.float32], shape: tuple[int, int], cut: float
+) -> NDArray[np.bool_]:
+    """Return where `to_full_size` would give more than ``cut``.
+
+    A pixel between four log-odds lies between the least and the largest of them, so
+    only those whose four do not agree are interpolated: a band along the contour.
+
+    Parameters
+    ----------
+    logits : ndarray of float32, shape (S, S)
+        One frame's log-odds at the network's size.
+    shape : tuple of int
+        Rows and columns of the frame.
+    cut : float
+        Log-odds of the threshold.
+    """
+    above = logits > cut
+    (top, down, rows), (left, right, columns) = (
+        _neighbours(n, size) for n, size in zip(shape, logits.shape, strict=True)
+    )
+    # Of each cell between four log-odds: how many of them are above.
+    count = above.astype(np.uint8)
+    count = count + _after(count, 0)
+    count = count + _after(count, 1)
+    per_row = np.bincount(top, minlength=len(count))
+    per_column = np.bincount(left, minlength=count.shape[1])
+    mask = (count == 4).repeat(per_column, axis=1).repeat(per_row, axis=0)
+    y, x = _pixels_of((count % 4 > 0).nonzero(), per_row, per_column)
+    near, far = columns[x], np.float32(1) - columns[x]
+    upper = logits[top[y], left[x]] * far + logits[top[y], right[x]] * near
+    lower = logits[down[y], left[x]] * far + logits[down[y], right[x]] * near
+    mask[y, x] = upper * (1 - rows[y]) + lower * rows[y] > cut
+    return mask
+
+
+def _neighbours(
+    length: int, size: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+    """Return the log-odds before and after each pixel, and the weight of the latter."""
+    place = np.maximum((np.arange(length) + 0.5) * (size / length) - 0.5, 0)
+    before = np.minimum(place.astype(np.intp), size - 1)
+    after = np.minimum(before + 1, size - 1)
+    return before, after, (place - before).astype(np.float32)
+
+
+def _after(count: NDArray[np.uint8], axis: int) -> NDArray[np.uint8]:
+    """Return what follows each value along an axis; the last one follows itself."""
+    last = count.shape[axis] - 1
+    return count.take(np.minimum(np.arange(last + 1) + 1, last), axis=axis)
+
+
+def _pixels_of(
+    cells: tuple[NDArray[np.intp], ...],
+    per_row: NDArray[np.intp],
+    per_column: NDArray[np.intp],
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows and columns of all pixels of some cells."""
+    row, column = cells
+    first_row = np.cumsum(per_row) - per_row
+    first_column = np.cumsum(per_column) - per_column
+    down, along = np.arange(per_row.max()), np.arange(per_column.max())
+    y = first_row[row][:, None] + down
+    x = first_column[column][:, None] + along
+    has = (down < per_row[row][:, None])[:, :, None]
+    has = has & (along < per_column[column][:, None])[:, None, :]
+    shape = has.shape
+    return (
+        np.broadcast_to(y[:, :, None], shape)[has],
+        np.broadcast_to(x[:, None, :], shape)[has],
+    )

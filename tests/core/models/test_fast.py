@@ -2,9 +2,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from napari_microus.core.config import BaselineConfig, ModelConfig, TransUNetConfig
+from napari_microus.core.config import TransUNetConfig
 from napari_microus.core.errors import InputError
-from napari_microus.core.models import create_model, fast
+from napari_microus.core.models import fast, folded
 from napari_microus.core.models.fast import FastGroupNorm, prepare_for_inference
 from napari_microus.core.models.resnet import GroupNorm
 from napari_microus.core.models.transunet import TransUNet
@@ -67,6 +67,19 @@ def test_bfloat16_is_closer_than_plain_autocast(monkeypatch, frames, options, pa
     assert error.max() < (0.9 if "encoder" in options else 0.7) * usual.max()
 
 
+def test_nothing_private_runs_where_it_does_not_pay(monkeypatch):
+    folded.can_pack.cache_clear()
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    try:
+        prepared = prepare_for_inference(trained(), torch.float32)
+        assert not any(
+            getattr(module, "_packed", None) is not None
+            for module in prepared.modules()
+        )
+    finally:
+        folded.can_pack.cache_clear()
+
+
 def test_the_plain_network_is_left_as_it_was(frames):
     model = trained().train()
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
@@ -102,15 +115,6 @@ def test_answers_are_float32_and_full_size_under_autocast_too(frames):
 def test_a_wrong_shape_is_named(frames):
     with pytest.raises(InputError, match=r"\(B, 1, 64, 64\); got"):
         prepare_for_inference(trained())(frames[..., :32])
-
-
-def test_baselines_are_prepared_too(frames):
-    config = ModelConfig("basic_unet", baseline=BaselineConfig(64))
-    model = create_model(config).eval()
-
-    with torch.inference_mode():
-        found = prepare_for_inference(model, torch.float32)(frames)
-        torch.testing.assert_close(found, model(frames))
 
 
 @pytest.mark.parametrize("size", [14, 40])  # below and above the slow path's bound

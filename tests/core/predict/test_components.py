@@ -6,7 +6,11 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 
-from napari_microus.core.predict.components import fill_holes, keep_largest_component
+from napari_microus.core.predict.components import (
+    fill_holes,
+    keep_largest_component,
+    keep_one_piece,
+)
 
 masks = arrays(bool, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12))
 
@@ -50,3 +54,25 @@ def test_empty_and_full_frames_stay(value):
     keep_largest_component(mask)
     fill_holes(mask)
     assert (mask == value).all()
+
+
+@settings(max_examples=300, deadline=None)
+@given(masks)
+def test_one_piece_is_scipys_largest_without_holes(mask):
+    ours = mask.copy()
+    keep_one_piece(ours)
+    expected = ndimage.binary_fill_holes(scipy_largest(mask))
+    np.testing.assert_array_equal(ours, expected)
+
+
+@settings(max_examples=200, deadline=None)
+@given(arrays(np.int8, array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=12)))
+def test_one_run_a_row_is_one_piece_only_where_the_runs_touch(seeds):
+    # Rows of one run each, which random masks seldom have.
+    columns = np.arange(10)
+    first, length = seeds[:, 0] % 10, 1 + seeds[:, 1] % 5
+    mask = (columns >= first[:, None]) & (columns < (first + length)[:, None])
+    ours = mask.copy()
+    keep_one_piece(ours)
+    expected = ndimage.binary_fill_holes(scipy_largest(mask))
+    np.testing.assert_array_equal(ours, expected)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -19,41 +19,40 @@ from torch import Tensor, nn
 
 from napari_microus.core.models.decoder import Conv2dReLU
 from napari_microus.core.models.efficientnet import ConvNorm, EfficientNetLite0
-from napari_microus.core.models.factory import logits_of
 from napari_microus.core.models.folded import FoldedConv, FoldedLinear, can_pack
 from napari_microus.core.models.resnet import GroupNorm, ResNetV2, StdConv2d
-from napari_microus.core.models.transunet import TransUNet
 from napari_microus.core.models.vit import Attention, Perceptron
+
+if TYPE_CHECKING:
+    from napari_microus.core.models.transunet import TransUNet
 
 _PIXELS_OF_SLOW_NORM = 1024
 
 
 def prepare_for_inference(
-    model: nn.Module, dtype: torch.dtype | None = None
-) -> nn.Module:
+    model: TransUNet, dtype: torch.dtype | None = None
+) -> FastTransUNet:
     """Return a copy that maps frames to full-size logits as fast as the device can.
 
     Parameters
     ----------
-    model : nn.Module
-        Any network of `create_model`, on the device where it will work. Not changed.
+    model : TransUNet
+        On the device where it will work. Not changed.
     dtype : torch.dtype, optional
         Number format of the products; by default bfloat16 where the processor
         multiplies it natively, else float32.
 
     Returns
     -------
-    nn.Module
-        Maps (B, 1, H, W) to a tensor of float32 logits of that shape (for volumes
-        likewise), in evaluation mode; carries the model's ``config``.
+    FastTransUNet
+        Maps (B, 1, H, W) to a tensor of float32 logits of that shape, in evaluation
+        mode; carries the model's ``config``.
     """
     device = next(model.parameters()).device
     if dtype is None:
         dtype = torch.bfloat16 if multiplies_bfloat16(device) else torch.float32
     with torch.no_grad():
-        if isinstance(model, TransUNet):
-            return FastTransUNet(model, dtype).eval()
-        return FastBaseline(model, dtype).eval()
+        return FastTransUNet(model, dtype).eval()
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
@@ -132,22 +131,6 @@ class Part(nn.Module):
             *(x if x is None else x.to(self.dtype) for x in features)
         )
         return result
-
-
-class FastBaseline(nn.Module):
-    """A network of MONAI's for inference; see `prepare_for_inference`."""
-
-    def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.config = model.config
-        self.dtype = dtype
-        self.model = copy.deepcopy(model).eval()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return float32 logits of the shape of ``x``."""
-        reduced = self.dtype is not torch.float32
-        with torch.autocast(x.device.type, self.dtype, enabled=reduced):
-            return logits_of(self.model(x)).float()
 
 
 class FastAttention(nn.Module):

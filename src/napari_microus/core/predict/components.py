@@ -71,13 +71,43 @@ def fill_holes(mask: NDArray[np.bool_]) -> None:
     _paint(mask, runs, ~is_open[runs.component], value=True)
 
 
-def _runs(mask: NDArray[np.bool_]) -> _Runs:
+def keep_one_piece(mask: NDArray[np.bool_]) -> None:
+    """Keep the largest component of a frame and fill what it encloses, in place.
+
+    Most frames are one piece already, which takes one look at their runs.
+    """
+    if not _is_one_piece(mask):
+        keep_largest_component(mask)
+        fill_holes(mask)
+
+
+def _is_one_piece(mask: NDArray[np.bool_]) -> bool:
+    """Return whether one run a row and its overlap with the next show it at once.
+
+    Where each row from the first to the last has one run, and it shares a column with
+    the one above, the runs are connected, and what is left of a row reaches the
+    border on its side: one component without holes. False says nothing.
+    """
+    first, last = _edges(mask)
+    width = mask.shape[1] + 1
+    follows = np.diff(first // width) == 1
+    overlaps = (first[1:] < last[:-1] + width) & (first[:-1] + width < last[1:])
+    return bool((follows & overlaps).all())
+
+
+def _edges(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return where runs begin and end, counted in rows of one more than the columns."""
     rows, columns = mask.shape
     padded = np.zeros((rows, columns + 2), dtype=bool)
     padded[:, 1:-1] = mask
-    width = columns + 1  # a change lies before each pixel and after the last
+    # A change lies before each pixel and after the last.
     change = np.flatnonzero(padded[:, 1:] != padded[:, :-1])
-    first, last = change[::2], change[1::2]
+    return change[::2], change[1::2]
+
+
+def _runs(mask: NDArray[np.bool_]) -> _Runs:
+    width = mask.shape[1] + 1
+    first, last = _edges(mask)
     row, start, stop = first // width, first % width, last % width
 
     # Runs of the next row that overlap [start, stop): from the first that ends

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_microus.core.mask import fill_polygon
-from napari_microus.core.predict.components import fill_holes, keep_largest_component
+from napari_microus.core.predict.components import keep_one_piece
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,8 +54,7 @@ def smooth_mask(
     """
     evidence = np.clip(logits - cut, -_SURE, _SURE)
     own = evidence > 0
-    keep_largest_component(own)
-    fill_holes(own)
+    keep_one_piece(own)
     if not own.any():
         return np.zeros(shape, dtype=bool)
     # Other pieces and holes have no say.
@@ -73,8 +72,7 @@ def smooth_mask(
     full: NDArray[np.bool_] = (
         ndimage.map_coordinates(softened, grid, order=1, mode="nearest") > 0
     )
-    keep_largest_component(full)
-    fill_holes(full)
+    keep_one_piece(full)
     return full
 
 
@@ -86,11 +84,16 @@ def best_path(
     Points are in pixels of the frame, with pixel centres at whole numbers.
     """
     scale = np.divide(shape, own.shape)
-    middle = (np.argwhere(own).mean(axis=0) + 0.5) * scale
+    middle = (_centroid(own) + 0.5) * scale
     turns = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)
     ways = np.stack([np.sin(turns), np.cos(turns)], axis=1)
     border = _to_border(middle, ways, shape)
-    corners = (np.argwhere(own) + 0.5) * scale - middle
+    # The farthest pixel is the first or the last of its row.
+    rows = np.flatnonzero(own.any(axis=1))
+    first = own[rows].argmax(axis=1)
+    last = own.shape[1] - 1 - own[rows, ::-1].argmax(axis=1)
+    ends = np.stack([np.tile(rows, 2), np.concatenate([first, last])], axis=1)
+    corners = (ends + 0.5) * scale - middle
     longest = np.hypot(*corners.T).max() * 1.15 + 2 * scale.max()
     step = longest / _STEPS
     radii = (np.arange(_STEPS) + 0.5) * step
@@ -130,30 +133,61 @@ def _to_border(
 
 
 def _closed_path(score: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the step of each ray on the best closed path."""
+    """Return the step of each ray on the best closed path.
+
+    Half a turn before and behind it are walked too, so that the turn in the middle is
+    closed. Two walkers share the way: one comes from each end, and they meet halfway.
+    """
     rays, steps = score.shape
-    # Half a turn before and behind: the turn in the middle is closed.
-    order = np.arange(-(rays // 2), rays + rays // 2) % rays
+    turn = np.arange(rays)
+    ways = np.stack([turn - rays // 2, rays // 2 - 1 - turn], axis=1) % rays
     shifts = np.arange(-_REACH, _REACH + 1)
-    price = (_STIFFNESS * shifts.astype(np.float64) ** 2)[:, None]
-    padded = np.full(steps + 2 * _REACH, -np.inf)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, steps)
-    came = np.empty((len(order), steps), dtype=np.intp)
-    offers = np.empty((len(shifts), steps))
-    middle = padded[_REACH:-_REACH]
-    middle[:] = score[order[0]]
-    for number, ray in enumerate(order[1:], start=1):
-        np.subtract(windows, price, out=offers)
-        offers.argmax(axis=0, out=came[number])
-        np.add(offers.max(axis=0), score[ray], out=middle)
-    place = int(middle.argmax())
-    path = np.empty(len(order), dtype=np.intp)
-    moves = (came - _REACH).tolist()
-    for number in range(len(order) - 1, 0, -1):
-        path[number] = place
-        place = min(max(place + moves[number][place], 0), steps - 1)
-    path[0] = place
-    return path[rays // 2 : rays // 2 + rays]
+    costs = _STIFFNESS * shifts.astype(np.float64) ** 2
+    # Best sums up to each step of each ray, with room on both sides.
+    sums = np.full((rays, 2, steps + 2 * _REACH), -np.inf)
+    inner = sums[:, :, _REACH:-_REACH]
+    inner[:] = score[ways]
+    offers = np.empty((2, len(shifts), steps))
+    best = np.empty((2, steps))
+    windows = np.lib.stride_tricks.sliding_window_view(sums, steps, axis=2)
+    price = costs[:, None]
+    for before, here in zip(windows[:-1], inner[1:], strict=True):
+        np.subtract(before, price, out=offers)
+        np.maximum.reduce(offers, axis=1, out=best)
+        here += best
+    other = (windows[-1, 1] - price).max(axis=0)
+    place = int((inner[-1, 0] + other).argmax())
+    path = np.empty(rays, dtype=np.intp)
+    path[rays // 2 - 1 :: -1] = _back(sums[:, 0], costs, place, rays // 2)
+    place = _came_from(sums[-1, 1], costs, place)
+    path[rays // 2 :] = _back(sums[:, 1], costs, place, rays - rays // 2)
+    return path
+
+
+def _back(
+    sums: NDArray[np.float64], costs: NDArray[np.float64], place: int, count: int
+) -> list[int]:
+    """Return the last steps of a walk that ended at ``place``, the last one first."""
+    path = [place]
+    for row in sums[-2 : -1 - count : -1]:
+        path.append(place := _came_from(row, costs, place))
+    return path
+
+
+def _came_from(
+    sums: NDArray[np.float64], costs: NDArray[np.float64], place: int
+) -> int:
+    """Return the step from which ``place`` was reached best."""
+    offered = sums[place : place + len(costs)] - costs
+    steps = len(sums) - 2 * _REACH
+    return min(max(place + int(offered.argmax()) - _REACH, 0), steps - 1)
+
+
+def _centroid(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the mean row and column of the set pixels."""
+    rows, columns = mask.sum(axis=1), mask.sum(axis=0)
+    sums = [(count * np.arange(len(count))).sum() for count in (rows, columns)]
+    return np.array(sums) / rows.sum()
 
 
 def _between(

@@ -13,13 +13,20 @@ from napari_microus.core.device import choose_device
 from napari_microus.core.errors import ConfigError, DeviceError, InputError
 from napari_microus.core.events import Event, Notice, Progress
 from napari_microus.core.predict.components import fill_holes as fill
-from napari_microus.core.predict.components import keep_largest_component
+from napari_microus.core.predict.components import (
+    keep_largest_component,
+    keep_one_piece,
+)
 from napari_microus.core.predict.confidence import frame_confidence, left_empty
 from napari_microus.core.predict.networks import Panel
 from napari_microus.core.predict.opening import cut_narrow_parts
 from napari_microus.core.predict.outline import smooth_mask
 from napari_microus.core.predict.result import Prediction
-from napari_microus.core.preprocess import intensity_window, to_full_size, to_network
+from napari_microus.core.preprocess import (
+    cut_at_full_size,
+    intensity_window,
+    to_network,
+)
 from napari_microus.core.provenance import (
     recommended_min_confidence,
     recommended_opening,
@@ -197,16 +204,14 @@ def predict(
                 frame_confidence(answer),
                 _smooth(logits[places], volume.shape[1:], cut)
                 if is_smooth
-                else _foreground(answer, volume.shape[1:], cut),
+                else _foreground(logits[places], volume.shape[1:], cut),
                 strict=True,
             ):
                 if confidence < least:
                     unsure += [frame] if foreground.any() else []
                     continue
-                if largest_component and not is_smooth:
-                    keep_largest_component(foreground)
-                if fill_holes and not is_smooth:
-                    fill(foreground)
+                if not is_smooth:
+                    _tidy(foreground, largest_component, fill_holes)
                 drawn[frame] = foreground
             done += len(batch)
             yield Progress(done, len(chosen), "frames", "Segmenting")
@@ -256,11 +261,21 @@ def _answer(
 
 
 def _foreground(
-    answer: Tensor, shape: tuple[int, int], cut: float
+    logits: Tensor, shape: tuple[int, int], cut: float
 ) -> Iterable[NDArray[np.bool_]]:
     """Bring one frame's logits at a time to full size, and cut them."""
-    for logits in answer:
-        yield (to_full_size(logits[None], shape)[0, 0] > cut).cpu().numpy()
+    for frame in logits[:, 0].numpy():
+        yield cut_at_full_size(frame, shape, cut)
+
+
+def _tidy(foreground: NDArray[np.bool_], largest: bool, holes: bool) -> None:
+    """Keep the largest component, fill holes, or both, in place."""
+    if largest and holes:
+        keep_one_piece(foreground)
+    elif largest:
+        keep_largest_component(foreground)
+    elif holes:
+        fill(foreground)
 
 
 def _smooth(
