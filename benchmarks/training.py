@@ -32,9 +32,9 @@ def speed(model: str, device: str, batch_size: int, steps: int) -> dict[str, Any
     from napari_microus.core.train.memory import memory_mib
     from napari_microus.core.train.processes import create_fabric
     from napari_microus.core.train.sampler import Sampler
-    from napari_microus.core.train.sources import TrainingData
     from napari_microus.core.train.start import start_network
     from napari_microus.core.train.step import make_batch, make_step
+    from napari_microus.core.train.training_data import TrainingData
 
     config = TrainConfig.preset(
         "demo", model=model, device=device, batch_size=batch_size
@@ -89,7 +89,7 @@ def fine_tune(cases: int, held_out: int, minutes: float) -> dict[str, Any]:
     from napari_microus.core.phantom import make_phantom, typical_domain
     from napari_microus.core.study import Study
     from napari_microus.core.train import TrainConfig, train
-    from napari_microus.core.train.sources import ValidationCase
+    from napari_microus.core.train.training_data import ValidationCase
     from napari_microus.core.train.validate import score_case
 
     def foreign(seed: int) -> Any:

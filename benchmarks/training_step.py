@@ -33,9 +33,9 @@ from napari_microus.core.train.learner import create_learner
 from napari_microus.core.train.optimizer import create_optimizer
 from napari_microus.core.train.processes import create_fabric
 from napari_microus.core.train.sampler import Sampler
-from napari_microus.core.train.sources import TrainingData
 from napari_microus.core.train.start import start_network
 from napari_microus.core.train.step import make_batch, make_step
+from napari_microus.core.train.training_data import TrainingData
 
 STILL = dict.fromkeys(
     [

@@ -8,17 +8,10 @@ from __future__ import annotations
 
 import sys
 
-import typer
-
+from napari_microus.cli.application import app
 from napari_microus.core.errors import MicroUSError
 
-app = typer.Typer(
-    name="napari-microus",
-    help="Segment the prostate capsule in micro-ultrasound. Not for clinical use.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+__all__ = ["app", "main"]
 
 
 def main() -> None:

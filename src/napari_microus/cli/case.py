@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_microus.cli import app
 from napari_microus.cli._console import ProgressOption, ProgressStyle, drain
+from napari_microus.cli.application import app
 from napari_microus.core.errors import ConfigError, InputError, OutputError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from napari_microus.cli import app
 from napari_microus.cli._console import ProgressOption, ProgressStyle, drain
+from napari_microus.cli.application import app
 
 dataset = typer.Typer(help="Fetch public data.", no_args_is_help=True)
 app.add_typer(dataset, name="dataset")

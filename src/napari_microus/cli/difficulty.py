@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from napari_microus.cli import app
 from napari_microus.cli._console import ProgressOption, ProgressStyle, drain
+from napari_microus.cli.application import app
 
 
 @app.command()

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_microus.cli import app
 from napari_microus.cli._console import (
     ProgressOption,
     ProgressStyle,
     drain,
     table_console,
 )
+from napari_microus.cli.application import app
 
 if TYPE_CHECKING:
     from napari_microus.core.metrics import Scores

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from napari_microus.cli import app
+from napari_microus.cli.application import app
 
 
 class Drawn(StrEnum):

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from napari_microus.cli import app
 from napari_microus.cli._console import ProgressOption, ProgressStyle, drain
+from napari_microus.cli.application import app
 from napari_microus.core.errors import ConfigError
 
 models = typer.Typer(

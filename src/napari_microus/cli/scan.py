@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_microus.cli import app
+from napari_microus.cli.application import app
 from napari_microus.core.errors import InputError
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from napari_microus.cli import app
 from napari_microus.cli._batch import segment_many
 from napari_microus.cli._console import ProgressOption, ProgressStyle, be_polite, drain
+from napari_microus.cli.application import app
 
 
 @app.command()

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from napari_microus.cli import app
 from napari_microus.cli._console import (
     ProgressOption,
     ProgressStyle,
     be_polite,
     drain,
 )
+from napari_microus.cli.application import app
 from napari_microus.core.errors import ConfigError
 from napari_microus.core.events import Finished, to_json
 

@@ -18,7 +18,7 @@ from napari_microus.core.models import create_model
 from napari_microus.core.runs.folder import read_status, request
 from napari_microus.core.train import control, resume, step, train, validation_round
 from napari_microus.core.train.checkpoint import load_checkpoint
-from napari_microus.core.train.sources import ValidationCase
+from napari_microus.core.train.training_data import ValidationCase
 from napari_microus.core.train.validate import score_case
 
 

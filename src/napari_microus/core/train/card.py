@@ -13,7 +13,7 @@ from napari_microus.core.statistics import counted, interval_note
 if TYPE_CHECKING:
     from napari_microus.core.config.train import TrainConfig
     from napari_microus.core.train.fingerprint import Fingerprint
-    from napari_microus.core.train.sources import TrainingData
+    from napari_microus.core.train.training_data import TrainingData
 
 _PACKAGES = ("torch", "monai", "numpy")
 

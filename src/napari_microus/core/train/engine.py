@@ -51,7 +51,7 @@ from napari_microus.core.train.saving import (
     save_last,
     snapshot_step,
 )
-from napari_microus.core.train.sources import TrainingData, prepare
+from napari_microus.core.train.sources import prepare
 from napari_microus.core.train.start import start_network
 from napari_microus.core.train.step import make_step
 from napari_microus.core.train.tensorboard import TensorBoardLog
@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from lightning_fabric import Fabric
+
+    from napari_microus.core.train.training_data import TrainingData
 
 
 def train(config: TrainConfig) -> Generator[Event, None, TrainResult]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_microus.core.train.checkpoint import TrainingState
     from napari_microus.core.train.fingerprint import Fingerprint
     from napari_microus.core.train.model_comparison import Comparison
-    from napari_microus.core.train.sources import TrainingData
+    from napari_microus.core.train.training_data import TrainingData
     from napari_microus.core.train.validate import CaseScore
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_microus.core.runs.folder import RunFolder
     from napari_microus.core.train.checkpoint import TrainingState
     from napari_microus.core.train.learner import Learner
-    from napari_microus.core.train.sources import TrainingData
+    from napari_microus.core.train.training_data import TrainingData
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_microus.core.config.train import TrainConfig
     from napari_microus.core.train.frames import FrameCache
-    from napari_microus.core.train.sources import TrainingData
+    from napari_microus.core.train.training_data import TrainingData
 
 
 @dataclass

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,9 +18,16 @@ from napari_microus.core.train.frames import (
     open_cache,
 )
 from napari_microus.core.train.phantom_frames import fill
+from napari_microus.core.train.study_frames import prepare_study
+from napari_microus.core.train.training_data import (
+    TrainingData,
+    ValidationCase,
+    key_of,
+    to_bytes,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     from numpy.typing import NDArray
 
@@ -30,33 +35,6 @@ if TYPE_CHECKING:
     from napari_microus.core.volume import Volume
 
 _VALIDATION_SEED = 1_000_000
-
-
-@dataclass(frozen=True)
-class ValidationCase:
-    """A scan on which the network is measured, read only when it is its turn.
-
-    ``load`` returns scan, expert and, where there is one, non-expert mask.
-    """
-
-    name: str
-    patient: str
-    load: Callable[[], tuple[Volume, Volume, Volume | None]]
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What a run learns from and is measured on.
-
-    ``provenance`` goes into the model card: counts and splits, no identifiers.
-    ``phantoms`` are mixed into the frames of a study.
-    """
-
-    frames: FrameCache
-    validation: list[ValidationCase]
-    textures: NDArray[np.uint8] | None = None
-    provenance: dict[str, Any] = field(default_factory=dict)
-    phantoms: FrameCache | None = None
 
 
 def prepare(config: DataConfig, size: int) -> Generator[Event, None, TrainingData]:
@@ -72,8 +50,6 @@ def prepare(config: DataConfig, size: int) -> Generator[Event, None, TrainingDat
     if config.study is None:
         data = yield from _prepare_phantoms(config, size)
     else:
-        from napari_microus.core.train.study_frames import prepare_study
-
         data = yield from prepare_study(config, size)
         if config.phantom_share > 0:
             phantoms = yield from _phantom_frames(config, size)
@@ -92,12 +68,6 @@ def prepare(config: DataConfig, size: int) -> Generator[Event, None, TrainingDat
     yield Notice(f"Texture is taken from {len(textures)} unlabelled frames.")
     provenance = data.provenance | {"unlabelled_frames": len(textures)}
     return dataclasses.replace(data, textures=textures, provenance=provenance)
-
-
-def key_of(*parts: object) -> str:
-    """Return a short name for what a cache was made from."""
-    text = json.dumps(parts, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def read_textures(
@@ -149,28 +119,6 @@ def texture_files(folder: Path, skip: tuple[str, ...] = ()) -> list[Path]:
             "Choose a folder of PNG, TIFF or NIfTI files."
         )
     return paths
-
-
-def to_bytes(scan: Volume, size: int) -> NDArray[np.uint8]:
-    """Return a scan's frames at the network's size as bytes, (Z, S, S)."""
-    import torch
-
-    from napari_microus.core.preprocess import intensity_window, to_network
-
-    window = intensity_window(scan.array)
-    frames = torch.from_numpy(np.ascontiguousarray(scan.array, dtype=np.float32))
-    resized = to_network(frames.unsqueeze(1), size, window)
-    return (resized[:, 0] * 255).round().clamp(0, 255).to(torch.uint8).numpy()
-
-
-def mask_to_bytes(mask: NDArray[Any], size: int) -> NDArray[np.uint8]:
-    """Return masks (Z, Y, X) at the network's size, 255 staying ignored."""
-    import torch
-
-    from napari_microus.core.preprocess import labels_to_network
-
-    values = torch.from_numpy(np.ascontiguousarray(mask)).unsqueeze(1)
-    return labels_to_network(values, size)[:, 0].to(torch.uint8).numpy()
 
 
 def _prepare_phantoms(

@@ -14,7 +14,7 @@ from napari_microus.core.train.frames import (
     cache_folder,
     open_cache,
 )
-from napari_microus.core.train.sources import (
+from napari_microus.core.train.training_data import (
     TrainingData,
     ValidationCase,
     key_of,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from napari_microus.core.train.sources import ValidationCase
+    from napari_microus.core.train.training_data import ValidationCase
 
 # How often a cancel is looked for while a scan is read, in seconds.
 _LOOK_EVERY_S = 0.1

@@ -59,7 +59,7 @@ def vary_a_frame(
         If the study has nothing to train on, or the case cannot be read.
     """
     from napari_microus.core.train.augment import preview_augmentation
-    from napari_microus.core.train.sources import mask_to_bytes, to_bytes
+    from napari_microus.core.train.training_data import mask_to_bytes, to_bytes
 
     yield Progress(0, 2, "steps", "Reading a training case")
     case, scan, expert = _training_case(config, seed)

@@ -51,7 +51,7 @@ def save(layer: Image | Labels, path: str) -> str:
     """
     from napari.layers import Labels
 
-    from napari_microus._writer import write_image, write_labels
+    from napari_microus.widgets._shared.writing import write_image, write_labels
 
     write = write_labels if isinstance(layer, Labels) else write_image
     data, attributes, _ = layer.as_layer_data_tuple()

@@ -1,0 +1,73 @@
+"""What a run learns from and is measured on, at the network's size."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from napari_microus.core.train.frames import FrameCache
+    from napari_microus.core.volume import Volume
+
+
+@dataclass(frozen=True)
+class ValidationCase:
+    """A scan on which the network is measured, read only when it is its turn.
+
+    ``load`` returns scan, expert and, where there is one, non-expert mask.
+    """
+
+    name: str
+    patient: str
+    load: Callable[[], tuple[Volume, Volume, Volume | None]]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a run learns from and is measured on.
+
+    ``provenance`` goes into the model card: counts and splits, no identifiers.
+    ``phantoms`` are mixed into the frames of a study.
+    """
+
+    frames: FrameCache
+    validation: list[ValidationCase]
+    textures: NDArray[np.uint8] | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+    phantoms: FrameCache | None = None
+
+
+def key_of(*parts: object) -> str:
+    """Return a short name for what a cache was made from."""
+    text = json.dumps(parts, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def to_bytes(scan: Volume, size: int) -> NDArray[np.uint8]:
+    """Return a scan's frames at the network's size as bytes, (Z, S, S)."""
+    import torch
+
+    from napari_microus.core.preprocess import intensity_window, to_network
+
+    window = intensity_window(scan.array)
+    frames = torch.from_numpy(np.ascontiguousarray(scan.array, dtype=np.float32))
+    resized = to_network(frames.unsqueeze(1), size, window)
+    return (resized[:, 0] * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+def mask_to_bytes(mask: NDArray[Any], size: int) -> NDArray[np.uint8]:
+    """Return masks (Z, Y, X) at the network's size, 255 staying ignored."""
+    import torch
+
+    from napari_microus.core.preprocess import labels_to_network
+
+    values = torch.from_numpy(np.ascontiguousarray(mask)).unsqueeze(1)
+    return labels_to_network(values, size)[:, 0].to(torch.uint8).numpy()
