@@ -14,8 +14,12 @@ SYSTEM := python3-venv xvfb libgl1 libegl1 libgl1-mesa-dri libdbus-1-3 \
 JOBS ?= 2
 PARALLEL := -n $(JOBS) --dist worksteal
 
+# slicer-core is 3D Slicer's own C++; it lives in an environment of its own.
+SLICER := .venv-slicer
+SLICER_BIN := $(SLICER)/bin
+
 .PHONY: demo test test-all test-slicer slicer-export lint system env clean \
-	lock audit wheel
+	lock audit wheel docs docs-serve screenshots slicer-screenshots notebooks
 
 demo: env
 	$(BIN)/napari-microus demo --overwrite
@@ -60,6 +64,36 @@ wheel:
 	$(WHEEL)/bin/python -m pip install --quiet -c locked.txt hatchling hatch-vcs
 	$(WHEEL)/bin/python tests/reliability/wheel.py --out dist
 
+# The site in `site`. A broken link, a missing picture, a page that the menu lacks: errors.
+DOCS := .venv-docs
+docs: $(DOCS)/.installed
+	$(DOCS)/bin/mkdocs build --strict
+
+docs-serve: $(DOCS)/.installed
+	$(DOCS)/bin/mkdocs serve
+
+$(DOCS)/.installed: docs/requirements.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet -r docs/requirements.txt
+	touch $@
+
+# Every picture of the documentation anew, in real windows on a virtual screen.
+SCREEN := xvfb-run -a -s "-screen 0 1600x1000x24"
+PICTURES := first_minutes segment_pictures correct_pictures compare_pictures \
+	adjudicate_pictures train_pictures batch_pictures clinic_pictures in_space_pictures
+screenshots: env slicer-screenshots
+	$(BIN)/python docs/scripts/concept_plots.py
+	set -e; for script in $(PICTURES); do \
+		env -u QT_QPA_PLATFORM $(SCREEN) $(BIN)/python docs/scripts/$$script.py; done
+
+# Slicer's pictures are made without the application, on its own C++ libraries.
+slicer-screenshots: system $(SLICER)/.installed
+	$(SLICER_BIN)/python slicer_extension/Screenshots/make_pictures.py
+
+# Runs the notebooks and keeps what they print and draw.
+notebooks: env
+	$(BIN)/python docs/scripts/run_notebooks.py
+
 # Installs only what is missing; without root it prints the one line to run.
 system:
 	@if ! command -v dpkg-query >/dev/null; then exit 0; fi; \
@@ -76,9 +110,6 @@ system:
 		echo "Please run once: sudo apt-get install -y$$missing"; exit 1; \
 	fi
 
-# slicer-core is 3D Slicer's own C++; it lives in an environment of its own.
-SLICER := .venv-slicer
-SLICER_BIN := $(SLICER)/bin
 SLICER_TESTS := slicer_extension/MicroUS/Testing/Python
 
 test-slicer: system $(SLICER)/.installed
@@ -102,4 +133,4 @@ slicer-export:
 	done
 
 clean:
-	rm -rf $(VENV) $(SLICER) $(AUDIT) $(WHEEL) demo_output
+	rm -rf $(VENV) $(SLICER) $(AUDIT) $(WHEEL) $(DOCS) site demo_output
