@@ -29,6 +29,7 @@ test: env lint
 	$(MAKE) --no-print-directory test-slicer
 
 test-all: test
+	MICROUS_LONG_TESTS=1 $(BIN)/python -m pytest -q $(PARALLEL) tests/test_documentation.py
 	$(BIN)/python tests/reliability/fuzz.py
 	$(BIN)/python tests/reliability/kill.py
 
