@@ -70,3 +70,26 @@ def test_missing_xvfb_is_named(monkeypatch):
     monkeypatch.setattr(_screen, "which", lambda name: None)
     with pytest.raises(DeviceError, match="no Xvfb"), virtual_screen():
         pass
+
+
+def test_without_napari_the_rest_of_the_demo_is_written(
+    result, tmp_path, run_command, monkeypatch, capsys
+):
+    from napari_microus.cli import demo
+    from napari_microus.core import demo as core_demo
+
+    def ready():
+        yield from ()
+        return result
+
+    monkeypatch.setattr(core_demo, "run_demo", ready)
+    monkeypatch.setattr(demo, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "qtpy", None)
+    monkeypatch.setitem(sys.modules, "napari", None)
+    monkeypatch.delitem(sys.modules, "napari_microus.widgets.demo", raising=False)
+
+    assert run_command("demo", "-o", tmp_path / "out") == 0
+
+    assert (tmp_path / "out" / "report.json").exists()
+    assert not (tmp_path / "out" / "napari.png").exists()
+    assert "napari is not installed" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -27,13 +28,15 @@ def demo(
 ) -> None:
     """Open napari with real frames and a phantom, and the model's capsule on both.
 
-    Without a display, the same window is drawn on a virtual screen and real.png,
+    Without a display, the same window is drawn on a virtual screen (where napari is
+    installed) and real.png,
     real_capsule.nii.gz, scan.png, hard_region.png, capsule.nii.gz, napari.png and
     report.json are written to the output folder.
     """
     from napari_microus.core.demo import run_demo, write_demo
 
-    headless = headless or not has_display()
+    can_show = find_spec("napari") is not None
+    headless = headless or not has_display() or not can_show
     result = drain(run_demo(), progress)
     if not headless:
         from napari_microus.widgets.demo import open_demo
@@ -42,10 +45,13 @@ def demo(
         return
 
     write_demo(result, output, overwrite=overwrite)
-    with virtual_screen():
-        from napari_microus.widgets.demo import picture_demo
+    if can_show:
+        with virtual_screen():
+            from napari_microus.widgets.demo import picture_demo
 
-        picture_demo(result, output / "napari.png", overwrite=overwrite)
+            picture_demo(result, output / "napari.png", overwrite=overwrite)
+    else:
+        print("napari is not installed: there is no picture of its window.")
     report, real = result.report, result.report["real"]
     print(
         f"Real frames: DSC {real['dice']:.3f}, HD95 {real['hd95_mm']:.2f} mm against "
