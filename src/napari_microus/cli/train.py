@@ -51,6 +51,14 @@ def train(
     deterministic: Annotated[
         bool, typer.Option(help="Give the same weights on every run.")
     ] = False,
+    folds: Annotated[
+        str | None,
+        typer.Option(
+            help="all: train on every fold of the study, each into a run of its own "
+            "below the output, and put the ensemble into the library. The same "
+            "command again goes on where it was stopped."
+        ),
+    ] = None,
     settings: _Set = None,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Tell time and memory, and end.")
@@ -83,6 +91,15 @@ def train(
     be_polite()
     if estimate:
         _tell_estimate(config, progress)
+        return
+    if folds is not None:
+        if folds != "all":
+            raise ConfigError(
+                f"--folds must be all; got '{folds}'. For one fold: --set data.fold=0."
+            )
+        from napari_microus.core.train.folds import train_folds
+
+        _show(train_folds(config), progress)
         return
     from napari_microus.core.train import train as start_training
 
@@ -164,8 +181,13 @@ def _show(work: Any, progress: ProgressStyle) -> None:
         progress = ProgressStyle.none
     result = drain(work, progress)
     if progress is ProgressStyle.bar:
-        dice = "" if result.dice is None else f", DSC {result.dice:.4f}"
-        where = result.model or result.run
+        dice = "" if result.dice is None else f", DSC {_mean(result.dice):.4f}"
+        where = result.model or getattr(result, "run", None) or result.folder
         print(f"{result.state}: {where}{dice}")
     if result.interrupt:  # a shell or a script should know that it did not run out
         raise typer.Exit(128 + result.interrupt)
+
+
+def _mean(dice: Any) -> float:
+    """Return a DSC, of one run or over the patients of all folds."""
+    return getattr(dice, "mean", dice)

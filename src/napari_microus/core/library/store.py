@@ -25,6 +25,8 @@ CONFIG = "config.yaml"
 CARD = "model_card.md"
 METRICS = "metrics.json"
 
+_MOST_MEMBERS = 64
+
 
 @dataclass(frozen=True)
 class ModelInfo:
@@ -281,13 +283,39 @@ def build_network(architecture: str, options: dict[str, Any]) -> nn.Module:
     """
     from napari_microus.core.config import ModelConfig
     from napari_microus.core.models import create_model
+    from napari_microus.core.models.network_mean import ARCHITECTURE, NetworkMean
 
+    if architecture == ARCHITECTURE:
+        return NetworkMean(
+            [
+                build_network(member["architecture"], member["options"])
+                for member in _members(options)
+            ]
+        )
     section = "transunet" if architecture == "transunet" else "baseline"
     try:
         config = ModelConfig.from_dict({"architecture": architecture, section: options})
     except ConfigError as error:
         raise CheckpointError(f"The model is of another version: {error}") from error
     return create_model(config)
+
+
+def _members(options: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what an ensemble says about its members; an ensemble is none itself."""
+    members: Any = options.get("members")
+    is_list = isinstance(members, list) and 0 < len(members) <= _MOST_MEMBERS
+    if not is_list or any(
+        not isinstance(member, dict)
+        or set(member) != {"architecture", "options"}
+        or member["architecture"] == "ensemble"
+        or not isinstance(member["options"], dict)
+        for member in members
+    ):
+        raise CheckpointError(
+            f"An ensemble must have 1 to {_MOST_MEMBERS} members, each with "
+            "architecture and options; got something else. Get a fresh copy of it."
+        )
+    return list(members)
 
 
 def _check_weights(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:

@@ -12,6 +12,7 @@ from torch import nn
 from napari_microus.core.errors import CheckpointError, ConfigError, InputError
 from napari_microus.core.library import LoadedModel
 from napari_microus.core.models.fast import multiplies_bfloat16, prepare_for_inference
+from napari_microus.core.models.network_mean import NetworkMean
 from napari_microus.core.models.transunet import TransUNet
 
 if TYPE_CHECKING:
@@ -62,7 +63,11 @@ class Panel:
         self.device = device
         self.dtype = _dtype(precision, device)
         self._flip = flip
-        self._networks = [_ready(m, device, self.dtype, frames) for m in models]
+        self._networks = [
+            _ready(one, device, self.dtype, frames)
+            for model in models
+            for one in _members(model)
+        ]
         sizes = {input_size(network) for network in self._networks}
         if len(sizes) > 1:
             raise InputError(
@@ -111,6 +116,12 @@ class Panel:
                 "Choose a model for two-dimensional frames."
             )
         return logits.float()
+
+
+def _members(model: nn.Module | LoadedModel) -> list[nn.Module | LoadedModel]:
+    """Return the networks of an ensemble, each of which has a fast form."""
+    network = model.network if isinstance(model, LoadedModel) else model
+    return list(network.members) if isinstance(network, NetworkMean) else [model]
 
 
 def input_size(network: nn.Module) -> int:

@@ -29,7 +29,7 @@ def write_card(
         f"- {name.replace('_', ' ')}: {value}"
         for name, value in data.provenance.items()
     )
-    unit = data.provenance.get("validation_distances_in", "mm")
+    unit = metrics["validation_distances_in"]
     return f"""# {config.name}
 
 Not for clinical use.

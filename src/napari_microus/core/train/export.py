@@ -68,6 +68,7 @@ def export_model(
         "validation_dice": row["val_dice"],
         "validation_hd95_mm": row["val_hd95_mm"],
         "validation_cases": len(data.validation),
+        "validation_distances_in": data.provenance.get("validation_distances_in", "mm"),
         **intervals(scores),
         "human_dice": human_dice,
         "best_epoch": position.best_epoch,

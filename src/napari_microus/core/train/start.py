@@ -6,8 +6,9 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.config import ModelConfig
-from napari_microus.core.errors import CheckpointError
+from napari_microus.core.errors import CheckpointError, ConfigError
 from napari_microus.core.models import create_model
+from napari_microus.core.models.network_mean import ARCHITECTURE
 from napari_microus.core.models.pretrained import load_encoder
 from napari_microus.core.provenance import (
     recommended_min_confidence,
@@ -63,6 +64,11 @@ def start_network(config: TrainConfig) -> tuple[nn.Module, TrainConfig]:
 def _as_started(config: TrainConfig, model: LoadedModel | ModelInfo) -> TrainConfig:
     """Return the settings with a start model's network and recommendations."""
     architecture = model.config["architecture"]
+    if architecture == ARCHITECTURE:
+        raise ConfigError(
+            "A model to start from must be one network; got an ensemble of several. "
+            "Choose the model of one of its folds."
+        )
     section = "transunet" if architecture == "transunet" else "baseline"
     network = ModelConfig.from_dict(
         {"architecture": architecture, section: model.config["options"]}
