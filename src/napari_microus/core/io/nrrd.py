@@ -217,6 +217,8 @@ def check_meta_image(path: Path, *, inflate: bool = True) -> Header:
     """
     fields, start = _meta_fields(path)
     name = fields.get("elementdatafile", "")
+    if not name:
+        raise damaged(path, "MetaImage", "its header ends too early")
     # As ITK reads it: by the first letter.
     if inflate and fields.get("compresseddata", "")[:1].lower() in ("t", "1"):
         size = _meta_bytes(fields)
