@@ -91,3 +91,44 @@ def test_truncated_archive_leaves_nothing(tmp_path, archive):
         run(unzip(archive, tmp_path / "out"))
     assert not (tmp_path / "out").exists()
     assert not list(tmp_path.glob(".out*"))
+
+
+def test_archive_that_would_fill_the_disk_is_refused(tmp_path):
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as content:
+        content.writestr("a/zeros", bytes(10_000_000))
+    packed = path.read_bytes()
+    # Its directory tells 2 GiB in some 10 kB: 200,000 times as much.
+    size = (10_000_000).to_bytes(4, "little")
+    path.write_bytes(packed.replace(size, (2 << 30).to_bytes(4, "little")))
+
+    with pytest.raises(InputError, match="no more than 100 times its own size"):
+        run(unzip(path, tmp_path / "out"))
+    assert [p.name for p in tmp_path.iterdir()] == ["bomb.zip"]
+
+
+def test_link_in_an_archive_is_refused(tmp_path):
+    path = tmp_path / "links.zip"
+    link = zipfile.ZipInfo("a/link")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(path, "w") as content:
+        content.writestr(link, "/etc/passwd")
+    with pytest.raises(InputError, match="stay in its folder"):
+        run(unzip(path, tmp_path / "out"))
+    assert [p.name for p in tmp_path.iterdir()] == ["links.zip"]
+
+
+@pytest.mark.parametrize(
+    "offset", [6, 8], ids=["encrypted", "packed in a way that nobody knows"]
+)
+def test_archive_that_cannot_be_read_is_refused(tmp_path, archive, offset):
+    changed = bytearray(archive.read_bytes())
+    for signature, extra in ((b"PK\x03\x04", 0), (b"PK\x01\x02", 2)):
+        at = changed.find(signature)
+        while at >= 0:
+            changed[at + offset + extra] = 1 if offset == 6 else 77
+            at = changed.find(signature, at + 4)
+    archive.write_bytes(bytes(changed))
+    with pytest.raises(InputError, match="must be a whole zip file"):
+        run(unzip(archive, tmp_path / "out"))
+    assert not (tmp_path / "out").exists()

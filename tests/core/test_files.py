@@ -1,4 +1,6 @@
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from napari_microus.core.errors import InputError, OutputError
-from napari_microus.core.files import atomic_folder, atomic_write
+from napari_microus.core.files import (
+    PatientFile,
+    append_line,
+    atomic_folder,
+    atomic_write,
+    bring_back,
+    reason,
+)
+from small_disk import files_of_at_most
 
 
 def names(folder: Path) -> list[str]:
@@ -229,3 +239,107 @@ def test_file_in_place_of_the_folders_parent_is_told(tmp_path):
     with pytest.raises(OutputError, match="Cannot write to"):
         with atomic_folder(tmp_path / "a" / "case"):
             pass
+
+
+def make(path: Path, content: str) -> None:
+    with atomic_folder(path, overwrite=True) as folder:
+        (folder / "a.txt").write_text(content)
+
+
+def test_folder_takes_anothers_place_when_it_is_whole(tmp_path):
+    make(tmp_path / "model", "old")
+    make(tmp_path / "model", "new")
+
+    assert (tmp_path / "model" / "a.txt").read_text() == "new"
+    assert names(tmp_path) == ["model"]
+
+
+def fail_at(monkeypatch, *numbers: int) -> None:
+    """Let some of the next renamings fail, counted from 1."""
+    rename, calls = os.rename, []
+
+    def failing(source, target):
+        calls.append(target)
+        if len(calls) in numbers:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        rename(source, target)
+
+    monkeypatch.setattr("napari_microus.core.files.os.rename", failing)
+
+
+def test_folder_is_back_when_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    make(tmp_path / "model", "old")
+    fail_at(monkeypatch, 2)  # 1: aside, 2: the new one, 3: back
+
+    with pytest.raises(OutputError, match="Permission denied"):
+        make(tmp_path / "model", "new")
+    assert (tmp_path / "model" / "a.txt").read_text() == "old"
+    assert names(tmp_path) == ["model"]
+
+
+def test_folder_that_cannot_be_put_back_is_kept_and_comes_back(tmp_path, monkeypatch):
+    make(tmp_path / "model", "old")
+    with monkeypatch.context() as disk:
+        fail_at(disk, 2, 3, 4, 5)
+        with pytest.raises(OutputError, match="What was there is kept in") as told:
+            make(tmp_path / "model", "new")
+    (kept,) = tmp_path.glob(".model.*")
+    assert str(kept) in str(told.value)
+
+    bring_back(tmp_path)
+
+    assert (tmp_path / "model" / "a.txt").read_text() == "old"
+
+
+def test_folder_comes_back_after_its_replacer_was_killed(tmp_path):
+    code = (
+        "import os; from pathlib import Path; from napari_microus.core import files\n"
+        f"path = Path({str(tmp_path)!r}) / 'model'\n"
+        "def make(text):\n"
+        "    with files.atomic_folder(path, overwrite=True) as folder:\n"
+        "        (folder / 'a.txt').write_text(text)\n"
+        "make('old')\n"
+        "rename = os.rename\n"
+        "def killed(source, target):\n"
+        "    rename(source, target)\n"
+        "    os._exit(9)\n"
+        "files.os.rename = killed\n"
+        "make('new')\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], check=False)
+    assert ended.returncode == 9
+    assert not (tmp_path / "model").exists()
+
+    bring_back(tmp_path)
+
+    assert (tmp_path / "model" / "a.txt").read_text() == "old"
+    make(tmp_path / "model", "new")
+    assert names(tmp_path) == ["model"]
+
+
+def test_line_is_added_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "uses.jsonl"
+    append_line(path, "one")
+    with files_of_at_most(6), pytest.raises(OutputError, match="File too large"):
+        append_line(path, "two")
+    assert path.read_text() == "one\n"
+
+
+def test_patient_file_tells_at_its_end_that_the_disk_was_full(tmp_path):
+    def write() -> int:
+        with PatientFile(tmp_path / "a") as file:
+            return file.write(b"x" * 100_000) + file.write(b"y" * 10)
+
+    assert write() == 100_010
+    with files_of_at_most(6), pytest.raises(OSError, match="File too large"):
+        write()
+
+
+def test_reason_is_the_systems_word_and_no_traceback():
+    cause = OSError(errno.ENOSPC, "No space left on device")
+    told = OSError("In element (7FE0,0010)\nTraceback (most recent call last):\n …")
+    told.__cause__ = cause
+    assert reason(told) == "No space left on device"
+    assert reason(OSError("first line\nsecond")) == "first line"
+    lost = shutil.Error([("a", "b", "[Errno 28] No space left on device")])
+    assert reason(lost) == "[Errno 28] No space left on device"

@@ -4,7 +4,9 @@
 
 A child writes two versions of a file in turn and is killed (SIGKILL) at a random
 moment; then the file must be one of both, whole, and the next write must leave nothing
-behind. Prints a row for each kind of file: kills, kills in mid-write, failures.
+behind. Exports, downloads, imports, batches and trainings (kill_work.py) are killed at
+their work, which must go on or begin again, and end with the same results. Prints a row
+for each kind: kills, kills in mid-write, failures.
 """
 
 from __future__ import annotations
@@ -20,6 +22,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+import kill_work
 
 SHAPE = (12, 240, 320)
 
@@ -119,6 +124,7 @@ def version_of(kind: str, folder: Path) -> int:
 KINDS = (
     *("mask.nii.gz", "mask.seg.nrrd", "mask.mha", "draft of corrections"),
     *("journal of decisions", "manifest of a study", "checkpoint", "case"),
+    *kill_work.WORK,
 )
 
 
@@ -143,6 +149,8 @@ def run(kind: str, times: int, seed: int) -> tuple[int, list[str]]:
     draw, middle, failures = random.Random(f"{seed} {kind}"), 0, []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
+        if kind in kill_work.WORK:
+            return kill_work.run(kind, times, draw, folder)
         for number in range(times):
             args = [sys.executable, __file__, "--work", kind, "--folder", temporary]
             child = subprocess.Popen(args, stdout=subprocess.PIPE, text=True)

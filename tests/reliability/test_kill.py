@@ -10,7 +10,13 @@ KILL = Path(__file__).with_name("kill.py")
 
 
 @pytest.mark.parametrize(
-    "kind", ["mask.nii.gz", "draft of corrections", "manifest of a study", "case"]
+    "kind",
+    [
+        *("mask.nii.gz", "draft of corrections", "manifest of a study", "case"),
+        *("export .json", "adjudication", "download"),
+        pytest.param("batch", marks=pytest.mark.slow),
+        pytest.param("training", marks=pytest.mark.slow),
+    ],
 )
 def test_a_killed_writer_leaves_the_old_or_the_new_file(kind):
     done = subprocess.run(

@@ -109,7 +109,8 @@ def import_(
 
     pixel = read_pixel(spacing_mm, "--spacing-mm")
     exists = (folder / MANIFEST).exists()
-    opened = Study.open(folder) if exists else Study.create(folder)
+    # A new one is written with its cases, or not at all.
+    opened = Study.open(folder) if exists else Study(folder)
     before = {case.case for case in opened.cases}
     for sentence in import_folder(
         opened, source, layout=layout.value, patient_pattern=patient_pattern

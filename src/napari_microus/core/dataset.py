@@ -6,12 +6,17 @@ import shutil
 import stat
 import zipfile
 from pathlib import Path, PurePosixPath
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 from napari_microus.core.download import RemoteFile, download
-from napari_microus.core.errors import InputError, OutputError
+from napari_microus.core.errors import (
+    BROKEN_FILE,
+    InputError,
+    MicroUSError,
+    OutputError,
+)
 from napari_microus.core.events import Notice, Progress
+from napari_microus.core.files import atomic_folder
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -33,6 +38,10 @@ LICENCE = (
     "10475293, CC-BY-4.0: name its authors where you show it."
 )
 _BLOCK = 1 << 20
+_MACOS = "__MACOSX/"
+# Scans are packed already: nothing honest packs much further.
+_MOST_PACKED = 100
+_ALWAYS_FINE = 1 << 30
 
 
 def fetch_micro_us(
@@ -88,46 +97,65 @@ def unzip(archive: Path, target: Path) -> Generator[Event, None, Path]:
     OutputError
         If the folder cannot be written.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        with zipfile.ZipFile(archive) as content:
+        with atomic_folder(target) as beside, zipfile.ZipFile(archive) as content:
             members = [m for m in content.infolist() if not m.is_dir()]
             for member in members:
                 _check_member(member, archive)
+            members = [m for m in members if not m.filename.startswith(_MACOS)]
             total = sum(member.file_size for member in members)
+            _check_room(total, archive, target)
+            top = _top_folder(members)
             done = 0
             for member in members:
-                path = beside / "content" / PurePosixPath(member.filename)
+                path = beside / PurePosixPath(member.filename).relative_to(top)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with content.open(member) as source, path.open("wb") as sink:
                     while block := source.read(_BLOCK):
                         sink.write(block)
                         done += len(block)
                         yield Progress(done, total, "bytes", "Unpacking")
-        inside = [p for p in (beside / "content").iterdir() if p.name != "__MACOSX"]
-        single = len(inside) == 1 and inside[0].is_dir()
-        (inside[0] if single else beside / "content").rename(target)
-    except zipfile.BadZipFile as error:
+    except MicroUSError:
+        raise
+    except BROKEN_FILE as error:  # zipfile's own, zlib's, and of what it cannot do
         raise InputError(
             f"The archive must be a whole zip file; got {archive} ({error}). "
             "Fetch it again."
         ) from error
-    except OSError as error:
-        raise OutputError(
-            f"Cannot write to {target} ({error.strerror or error}). "
-            "Check the free space and the permissions."
-        ) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return target
 
 
 def _check_member(member: zipfile.ZipInfo, archive: Path) -> None:
     path = PurePosixPath(member.filename.replace("\\", "/"))
     link = stat.S_ISLNK(member.external_attr >> 16)
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or link:
+    is_inside = not path.is_absolute() and path.parts and ".." not in path.parts
+    if not is_inside or ":" in path.parts[0] or link:
         raise InputError(
             f"An archive's members must stay in its folder; got {member.filename!r} "
             f"in {archive}. Do not use this archive."
         )
+
+
+def _check_room(total: int, archive: Path, target: Path) -> None:
+    """Refuse an archive that would fill the disk, by mistake or on purpose."""
+    packed = archive.stat().st_size
+    if total > max(_ALWAYS_FINE, _MOST_PACKED * packed):
+        raise InputError(
+            f"An archive must hold no more than {_MOST_PACKED} times its own size; got "
+            f"{total >> 20} MiB in {packed >> 10} KiB of {archive}. Do not use this "
+            "archive."
+        )
+    free = shutil.disk_usage(target.parent).free
+    if total > free:
+        raise OutputError(
+            f"The folder of the dataset must have {total >> 20} MiB free; got "
+            f"{free >> 20} in {target.parent}. Free some space."
+        )
+
+
+def _top_folder(members: list[zipfile.ZipInfo]) -> PurePosixPath:
+    """Return the one folder that all members lie in, "." if there is none."""
+    paths = [PurePosixPath(member.filename) for member in members]
+    tops = {path.parts[0] for path in paths}
+    is_single = len(tops) == 1 and all(len(path.parts) > 1 for path in paths)
+    return PurePosixPath(tops.pop()) if is_single else PurePosixPath()

@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from napari_microus.core.errors import InputError, OutputError
 from napari_microus.core.events import Progress, drain
+from napari_microus.core.export import export
 from napari_microus.core.export.contour_files import read_contours, write_contours
 from napari_microus.core.export.contours import frame_contours, mask_of_contours
 from napari_microus.core.sweep import Sweep
@@ -236,3 +237,24 @@ def test_what_is_no_json_is_one_sentence(tmp_path):
         (tmp_path / name).write_text(text, encoding="utf-8")
         with pytest.raises(InputError, match=f"got {name}"):
             read_contours(tmp_path / name)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 255, -1])
+def test_what_is_neither_a_mask_nor_a_probability_is_refused(value):
+    frame = with_a_hole().astype(np.float32)
+    frame[5, 5] = value
+    with pytest.raises(InputError, match="a probability from 0 to 1"):
+        frame_contours(frame)
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "stl"])
+def test_an_export_takes_any_mask_and_nothing_else(tmp_path, kind):
+    mask = Volume(np.stack([with_a_hole()] * 2), np.diag([-0.1, -0.2, 2.0, 1.0]))
+    plain = export(mask, None, tmp_path / f"a.{kind}").read_bytes()
+    stored = mask.array * 255.0  # in floats, as a picture of a mask has it
+    other = export(mask.like(stored), None, tmp_path / f"b.{kind}").read_bytes()
+    assert other == plain
+
+    stored[0, 5, 5] = np.nan
+    with pytest.raises(InputError, match="must hold whole numbers"):
+        export(mask.like(stored), None, tmp_path / f"c.{kind}")

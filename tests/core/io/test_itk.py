@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from napari_microus.core.errors import InputError
+from napari_microus.core.errors import InputError, OutputError
 from napari_microus.core.io import read_mask, read_volume, write_mask, write_volume
 from napari_microus.core.volume import Volume
+from small_disk import files_of_at_most
 
 LPS = np.diag([-1.0, -1.0, 1.0])
 SUFFIXES = [".nrrd", ".mha"]
@@ -289,3 +290,17 @@ def test_foreign_dicom_is_refused(tmp_path):
 
     with pytest.raises(InputError, match="DICOM file must be complete"):
         read_volume(tmp_path / "a.dcm")
+
+
+@pytest.mark.parametrize("size", [100, 900])  # in the header, in the data
+@pytest.mark.parametrize("name", ["mask.mha", "mask.nrrd", "mask.seg.nrrd"])
+def test_a_disk_that_takes_a_part_keeps_the_former_mask(tmp_path, name, size):
+    draw = np.random.default_rng(0)
+    noise = Volume(draw.integers(0, 2, (4, 40, 50), np.uint8))
+    write_mask(noise.like(noise.array * 0), tmp_path / name)
+    before = (tmp_path / name).read_bytes()
+    # ITK writes a cut MetaImage without a word.
+    with files_of_at_most(size), pytest.raises(OutputError, match="Cannot write to"):
+        write_mask(noise, tmp_path / name, overwrite=True)
+    assert (tmp_path / name).read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [name]

@@ -109,14 +109,14 @@ def test_a_save_that_fails_at_the_last_step_puts_the_old_model_back(save, monkey
     import os
 
     path = save()
-    replace = os.replace
+    rename = os.rename
 
     def fail(source, target):
-        if str(source).endswith("new"):
+        if source.parent.name == "new":
             raise OSError(5, "Input/output error")
-        replace(source, target)
+        rename(source, target)
 
-    monkeypatch.setattr("napari_microus.core.library.store.os.replace", fail)
+    monkeypatch.setattr("napari_microus.core.files.os.rename", fail)
     with pytest.raises(OutputError, match="Input/output error"):
         save(card="new", overwrite=True)
     assert library.find_model("tiny").card == "# Tiny"

@@ -312,3 +312,12 @@ def test_tables_leave_empty_what_is_not_known(box, tmp_path):
         (row,) = csv.DictReader(file)
     assert (row["case"], row["volume_ml"], row["volume_low_ml"]) == ("C-1", "0.024", "")
     assert row["volume_method"] == PLANIMETRY
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.5])
+def test_a_probability_is_not_measured_as_a_mask(value):
+    array = np.zeros((2, 8, 9), np.float32)
+    array[:, 2:5, 2:6] = 1
+    array[1, 3, 3] = value
+    with pytest.raises(InputError, match="must hold whole numbers"):
+        measure(Volume(array))

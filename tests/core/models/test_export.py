@@ -6,6 +6,7 @@ from napari_microus.core.config import TransUNetConfig
 from napari_microus.core.errors import InputError, OutputError
 from napari_microus.core.models.export import export_model
 from napari_microus.core.models.transunet import TransUNet
+from small_disk import files_of_at_most
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +59,10 @@ def test_other_suffixes_and_existing_files_are_refused(tmp_path, model):
     with pytest.raises(OutputError, match="already exists"):
         export_model(model, tmp_path / "model.pt")
     assert [p.name for p in tmp_path.iterdir()] == ["model.pt"]
+
+
+def test_a_full_disk_is_told(tmp_path, model):
+    # PyTorch's own writer would end the process here.
+    with files_of_at_most(5000), pytest.raises(OutputError, match="File too large"):
+        export_model(model, tmp_path / "model.pt")
+    assert not list(tmp_path.iterdir())

@@ -6,8 +6,9 @@ import pytest
 
 from napari_microus.core.errors import InputError, OutputError
 from napari_microus.core.study import Study, StudyCase, import_folder
-from napari_microus.core.study.manifest import read_pixel
+from napari_microus.core.study.manifest import MANIFEST, read_pixel
 from napari_microus.core.volume import Volume
+from small_disk import files_of_at_most
 
 
 def test_a_case_is_read_back_with_its_geometry(study_of, case_of):
@@ -165,3 +166,47 @@ def test_a_pixel_size_that_contradicts_the_file_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"got 0\.1 mm for case 'a'.*0\.2x0\.2 mm"):
         study.read_scan(told)
     assert study.state_pixel((0.1, 0.1)) == 0  # the file tells it
+
+
+@pytest.mark.parametrize("size", [0, 300])
+def test_a_full_disk_adds_no_case(tmp_path, case_of, size):
+    study = Study.create(tmp_path / "study")
+    scan, expert, other = case_of(0)
+    with files_of_at_most(size), pytest.raises(OutputError, match="File too large"):
+        study.add_case("a", "p1", scan, expert, other)
+    assert study.cases == []
+    assert not (tmp_path / "study" / "cases").exists()
+
+    study.add_case("a", "p1", scan, expert, other)
+    assert [case.case for case in Study.open(tmp_path / "study").cases] == ["a"]
+
+
+def test_a_manifest_that_cannot_be_written_leaves_no_files(tmp_path, case_of):
+    study = Study.create(tmp_path / "study")
+    scan, expert, other = case_of(0)
+    (tmp_path / "study" / MANIFEST).unlink()
+    (tmp_path / "study" / MANIFEST / "in the way").mkdir(parents=True)
+    with pytest.raises(OutputError, match="Cannot write to"):
+        study.add_case("a", "p1", scan, expert, other)
+    assert not list((tmp_path / "study" / "cases").iterdir())
+    assert study.cases == []
+
+
+def test_an_annotation_that_cannot_be_listed_leaves_no_masks(tmp_path, case_of):
+    study = Study.create(tmp_path / "study")
+    scan, expert, other = case_of(0)
+    study.add_case("a", "p1", scan)
+    (tmp_path / "study" / MANIFEST).unlink()
+    (tmp_path / "study" / MANIFEST / "in the way").mkdir(parents=True)
+    with pytest.raises(OutputError, match="Cannot write to"):
+        study.add_masks("a", expert, other)
+    assert study.cases[0].expert == ""
+    found = (tmp_path / "study" / "cases" / "a").iterdir()
+    assert [path.name for path in found] == ["image.nii.gz"]
+
+
+def test_an_array_of_yes_and_no_is_no_scan(tmp_path, case_of):
+    study = Study.create(tmp_path / "study")
+    scan, expert, _ = case_of(0)
+    with pytest.raises(InputError, match="must hold intensities"):
+        study.add_case("a", "p1", scan.like(scan.array > 9), expert)

@@ -78,11 +78,12 @@ def write_case_files(case: Case, where: Path, copies_scan: bool) -> None:
         )
         with atomic_write(where / DOCUMENT, overwrite=True) as beside:
             beside.write_text(encoded(document), encoding="utf-8")
+            # Before the document's name: after it, nothing may fail any more.
+            _write_properties(where, case.reference)
     except BaseException:
         for path in written:
             path.unlink(missing_ok=True)
         raise
-    _write_properties(where, case.reference)
     _remove_older(where, {entry["file"] for entry in entries})
 
 

@@ -6,7 +6,7 @@ one signature, ``write(mask, scan, output, *, provenance, overwrite, **options)`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from inspect import isgenerator
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.errors import InputError, OutputError
 from napari_microus.core.events import Event, Progress, drain
+from napari_microus.core.mask import as_mask
 from napari_microus.core.volume import Volume
 
 if TYPE_CHECKING:
@@ -197,6 +198,7 @@ def exporting(
             f"({', '.join(sorted(chosen.options)) or 'none'}); got "
             f"{', '.join(foreign)}. Leave them out."
         )
+    mask = replace(mask, array=as_mask(mask.array))
     module, _, function = chosen.writer.partition(":")
     write = getattr(import_module(f"{__name__}.{module}"), function)
     if isinstance(scan, Volume) and chosen.suffixes == (".dcm",):

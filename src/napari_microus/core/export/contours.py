@@ -73,7 +73,7 @@ def frame_contours(frame: NDArray[Any], *, level: float = 0.5) -> list[Contour]:
     Raises
     ------
     InputError
-        If the level is not between 0 and 1.
+        If the level is not between 0 and 1, or a probability is not from 0 to 1.
     """
     from skimage.measure import find_contours
 
@@ -82,6 +82,11 @@ def frame_contours(frame: NDArray[Any], *, level: float = 0.5) -> list[Contour]:
             f"The level of contours must be between 0 and 1; got {level}. Correct it."
         )
     is_graded = frame.dtype.kind == "f"
+    if is_graded and frame.size and not (frame.min() >= 0 and frame.max() <= 1):
+        raise InputError(
+            "Contours must be of a mask, or of a probability from 0 to 1; got "
+            f"{frame.min():g} to {frame.max():g}. Choose the mask."
+        )
     height = np.asarray(frame if is_graded else frame == 1, np.float64)
     inside = height > level
     if not inside.any():

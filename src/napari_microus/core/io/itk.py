@@ -140,6 +140,11 @@ def write_itk(
         writer.Execute(image)
     except RuntimeError as error:
         raise OSError("the disk is full or the file is protected") from error
+    # ITK does not look whether a disk took all that it wrote of a MetaImage.
+    try:
+        (check_meta_image if path.suffix == ".mha" else check_nrrd)(path)
+    except InputError as error:
+        raise OSError("the disk did not take the whole file") from error
 
 
 def _check_numbers(path: Path, kind: str) -> None:

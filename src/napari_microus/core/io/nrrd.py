@@ -186,17 +186,19 @@ def check_nrrd(path: Path, *, inflate: bool = True) -> Header:
         If a packed stream is damaged or shorter than the header says.
     """
     fields, start = _nrrd_fields(path)
+    file = fields.get("data file", fields.get("datafile", ""))
+    if not file and start >= path.stat().st_size:
+        raise damaged(path, "NRRD", "no data follow its header")
     kinds = fields.get("kinds", "").lower().split()
     spacings = fields.get("spacings", "").lower().split()
     told = fields.get("space units", fields.get("units", ""))
     units = re.findall(r'"([^"]*)"', told)
     encoding = fields.get("encoding", "raw").lower()
     if inflate and encoding in ("gzip", "gz", "bzip2", "bz2"):
-        name = fields.get("data file", fields.get("datafile", ""))
-        if not name:
+        if not file:
             _inflate(path, start, encoding, _nrrd_bytes(fields), "NRRD")
-        elif (path.parent / name).is_file():
-            _inflate(path.parent / name, 0, encoding, _nrrd_bytes(fields), "NRRD")
+        elif (path.parent / file).is_file():
+            _inflate(path.parent / file, 0, encoding, _nrrd_bytes(fields), "NRRD")
     factors, unit = _factors(units)
     return Header(
         factors,
@@ -217,6 +219,8 @@ def check_meta_image(path: Path, *, inflate: bool = True) -> Header:
     """
     fields, start = _meta_fields(path)
     name = fields.get("elementdatafile", "")
+    if not name:
+        raise damaged(path, "MetaImage", "its header ends too early")
     # As ITK reads it: by the first letter.
     if inflate and fields.get("compresseddata", "")[:1].lower() in ("t", "1"):
         size = _meta_bytes(fields)

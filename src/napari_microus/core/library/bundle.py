@@ -12,11 +12,8 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,7 +21,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_microus.core.errors import OutputError
-from napari_microus.core.models.export import input_size, trace
+from napari_microus.core.files import atomic_folder
+from napari_microus.core.models.export import input_size, save_script, trace
 
 if TYPE_CHECKING:
     from napari_microus.core.library import LoadedModel
@@ -80,21 +78,8 @@ def export_bundle(model: LoadedModel, folder: str | Path) -> Path:
         raise OutputError(
             f"{folder} already exists. Choose another name, or remove it."
         )
-    beside = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        _fill(beside / "new", model)
-        os.replace(beside / "new", folder)
-    except (OSError, RuntimeError) as error:  # PyTorch's writer raises the latter
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise OutputError(
-            f"The bundle must be writable; got {folder} ({reason}). "
-            "Check the free space and the permissions."
-        ) from error
-    finally:
-        if beside is not None:
-            shutil.rmtree(beside, ignore_errors=True)
+    with atomic_folder(folder) as fresh:
+        _fill(fresh, model)
     return folder
 
 
@@ -105,7 +90,7 @@ def _fill(folder: Path, model: LoadedModel) -> None:
     whole: torch.jit.ScriptModule = torch.jit.script(
         _AnySize(trace(model.network), size)
     )
-    whole.save(str(folder / "models" / "model.ts"))
+    save_script(whole, folder / "models" / "model.ts")
     for name, content in (("metadata", _metadata(model)), ("inference", _inference())):
         text = json.dumps(content, indent=2) + "\n"
         (folder / "configs" / f"{name}.json").write_text(text, encoding="utf-8")

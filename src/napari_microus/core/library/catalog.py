@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.errors import ConfigError, OutputError
+from napari_microus.core.files import bring_back
 from napari_microus.core.library.store import (
     CONFIG,
     LoadedModel,
@@ -49,6 +50,8 @@ def list_models() -> list[ModelInfo]:
     for shelf, is_bundled in ((library_folder(), False), (BUNDLED_FOLDER, True)):
         if not shelf.is_dir():
             continue
+        if not is_bundled:
+            bring_back(shelf)
         for folder in sorted(shelf.iterdir()):
             is_model = (folder / CONFIG).is_file() and not folder.name.startswith(".")
             if is_model and folder.name not in found:

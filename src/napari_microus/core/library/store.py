@@ -8,12 +8,12 @@ import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from napari_microus.core.errors import CheckpointError, ConfigError, OutputError
+from napari_microus.core.errors import CheckpointError, ConfigError
+from napari_microus.core.files import atomic_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,36 +113,26 @@ def save_model(
     OutputError
         If the folder exists and ``overwrite`` is False, or cannot be written.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     folder = Path(folder)
     _check_config(config, folder)
-    if folder.exists() and not overwrite:
-        raise _exists(folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as error:
-        raise _cannot_write(folder.parent, error) from error
-    fresh = beside / "new"
-    try:
-        fresh.mkdir()
+    with atomic_folder(folder, overwrite=overwrite) as fresh:
         weights = {
             name: tensor.detach().cpu().contiguous().clone()
             for name, tensor in network.state_dict().items()
         }
-        save_file(weights, fresh / WEIGHTS)
+        try:
+            save_file(weights, fresh / WEIGHTS)
+        except SafetensorError as error:  # how its writer tells of a full disk
+            raise OSError(str(error)) from error
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
         (fresh / CONFIG).write_text(text, encoding="utf-8")
         (fresh / CARD).write_text(card, encoding="utf-8")
         (fresh / METRICS).write_text(json.dumps(metrics, indent=2), encoding="utf-8")
         # safetensors lets nobody but the writer read; a library may be shared.
         shutil.copymode(fresh / CONFIG, fresh / WEIGHTS)
-        _put(beside, folder)
-    except OSError as error:
-        raise _cannot_write(folder, error) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return folder
 
 
@@ -171,21 +161,9 @@ def copy_model(
         If ``folder`` exists and ``overwrite`` is False, or cannot be written.
     """
     folder = Path(folder)
-    if folder.exists() and not overwrite:
-        raise _exists(folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as error:
-        raise _cannot_write(folder.parent, error) from error
-    try:
-        copy = _link_weights if share_weights else shutil.copy2
-        shutil.copytree(source, beside / "new", copy_function=copy)
-        _put(beside, folder)
-    except (OSError, shutil.Error) as error:
-        raise _cannot_write(folder, error) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    copy = _link_weights if share_weights else shutil.copy2
+    with atomic_folder(folder, overwrite=overwrite) as fresh:
+        shutil.copytree(source, fresh, copy_function=copy, dirs_exist_ok=True)
     return folder
 
 
@@ -198,18 +176,6 @@ def _link_weights(source: str, target: str) -> None:
             shutil.copy2(source, target)
     else:
         shutil.copy2(source, target)
-
-
-def _put(beside: Path, folder: Path) -> None:
-    """Give what is new its place; what was there stays until then."""
-    if folder.exists():
-        os.replace(folder, beside / "old")
-    try:
-        os.replace(beside / "new", folder)
-    except OSError:
-        if (beside / "old").exists():
-            os.replace(beside / "old", folder)
-        raise
 
 
 def read_info(folder: str | Path, *, is_bundled: bool = False) -> ModelInfo:
@@ -402,17 +368,4 @@ def _lacks(folder: Path, name: str) -> str:
     return (
         f"A model's folder must hold {name}; got {folder} without it. "
         "Get a fresh copy of the model."
-    )
-
-
-def _exists(folder: Path) -> OutputError:
-    return OutputError(
-        f"{folder} already exists. Choose another name, or overwrite it."
-    )
-
-
-def _cannot_write(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"The library must be writable; got {path} ({error.strerror or error}). "
-        "Check the free space and the permissions."
     )

@@ -10,6 +10,7 @@ import numpy as np
 from napari_microus.core.edit.review import Review
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Progress, drain
+from napari_microus.core.mask import label_values
 from napari_microus.core.measure.area_error import (
     NO_MODEL_FRAME,
     NO_PROBABILITY,
@@ -191,6 +192,7 @@ def measuring(
     diameters_mm: Sequence[float] | None = None,
 ) -> Generator[Event, None, Measurements]:
     """Do what `measure` does; yields after each frame."""
+    label_values(mask.array)  # refuses what is no mask
     made = dict(provenance or {})
     count = len(mask.array)
     review = Review.from_provenance(count, made) if review is None else review

@@ -62,7 +62,7 @@ def export_model(
                 "Change the suffix."
             )
         if temporary.suffix == ".pt":
-            trace(model).save(str(temporary))
+            save_script(trace(model), temporary)
         else:
             _write_onnx(model, temporary)
 
@@ -79,6 +79,17 @@ def trace(model: nn.Module) -> torch.jit.ScriptModule:
             plain, frames, check_trace=False
         )
         return traced
+
+
+def save_script(script: torch.jit.ScriptModule, path: Path) -> None:
+    """Write TorchScript.
+
+    Raises
+    ------
+    OSError
+        If the disk does not take it; PyTorch's own way would end the process then.
+    """
+    path.write_bytes(script.save_to_buffer())
 
 
 def _write_onnx(model: nn.Module, path: Path) -> None:

@@ -6,12 +6,15 @@ import csv
 import datetime
 import json
 import re
+import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
+
 from napari_microus.core.errors import InputError, OutputError
-from napari_microus.core.files import atomic_write
+from napari_microus.core.files import append_line, atomic_folder, atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -166,8 +169,7 @@ class Study:
             If the name is taken or cannot be a file's name.
         """
         _check_names([*self.cases, case], self.folder / MANIFEST)
-        self.cases.append(case)
-        self.save()
+        self._list([*self.cases, case])
 
     def add_case(
         self,
@@ -218,11 +220,21 @@ class Study:
             split,
         )
         _check_names([*self.cases, case], self.folder / MANIFEST)
-        write_volume(scan, self.folder / case.image)
-        for key, mask in present.items():
-            write_mask(mask, self.folder / below / f"{key}.nii.gz")
-        self.cases.append(case)
-        self.save()
+        if scan.array.dtype == np.bool_:
+            raise InputError(
+                "A scan must hold intensities; got an array of yes and no, as a mask "
+                "is. Choose the scan."
+            )
+        place = self.folder / below
+        with atomic_folder(place) as new:
+            write_volume(scan, new / "image.nii.gz")
+            for key, mask in present.items():
+                write_mask(mask, new / f"{key}.nii.gz")
+        try:
+            self._list([*self.cases, case])
+        except OutputError:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
         return case
 
     def add_masks(
@@ -259,16 +271,31 @@ class Study:
         masks: dict[str, Volume] = {"expert": expert, **second}
         _check_grids(self.read_scan(case), masks)
         files = {key: f"cases/{name}/{key}.nii.gz" for key in masks}
-        for key, mask in masks.items():
-            write_mask(mask, self.folder / files[key])
         done = replace(
             case,
             expert=files["expert"],
             nonexpert=files.get("nonexpert", case.nonexpert),
         )
-        self.cases = [done if other is case else other for other in self.cases]
-        self.save()
+        written: list[Path] = []
+        try:
+            for key, mask in masks.items():
+                write_mask(mask, self.folder / files[key])
+                written.append(self.folder / files[key])
+            self._list([done if other is case else other for other in self.cases])
+        except OutputError:
+            for path in written:
+                path.unlink(missing_ok=True)
+            raise
         return done
+
+    def _list(self, cases: list[StudyCase]) -> None:
+        """Save other cases than before, or keep those."""
+        before, self.cases = self.cases, cases
+        try:
+            self.save()
+        except OutputError:
+            self.cases = before
+            raise
 
     def state_pixel(
         self, spacing_mm: tuple[float, float], *, except_cases: Iterable[str] = ()
@@ -367,8 +394,7 @@ class Study:
         cases = [case for case in self.used if case.split == "test"]
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         note = {"time": now, "purpose": purpose, "cases": len(cases)}
-        with (self.folder / TEST_USE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(note) + "\n")
+        append_line(self.folder / TEST_USE, json.dumps(note))
         return cases
 
     def test_uses(self) -> list[dict[str, object]]:

@@ -10,7 +10,7 @@ from uuid import uuid4
 import torch
 
 from napari_microus.core.errors import BROKEN_FILE, CheckpointError, OutputError
-from napari_microus.core.files import atomic_write
+from napari_microus.core.files import PatientFile, atomic_write, reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,15 +51,18 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     OutputError
         If the disk is full or the folder is gone; the former checkpoint stays.
     """
-    with atomic_write(path, overwrite=True) as temporary:
-        try:
-            with _without_sums():
-                torch.save({"format": FORMAT, **state}, temporary)
-        except RuntimeError as error:  # how PyTorch's writer tells of a full disk
-            raise OutputError(
-                f"The run folder must have room for a checkpoint; got {path.parent} "
-                f"({str(error).splitlines()[0]}). Free some space and resume the run."
-            ) from error
+    try:
+        with (
+            atomic_write(path, overwrite=True) as temporary,
+            PatientFile(temporary) as file,
+            _without_sums(),
+        ):
+            torch.save({"format": FORMAT, **state}, file)  # type: ignore[arg-type]
+    except OutputError as error:
+        raise OutputError(
+            f"The run folder must have room for a checkpoint; got {path.parent} "
+            f"({reason(error)}). Free some space and resume the run."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -11,12 +11,12 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_microus.core.errors import OutputError
+from napari_microus.core.files import folder_beside, reason
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,9 +107,11 @@ class FrameWriter:
     def __init__(self, folder: Path, count: int, size: int) -> None:
         self._folder = folder
         try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            self.path = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-            self._reserve(3 * count * size * size)
+            self.path = folder_beside(folder)
+        except OSError as error:
+            raise _cannot_write(folder, reason(error)) from error
+        self._reserve(3 * count * size * size)
+        try:
             self._arrays = {
                 name: np.lib.format.open_memmap(
                     self.path / f"{name}.npy", "w+", np.uint8, (count, size, size)
@@ -117,7 +119,8 @@ class FrameWriter:
                 for name in _ARRAYS
             }
         except OSError as error:
-            raise _cannot_write(folder, error.strerror or str(error)) from error
+            self.abandon()
+            raise _cannot_write(folder, reason(error)) from error
 
     def _reserve(self, wanted: int) -> None:
         # Writing past a full disk through a memory map kills the process.
@@ -136,16 +139,16 @@ class FrameWriter:
     def finish(self, cases: list[str], case_index: list[int]) -> FrameCache:
         """Give the cache its name and return it opened for reading."""
         index: dict[str, Any] = {"cases": cases, "case_index": case_index}
-        for array in self._arrays.values():
-            array.flush()
-        self._arrays.clear()
         try:
+            for array in self._arrays.values():
+                array.flush()
+            self._arrays.clear()
             text = json.dumps(index)
             (self.path / "index.json").write_text(text, encoding="utf-8")
             if not self._folder.exists():
                 os.replace(self.path, self._folder)
         except OSError as error:
-            raise _cannot_write(self._folder, str(error.strerror)) from error
+            raise _cannot_write(self._folder, reason(error)) from error
         finally:
             self.abandon()
         return open_cache(self._folder)
