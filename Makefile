@@ -32,6 +32,10 @@ test-all: test
 	MICROUS_LONG_TESTS=1 $(BIN)/python -m pytest -q $(PARALLEL) tests/test_documentation.py
 	$(BIN)/python tests/reliability/fuzz.py
 	$(BIN)/python tests/reliability/kill.py
+	$(BIN)/python tests/reliability/monkey.py
+	$(BIN)/python tests/reliability/windows.py
+	$(BIN)/python tests/reliability/growth.py
+	$(BIN)/python tests/reliability/mutants.py
 
 lint: env
 	$(BIN)/ruff check --no-cache .

@@ -135,3 +135,15 @@ def test_two_annotators_are_too_few_and_the_reason_is_said(method):
 
 def test_every_method_serves_three():
     assert [why_not(method, 3) for method in Consensus] == [None] * 5
+
+
+def test_staple_leaves_a_pixel_open_that_nobody_decided():
+    discs = [disc(radius) for radius in (10, 11, 12)]
+    for mask in discs:
+        mask[0, 0, :3] = 255
+    discs[0][0, 5, 5] = 255  # the others did decide
+    fused = finish(consensus(discs, "staple", SPACING))
+    assert (fused[0, 0, :3] == 255).all()
+    assert (fused == 255).sum() == 3
+    assert fused[0, 5, 5] == 0
+    assert fused[0, 20, 20] == 1

@@ -113,3 +113,14 @@ def test_data_in_a_file_beside_it_and_foreign_keys_are_read(tmp_path):
     (tmp_path / "scan.raw").unlink()
     with pytest.raises(InputError, match="is not there"):
         read_volume(tmp_path / "scan.mhd")
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
+@pytest.mark.parametrize(
+    "kind", "uint8 int8 uint16 int16 uint32 int32 int64 float32 float64".split()
+)
+def test_packed_images_of_every_type_are_as_long_as_told(tmp_path, kind, suffix):
+    array = np.arange(24).reshape(2, 3, 4).astype(kind)
+    path = tmp_path / f"a{suffix}"
+    sitk.WriteImage(sitk.GetImageFromArray(array), path, useCompression=True)
+    np.testing.assert_array_equal(read_volume(path).array, array)

@@ -10,6 +10,7 @@ from pydicom.data import get_testdata_file
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGLSLossless,
@@ -27,6 +28,8 @@ from napari_microus.core.io import (
 )
 from napari_microus.core.io.dicom import dicom_frames, read_dicom
 from napari_microus.core.io.dicom_header import read_header
+from napari_microus.core.io.dicom_pixels import mapped_frames
+from napari_microus.core.io.dicom_regions import _region
 
 RNG = np.random.default_rng(5)
 FRAMES = RNG.integers(0, 255, (4, 20, 30), np.uint8)
@@ -565,3 +568,38 @@ def test_decoded_frames_spill_into_a_file(tmp_path, monkeypatch):
     assert isinstance(volume.array.base, np.memmap) or isinstance(
         volume.array, np.memmap
     )
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16])
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
+def test_large_files_are_mapped_with_the_values_they_hold(tmp_path, dtype, syntax):
+    frames = RNG.integers(0, 200, (3, 20, 30)).astype(dtype)
+    ds = dataset(frames)
+    ds["PixelData"].VR = "OB" if dtype is np.uint8 else "OW"
+    ds.file_meta.TransferSyntaxUID = syntax
+    path = save(ds, tmp_path / "a.dcm")
+    array = mapped_frames(path, read_header(path))
+    assert isinstance(array, np.memmap)
+    assert array.dtype == dtype
+    np.testing.assert_array_equal(array, frames)
+
+
+def test_fill_bytes_between_markers_are_passed_over():
+    """A marker may begin with any number of FF (ISO 10918-1, B.1.1.2)."""
+    frame = bytes((8, 0, 20, 0, 30, 1, 1, 0x11, 0))
+    start = b"\xff\xd8"
+    for fill in (b"", b"\xff", b"\xff\xff", b"\xff\xff\xff"):
+        length = (len(frame) + 2).to_bytes(2)
+        stream = start + fill + b"\xff\xc3" + length + frame
+        assert dicom_jpeg._size_in(stream) == (20, 30, 1)
+    assert dicom_jpeg._size_in(start + b"\x00\xc3") is None
+
+
+@pytest.mark.parametrize(
+    ("units", "words"),
+    [(0, "no unit"), (4, "seconds"), (12, "degrees"), (99, "unit 99")],
+)
+def test_a_region_in_other_units_names_them(units, words):
+    found = _region(region((0, 9), (0, 9), units=units))
+    assert found.units == words
+    assert found.pixel_mm is None

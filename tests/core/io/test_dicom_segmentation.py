@@ -216,3 +216,19 @@ def test_damage_is_told(tmp_path, scan, kind):
 
     with pytest.raises(InputError, match=r"must be complete .* Copy or export it"):
         read_volume(path)
+
+
+def test_what_was_drawn_beside_the_tissue_is_counted_and_kept(tmp_path):
+    frame = np.random.default_rng(0).integers(0, 255, (40, 50), np.uint8)
+    ds = dataset(frame, regions=[region((5, 34), (10, 44))], **FULL)
+    del ds.file_meta  # highdicom takes its own
+    drawn = np.zeros((1, 40, 50), np.uint8)
+    drawn[0, 20:25, 20:25] = 1
+    drawn[0, 1, 2:5] = 1  # above and left of the tissue
+    path = segmentation([ds], drawn, tmp_path / "s.dcm")
+    stored = pydicom.dcmread(path)
+    stored.SequenceOfUltrasoundRegions = [region((5, 34), (10, 44))]
+    found = read_volume(save(stored, path))
+    notices = " ".join(found.metadata["notices"])
+    assert "3 pixels were drawn outside the region of tissue" in notices
+    assert int((found.array != 0).sum()) == int(drawn.sum())

@@ -218,3 +218,13 @@ def test_real_frames_are_read_as_one_scan():
     assert volume.array.dtype == np.uint8
     assert volume.metadata["notices"] == []
     np.testing.assert_array_equal(volume.array[3], np.asarray(Image.open(paths[3])))
+
+
+def test_colours_of_print_are_converted_as_pillow_does(tmp_path):
+    colours = np.random.default_rng(1).integers(0, 255, (9, 12, 4), np.uint8)
+    Image.frombytes("CMYK", (12, 9), colours.tobytes()).save(tmp_path / "a.jpg")
+    with Image.open(tmp_path / "a.jpg") as picture:
+        assert picture.mode == "CMYK"
+        picture.convert("RGB").save(tmp_path / "b.png")
+    ours, plain = (read_volume(tmp_path / name).array for name in ("a.jpg", "b.png"))
+    np.testing.assert_array_equal(ours, plain)

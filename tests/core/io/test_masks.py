@@ -15,6 +15,7 @@ from napari_microus.core.io import (
     write_mask,
     write_volume,
 )
+from napari_microus.core.io.masks import difference
 from napari_microus.core.volume import Volume
 
 
@@ -197,3 +198,14 @@ def test_a_mask_saved_before_a_sweep_was_told_lies_over_its_scan():
     coarse = Volume.from_spacing(array, (1.2, 0.2, 0.1))
     with pytest.raises(InputError, match="must share a grid"):
         placed_on(coarse, turned)
+
+
+def test_centres_are_measured_in_all_three_directions():
+    """Of a mask with two more frames of 2 mm at its end the centre lies 2 mm on."""
+    grid = Volume.from_spacing(np.zeros((4, 6, 8), np.uint8), (2.0, 0.5, 0.5))
+    longer = Volume.from_spacing(np.zeros((6, 6, 8), np.uint8), (2.0, 0.5, 0.5))
+    assert difference(longer, grid) == ", centres 2 mm apart"
+    wider = Volume.from_spacing(np.zeros((4, 6, 16), np.uint8), (2.0, 0.5, 0.5))
+    assert difference(wider, grid) == ", centres 2 mm apart"
+    higher = Volume.from_spacing(np.zeros((4, 10, 8), np.uint8), (2.0, 0.5, 0.5))
+    assert difference(higher, grid) == ", centres 1 mm apart"

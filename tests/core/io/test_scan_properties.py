@@ -18,6 +18,7 @@ from napari_microus.core.io import (
     write_volume,
 )
 from napari_microus.core.io.headers import read_grid, tells_size
+from napari_microus.core.io.scan_sidecar import find_scan_properties
 from napari_microus.core.sweep import Sweep
 from napari_microus.core.volume import Volume
 from napari_microus.core.volumetry import mask_volume
@@ -271,3 +272,15 @@ def test_angles_must_fit_the_frames(frames):
     )
     with pytest.raises(InputError, match="got 2 angles and 3 frames"):
         read_volume(frames)
+
+
+def test_a_mask_elsewhere_named_takes_the_properties_of_the_scan_it_tells(tmp_path):
+    """The provenance beside a mask names the scan it was drawn over."""
+    (tmp_path / "scan.nii.scan.json").write_text("{}")
+    (tmp_path / "outline.json").write_text(json.dumps({"image": "scan.nii.gz"}))
+    (tmp_path / "scan.scan.json").write_text("{}")
+    mask = tmp_path / "outline.nii.gz"
+    assert find_scan_properties(mask) == tmp_path / "scan.scan.json"
+    for name in ("../scan.nii.gz", "", 3, "other.nii.gz"):
+        (tmp_path / "outline.json").write_text(json.dumps({"image": name}))
+        assert find_scan_properties(mask) is None

@@ -235,3 +235,16 @@ def test_changed_bytes_are_read_or_refused_but_never_a_crash(tmp_path, stack, ki
             refused += 1
 
     assert refused > 5
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "LAB", "YCbCr"])
+def test_colours_that_are_neither_grey_nor_rgb_are_refused(tmp_path, mode):
+    """Their four or three values a pixel were read as red, green and blue."""
+    shape = (9, 12, 4 if mode == "CMYK" else 3)
+    stored = np.random.default_rng(1).integers(0, 255, shape, np.uint8)
+    Image.frombytes(mode, (12, 9), stored.tobytes()).save(tmp_path / "a.tif")
+    with pytest.raises(InputError, match="grey values, a palette, or red, green and"):
+        read_volume(tmp_path / "a.tif")
+    for whole in (tmp_path, tmp_path / "a.tif"):
+        with pytest.raises(InputError, match=r"Save it as grey or RGB\."):
+            read_volume(whole)

@@ -35,3 +35,11 @@ def test_beta_weighs_the_foreground_against_the_background(pair):
 def test_settings_out_of_range_are_named(settings):
     with pytest.raises(ConfigError, match=rf"{next(iter(settings))} must .*; got"):
         AnnotationGuidedBCE(**settings)
+
+
+def test_one_counted_pixel_is_its_own_mean():
+    logits = torch.tensor([0.0, 3.0]).view(1, 1, 1, 2)
+    expert = torch.tensor([1, 255], dtype=torch.uint8).view(1, 1, 1, 2)
+    loss = AnnotationGuidedBCE()(logits, expert)
+    # p = 1/2; beta 1/2 times easy weight 1 / (1 + 4).
+    assert loss.item() == pytest.approx(0.5 * 0.2 * 0.6931471805599453, rel=1e-5)

@@ -118,3 +118,12 @@ def test_an_empty_mask_teaches_nothing_by_the_papers_formula():
     assert SizeSmoothnessFocalLoss()(logits, torch.zeros(1, 1, 8, 8)).item() == 0
     code = SizeSmoothnessFocalLoss(form="published_code")
     assert code(logits, torch.zeros(1, 1, 8, 8)).item() > 0.1
+
+
+def test_one_counted_pixel_fills_its_mask():
+    expert = torch.full((1, 1, 4, 4), 255, dtype=torch.uint8)
+    expert[..., 1, 2] = 1
+    criterion = SizeSmoothnessFocalLoss()
+    criterion(torch.zeros(1, 1, 4, 4), expert)
+    assert criterion.last_factors.gamma_va.item() == 1
+    assert criterion.last_factors.alpha_va.item() == 0

@@ -6,6 +6,7 @@ import pytest
 
 from napari_microus.core.errors import InputError
 from napari_microus.core.metrics import dice, evaluate_case, hausdorff_mm
+from napari_microus.core.metrics.case import is_missed, one_sided_frames
 
 
 def test_published_frames_and_means(case):
@@ -106,3 +107,38 @@ def test_bad_input_is_named():
         evaluate_case(mask, mask * 3, (1, 1, 1))
     with pytest.raises(InputError, match="two or three dimensions"):
         evaluate_case(mask[None], mask[None], (1, 1, 1))
+
+
+def test_undecided_background_is_no_background_found():
+    # Of 20 pixels 4 are the object, 6 are undecided; of the 10 others 3 are taken
+    # for the object.
+    reference = np.zeros((4, 5), np.uint8)
+    reference[0, :4] = 1
+    reference[3] = reference[2, 4] = 255
+    prediction = reference == 1
+    prediction[1, :3] = True
+    scores = evaluate_case(prediction, reference, 1)
+    assert scores.ignored_voxels == 6
+    assert scores.mean.specificity == 7 / 10
+    assert scores.mean.precision == 4 / 7
+
+
+def test_frames_that_one_mask_alone_shows_are_counted():
+    one, two = np.zeros((2, 4, 3, 3), bool)
+    one[0], two[1] = True, True  # one alone in two frames
+    one[2, 0], two[2, 0] = True, True  # both, and neither in the last
+    scores = evaluate_case(one, two, 1)
+    assert one_sided_frames(scores) == 2
+    assert not is_missed(scores)
+    assert is_missed(evaluate_case(one[:1], two[:1], 1))
+    assert not is_missed(evaluate_case(one[3:], two[3:], 1))  # nothing to miss
+
+
+def test_the_first_strange_value_is_named():
+    mask = np.ones((2, 4, 4), np.uint8)
+    strange = mask.copy()
+    strange[0, 1, 1], strange[1, 2, 2] = 7, 9
+    with pytest.raises(InputError, match=r"prediction must hold .* got 7\."):
+        evaluate_case(strange, mask, 1)
+    with pytest.raises(InputError, match=r"reference must hold 0 and 1 .*; got 7\."):
+        dice(mask, strange)

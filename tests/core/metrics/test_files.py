@@ -12,7 +12,12 @@ from napari_microus.core.errors import InputError, OutputError
 from napari_microus.core.events import Finished, Notice, Progress
 from napari_microus.core.io import read_mask, write_mask
 from napari_microus.core.metrics import evaluate_case
-from napari_microus.core.metrics.files import evaluate_files, write_table
+from napari_microus.core.metrics.files import (
+    check_table,
+    evaluate_files,
+    write_table,
+)
+from napari_microus.core.volume import Volume
 
 SPACING = (2.0, 0.5, 0.25)
 
@@ -178,3 +183,38 @@ def test_bad_pairs_are_named(folders, tmp_path):
                 folders[0] / "capsule_01.nii.gz", tmp_path / "other" / "x_5.nii.gz"
             )
         )
+
+
+def test_a_table_is_refused_before_the_work_begins(tmp_path):
+    path = tmp_path / "t.csv"
+    check_table(path)
+    path.write_text("mine")
+    with pytest.raises(OutputError, match="already exists"):
+        check_table(path)
+    check_table(path, overwrite=True)
+
+
+def test_a_missed_case_counts_as_nothing_found(tmp_path):
+    prediction, reference = masks()
+    for name, mask in (("1", prediction), ("2", np.zeros_like(prediction))):
+        save(mask, tmp_path / "ours" / f"capsule_{name}.nii.gz")
+        save(reference, tmp_path / "expert" / f"expert_{name}.nii.gz")
+    evaluation, _ = drain(evaluate_files(tmp_path / "ours", tmp_path / "expert"))
+    found = evaluate_case(prediction, reference, SPACING).mean
+    for name in ("dice", "jaccard", "sensitivity"):
+        assert getattr(evaluation.mean, name) == getattr(found, name) / 2
+    # There is no distance to what is not there.
+    assert evaluation.mean.hd95_mm == found.hd95_mm
+
+
+@pytest.mark.parametrize("who", [0, 1])
+def test_an_object_that_is_wholly_undecided_is_told(tmp_path, who):
+    pair = list(masks())
+    pair[who] = pair[who] * 255
+    for mask, name in zip(pair, "ab", strict=True):
+        grid = np.diag([-0.25, -0.5, 2.0, 1.0])
+        write_mask(Volume(mask, grid), tmp_path / f"{name}.nii.gz")
+    paths = tmp_path / "a.nii.gz", tmp_path / "b.nii.gz"
+    _, events = drain(evaluate_files(*paths))
+    (told,) = (event.message for event in events if isinstance(event, Notice))
+    assert told.startswith(f"{'ab'[who]}.nii.gz: all of the object is undecided")

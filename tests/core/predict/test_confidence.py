@@ -5,12 +5,14 @@ import pytest
 import torch
 
 from napari_microus.core.predict.confidence import (
+    _EXPECTED,
     DOUBTFUL,
     expected_dice,
     frame_confidence,
     in_words,
     left_empty,
     look_first,
+    to_provenance,
 )
 
 
@@ -61,3 +63,28 @@ def test_frames_left_empty_are_named():
     assert left_empty(list(range(12)), 0.3).startswith(
         "Frames 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more are left empty"
     )
+
+
+def test_at_most_ten_frames_are_to_be_looked_at_first():
+    count = 14
+    confidence = np.linspace(0.1, 0.1 + 0.01 * count, count)
+    found = SimpleNamespace(frames=tuple(range(count))[::-1], confidence=confidence)
+    told = to_provenance(found)
+    assert told["look_first"] == list(range(13, 3, -1))
+    assert told["frames"]["13"] == 0.1
+    assert len(told["frames"]) == count
+
+
+def test_ten_frames_left_empty_are_all_named():
+    words = left_empty(list(range(10)), 0.3)
+    assert words.startswith("Frames 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 are left empty")
+    assert words.endswith("Look at them.")
+
+
+def test_the_measured_points_of_expected_dsc_are_in_order():
+    at, dsc = (np.array(row) for row in _EXPECTED)
+    for row in (at, dsc):
+        assert (np.diff(row) > 0).all()
+        assert 0 <= row[0] < row[-1] < 1
+    np.testing.assert_array_equal(expected_dice(at), dsc)
+    assert expected_dice(1.0) == dsc[-1]

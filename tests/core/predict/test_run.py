@@ -13,7 +13,7 @@ from napari_microus.core.errors import CheckpointError, ConfigError, InputError
 from napari_microus.core.events import Notice, Progress
 from napari_microus.core.library import LoadedModel
 from napari_microus.core.predict import Prediction, predict
-from napari_microus.core.predict.networks import Panel
+from napari_microus.core.predict.networks import Panel, _prepared
 from napari_microus.core.volume import Volume
 
 SIZE = 32
@@ -278,6 +278,13 @@ def test_short_memory_halves_the_batch_and_goes_on(scan):
     ]
 
 
+def test_what_the_device_holds_is_given_back_before_fewer_are_tried(scan, monkeypatch):
+    given_back = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(True))
+    run(Fussy(), scan, precision="float32")
+    assert given_back == [True]
+
+
 def test_no_memory_for_one_frame_is_an_error(scan):
     class Full(Brightness):
         def forward(self, frames):
@@ -442,6 +449,17 @@ def test_the_fast_form_answers_as_the_network_does(wrapped):
     with torch.no_grad():
         expected = network.eval()(images).logits
     torch.testing.assert_close(ours, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_one_fast_form_of_a_model_is_kept_at_a_time():
+    model = LoadedModel(small_network(), "x", "1", {}, "", {})
+    scan = Volume(discs(2))
+    plain = run(model, scan, precision="float32").logits
+    run(model, scan, precision="bfloat16")
+    assert len(_prepared[model]) == 1  # each holds the weights again
+    again = run(model, scan, precision="float32").logits
+    torch.testing.assert_close(again, plain)
+    assert len(_prepared[model]) == 1
 
 
 def test_a_module_trained_on_answers_anew():

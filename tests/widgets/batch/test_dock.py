@@ -253,3 +253,15 @@ def test_folders_are_asked_for(qtbot, make, folder, monkeypatch, tmp_path):
     qtbot.waitUntil(lambda: dock._search is None)
     dock.form.scans_button.click()  # and the answer is none
     assert (dock.form.scans, dock.form.output) == (folder, tmp_path / "x")
+
+
+def test_a_name_that_no_folder_can_have_is_told_and_not_raised(qtbot, make):
+    """Asking whether it is there raises: ENAMETOOLONG, or EACCES of what is above."""
+    dock = make()
+    dock.form.scans_edit.setText("x" * 300)
+    dock.form.scans_edit.editingFinished.emit()
+    qtbot.waitUntil(lambda: dock._search is None)
+    assert not dock.run_button.isEnabled()
+    assert not dock.folder_button.isEnabled()
+    assert not dock.sheet_button.isEnabled()
+    assert dock.message.text()

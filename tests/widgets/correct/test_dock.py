@@ -334,3 +334,18 @@ def test_interpolation_without_a_model_follows_the_shapes_and_says_so(
     assert "By their shapes alone: There is no model." in widget.message.text()
     corrected = widget.capsule.provenance["corrected"]
     assert corrected[-1]["how"] == "interpolated"
+
+
+def test_a_hidden_capsule_is_corrected_on_every_frame(widget, viewer):
+    """napari's own picture of a hidden layer stays behind, and its edit failed."""
+    layer = capsule(viewer)
+    layer.visible = False
+    for frame in (3, 5):
+        widget.go_to(frame)
+        widget.clear_button.click()
+        assert not layer.data[frame].any()
+    assert widget.capsule.review.edited == {3, 5}
+    layer.visible = True
+    layer.undo()
+    assert (layer.data[5] == disc()).all()
+    assert not layer.data[3].any()

@@ -50,6 +50,9 @@ _DAMAGE = (
     *(AttributeError, AssertionError, RuntimeError),
 )
 
+# Photometric interpretations whose stored values are grey or RGB; 4 is of masks.
+_COLOURS = ("MINISBLACK", "MINISWHITE", "RGB", "PALETTE", "MASK")
+
 
 def read_tiff(path: Path, *, as_stored: bool = False) -> Volume:
     """Read a frame or a stack of frames.
@@ -74,6 +77,7 @@ def read_tiff(path: Path, *, as_stored: bool = False) -> Volume:
         with heard("tifffile") as complaints, tifffile.TiffFile(path) as file:
             series: Any = _only_series(file, path)
             axes, page = series.axes, series.keyframe
+            _check_colours(page, path)
             pixels = _as_shown(_decoded(path, series), page, as_stored)
             planes = file.is_shaped and axes.startswith("S")
             sizes = _sizes(file, page)
@@ -176,6 +180,17 @@ def _decoded(path: Path, series: Any) -> NDArray[Any]:
     with Image.open(path, formats=("TIFF",)) as picture:
         frames = [np.asarray(frame) for frame in ImageSequence.Iterator(picture)]
     return np.stack(frames).reshape(series.shape)
+
+
+def _check_colours(page: Any, path: Path) -> None:
+    """Refuse colours that tifffile hands over as they are stored, such as CMYK."""
+    name = getattr(page.photometric, "name", str(page.photometric))
+    is_jpeg = getattr(page.compression, "name", "") in ("JPEG", "OJPEG")
+    if name not in _COLOURS and not (name == "YCBCR" and is_jpeg):
+        raise InputError(
+            "A TIFF must hold grey values, a palette, or red, green and blue; got "
+            f"{name} in {path}. Save it as grey or RGB."
+        )
 
 
 def _as_shown(pixels: NDArray[Any], page: Any, as_stored: bool) -> NDArray[Any]:

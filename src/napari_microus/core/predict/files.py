@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from napari_microus.core.predict.result import Prediction
     from napari_microus.core.volume import Volume
 
+# No scan has as many; a slip of the finger would fill the memory.
+_MOST_FRAMES = 100_000
+
 
 def segment_into(
     models: Sequence[LoadedModel],
@@ -173,9 +176,16 @@ def parse_frames(text: str) -> list[int]:
                 f"Frames must be numbers and ranges such as 0-9,12; got '{text}'. "
                 "Count them from 0."
             )
-        frames += range(int(first), int(last if dash else first) + 1)
-    if not frames:
-        raise ConfigError(
-            f"A range of frames must not run backwards; got '{text}'. Turn it round."
-        )
+        span = range(int(first), int(last if dash else first) + 1)
+        if not span:
+            raise ConfigError(
+                f"A range of frames must not run backwards; got '{part.strip()}'. "
+                "Turn it round."
+            )
+        if len(span) > _MOST_FRAMES:
+            raise ConfigError(
+                f"A range must hold {_MOST_FRAMES:,} frames at most; got "
+                f"'{part.strip()}'. Name frames of the scan."
+            )
+        frames += span
     return frames

@@ -19,11 +19,26 @@ from qtpy.QtCore import QObject, QTimer, Signal
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Labels
+    from numpy.typing import NDArray
 
     Box = tuple[slice, ...]
 
 # napari's history holds as many steps.
 _HISTORY = 100
+
+
+def set_pixels(layer: Labels, index: tuple[Any, ...], values: NDArray[Any]) -> None:
+    """Change pixels of a layer as one step that Ctrl+Z undoes, shown or hidden.
+
+    A hidden layer does not follow the slider. There napari's `data_setitem` changes
+    the data and the history, and then fails on its picture of another frame.
+    """
+    try:
+        layer.data_setitem(index, values)
+    except IndexError:
+        if not np.array_equal(layer.data[index], values):
+            raise
+        layer.refresh()
 
 
 class EditWatcher(QObject):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os.path import isdir, isfile
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QUrl
@@ -277,9 +278,10 @@ class BatchWidget(QWidget):
     def _check_ready(self, *_: object, keep: bool = False) -> None:
         """Allow a start when everything is chosen, else say what is missing."""
         output = self.form.output
-        has_results = output is not None and (output / SHEET).is_file()
+        # Not `Path.is_file`, which raises where a name is too long or shut off.
+        has_results = output is not None and isfile(output / SHEET)
         self.sheet_button.setEnabled(has_results)
-        self.folder_button.setEnabled(output is not None and output.is_dir())
+        self.folder_button.setEnabled(output is not None and isdir(output))
         if self.is_running:
             return
         missing = self._what_is_missing()

@@ -11,6 +11,7 @@ from napari_microus.core.edit.review import Review
 from napari_microus.core.errors import InputError
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.belonging import lies_over, was_drawn_on
+from napari_microus.widgets._shared.edits import set_pixels
 from napari_microus.widgets._shared.layers import METADATA_KEY, is_derived
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class Capsule:
         index = tuple(np.concatenate(axis) for axis in zip(*places, strict=True))
         if self.layer.ndim == 2:
             index = index[1:]
-        self.layer.data_setitem(index, np.concatenate(values))
+        set_pixels(self.layer, index, np.concatenate(values))
         return changed
 
     def keep_review(self) -> None:

@@ -13,6 +13,7 @@ from napari_microus.core.preload import gc_paused
 from napari_microus.core.provenance import segmentation_provenance
 from napari_microus.widgets._shared.belonging import was_drawn_on
 from napari_microus.widgets._shared.drawn import begin_notes, checksum, note_drawn
+from napari_microus.widgets._shared.edits import set_pixels
 from napari_microus.widgets._shared.layers import (
     METADATA_KEY,
     array_for_layer,
@@ -168,7 +169,7 @@ def mend_frames(
         at = np.asarray(frames)[changed[frame_axis]]
         changed = (*changed[:frame_axis], at, *changed[frame_axis + 1 :])
     begin_notes(layer)
-    layer.data_setitem(changed, np.asarray(fresh[changed]))
+    set_pixels(layer, changed, np.asarray(fresh[changed]))
     drawn = {k: checksum(mask[k]) for k in frames}
     note_drawn(layer, drawn)
     run = {key: made[key] for key in ("frames", "model", "model_version", "date")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os.path import exists
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -296,7 +297,7 @@ class ResultsPanel(QWidget):
     def _source(self) -> Path | None:
         own = {} if self._layer is None else self._layer.metadata.get(METADATA_KEY, {})
         source = own.get("source")
-        return Path(source) if source and Path(source).exists() else None
+        return Path(source) if source and exists(source) else None
 
     def _run(self, what: str, work: Any, *args: Any, **slots: Any) -> None:
         if self._worker is not None:

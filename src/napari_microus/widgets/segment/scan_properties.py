@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from os.path import exists
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -413,7 +414,7 @@ class ScanPropertiesPanel(QWidget):
         """Return the file that the scan was read from, None where there is none."""
         own = {} if self._image is None else self._image.metadata.get(METADATA_KEY, {})
         source = own.get("source") if isinstance(own, dict) else None
-        return Path(source) if source and Path(source).exists() else None
+        return Path(source) if source and exists(source) else None
 
     def _say(self, words: str) -> None:
         self.message.setText(words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os.path import exists
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -172,7 +173,7 @@ class StudyPage(QWidget):
     def create_study(self, folder: Path) -> None:
         """Make a study in a folder, or open the one that is there."""
         try:
-            if not (folder / "manifest.csv").exists():
+            if not exists(folder / "manifest.csv"):
                 Study.create(folder)
         except MicroUSError as error:
             self.say(str(error))
