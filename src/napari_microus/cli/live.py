@@ -1,0 +1,122 @@
+"""``napari-microus live``: the capsule in frames while they come."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_microus.cli import app
+from napari_microus.cli._console import be_polite
+
+if TYPE_CHECKING:
+    from napari_microus.core.live import LiveFrame, Recording
+
+
+@app.command()
+def live(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="HOST[:PORT]|FOLDER",
+            help="A server of OpenIGTLink (port 18944 if not told), or a folder into "
+            "which a screen capture writes pictures.",
+        ),
+    ],
+    model: Annotated[
+        str | None, typer.Option(help="A name that 'models list' shows, or a folder.")
+    ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep the cine here (.nii.gz and so on), its masks as "
+            "<name>_capsule beside it."
+        ),
+    ] = None,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="End after so many frames.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cuda, cuda:N, mps or cpu.")] = (
+        "auto"
+    ),
+    probe: Annotated[
+        str, typer.Option(help="Where the frames show the probe: top or bottom.")
+    ] = "top",
+    overwrite: Annotated[bool, typer.Option(help="Replace existing files.")] = False,
+    every: Annotated[
+        float, typer.Option(min=0, help="Seconds between two lines; 0 for each frame.")
+    ] = 1.0,
+) -> None:
+    """Segment the newest frame of a stream, again and again, until Ctrl+C.
+
+    One JSON object a line: frames answered, received, left out and refused, the
+    capsule's pixels and the seconds from a frame's last byte to its mask. A lost
+    connection is made again. Not for clinical use.
+    """
+    from napari_microus.core import library
+    from napari_microus.core.events import Notice
+    from napari_microus.core.live import (
+        FolderSource,
+        LiveFrame,
+        Recording,
+        StreamSource,
+        follow,
+    )
+
+    be_polite()
+    chosen = (
+        FolderSource(source) if Path(source).is_dir() else StreamSource.parse(source)
+    )
+    recording = None if record is None else Recording(record, overwrite=overwrite)
+    try:
+        loaded = library.load_model(model or library.DEFAULT_MODEL, device)
+        work = follow(loaded, chosen, device=device, probe=probe)
+        told_s = float("-inf")
+        try:
+            for event in work:
+                if isinstance(event, Notice):
+                    _print({"notice": event.message})
+                if not isinstance(event, LiveFrame):
+                    continue
+                if recording is not None:
+                    recording.add(event)
+                is_last = frames is not None and event.number >= frames
+                told_s = _tell(event, told_s, every, is_last)
+                if is_last:
+                    break
+        finally:
+            work.close()
+    finally:
+        if recording is not None:
+            _save(recording)
+
+
+def _tell(event: LiveFrame, told_s: float, every: float, is_last: bool) -> float:
+    """Print a line where it is time for one; return when the last one was printed."""
+    import time
+
+    now = time.monotonic()
+    if now - told_s < every and not is_last:
+        return told_s
+    _print(
+        {
+            "frame": event.number,
+            "received": event.received,
+            "dropped": event.dropped,
+            "refused": event.refused,
+            "capsule_pixels": int(event.mask.sum()),
+            "latency_s": round(event.latency_s, 4),
+        }
+    )
+    return now
+
+
+def _save(recording: Recording) -> None:
+    for path in recording.save():
+        _print({"saved": str(path)})
+
+
+def _print(told: dict[str, object]) -> None:
+    print(json.dumps(told), flush=True)

@@ -1,0 +1,341 @@
+"""Dock widget that shows a stream with its capsule."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Labels
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_microus.core import colors, library
+from napari_microus.core.events import Notice
+from napari_microus.widgets._shared.boxes import DeviceBox, ModelBox
+from napari_microus.widgets._shared.controls import scrolled, text
+from napari_microus.widgets._shared.layers import METADATA_KEY, show_as_outline, tint
+from napari_microus.widgets._shared.worker import start_worker
+from napari_microus.widgets.live.work import LiveWork
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import napari
+    from napari.layers import Layer
+
+    from napari_microus.core.events import Event
+    from napari_microus.core.library import ModelInfo
+    from napari_microus.core.live import LiveFrame
+    from napari_microus.widgets._shared.worker import Worker
+
+NOTE = "For research and teaching. Not for clinical use."
+NAME = "live"
+_DRAW_MS = 30
+_SHOWN = 60  # answers over which rate and latency are told
+
+
+class LiveWidget(QWidget):
+    """Connect to a stream, watch the capsule follow, keep frames and the cine.
+
+    Parameters
+    ----------
+    viewer : Viewer or ViewerModel
+        Shows the stream as a layer that changes, with its capsule over it.
+    list_models : callable
+        `core.library.list_models`.
+    make_work : callable
+        Makes what runs in the thread, see `LiveWork`.
+    parent : QWidget, optional
+        Qt parent.
+    """
+
+    def __init__(
+        self,
+        viewer: napari.viewer.Viewer,
+        *,
+        list_models: Callable[[], list[ModelInfo]] = library.list_models,
+        make_work: Callable[..., LiveWork] = LiveWork,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        # napari hands docks a proxy; see `SegmentWidget`.
+        self._viewer = getattr(viewer, "__wrapped__", viewer)
+        self._list_models = list_models
+        self._make_work = make_work
+        self._work: LiveWork | None = None
+        self._worker: Worker | None = None
+        self._drawn: LiveFrame | None = None
+        self._image: Image | None = None
+        self._capsule: Image | None = None
+        self._answers: deque[tuple[float, float, int]] = deque(maxlen=_SHOWN)
+        self._kept = 0
+        self.address = QLineEdit("localhost:18944")
+        self.address.setToolTip(
+            "A server of OpenIGTLink as host:port, or a folder into which a screen "
+            "capture writes pictures."
+        )
+        self.folder_button = QPushButton("Folder…")
+        self.model_box = ModelBox()
+        self.device_box = DeviceBox()
+        self.connect_button = QPushButton("Connect")
+        self.freeze_button = QPushButton("Freeze")
+        self.freeze_button.setCheckable(True)
+        self.keep_button = QPushButton("Keep this frame")
+        self.record_button = QPushButton("Record…")
+        self.numbers = text()
+        self.message = text()
+        self._timer = QTimer(self)
+        self._timer.setInterval(_DRAW_MS)
+        self._lay_out()
+        self._connect()
+        self.refresh_models()
+        self._show_running()
+
+    def _lay_out(self) -> None:
+        self.freeze_button.setToolTip("Hold the picture; the stream goes on behind it.")
+        self.keep_button.setToolTip(
+            "Add the frame that is shown and its capsule as layers of their own."
+        )
+        self.record_button.setToolTip(
+            "Keep frames and capsules from here on; asks for a file."
+        )
+        source = QHBoxLayout()
+        source.addWidget(self.address, 1)
+        source.addWidget(self.folder_button)
+        rows = QFormLayout()
+        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        rows.addRow("From", source)
+        rows.addRow("Model", self.model_box)
+        rows.addRow("Device", self.device_box)
+        buttons = QHBoxLayout()
+        for button in (self.freeze_button, self.keep_button, self.record_button):
+            buttons.addWidget(button)
+        note = QLabel(NOTE)
+        note.setWordWrap(True)
+        note.setStyleSheet("font-size: 11px; font-style: italic")
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.addLayout(rows)
+        column.addWidget(self.connect_button)
+        column.addLayout(buttons)
+        for row in (self.numbers, self.message):
+            column.addWidget(row)
+        column.addStretch(1)
+        column.addWidget(note)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(scrolled(inside))
+        self.setMinimumSize(340, 280)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+
+    def _connect(self) -> None:
+        self.model_box.opening.connect(self.refresh_models)
+        self.folder_button.clicked.connect(self._choose_folder)
+        self.connect_button.clicked.connect(self.start_or_stop)
+        self.address.returnPressed.connect(self.start_or_stop)
+        self.freeze_button.toggled.connect(self._draw)
+        self.keep_button.clicked.connect(self.keep_frame)
+        self.record_button.clicked.connect(self._record_or_end)
+        self._timer.timeout.connect(self._draw)
+
+    @property
+    def is_running(self) -> bool:
+        """True from *Connect* until the thread has ended."""
+        return self._worker is not None
+
+    def refresh_models(self) -> None:
+        """Look again which models there are."""
+        self.model_box.fill(self._list_models(), library.DEFAULT_MODEL)
+
+    # --- the stream
+
+    def start_or_stop(self) -> None:
+        """Follow the source; a second click ends that."""
+        if self._worker is not None:
+            self._worker.quit()
+            self.connect_button.setEnabled(False)
+            return
+        model, address = self.model_box.chosen, self.address.text().strip()
+        if model is None or not address:
+            self.message.setText(
+                "Choose a model, and write where the frames come from: host:port, or "
+                "a folder."
+            )
+            return
+        self._work = self._make_work(
+            address, Path(address).is_dir(), model, device=self.device_box.chosen
+        )
+        self._answers.clear()
+        self._drawn = None
+        self.freeze_button.setChecked(False)
+        self.message.setText("Connecting …")
+        self._worker = start_worker(
+            self._work,
+            yielded=self._on_event,
+            errored=self._on_error,
+            finished=self._on_end,
+        )
+        self.destroyed.connect(self._worker.forget)
+        self._timer.start()
+        self._show_running()
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, Notice):
+            self.message.setText(event.message)
+
+    def _on_error(self, error: Exception) -> None:
+        self.message.setText(str(error) or type(error).__name__)
+
+    def _on_end(self) -> None:
+        self._timer.stop()
+        self._worker = None
+        if self.message.text() == "Connecting …":
+            self.message.clear()
+        self._show_running()
+
+    def _show_running(self) -> None:
+        runs = self.is_running
+        self.connect_button.setEnabled(True)
+        self.connect_button.setText("Disconnect" if runs else "Connect")
+        for control in (
+            self.address,
+            self.folder_button,
+            self.model_box,
+            self.device_box,
+        ):
+            control.setEnabled(not runs)
+        self.freeze_button.setEnabled(runs)
+        self.record_button.setEnabled(runs)
+        self.record_button.setText("Record…")
+        self.keep_button.setEnabled(self._drawn is not None)
+
+    # --- what is shown
+
+    def _draw(self, *_: object) -> None:
+        """Show the newest answer, if it is not shown yet."""
+        live = self._work.newest if self._work is not None else None
+        if live is None or live is self._drawn:
+            return
+        self._tell(live)
+        if self.freeze_button.isChecked():
+            return
+        if self._drawn is None:
+            self.message.clear()
+        self._drawn = live
+        self.keep_button.setEnabled(True)
+        self._image = self._shown(self._image, live, live.frame, **_limits(live.frame))
+        # An image: napari draws a label's outline for longer than a frame lasts.
+        self._capsule = self._shown(
+            self._capsule,
+            live,
+            live.mask,
+            name=f"{NAME} capsule",
+            colormap=["transparent", colors.CAPSULE],
+            contrast_limits=(0, 1),
+            interpolation2d="nearest",
+            opacity=0.4,
+        )
+
+    def _shown(
+        self, layer: Image | None, live: LiveFrame, values: Any, **settings: Any
+    ) -> Image:
+        """Put values into our layer, or into a new one where it has gone."""
+        place = _place(live)
+        if layer is not None and layer in self._viewer.layers:
+            if layer.data.dtype == values.dtype:
+                layer.data = values
+                if tuple(layer.scale) != place["scale"]:
+                    layer.scale = place["scale"]
+                return layer
+            self._viewer.layers.remove(layer)  # ours, and of another kind of pixel
+        fresh = Image(values, **{"name": NAME, **settings}, **place)
+        fresh.metadata[METADATA_KEY] = {"map": "live"}
+        self._viewer.layers.append(fresh)
+        return fresh
+
+    def _tell(self, live: LiveFrame) -> None:
+        assert self._work is not None  # a frame came from it
+        self._answers.append((time.monotonic(), live.latency_s, live.number))
+        first, last = self._answers[0], self._answers[-1]
+        rate = (last[2] - first[2]) / (last[0] - first[0]) if last != first else 0.0
+        latency = float(np.median([answer[1] for answer in self._answers]))
+        refused = f", {live.refused} refused" if live.refused else ""
+        recorded = f" Recorded: {self._work.recorded}." if self._is_recording else ""
+        self.numbers.setText(
+            f"{rate:.1f} frames/s, answered after {1e3 * latency:.0f} ms. "
+            f"{live.number} of {live.received} answered, {live.dropped} left out for "
+            f"newer ones{refused}.{recorded}"
+        )
+
+    def keep_frame(self) -> None:
+        """Add the frame that is shown and its capsule as layers of their own."""
+        live = self._drawn
+        if live is None:
+            return
+        self._kept += 1
+        name, place = f"{NAME} {self._kept}", _place(live)
+        told = {METADATA_KEY: {"has_geometry": live.spacing_mm is not None}}
+        image = Image(
+            live.frame, name=name, metadata=told, **_limits(live.frame), **place
+        )
+        capsule: Layer = Labels(
+            live.mask.copy(),
+            name=f"{name} capsule",
+            metadata={METADATA_KEY: dict(told[METADATA_KEY])},
+            **tint(colors.CAPSULE),
+            **place,
+        )
+        show_as_outline(capsule)
+        self._viewer.layers.extend([image, capsule])
+        self.message.setText(f"Kept as '{name}'.")
+
+    # --- the cine
+
+    @property
+    def _is_recording(self) -> bool:
+        return self.record_button.text() != "Record…"
+
+    def _record_or_end(self) -> None:
+        if self._work is None:
+            return
+        if self._is_recording:
+            self._work.record(None)
+            self.record_button.setText("Record…")
+            return
+        chosen, _ = QFileDialog.getSaveFileName(
+            self, "Keep the cine as", "cine.nii.gz", "NIfTI (*.nii.gz);;NRRD (*.nrrd)"
+        )
+        if chosen and self._work is not None:
+            self._work.record(Path(chosen))
+            self.record_button.setText("Stop recording")
+
+    def _choose_folder(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, "Folder of the screen capture")
+        if chosen:
+            self.address.setText(chosen)
+
+
+def _place(live: LiveFrame) -> dict[str, Any]:
+    """Return where a layer of the stream lies."""
+    if live.spacing_mm is None:
+        return {"scale": (1.0, 1.0), "units": ("pixel", "pixel")}
+    return {"scale": tuple(live.spacing_mm), "units": ("mm", "mm")}
+
+
+def _limits(frame: Any) -> dict[str, Any]:
+    """Return how grey values are shown: all of eight bits, else from what is there."""
+    limits = (0, 255) if frame.dtype == np.uint8 else None
+    return {"contrast_limits": limits, "colormap": "gray"}
