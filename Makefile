@@ -88,6 +88,7 @@ PICTURES := first_minutes segment_pictures correct_pictures compare_pictures \
 	adjudicate_pictures train_pictures batch_pictures clinic_pictures in_space_pictures
 screenshots: env slicer-screenshots
 	$(BIN)/python docs/scripts/concept_plots.py
+	$(BIN)/python docs/scripts/architecture.py
 	set -e; for script in $(PICTURES); do \
 		env -u QT_QPA_PLATFORM $(SCREEN) $(BIN)/python docs/scripts/$$script.py; done
 

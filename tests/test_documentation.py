@@ -8,6 +8,7 @@ the words of its command, with a network and a number of steps that take no time
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -338,3 +339,47 @@ def test_page_runs(page, given, monkeypatch, capsys):
             run_shell(block, monkeypatch)
         else:
             run_python(block, names)
+
+
+NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
+
+
+def notebook_runner():
+    path = ROOT / "docs" / "scripts" / "run_notebooks.py"
+    spec = importlib.util.spec_from_file_location("run_notebooks", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_was_run_from_top_to_bottom_without_an_error(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    counts = [cell["execution_count"] for cell in code]
+    assert counts == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert outputs
+    assert not [o for o in outputs if o["output_type"] == "error"]
+    assert not [o for o in outputs if o.get("name") == "stderr"]
+    assert "/tmp/" not in json.dumps(outputs)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_runs(path, tmp_path, monkeypatch):
+    if "MICROUS_LONG_TESTS" not in os.environ:
+        pytest.skip("takes long; MICROUS_LONG_TESTS=1 or make test-all runs it")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NAPARI_MICROUS_MODELS", str(tmp_path / "models"))
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    notebook_runner().run(notebook)
+
+
+def test_a_cell_keeps_what_it_prints_gives_back_and_draws():
+    runner = notebook_runner()
+    names = {}
+    (printed, value) = runner.run_cell("a = 2\nprint(a)\na + 1", names, 1)
+    assert printed["text"] == ["2\n"]
+    assert value["data"]["text/plain"] == ["3"]
+    with pytest.raises(ZeroDivisionError):
+        runner.run_cell("a / 0", names, 2)
