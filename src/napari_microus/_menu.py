@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QFileDialog
 
-from napari_microus.core.errors import InputError, MicroUSError
+from napari_microus.core.errors import InputError, MicroUSError, plain_words
 from napari_microus.core.io import READABLE
 from napari_microus.widgets._shared.saving import ask_path, save
 
@@ -53,7 +53,7 @@ def save_layer() -> None:
     try:
         written = save(layer, path)
     except MicroUSError as error:
-        show_error(str(error))
+        show_error(plain_words(error))
     else:
         show_info(f"Saved {written}")
 
@@ -71,4 +71,4 @@ def _open(viewer: Viewer, paths: list[str]) -> None:
         try:
             viewer.open(path, plugin=PLUGIN)
         except InputError as error:
-            show_error(str(error))
+            show_error(plain_words(error))

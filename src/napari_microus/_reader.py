@@ -11,7 +11,7 @@ from napari.plugins.utils import get_preferred_reader
 from napari.utils.notifications import show_error, show_warning
 
 from napari_microus.core import colors
-from napari_microus.core.errors import InputError
+from napari_microus.core.errors import InputError, plain_words
 from napari_microus.core.io import (
     as_mask,
     dicom_series,
@@ -84,8 +84,9 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
         # napari shows an error of a reader that was chosen this time, but not one
         # of a reader that was chosen for good.
         if get_preferred_reader(path if isinstance(path, str) else path[0]) == PLUGIN:
-            show_error(str(error))
-        raise
+            show_error(plain_words(error))
+        # What napari shows of a reader's error is its message.
+        raise InputError(error.plain) from error
     first = Path(path if isinstance(path, str) else path[0])
     place = first if isinstance(path, str) else first.parent
     return _layers(volume, first, _name(place, first))
@@ -189,6 +190,6 @@ def _provenance(path: Path) -> dict[str, Any]:
     try:
         provenance = read_provenance(path)
     except InputError as error:
-        show_warning(str(error))
+        show_warning(plain_words(error))
         return {}
     return {"provenance": provenance} if provenance else {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from napari_microus.core.config.train import TrainConfig
-from napari_microus.core.errors import ConfigError, OutputError
+from napari_microus.core.errors import ConfigError, OutputError, plain_words
 from napari_microus.core.events import (
     BatchReport,
     Event,
@@ -168,7 +168,7 @@ def _reported(
             run.set_status(state="stopped", message="It can be resumed.")
         raise
     except BaseException as error:
-        run.fail(Failed(str(error) or type(error).__name__, type(error).__name__))
+        run.fail(Failed(plain_words(error), type(error).__name__))
         raise
     finally:
         if log is not None:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from napari_microus.core.library import ModelInfo
 
 
+#: What test-time augmentation by a mirrored frame is called.
+AVERAGE = "Average with mirrored image (slower, steadier)"
+
+
 def combo(tip: str, box: QComboBox | None = None) -> QComboBox:
     """Return a combo box that long names do not widen, nor the wheel changes."""
     box = QComboBox() if box is None else box
@@ -106,13 +110,14 @@ class DeviceBox(QComboBox):
     def __init__(self) -> None:
         super().__init__()
         combo(
-            "What does the computing. Automatic takes a graphics card if there is one.",
+            "Where the model runs: Automatic takes a graphics card if there is one.",
             self,
         )
         for index, device in enumerate(device_statuses()):
             self.addItem(device.label, device.name)
             if not device.is_available:
-                disable_item(self, index, f"Not here: {device.reason}.")
+                reason = device.reason[:1].upper() + device.reason[1:]
+                disable_item(self, index, f"{reason}.")
             elif device.name == preferred("device", "auto"):
                 self.setCurrentIndex(index)
 

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 
 from napari_microus.core import library
 from napari_microus.core.batch.places import SHEET, mask_path
+from napari_microus.core.errors import plain_words
 from napari_microus.core.events import Finished, Notice, ScanReport
 from napari_microus.core.runs.process import command
 from napari_microus.widgets._shared.belonging import remember_scans
@@ -209,7 +210,7 @@ class BatchWidget(QWidget):
         self._say(" ".join([count, *self._said]))
 
     def _on_search_error(self, error: Exception) -> None:
-        self._say(str(error) or type(error).__name__)
+        self._say(plain_words(error))
 
     def _on_search_end(self) -> None:
         self._search = None
@@ -324,7 +325,7 @@ class BatchWidget(QWidget):
         self.detail.setText(f"Opened '{opened.name}'.{words}")
 
     def _on_read_error(self, error: Exception) -> None:
-        self.detail.setText(str(error) or type(error).__name__)
+        self.detail.setText(plain_words(error))
 
     def _on_read_end(self) -> None:
         self._reading = None

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from napari_microus.widgets._shared.boxes import (
+    AVERAGE,
     DeviceBox,
     ModelBox,
     check,
@@ -68,7 +69,7 @@ class BatchForm(QWidget):
         )
         self.workers.setRange(1, max(1, os.cpu_count() or 1))
         self.flip = check(
-            "Flip augmentation",
+            AVERAGE,
             "Average with the answer to the mirrored frame: steadier, half as fast.",
             is_on=preferred("flip", False),
         )
@@ -99,7 +100,7 @@ class BatchForm(QWidget):
         inner = QWidget()
         more = QFormLayout(inner)
         more.setContentsMargins(12, 0, 0, 0)
-        more.addRow("Device", self.device_box)
+        more.addRow("Where the model runs", self.device_box)
         more.addRow("At the same time", self.workers)
         more.addRow(self.flip)
         more.addRow(self.overwrite)

@@ -14,7 +14,7 @@ from napari_microus.core.compare.adjudication.carry import same_stretch
 from napari_microus.core.compare.adjudication.selection import open_regions
 from napari_microus.core.compare.adjudication.votes import Decision, as_two
 from napari_microus.core.compare.naming import OPEN
-from napari_microus.core.errors import MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.widgets._shared.controls import length_unit
 from napari_microus.widgets.compare.part_tools import ADVICE, PartTools
 from napari_microus.widgets.compare.region_table import Annotators, called, described
@@ -343,7 +343,7 @@ class Acts(QObject):
                 self._shown.codes(), self.region, self._share(), (y, x)
             )
         except MicroUSError as error:
-            self.said.emit(str(error))
+            self.said.emit(plain_words(error))
             return None
 
     def set_between(self) -> None:

@@ -29,7 +29,7 @@ from napari_microus.core.disagreement import (
     IGNORED,
     NONEXPERT_ONLY,
 )
-from napari_microus.core.errors import MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.hard_region import KERNEL_SIZES, kernel_sizes_of
 from napari_microus.core.runs.workspace import Workspace
 from napari_microus.widgets._shared.controls import swatch, text
@@ -323,7 +323,7 @@ class DifferenceTab(QWidget):
             self._hard_worker = start_worker(
                 load_network_code,
                 returned=self._on_hard,
-                errored=lambda error: self.hard_count.setText(str(error)),
+                errored=lambda error: self.hard_count.setText(plain_words(error)),
                 finished=self._on_hard_ready,
             )
             return
@@ -334,7 +334,7 @@ class DifferenceTab(QWidget):
         try:
             Workspace().hand_kernel_sizes(sizes)
         except MicroUSError as error:
-            self.hard_count.setText(str(error))
+            self.hard_count.setText(plain_words(error))
             return
         told = ", ".join(map(str, sizes))
         self.hard_count.setText(f"Train takes a kernel of {told} px for the next run.")
@@ -419,7 +419,7 @@ class DifferenceTab(QWidget):
             self._viewer.layers.remove(layer)
 
     def _on_error(self, error: Exception) -> None:
-        self.weight_text.setText(str(error))
+        self.weight_text.setText(plain_words(error))
 
     def _on_finished(self) -> None:
         self._worker = None

@@ -12,7 +12,7 @@ from napari_microus.core import library
 from napari_microus.core.colors import EXPERT, HARD_REGION, NONEXPERT
 from napari_microus.core.compare.difficulty import difficulty, rank_correlation
 from napari_microus.core.compare.three_way import THREE_WAY_NAMES, ThreeWay, three_way
-from napari_microus.core.errors import MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.widgets._shared.controls import number
 from napari_microus.widgets._shared.fresh_combo import FreshComboBox
 from napari_microus.widgets._shared.layers import (
@@ -149,7 +149,7 @@ class ModelBox(ToolBox):
             expert = mask_of(pair.expert, pair.expert_value)
             nonexpert = mask_of(pair.nonexpert, pair.nonexpert_value)
         except MicroUSError as error:
-            self.message.setText(str(error))
+            self.message.setText(plain_words(error))
             return
         self._source = pair.expert
         self._run(
@@ -205,7 +205,7 @@ class ModelBox(ToolBox):
         try:
             volume = volume_from_layer(scan)
         except MicroUSError as error:
-            self.message.setText(str(error))
+            self.message.setText(plain_words(error))
             return
         self._source = scan
         codes = None

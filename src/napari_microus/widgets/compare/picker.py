@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.core.compare.grid import resample_frames
-from napari_microus.core.errors import InputError, MicroUSError
+from napari_microus.core.errors import InputError, MicroUSError, plain_words
 from napari_microus.core.io.reading import stem_of
 from napari_microus.core.mask import IGNORE_VALUE, label_values
 from napari_microus.widgets._shared.layers import (
@@ -229,7 +229,7 @@ class PairPicker(QWidget):
         try:
             pair = self.pair()
         except MicroUSError as error:
-            self.message.setText(str(error))
+            self.message.setText(plain_words(error))
             self.resample_button.setVisible(self._can_resample())
             return
         self._is_guessed = False
@@ -245,7 +245,7 @@ class PairPicker(QWidget):
             volume = volume_from_layer(nonexpert)
             reference = volume_from_layer(expert)
         except MicroUSError as error:
-            self.message.setText(str(error))
+            self.message.setText(plain_words(error))
             return
         value = _value_of(self.nonexpert_value)
         self._resampled = (expert, nonexpert.name)
@@ -339,7 +339,7 @@ class PairPicker(QWidget):
         )
 
     def _on_error(self, error: Exception) -> None:
-        self.message.setText(str(error))
+        self.message.setText(plain_words(error))
 
     def _on_finished(self) -> None:
         self._worker = None

@@ -26,7 +26,7 @@ from napari_microus.core.compare.adjudication.opening import (
 )
 from napari_microus.core.compare.adjudication.votes import vote_map
 from napari_microus.core.compare.naming import OPEN, Naming, naming_from_json
-from napari_microus.core.errors import MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.mask import as_mask
 from napari_microus.widgets._shared.controls import text
 from napari_microus.widgets._shared.worker import start_worker
@@ -252,7 +252,7 @@ class RegionsTab(QWidget):
         try:
             journal.hold()
         except MicroUSError as error:
-            self.message.setText(str(error))
+            self.message.setText(plain_words(error))
             self._show_panels()
             return
         self._take_away_left(comparison)
@@ -284,7 +284,7 @@ class RegionsTab(QWidget):
         try:
             check_goes_on(shown.work, path, shown.names)
         except MicroUSError as error:
-            self.message.setText(str(error))
+            self.message.setText(plain_words(error))
             return
         shown.layer.editable = False
         self._run("Saving …", shown.save, path, overwrite, returned=self._on_saved)
@@ -381,8 +381,8 @@ class RegionsTab(QWidget):
             self.message.setText(f"{said} … {done} of {total} {unit}")
 
     def _on_error(self, error: Exception) -> None:
-        self.message.setText(str(error))
-        self.failed.emit(str(error))
+        self.message.setText(plain_words(error))
+        self.failed.emit(plain_words(error))
 
     def _on_finished(self) -> None:
         self._worker = None

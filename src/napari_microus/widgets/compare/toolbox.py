@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtWidgets import QComboBox, QGroupBox, QPushButton, QSizePolicy, QWidget
 
+from napari_microus.core.errors import plain_words
 from napari_microus.core.mask import as_mask
 from napari_microus.widgets._shared.controls import text
 from napari_microus.widgets._shared.worker import start_worker
@@ -109,7 +110,7 @@ class ToolBox(QGroupBox):
             self._done(result)
 
     def _on_error(self, error: Exception) -> None:
-        self.message.setText(str(error))
+        self.message.setText(plain_words(error))
 
     def _on_aborted(self) -> None:
         self.message.setText("Cancelled.")

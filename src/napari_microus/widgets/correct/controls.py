@@ -124,7 +124,9 @@ class CorrectControls(QWidget):
         self.keep_button.setVisible(False)
         self.smooth_button = _button("Smooth", "Take notches out of this frame.")
         self.fill_button = _button("Fill holes", "Fill what the capsule encloses.")
-        self.largest_button = _button("Largest piece", "Drop the smaller pieces.")
+        self.largest_button = _button(
+            "Keep largest", "Keep the largest region of this frame, drop the others."
+        )
         self.copy_button = _button(
             "Copy to next", "Put this frame's capsule into the next frame."
         )

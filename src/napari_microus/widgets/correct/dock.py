@@ -13,7 +13,7 @@ from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QInputDialog, QShortcut, QWidget
 
 from napari_microus.core import library
-from napari_microus.core.errors import InputError, MicroUSError
+from napari_microus.core.errors import InputError, MicroUSError, plain_words
 from napari_microus.core.events import Notice, Progress
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.belonging import remember_scans
@@ -204,7 +204,7 @@ class CorrectWidget(CorrectControls):
         try:
             self.capsule = Capsule(layer, scan)
         except InputError as error:
-            self.say(str(error))
+            self.say(plain_words(error))
             self._refresh()
             return
         self.layer_box.setCurrentIndex(self.layer_box.findText(layer.name))
@@ -399,7 +399,7 @@ class CorrectWidget(CorrectControls):
             self.handles = OutlineHandles(self._viewer, self.capsule, self.frame)
         except InputError as error:
             self.handle_button.setChecked(False)
-            self.say(str(error))
+            self.say(plain_words(error))
             return
         self.say("Drag the corners; switch the handles off to keep the outline.")
         self.evidence.ask(self.handles)
@@ -537,13 +537,13 @@ class CorrectWidget(CorrectControls):
         try:
             folder = keep(self._taught, name)
         except MicroUSError as error:
-            self.say(str(error))
+            self.say(plain_words(error))
             return
         self.keep_button.setVisible(False)
         self.say(f"The model '{folder.name}' is in your library.")
 
     def _on_error(self, error: Exception) -> None:
-        words = str(error) or type(error).__name__
+        words = plain_words(error)
         if not isinstance(error, MicroUSError):
             words = f"Correcting failed: {words}"
             show_error(words)
@@ -570,7 +570,7 @@ class CorrectWidget(CorrectControls):
         try:
             self.say(f"Saved {save(self.capsule.layer, path)}.")
         except MicroUSError as error:
-            self.say(str(error))
+            self.say(plain_words(error))
             return
         self.autosaving.saved()
         self.restore_button.setVisible(False)

@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.core import library
-from napari_microus.core.errors import InputError, MicroUSError
+from napari_microus.core.errors import InputError, MicroUSError, plain_words
 from napari_microus.core.events import Notice, Progress
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.closing import guard_closing
@@ -121,7 +121,7 @@ class SegmentWidget(QWidget):
         self.run_button.setToolTip(f"Draw the capsule ({SHORTCUT}).")
         self.progress = QProgressBar()
         self.message = QLabel()
-        self.save_button = QPushButton("Save…")
+        self.save_button = QPushButton("Save segmentation (NIfTI, NRRD)…")
         self.save_button.setToolTip(
             "Write the capsule named above in its scan's geometry, and beside it who "
             "drew it."
@@ -160,7 +160,7 @@ class SegmentWidget(QWidget):
         try:
             self._say(f"Saved {save(layer, path)}.")
         except MicroUSError as error:
-            self._say(str(error))
+            self._say(plain_words(error))
 
     def _lay_out(self) -> None:
         self.progress.setVisible(False)
@@ -233,11 +233,13 @@ class SegmentWidget(QWidget):
             if self.form.model is None:
                 raise InputError(
                     "There must be a model to segment with; got an empty library. "
-                    "Train one, or import one with 'napari-microus models import'."
+                    "Train one, or import one with 'napari-microus models import'.",
+                    plain="There is no model to segment with. Train one, or import one "
+                    "with 'napari-microus models import'.",
                 )
         except InputError as error:
             self.run_button.setEnabled(False)
-            self._say(str(error))
+            self._say(plain_words(error))
             return
         if not self.run_button.isEnabled():
             self.run_button.setEnabled(True)
@@ -315,9 +317,9 @@ class SegmentWidget(QWidget):
             is_new = mend_frames(layer, result.mask, frames, made)
             span = _span(frames)
             said = (
-                f"Drew {span} of '{layer.name}' again; Ctrl+Z undoes it."
+                f"{span.capitalize()} re-segmented. Undo: Ctrl+Z."
                 if is_new
-                else f"{span.capitalize()} of '{layer.name}' stays as it was."
+                else f"No change in {span}."
             )
         if result.is_empty:
             said = f"The model found no capsule here. {said}"
@@ -328,7 +330,7 @@ class SegmentWidget(QWidget):
 
     def _on_error(self, error: Exception) -> None:
         self._growing.drop()
-        words = str(error) or type(error).__name__
+        words = plain_words(error)
         if not isinstance(error, MicroUSError):
             words = f"Segmenting failed: {words}"
         _log.error(words, exc_info=error)

@@ -18,6 +18,7 @@ from superqt import QCollapsible
 
 from napari_microus.widgets._shared.belonging import was_drawn_on
 from napari_microus.widgets._shared.boxes import (
+    AVERAGE,
     DeviceBox,
     ModelBox,
     check,
@@ -97,19 +98,19 @@ class SegmentForm(QWidget):
         self.model_note.setStyleSheet("font-size: 11px")
         self.probability = check(
             "Probability layer",
-            "Also show how sure the model is that a pixel is gland.",
+            "Also show, for each pixel, the probability that it is prostate.",
         )
         self.uncertainty = check(
             "Uncertainty layer",
-            "Also show where the model hesitates: bright where it is a coin flip.",
+            "Also show a layer that is bright where the model is uncertain.",
         )
         self.flip = check(
-            "Flip augmentation",
+            AVERAGE,
             "Average with the answer to the mirrored frame: steadier, half as fast.",
             is_on=preferred("flip", False),
         )
         self.largest = check(
-            "Largest piece only", "Drop smaller pieces in each frame.", is_on=True
+            "Keep largest region", "Drop smaller regions in each frame.", is_on=True
         )
         self.holes = check(
             "Fill holes", "Fill what the capsule encloses in each frame.", is_on=True
@@ -148,7 +149,7 @@ class SegmentForm(QWidget):
         rows.addRow("Image", self.image_box)
         rows.addRow("Model", self.model_box)
         rows.addRow("", self.model_note)
-        rows.addRow("Device", self.device_box)
+        rows.addRow("Where the model runs", self.device_box)
         rows.addRow("Frames", self.frames_box)
         rows.addRow("", self.range_row)
         self.options = QCollapsible("More options")
@@ -292,6 +293,8 @@ class SegmentForm(QWidget):
 
 
 def _summary(model: ModelInfo) -> str:
-    """Return one line on where a model comes from and how good it was found."""
-    origin = "Comes with the plugin" if model.is_bundled else "From your library"
-    return f"{origin}; version {model.version}"
+    """Return one line on where a model comes from and what it learnt from."""
+    origin = "Bundled" if model.is_bundled else "Your library,"
+    learnt = model.learnt_from
+    words = f" – learnt from {learnt}" if learnt else ""
+    return f"{origin} v{model.version}{words}"

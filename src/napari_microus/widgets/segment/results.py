@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_microus.core.errors import InputError, MicroUSError
+from napari_microus.core.errors import InputError, MicroUSError, plain_words
 from napari_microus.core.events import Notice, Progress
 from napari_microus.widgets._shared.belonging import lies_over, was_drawn_on
 from napari_microus.widgets._shared.controls import text
@@ -191,7 +191,7 @@ class ResultsPanel(QWidget):
                 finished=self._on_finished,
             )
         except MicroUSError as error:
-            self._say(str(error))
+            self._say(plain_words(error))
         self._show_state()
 
     def _on_placed(self, layers: list[Any]) -> None:
@@ -257,7 +257,7 @@ class ResultsPanel(QWidget):
         try:
             capsule = self._capsule()
         except MicroUSError as error:
-            self._say(str(error))
+            self._say(plain_words(error))
             return
         self._run(
             what, work, capsule, path, told or {}, returned=returned or self._on_written
@@ -328,7 +328,7 @@ class ResultsPanel(QWidget):
 
     def _on_error(self, error: Exception) -> None:
         is_known = isinstance(error, (MicroUSError, OSError))
-        self._say(str(error) if is_known else f"{self._what} failed: {error}")
+        self._say(plain_words(error) if is_known else f"{self._what} failed: {error}")
 
     def _on_aborted(self) -> None:
         self._say("Cancelled. Nothing was written.")

@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from napari_microus.core.errors import InputError, MicroUSError
+from napari_microus.core.errors import InputError, MicroUSError, plain_words
 from napari_microus.core.io import (
     ScanProperties,
     read_scan_properties,
@@ -276,7 +276,7 @@ class ScanPropertiesPanel(QWidget):
         try:
             down, right = length_px(self._viewer, self._image)
         except InputError as error:
-            self._say(str(error))
+            self._say(plain_words(error))
             return
         if not self.known.value():
             self._say("The ruler's length must be above 0 mm. Type what it measures.")
@@ -349,7 +349,7 @@ class ScanPropertiesPanel(QWidget):
                 written = write_scan_properties(path, merged)
                 said += f" Kept in {written.name}, beside the scan."
         except MicroUSError as error:
-            self._say(str(error))
+            self._say(plain_words(error))
             return
         self.show_image(image)
         self._say(said)

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from napari_microus.core.errors import InputError
+from napari_microus.core.errors import InputError, plain_words
 from napari_microus.core.volumetry import ellipsoid_volume, psa_density
 from napari_microus.widgets._shared.controls import WHEEL_GUARD, text
 from napari_microus.widgets.segment.ruler import length_mm
@@ -69,8 +69,8 @@ class SizeBox(QGroupBox):
                 "pixels where the image does not tell its size."
             )
         self.method.setStyleSheet("font-size: 11px")
-        self.rows.addRow("Frame area", self.area)
-        self.rows.addRow("Volume", self.volume)
+        self.rows.addRow("Prostate: area in this frame", self.area)
+        self.rows.addRow("Prostate: volume", self.volume)
         self.rows.addRow(self.method)
         self.rows.addRow("PSA", self.psa)
         self.rows.addRow("PSA density", self.density)
@@ -117,7 +117,7 @@ class SizeBox(QGroupBox):
         try:
             box.setValue(length_mm(self._viewer))
         except InputError as error:
-            self.ellipsoid.setText(str(error))
+            self.ellipsoid.setText(plain_words(error))
 
     def _show_ellipsoid(self) -> None:
         told = [box.value() for box in self.diameters]

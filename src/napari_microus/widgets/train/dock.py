@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.core import library
-from napari_microus.core.errors import ConfigError, MicroUSError
+from napari_microus.core.errors import ConfigError, MicroUSError, plain_words
 from napari_microus.core.runs.process import TrainingProcess, command
 from napari_microus.core.runs.workspace import Workspace
 from napari_microus.widgets._shared.belonging import remember_scans
@@ -197,7 +197,7 @@ class TrainWidget(QWidget):
             self._check_study()
             words = self._make_command([*self.form.arguments(run), "--estimate"])
         except MicroUSError as error:
-            self._say(str(error))
+            self._say(plain_words(error))
             return
         self._show_measuring(True)
         self._say("Measuring how long a step takes …")
@@ -249,7 +249,7 @@ class TrainWidget(QWidget):
             words = self._make_command(self.form.arguments(run))
             process = TrainingProcess(words, run)
         except MicroUSError as error:
-            self._say(str(error))
+            self._say(plain_words(error))
             return
         self._say("")
         self._offer(False)
@@ -264,9 +264,9 @@ class TrainWidget(QWidget):
             words = self._make_command(["resume", str(run)])
             process = TrainingProcess(words, run)
         except MicroUSError as error:
-            self._say(str(error))
-            self.panel.say(str(error))
-            self.runs_page.message.setText(str(error))
+            self._say(plain_words(error))
+            self.panel.say(plain_words(error))
+            self.runs_page.message.setText(plain_words(error))
             return
         self._registry.add(process)
         self.panel.watch(run, process)
@@ -302,7 +302,7 @@ class TrainWidget(QWidget):
         try:
             words = ["napari-microus", *self.form.arguments(run)]
         except MicroUSError as error:
-            self._say(str(error))
+            self._say(plain_words(error))
             return
         QApplication.clipboard().setText(shlex.join(words))
         self._say("The command is on the clipboard.")

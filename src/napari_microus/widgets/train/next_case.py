@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.core import colors
-from napari_microus.core.errors import ConfigError, MicroUSError
+from napari_microus.core.errors import ConfigError, MicroUSError, plain_words
 from napari_microus.core.events import Event, Notice, Progress
 from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import text
@@ -216,7 +216,7 @@ class NextCases(QGroupBox):
 
     def _on_error(self, error: Exception) -> None:
         is_known = isinstance(error, (MicroUSError, OSError))
-        self.say(str(error) if is_known else f"This failed: {error}")
+        self.say(plain_words(error) if is_known else f"This failed: {error}")
         self._has_told = True
 
     def _on_aborted(self) -> None:

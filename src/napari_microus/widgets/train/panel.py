@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_microus.core.errors import MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.runs.folder import ENDED, read_status, request
 from napari_microus.core.runs.history import RunHistory
 from napari_microus.core.runs.texts import (
@@ -266,7 +266,7 @@ class RunPanel(QWidget):
                 self.say(f"The model is in the library as '{self._model}'.")
                 self.model_ready.emit(self._model)
         except MicroUSError as error:
-            self.say(str(error))
+            self.say(plain_words(error))
         self._show_buttons()
 
     # --- what comes in

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_microus.core.errors import MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.runs.folder import read_status
 from napari_microus.core.runs.history import read_curves
 from napari_microus.widgets._shared.controls import swatch, text
@@ -194,7 +194,7 @@ class RunsPage(QWidget):
         try:
             read_status(run)
         except MicroUSError as error:
-            self.message.setText(str(error))
+            self.message.setText(plain_words(error))
             return
         self._others.append(run)
         self.refresh()

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_microus.core.errors import MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.events import Event, Progress
 from napari_microus.core.study import Study, split_in_folds, split_study
 from napari_microus.widgets._shared.boxes import combo
@@ -165,7 +165,7 @@ class StudyPage(QWidget):
             Study.open(folder)
             self._workspace.remember(folder)
         except MicroUSError as error:
-            self.say(str(error))
+            self.say(plain_words(error))
             return
         self.refresh_studies(folder.absolute())
 
@@ -175,7 +175,7 @@ class StudyPage(QWidget):
             if not (folder / "manifest.csv").exists():
                 Study.create(folder)
         except MicroUSError as error:
-            self.say(str(error))
+            self.say(plain_words(error))
             return
         self.open_study(folder)
 
@@ -204,7 +204,7 @@ class StudyPage(QWidget):
                 self.study = Study.open(folder)
                 self.say(_test_use_in_words(self.study))
             except MicroUSError as error:
-                self.say(str(error))
+                self.say(plain_words(error))
         else:
             self.say("Make a study first: New… above. It is a folder of scans.")
         self._show_cases()
@@ -278,7 +278,7 @@ class StudyPage(QWidget):
             else:
                 split_in_folds(self.study, folds)
         except MicroUSError as error:
-            self.say(str(error))
+            self.say(plain_words(error))
             return
         self._show_cases()
         self.say(_split_in_words(self.study))
@@ -309,7 +309,7 @@ class StudyPage(QWidget):
 
     def _on_error(self, error: Exception) -> None:
         is_known = isinstance(error, (MicroUSError, OSError))
-        self.say(str(error) if is_known else f"This failed: {error}")
+        self.say(plain_words(error) if is_known else f"This failed: {error}")
 
     def _on_finished(self) -> None:
         self._worker = None
