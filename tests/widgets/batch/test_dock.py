@@ -90,7 +90,8 @@ def run(qtbot, dock):
 
 def test_scans_of_the_folder_are_listed_before_anything_starts(qtbot, make, folder):
     dock = make()
-    assert dock.message.text() == "Choose a folder of scans."
+    assert dock.message.text() == ""
+    assert dock.empty.isVisible()
     assert not dock.run_button.isEnabled()
 
     choose(qtbot, dock, folder, recursive=False)

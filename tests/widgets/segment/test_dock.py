@@ -319,7 +319,9 @@ def test_images_that_are_no_scan_are_refused_in_a_sentence(viewer, widget, data,
 def test_without_an_image_it_asks_for_one(viewer, widget):
     viewer.layers.clear()
     assert not widget.run_button.isEnabled()
-    assert "No scan open" in widget.message.text()
+    assert not widget.empty.isHidden()
+    assert widget.empty.words.text() == "No scan open. Open a scan to begin."
+    assert widget.empty.buttons == [widget.open_button, widget.sample_button]
 
 
 def test_without_a_model_it_says_where_to_get_one(viewer, qtbot, predictor):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QSizePolicy, QSpinBox
@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QSizePolicy, QSpinBox
 from napari_microus.core.device import device_statuses
 from napari_microus.widgets._shared.controls import WHEEL_GUARD
 from napari_microus.widgets._shared.fresh_combo import FreshComboBox
+from napari_microus.widgets._shared.preferences import preferred
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,19 +56,6 @@ def disable_item(box: QComboBox, index: int, reason: str) -> None:
     item = box.model().item(index)
     item.setEnabled(False)
     box.setItemData(index, reason, Qt.ItemDataRole.ToolTipRole)
-
-
-def preferred(name: str, default: Any) -> Any:
-    """Return a value of napari's *Preferences* for segmenting, or ``default``.
-
-    Versions of napari without settings for plugins have none.
-    """
-    try:
-        from napari.settings import get_plugin_settings
-
-        return getattr(get_plugin_settings("napari-microus").segment, name)
-    except (ImportError, KeyError, AttributeError):
-        return default
 
 
 class ModelBox(FreshComboBox):

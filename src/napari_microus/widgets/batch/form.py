@@ -23,9 +23,9 @@ from napari_microus.widgets._shared.boxes import (
     DeviceBox,
     ModelBox,
     check,
-    preferred,
     spin,
 )
+from napari_microus.widgets._shared.preferences import preferred
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ class BatchForm(QWidget):
         )
         self._lay_out()
         self.refresh_models()
-        self.scans_button.clicked.connect(self._ask_scans)
+        self.scans_button.clicked.connect(self.ask_scans)
         self.output_button.clicked.connect(self._ask_output)
         self.scans_edit.editingFinished.connect(self._on_scans)
         self.output_edit.editingFinished.connect(self.scans_changed)
@@ -159,7 +159,8 @@ class BatchForm(QWidget):
             self.output_edit.setText(self._proposed)
         self.scans_changed.emit()
 
-    def _ask_scans(self) -> None:
+    def ask_scans(self) -> None:
+        """Ask for the folder of the scans."""
         start = self.scans_edit.text()
         name = QFileDialog.getExistingDirectory(self, "Folder of scans", start)
         if name:

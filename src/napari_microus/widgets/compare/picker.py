@@ -65,6 +65,7 @@ class PairPicker(QWidget):
     chosen = Signal(object)
     swapped = Signal()
     said = Signal(str)
+    counted = Signal()
 
     def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -175,6 +176,7 @@ class PairPicker(QWidget):
             box.blockSignals(False)
         self._on_expert()
         self._on_nonexpert()
+        self.counted.emit()
 
     def choose(self, expert: Labels, nonexpert: Labels) -> None:
         """Choose both layers."""

@@ -22,6 +22,7 @@ from napari_microus.core.compare.adjudication.selection import Which
 from napari_microus.core.compare.adjudication.votes import ANNOTATORS, Decision
 from napari_microus.core.compare.naming import AGREED_COLOR, MORE_COLORS
 from napari_microus.widgets._shared.controls import swatch, text
+from napari_microus.widgets._shared.key_table import ADJUDICATE as KEYS
 from napari_microus.widgets.compare.part_panel import (
     NotePanel,
     PartPanel,
@@ -33,18 +34,6 @@ from napari_microus.widgets.compare.region_table import RegionTable
 if TYPE_CHECKING:
     from napari_microus.core.compare.naming import Naming
 
-#: Keys by act; they work in the picture and in the dock, outside text fields.
-KEYS = {
-    "next": "W",
-    "previous": "Q",
-    "expert": "A",
-    "nonexpert": "S",
-    "undecided": "D",
-    "reopen": "E",
-    "undo": "R",
-}
-#: Keys that napari's own undo has.
-UNDO_KEYS = {"undo": "Control-Z", "redo": "Control-Shift-Z"}
 _PLACES = {
     "previous": (0, 0),
     "next": (0, 1),

@@ -22,6 +22,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.widgets._shared.controls import WHEEL_GUARD, scrolled, text
+from napari_microus.widgets._shared.empty_state import EmptyState
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.correct.frame_tools import OPEN, RANGE, THIS
 from napari_microus.widgets.correct.strip import ReviewStrip
 
@@ -45,6 +47,9 @@ class CorrectControls(QWidget):
         self.layer_box = QComboBox()
         self.layer_box.setToolTip(
             "The capsule to correct; follows the layer you select."
+        )
+        self.empty = EmptyState(
+            tr("No capsule to correct. Segment a scan first, or open a saved capsule.")
         )
         self.strip = ReviewStrip()
         self.progress_label = text()
@@ -165,7 +170,6 @@ class CorrectControls(QWidget):
         self.cancel_button = _button("Cancel", "Stop; nothing is changed.")
         self.cancel_button.setVisible(False)
         self.message = text()
-        self.keys_button = _button("Keys…", "Show all keys on one sheet (?).")
         for box in (self.layer_box, self.carry_count, self.circle, self.grow_by):
             box.installEventFilter(WHEEL_GUARD)
             box.setMinimumWidth(_NARROWEST)
@@ -206,6 +210,7 @@ class CorrectControls(QWidget):
         )
         inside = QWidget()
         column = QVBoxLayout(inside)
+        column.addWidget(self.empty)
         column.addLayout(rows)
         for part in (
             self.restore_button,
@@ -217,9 +222,9 @@ class CorrectControls(QWidget):
             self.cancel_button,
             self.message,
             self.save_button,
-            self.keys_button,
         ):
             column.addWidget(part)
+        self.column = column
         column.addStretch()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

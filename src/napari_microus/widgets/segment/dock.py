@@ -23,12 +23,18 @@ from qtpy.QtWidgets import (
 from napari_microus.core import library
 from napari_microus.core.errors import InputError, MicroUSError, plain_words
 from napari_microus.core.events import Notice, Progress
+from napari_microus.widgets._shared import key_table
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.closing import guard_closing
+from napari_microus.widgets._shared.doors import ask_scans, open_sample
 from napari_microus.widgets._shared.drawn import begin_notes, note_drawn
+from napari_microus.widgets._shared.empty_state import EmptyState
+from napari_microus.widgets._shared.first_use import welcome_once
+from napari_microus.widgets._shared.footer import Footer
 from napari_microus.widgets._shared.layers import geometry
 from napari_microus.widgets._shared.saving import ask_path, save
 from napari_microus.widgets._shared.view import refit
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.segment.form import SegmentForm
 from napari_microus.widgets.segment.layers import (
@@ -69,10 +75,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-SHORTCUT = "Ctrl+Return"
+SHORTCUT = key_table.SEGMENT
 # Let the dock appear before work begins beside it.
 _WARM_UP_AFTER_MS = 300
-NOTE = "For research and teaching. Not for clinical use."
 
 
 class SegmentWidget(QWidget):
@@ -116,6 +121,17 @@ class SegmentWidget(QWidget):
         self._idle: QTimer | None = None
 
         self.loose = LoosePictures(viewer)
+        self.empty = EmptyState(tr("No scan open. Open a scan to begin."))
+        self.open_button = self.empty.add(
+            tr("Open scan…"), tr("DICOM, NIfTI, NRRD or pictures."), self._ask_scan
+        )
+        self.sample_button = self.empty.add(
+            tr("Try a real scan"),
+            tr("Opens ten real frames of one patient, which come with the plugin."),
+            self._open_sample,
+        )
+        self.footer = Footer(viewer)
+        self.footer.serve(self)
         self.form = SegmentForm(viewer, list_models)
         self.run_button = QPushButton("Segment")
         self.run_button.setToolTip(f"Draw the capsule ({SHORTCUT}).")
@@ -174,21 +190,18 @@ class SegmentWidget(QWidget):
         )
         self.size_box.rows.addRow(self.save_button)
         self.size_box.rows.addRow(self.results)
-        note = QLabel(NOTE)
-        note.setWordWrap(True)
-        note.setStyleSheet("font-size: 11px; font-style: italic")
-
         inside = QWidget()
         column = QVBoxLayout(inside)
         for row in (
             self.loose,
+            self.empty,
             self.form,
             self.properties,
             self.run_button,
             self.progress,
             self.message,
             self.size_box,
-            note,
+            self.footer,
         ):
             column.addWidget(row)
         column.addStretch()
@@ -217,6 +230,13 @@ class SegmentWidget(QWidget):
             self._idle.start(_WARM_UP_AFTER_MS)
             guard_closing(self, self._viewer)
             refit(self, self._viewer)
+            welcome_once(self, self._viewer)
+
+    def _ask_scan(self) -> None:
+        ask_scans(self._viewer)
+
+    def _open_sample(self) -> None:
+        open_sample(self._viewer, with_outlines=False)
 
     def _warm_up(self) -> None:
         model = self.form.model
@@ -227,6 +247,12 @@ class SegmentWidget(QWidget):
     def _check_ready(self) -> None:
         """Allow a run when everything is chosen, else say what is missing."""
         if self.is_running:
+            return
+        has_image = self.form.image is not None
+        self.empty.setVisible(not has_image)
+        if not has_image:
+            self.run_button.setEnabled(False)
+            self._say("")
             return
         try:
             check_image(self.form.image)

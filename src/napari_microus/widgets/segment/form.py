@@ -23,11 +23,11 @@ from napari_microus.widgets._shared.boxes import (
     ModelBox,
     check,
     combo,
-    preferred,
     spin,
 )
 from napari_microus.widgets._shared.controls import WHEEL_GUARD
 from napari_microus.widgets._shared.layers import is_derived
+from napari_microus.widgets._shared.preferences import preferred
 from napari_microus.widgets.segment.layers import (
     current_frame,
     frame_count,
