@@ -7,6 +7,7 @@
     ├── ConfigError (also ValueError)     a setting or a configuration file is wrong
     ├── CheckpointError                   weights are corrupt, foreign or mismatched
     ├── OutputError (also OSError)        a result cannot be written
+    ├── LongRunError                      a run would take hours and nobody said yes
     ├── DeviceError (also RuntimeError)   a device is missing or out of memory
     └── DownloadError (also OSError)      a file cannot be fetched or is not the one
 
@@ -66,6 +67,10 @@ class CheckpointError(MicroUSError):
 
 class OutputError(MicroUSError, OSError):
     """A result cannot be written where it was asked for."""
+
+
+class LongRunError(MicroUSError):
+    """A run would take hours on this computer, and nobody agreed to that."""
 
 
 class DeviceError(MicroUSError, RuntimeError):
