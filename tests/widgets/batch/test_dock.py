@@ -232,7 +232,7 @@ def test_what_cannot_be_is_told(qtbot, make, folder, tmp_path):
     (tmp_path / "file").write_text("")
     dock.form.output_edit.setText(str(tmp_path / "file" / "out"))
     dock.run_button.click()
-    assert "must be writable" in dock.message.text()
+    assert "Cannot write into the folder of the results" in dock.message.text()
     assert not dock.is_running
 
 

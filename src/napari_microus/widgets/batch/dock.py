@@ -20,6 +20,7 @@ from napari_microus.core.batch.places import SHEET, mask_path
 from napari_microus.core.errors import plain_words
 from napari_microus.core.events import Finished, Notice, ScanReport
 from napari_microus.core.runs.process import command
+from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.child_process import ChildProcess
 from napari_microus.widgets._shared.closing import guard_closing
@@ -126,6 +127,7 @@ class BatchWidget(QWidget):
         self._lay_out()
         self._connect()
         self._check_ready()
+        describe_controls(self)
 
     def _lay_out(self) -> None:
         self.run_button.setToolTip(

@@ -54,6 +54,7 @@ class BatchForm(QWidget):
         self._proposed = ""
         self.scans_edit = _path_edit("The folder of the scans.")
         self.scans_button = QPushButton("Choose…")
+        self.scans_button.setToolTip("Choose the folder of the scans.")
         self.recursive = check(
             "Folders of folders, too", "Look for scans in the folders below as well."
         )
@@ -61,6 +62,7 @@ class BatchForm(QWidget):
             "The folder of the results: masks, measurements.csv and a contact sheet."
         )
         self.output_button = QPushButton("Choose…")
+        self.output_button.setToolTip("Choose the folder of the results.")
         self.model_box = ModelBox()
         self.device_box = DeviceBox()
         self.workers = spin(

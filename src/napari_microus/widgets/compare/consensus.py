@@ -59,8 +59,10 @@ class ConsensusBox(ToolBox):
         self.masks.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.masks.setMaximumHeight(110)
         self.method_box = QComboBox()
+        self.method_box.setToolTip("How several annotations become one.")
         self.method_box.addItems(list(_METHODS))
         self.consensus_button = QPushButton("Make consensus layer")
+        self.consensus_button.setToolTip("Add a layer that stands for all annotators.")
         self.kappa_button = QPushButton("Fleiss' kappa")
         self.kappa_button.setToolTip(
             "Agreement of all ticked annotators beyond chance."

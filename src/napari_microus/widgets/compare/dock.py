@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.core.compare.naming import OPEN, Naming
+from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.controls import scrolled
 from napari_microus.widgets._shared.doors import open_sample
@@ -112,6 +113,7 @@ class CompareWidget(QWidget):
         self.setMinimumWidth(320)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._connect()
+        describe_controls(self)
 
     def _connect(self) -> None:
         self.picker.chosen.connect(self.compare)

@@ -72,6 +72,9 @@ class ModelBox(ToolBox):
             "Contours further apart than this count as different (mm, or pixels)."
         )
         self.three_way_button = QPushButton("Compare the model with both")
+        self.three_way_button.setToolTip(
+            "Segment with the model, and tell how far it is from each annotator."
+        )
         self.scan_box = layer_box("The scan to predict difficulty for.")
         self.network_box = FreshComboBox()
         self.network_box.setToolTip("The trained network whose uncertainty is shown.")

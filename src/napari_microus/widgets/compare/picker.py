@@ -89,8 +89,12 @@ class PairPicker(QWidget):
         self.message = QLabel()
         self.message.setWordWrap(True)
         self.resample_button = QPushButton("Resample the second mask onto the first")
+        self.resample_button.setToolTip(
+            "Add a copy of the second mask on the grid of the first."
+        )
         self.resample_button.setVisible(False)
         self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("End it; no layer is made.")
         self.cancel_button.setVisible(False)
         self._starters = (self.load_button, self.compare_button, self.resample_button)
         self._lay_out()

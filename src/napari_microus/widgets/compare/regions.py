@@ -85,6 +85,7 @@ class RegionsTab(QWidget):
         self.acts.who = lambda: self.who.text().strip()
         self.message = text()
         self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("End the search for regions; nothing is changed.")
         self.cancel_button.setVisible(False)
         column = QVBoxLayout(self)
         column.addWidget(self.start_panel)
@@ -107,6 +108,7 @@ class RegionsTab(QWidget):
         row = QHBoxLayout(self.resume_panel)
         row.setContentsMargins(0, 0, 0, 0)
         self.resume_button = QPushButton("Resume")
+        self.resume_button.setToolTip("Go on with the decisions of last time.")
         self.again_button = QPushButton("Start over")
         self.again_button.setToolTip(
             "Begin without them. They are replaced with your first decision."

@@ -54,6 +54,7 @@ class StartPanel(QWidget):
         self._viewer = viewer
         self._comparison: LiveComparison | None = None
         self.who = QLineEdit()
+        self.who.setToolTip("Your initials, kept with every decision.")
         self.who.setPlaceholderText("recorded with every decision")
         self.regions = QComboBox()
         self.regions.addItems(list(_REGIONS))

@@ -41,6 +41,7 @@ class ToolBox(QGroupBox):
         super().__init__(title, parent)
         self.message = text()
         self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("End what is going on; nothing is changed.")
         self.cancel_button.setVisible(False)
         self.cancel_button.clicked.connect(self.cancel)
         self._viewer = viewer

@@ -74,9 +74,13 @@ class WorkPanel(QWidget):
         self.several = SeveralPanel()
         self.several_section = section("Several regions at once", self.several)
         self.provenance_check = QCheckBox("Show who decided each pixel")
+        self.provenance_check.setToolTip(
+            "Show a layer that is coloured by who decided."
+        )
         self.limit = QCheckBox()
         self.limit.setToolTip("What is drawn further away is undone.")
         self.margin = QSpinBox()
+        self.margin.setToolTip("How far from the region strokes are kept.")
         self.margin.setRange(0, 500)
         self.margin.setValue(8)
         self.margin.setSuffix(" px")
@@ -102,6 +106,15 @@ class WorkPanel(QWidget):
         self.buttons["undo"].setToolTip(
             "Decisions and strokes alike; also Ctrl+Z, and Ctrl+Shift+Z for Redo."
         )
+        for act, tip in (
+            ("previous", "Show the region before."),
+            ("next", "Show the next region."),
+            ("expert", "Take the first annotator's outline in this region."),
+            ("nonexpert", "Take the second annotator's outline in this region."),
+            ("undecided", "Leave the region open; its pixels are 255 in the mask."),
+            ("redo", "Do again what was undone (Ctrl+Shift+Z)."),
+        ):
+            self.buttons[act].setToolTip(tip)
         self.buttons["reopen"].setToolTip("Take the decision on this region back.")
         shown_row = QHBoxLayout()
         shown_row.addWidget(QLabel("List"))
@@ -170,6 +183,7 @@ class WorkPanel(QWidget):
             chosen.append(("Majority", Decision.majority, AGREED_COLOR))
         for name, decision, color in chosen:
             button = QPushButton(name)
+            button.setToolTip(f"Take this outline in this region: {name}.")
             button.setIcon(swatch(color))
             self.more_row.addWidget(button)
             self.more_buttons.append((button, decision))

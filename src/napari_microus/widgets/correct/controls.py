@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
@@ -38,6 +38,9 @@ _NARROWEST = 76  # pixels of a box, so that three fit into a row
 class CorrectControls(QWidget):
     """Lays the dock out; each control is an attribute."""
 
+    segment_wanted = Signal()
+    open_wanted = Signal()
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._make_controls()
@@ -50,6 +53,16 @@ class CorrectControls(QWidget):
         )
         self.empty = EmptyState(
             tr("No capsule to correct. Segment a scan first, or open a saved capsule.")
+        )
+        self.empty.add(
+            tr("Segment capsule"),
+            tr("Opens the dock that draws a capsule in the open scan."),
+            self.segment_wanted.emit,
+        )
+        self.empty.add(
+            tr("Open scan and capsule…"),
+            tr("Choose both files; the capsule lies over its scan."),
+            self.open_wanted.emit,
         )
         self.strip = ReviewStrip()
         self.progress_label = text()
@@ -155,6 +168,7 @@ class CorrectControls(QWidget):
             lambda choice: self.range_edit.setVisible(choice == RANGE)
         )
         self.grow_by = QDoubleSpinBox()
+        self.grow_by.setToolTip("How far the outline moves outwards or inwards.")
         self.grow_by.setRange(0.1, 20)
         self.grow_by.setSingleStep(_STEP)
         self.grow_by.setValue(_STEP)

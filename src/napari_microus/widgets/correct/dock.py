@@ -15,6 +15,7 @@ from napari_microus.core import library
 from napari_microus.core.errors import InputError, MicroUSError, plain_words
 from napari_microus.core.events import Notice, Progress
 from napari_microus.core.mask import IGNORE_VALUE
+from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.closing import guard_closing
 from napari_microus.widgets._shared.doors import SEGMENT, ask_scans, open_dock
@@ -31,7 +32,6 @@ from napari_microus.widgets._shared.footer import Footer
 from napari_microus.widgets._shared.layers import volume_from_layer
 from napari_microus.widgets._shared.saving import ask_path, save
 from napari_microus.widgets._shared.view import refit
-from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.correct import keys
 from napari_microus.widgets.correct.autosaving import Autosaving
@@ -95,16 +95,8 @@ class CorrectWidget(CorrectControls):
         self.ask_path: Callable[[Labels], str] = ask_path
         self.autosaving = Autosaving(self)
         self.evidence = Evidence(self)
-        self.empty.add(
-            tr("Segment capsule"),
-            tr("Opens the dock that draws a capsule in the open scan."),
-            self._go_to_segment,
-        )
-        self.empty.add(
-            tr("Open scan and capsule…"),
-            tr("Choose both files; the capsule lies over its scan."),
-            self._ask_scans,
-        )
+        self.segment_wanted.connect(self._go_to_segment)
+        self.open_wanted.connect(self._ask_scans)
         self.footer = Footer(viewer)
         self.footer.serve(self)
         self.keys_button = self.footer.keys_button
@@ -112,6 +104,7 @@ class CorrectWidget(CorrectControls):
         self._connect()
         self._fill_layers()
         self._refresh()
+        describe_controls(self)
 
     # ------------------------------------------------------------- building
 

@@ -24,6 +24,7 @@ from napari_microus.core import library
 from napari_microus.core.errors import InputError, MicroUSError, plain_words
 from napari_microus.core.events import Notice, Progress
 from napari_microus.widgets._shared import key_table
+from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.closing import guard_closing
 from napari_microus.widgets._shared.doors import ask_scans, open_sample
@@ -164,6 +165,7 @@ class SegmentWidget(QWidget):
         self._follow_selection()
         self._check_ready()
         self._show_properties()
+        describe_controls(self)
 
     def save(self) -> None:
         """Ask for a path, and save the capsule that is measured."""

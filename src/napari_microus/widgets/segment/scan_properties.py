@@ -94,6 +94,7 @@ class ScanPropertiesPanel(QWidget):
         self.width_box = _millimetres(PIXEL_BOUNDS_MM[1], 6)
         self.width_box.setToolTip("Distance of two columns.")
         self.square = QCheckBox("as wide as high")
+        self.square.setToolTip("Pixels are square: the height is taken for the width.")
         self.square.setChecked(True)
         self.ruler_button = QPushButton("Lay a ruler")
         self.ruler_button.setToolTip(
@@ -134,7 +135,13 @@ class ScanPropertiesPanel(QWidget):
             "Angles in degrees: first:last in equal steps, one number for the whole "
             "turn, or one for each frame with commas."
         )
-        self.runs = [_choice({"not known": ""} | {w: w for w in _WAYS}) for _ in _RUNS]
+        self.runs = [
+            _choice(
+                {"not known": ""} | {w: w for w in _WAYS},
+                f"Where in the patient this leads: {of}.",
+            )
+            for of in _RUNS
+        ]
         self.keep = _choice(
             {
                 "beside the scan": "scan",
@@ -150,6 +157,9 @@ class ScanPropertiesPanel(QWidget):
             "Give the scan this size and place, and all layers on its grid."
         )
         self.pixels_button = QPushButton("Go on in pixels")
+        self.pixels_button.setToolTip(
+            "Work without a size: areas in pixels, no volume in mL."
+        )
 
     def _lay_out(self) -> None:
         inside = QWidget()

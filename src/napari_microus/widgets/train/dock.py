@@ -22,6 +22,7 @@ from napari_microus.core import library
 from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.runs.process import TrainingProcess, command
 from napari_microus.core.runs.workspace import Workspace
+from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.controls import scrolled, text
 from napari_microus.widgets._shared.empty_state import EmptyState
@@ -124,6 +125,7 @@ class TrainWidget(QWidget):
         self._find_running()
         self._show_empty()
         self._show_queue()
+        describe_controls(self)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Search for garbage while the dock opens; Qt's name.

@@ -77,6 +77,7 @@ class NextCases(QGroupBox):
         )
         self.bar = QProgressBar()
         self.table = QTreeWidget()
+        self.table.setToolTip("Scans that wait, the most useful to annotate first.")
         self.message = text()
         self._lay_out()
         self.rank_button.clicked.connect(self.rank_or_cancel)

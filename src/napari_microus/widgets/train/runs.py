@@ -53,6 +53,7 @@ class RunsPage(QWidget):
         self._others: list[Path] = []
         self.statuses: list[RunStatus] = []
         self.table = QTreeWidget()
+        self.table.setToolTip("All runs; tick some to see their curves side by side.")
         self.attach_button = _button(
             "Attach", "Watch the run: live where it goes on, else as it ended."
         )

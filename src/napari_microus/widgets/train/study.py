@@ -126,6 +126,9 @@ class StudyPage(QWidget):
             self.ask_new,
         )
         self.table = QTreeWidget()
+        self.table.setToolTip(
+            "The scans of the study, whose they are, and what they are for."
+        )
         self.message = text()
         self.next = NextCases(viewer, list_models)
         self._lay_out()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.controls import scrolled, text
 from napari_microus.widgets._shared.doors import (
     COMPARE,
@@ -89,6 +90,7 @@ class WelcomeWidget(QWidget):
         self.own_button.clicked.connect(self.open_own)
         self.compare_button.clicked.connect(self.compare)
         self.train_button.clicked.connect(self.train)
+        describe_controls(self)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Remember that it was seen; Qt's name."""
