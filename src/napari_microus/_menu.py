@@ -10,10 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtWidgets import QFileDialog
 
 from napari_microus.core.errors import MicroUSError, plain_words
-from napari_microus.widgets._shared.doors import ask_scans, open_paths
+from napari_microus.widgets._shared.doors import ask_folder, ask_scans
 from napari_microus.widgets._shared.saving import ask_path, save
 
 if TYPE_CHECKING:
@@ -27,9 +26,7 @@ def open_scan() -> None:
 
 def open_folder() -> None:
     """Ask for a folder and open its frames as one scan."""
-    viewer = _viewer()
-    folder = QFileDialog.getExistingDirectory(None, "Open folder of frames")
-    open_paths(viewer, [folder] if folder else [])
+    ask_folder(_viewer())
 
 
 def save_layer() -> None:

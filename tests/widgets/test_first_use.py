@@ -88,7 +88,7 @@ def test_a_dock_with_nothing_open_says_what_to_do_with_a_button(viewer, name):
 @pytest.mark.parametrize(
     ("name", "button"),
     [
-        ("Segment capsule", 1),
+        ("Segment capsule", 2),
         ("Compare annotations", 1),
     ],
 )

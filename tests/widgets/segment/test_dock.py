@@ -321,7 +321,9 @@ def test_without_an_image_it_asks_for_one(viewer, widget):
     assert not widget.run_button.isEnabled()
     assert not widget.empty.isHidden()
     assert widget.empty.words.text() == "No scan open. Open a scan to begin."
-    assert widget.empty.buttons == [widget.open_button, widget.sample_button]
+    assert widget.empty.buttons == [
+        *(widget.open_button, widget.folder_button, widget.sample_button)
+    ]
 
 
 def test_without_a_model_it_says_where_to_get_one(viewer, qtbot, predictor):

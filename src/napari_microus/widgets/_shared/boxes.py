@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 #: What test-time augmentation by a mirrored frame is called.
-AVERAGE = "Average with mirrored image (slower, steadier)"
+AVERAGE = "Average with mirrored image\n(slower, steadier)"
 
 
 def combo(tip: str, box: QComboBox | None = None) -> QComboBox:
@@ -78,7 +78,7 @@ class ModelBox(FreshComboBox):
 
     def fill(self, models: Sequence[ModelInfo], select: str | None = None) -> None:
         """Offer these models, keep the choice or choose ``select``; emits nothing."""
-        wanted = select or self.currentText()
+        wanted = select or self.currentText() or preferred("model", "")
         self._models = list(models)
         self.blockSignals(True)
         self.clear()

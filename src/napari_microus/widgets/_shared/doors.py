@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image
+from napari.layers import Image, Layer
 from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QDockWidget, QFileDialog
 
 from napari_microus.core.errors import InputError
-from napari_microus.core.io import READABLE
 from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ def _is_sample(layer: Any) -> bool:
 
 def ask_scans(viewer: Any) -> bool:
     """Ask for files and open each; return whether there is anything new."""
+    from napari_microus.core.io import READABLE
+
     patterns = " ".join(f"*{suffix}" for suffix in READABLE)
     kinds = f"{tr('Scans')} ({patterns});;{tr('All files')} (*)"
     title = tr("Open micro-ultrasound scan")
@@ -89,12 +91,37 @@ def ask_scans(viewer: Any) -> bool:
     return open_paths(viewer, paths)
 
 
+def ask_folder(viewer: Any) -> bool:
+    """Ask for a folder and open its frames; return whether there is anything new."""
+    folder = QFileDialog.getExistingDirectory(None, tr("Open folder of frames"))
+    return open_paths(viewer, [folder] if folder else [])
+
+
 def open_paths(viewer: Any, paths: Sequence[str]) -> bool:
-    """Open files or folders with our reader, and say what cannot be read."""
+    """Open files or folders with our reader, and say what cannot be read.
+
+    Not by the viewer's own ``open``: it takes a reader for those files alone that the
+    manifest claims, and pictures and folders are claimed by none of ours.
+    """
+    from napari_microus._reader import get_reader
+
     before = len(viewer.layers)
     for path in paths:
+        read = get_reader(path)
+        if read is None:
+            show_error(_unknown(path))
+            continue
         try:
-            viewer.open(path, plugin=PLUGIN)
+            found = read(path)
         except InputError as error:
             show_error(error.plain)
+            continue
+        for data in found:
+            if data[0] is not None:  # napari's way to say that there is nothing
+                viewer.add_layer(Layer.create(*data))
     return len(viewer.layers) > before
+
+
+def _unknown(path: str) -> str:
+    words = tr("Cannot open {name}: this kind of file is not known here.")
+    return words.format(name=Path(path).name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 
-from napari_microus.widgets._shared.doors import PLUGIN, WELCOME, raise_dock
+from napari_microus.widgets._shared.doors import WELCOME, open_dock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,15 +35,17 @@ def note_welcomed() -> None:
 
 
 def welcome_once(dock: QWidget, viewer: Any) -> None:
-    """Open the panel where nobody has seen it; ``dock`` stays in front."""
+    """Open the panel as a tab beside ``dock``, in front, where nobody has seen it.
+
+    One above the other they would both be too low on a small screen.
+    """
     if getattr(viewer, "window", None) is None or was_welcomed():
         return
     note_welcomed()
 
     def show() -> None:
         if dock.isVisible():
-            viewer.window.add_plugin_dock_widget(PLUGIN, WELCOME)
-            raise_dock(dock)
+            open_dock(viewer, WELCOME)
 
     # After the dock itself, which is being shown; never once it has gone.
     soon = QTimer(dock)

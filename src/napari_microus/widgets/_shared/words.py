@@ -29,7 +29,7 @@ def languages() -> list[str]:
     """
     from napari_microus.widgets._shared.preferences import preferred
 
-    own = str(preferred("language", AUTOMATIC))
+    own = str(preferred("language", AUTOMATIC, "general"))
     if own != AUTOMATIC:
         return [own]
     from napari.settings import get_settings

@@ -25,6 +25,7 @@ from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.child_process import ChildProcess
 from napari_microus.widgets._shared.closing import guard_closing
 from napari_microus.widgets._shared.controls import scrolled, text
+from napari_microus.widgets._shared.dock import NARROWEST, Dock
 from napari_microus.widgets._shared.empty_state import EmptyState
 from napari_microus.widgets._shared.first_use import welcome_once
 from napari_microus.widgets._shared.footer import Footer
@@ -63,7 +64,7 @@ def find_lazily(
     return (yield from find_scans([folder], recursive=recursive, leave_out=leave_out))
 
 
-class BatchWidget(QWidget):
+class BatchWidget(Dock):
     """Choose a folder of scans, segment them all, and look at what came of it.
 
     Parameters
@@ -157,7 +158,7 @@ class BatchWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scrolled(inside))
-        self.setMinimumSize(340, 320)
+        self.setMinimumSize(NARROWEST, 320)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
 
     def _connect(self) -> None:

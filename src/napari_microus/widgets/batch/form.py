@@ -76,7 +76,7 @@ class BatchForm(QWidget):
             is_on=preferred("flip", False),
         )
         self.overwrite = check(
-            "Replace masks of another making",
+            "Replace masks\nof another making",
             "Also replace masks that were made from another model, or changed by "
             "hand. Without the tick they stay, and the scan counts as failed.",
         )
@@ -102,6 +102,7 @@ class BatchForm(QWidget):
         inner = QWidget()
         more = QFormLayout(inner)
         more.setContentsMargins(12, 0, 0, 0)
+        more.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         more.addRow("Where the model runs", self.device_box)
         more.addRow("At the same time", self.workers)
         more.addRow(self.flip)

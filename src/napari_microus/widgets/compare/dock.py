@@ -17,6 +17,7 @@ from napari_microus.core.compare.naming import OPEN, Naming
 from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.controls import scrolled
+from napari_microus.widgets._shared.dock import NARROWEST, Dock
 from napari_microus.widgets._shared.doors import open_sample
 from napari_microus.widgets._shared.empty_state import EmptyState
 from napari_microus.widgets._shared.first_use import welcome_once
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from napari_microus.widgets.compare.pair import Pair
 
 
-class CompareWidget(QWidget):
+class CompareWidget(Dock):
     """Compare two annotators' masks while they are edited, and settle them.
 
     Parameters
@@ -105,12 +106,13 @@ class CompareWidget(QWidget):
         self.footer = Footer(viewer)
         self.footer.serve(self)
         layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self.empty)
         layout.addWidget(self.picker)
         layout.addWidget(self.progress)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.footer)
-        self.setMinimumWidth(320)
+        self.setMinimumWidth(NARROWEST)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._connect()
         describe_controls(self)

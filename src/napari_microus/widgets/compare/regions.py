@@ -88,6 +88,7 @@ class RegionsTab(QWidget):
         self.cancel_button.setToolTip("End the search for regions; nothing is changed.")
         self.cancel_button.setVisible(False)
         column = QVBoxLayout(self)
+        column.setContentsMargins(4, 4, 4, 4)
         column.addWidget(self.start_panel)
         column.addWidget(self.message)
         column.addWidget(self.resume_panel)

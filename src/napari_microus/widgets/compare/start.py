@@ -85,6 +85,7 @@ class StartPanel(QWidget):
         self.load_button.setToolTip("Continue with an adjudication that was saved.")
         self.form = QFormLayout(self)
         self.form.setContentsMargins(0, 0, 0, 0)
+        self.form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         self.form.addRow("Your initials", self.who)
         self.form.addRow("Regions", self.regions)
         self.form.addRow("Order by", self.rank_box)

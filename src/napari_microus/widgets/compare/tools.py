@@ -41,6 +41,7 @@ class ToolsTab(QWidget):
         self.model = ModelBox(viewer)
         self.report = ReportBox(viewer)
         column = QVBoxLayout(self)
+        column.setContentsMargins(4, 4, 4, 4)
         column.addWidget(self.consensus)
         column.addWidget(self.model)
         column.addWidget(self._make_blind())
@@ -89,7 +90,7 @@ class ToolsTab(QWidget):
 
     def _make_blind(self) -> QGroupBox:
         box = QGroupBox("Blind review")
-        self.hide_other = QCheckBox("Hide the expert's mask until I submit mine")
+        self.hide_other = QCheckBox("Hide the expert's mask\nuntil I submit mine")
         self.hide_other.setToolTip("Draw first, and see the expert's mask afterwards.")
         self.blind_button = QPushButton("Start blind review")
         self.blind_button.setToolTip(

@@ -195,7 +195,7 @@ class WorkPanel(QWidget):
         self.progress.setFormat(f"{decided} of {total} decided")
 
     def _on_margin(self, margin_px: int) -> None:
-        self.limit.setText(f"Limit drawing to {margin_px} px around disputed pixels")
+        self.limit.setText(f"Limit drawing to {margin_px} px\naround disputed pixels")
 
     def _on_which(self, words: str) -> None:
         self.table.show_only(_SHOWN[words])

@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.widgets._shared.controls import WHEEL_GUARD, scrolled, text
+from napari_microus.widgets._shared.dock import NARROWEST, Dock
 from napari_microus.widgets._shared.empty_state import EmptyState
 from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.correct.frame_tools import OPEN, RANGE, THIS
@@ -31,11 +32,10 @@ if TYPE_CHECKING:
     from napari_microus.widgets.correct.pointer import Mode
 
 _STEP = 0.5
-_DOCK_WIDTH = 300  # pixels
 _NARROWEST = 76  # pixels of a box, so that three fit into a row
 
 
-class CorrectControls(QWidget):
+class CorrectControls(Dock):
     """Lays the dock out; each control is an attribute."""
 
     segment_wanted = Signal()
@@ -243,7 +243,7 @@ class CorrectControls(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scrolled(inside))
-        self.setMinimumWidth(_DOCK_WIDTH)
+        self.setMinimumWidth(NARROWEST)
 
 
 def _button(words: str, tip: str, *, checkable: bool = False) -> QPushButton:

@@ -27,7 +27,8 @@ from napari_microus.widgets._shared import key_table
 from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.closing import guard_closing
-from napari_microus.widgets._shared.doors import ask_scans, open_sample
+from napari_microus.widgets._shared.dock import NARROWEST, Dock
+from napari_microus.widgets._shared.doors import ask_folder, ask_scans, open_sample
 from napari_microus.widgets._shared.drawn import begin_notes, note_drawn
 from napari_microus.widgets._shared.empty_state import EmptyState
 from napari_microus.widgets._shared.first_use import welcome_once
@@ -81,7 +82,7 @@ SHORTCUT = key_table.SEGMENT
 _WARM_UP_AFTER_MS = 300
 
 
-class SegmentWidget(QWidget):
+class SegmentWidget(Dock):
     """Draw the capsule in the chosen image, as a layer to edit and to measure.
 
     Parameters
@@ -125,6 +126,11 @@ class SegmentWidget(QWidget):
         self.empty = EmptyState(tr("No scan open. Open a scan to begin."))
         self.open_button = self.empty.add(
             tr("Open scan…"), tr("DICOM, NIfTI, NRRD or pictures."), self._ask_scan
+        )
+        self.folder_button = self.empty.add(
+            tr("Open folder…"),
+            tr("A folder of frames or of DICOM files, as one scan."),
+            self._ask_folder,
         )
         self.sample_button = self.empty.add(
             tr("Try a real scan"),
@@ -214,7 +220,7 @@ class SegmentWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scroll)
-        self.setMinimumWidth(260)
+        self.setMinimumWidth(NARROWEST)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
 
     @property
@@ -236,6 +242,9 @@ class SegmentWidget(QWidget):
 
     def _ask_scan(self) -> None:
         ask_scans(self._viewer)
+
+    def _ask_folder(self) -> None:
+        ask_folder(self._viewer)
 
     def _open_sample(self) -> None:
         open_sample(self._viewer, with_outlines=False)

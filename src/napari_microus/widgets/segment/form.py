@@ -145,6 +145,7 @@ class SegmentForm(QWidget):
         ends.addRow("to", self.last_frame)
         rows = QFormLayout()
         rows.setContentsMargins(0, 0, 0, 0)
+        rows.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         rows.addRow("Image", self.image_box)
         rows.addRow("Model", self.model_box)

@@ -25,6 +25,7 @@ from napari_microus.core.runs.workspace import Workspace
 from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.controls import scrolled, text
+from napari_microus.widgets._shared.dock import NARROWEST, Dock
 from napari_microus.widgets._shared.empty_state import EmptyState
 from napari_microus.widgets._shared.first_use import welcome_once
 from napari_microus.widgets._shared.footer import Footer
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 TRAIN, STUDY, RUNS = 0, 1, 2
 
 
-class TrainWidget(QWidget):
+class TrainWidget(Dock):
     """Collect cases, start a run, watch it, and use what it learnt.
 
     Training is a child process; this widget reads what it reports.
@@ -184,6 +185,7 @@ class TrainWidget(QWidget):
         self.stack.addWidget(self.panel)
         holder = QWidget()
         inside = QVBoxLayout(holder)
+        inside.setContentsMargins(4, 4, 4, 4)
         inside.addWidget(self.stack)
         self.tabs = QTabWidget()
         self.tabs.addTab(scrolled(holder), "Train")
@@ -195,7 +197,7 @@ class TrainWidget(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.footer)
-        self.setMinimumSize(340, 320)
+        self.setMinimumSize(NARROWEST, 320)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._show_choices(True)
 

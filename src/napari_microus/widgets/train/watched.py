@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from napari_microus.core.events import Event, Preview
     from napari_microus.widgets._shared.worker import Worker
 
-_PICTURE_WIDTH = 300
+_PICTURE_WIDTH = 270
 _PICTURE_HEIGHT = 210
 
 

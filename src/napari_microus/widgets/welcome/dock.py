@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidge
 
 from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.controls import scrolled, text
+from napari_microus.widgets._shared.dock import NARROWEST, Dock
 from napari_microus.widgets._shared.doors import (
     COMPARE,
     SEGMENT,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QShowEvent
 
 
-class WelcomeWidget(QWidget):
+class WelcomeWidget(Dock):
     """Where to begin; each door opens what it needs.
 
     Parameters
@@ -85,7 +86,7 @@ class WelcomeWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scrolled(inside))
-        self.setMinimumWidth(260)
+        self.setMinimumWidth(NARROWEST)
         self.sample_button.clicked.connect(self.try_sample)
         self.own_button.clicked.connect(self.open_own)
         self.compare_button.clicked.connect(self.compare)
