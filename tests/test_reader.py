@@ -244,7 +244,8 @@ def test_folder_of_no_frames_is_told_in_one_sentence(viewer, tmp_path):
 def test_reader_that_was_chosen_for_good_tells_its_error(viewer, tmp_path, monkeypatch):
     (tmp_path / "a.nii.gz").touch()
     monkeypatch.setattr(
-        "napari_microus._reader.get_preferred_reader", lambda path: "napari-microus"
+        "napari_microus.widgets._shared.reading.get_preferred_reader",
+        lambda path: "napari-microus",
     )
     before = len(notification_manager.records)
 

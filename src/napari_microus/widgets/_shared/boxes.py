@@ -11,6 +11,7 @@ from napari_microus.core.device import device_statuses
 from napari_microus.widgets._shared.controls import WHEEL_GUARD
 from napari_microus.widgets._shared.fresh_combo import FreshComboBox
 from napari_microus.widgets._shared.preferences import preferred
+from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 #: What test-time augmentation by a mirrored frame is called.
-AVERAGE = "Average with mirrored image\n(slower, steadier)"
+AVERAGE = tr("Average with mirrored image\n(slower, steadier)")
 
 
 def combo(tip: str, box: QComboBox | None = None) -> QComboBox:
@@ -65,8 +66,10 @@ class ModelBox(FreshComboBox):
         super().__init__()
         self._models: list[ModelInfo] = []
         combo(
-            "The trained network that draws the capsule. "
-            "Your own models appear here after training.",
+            tr(
+                "The trained network that draws the capsule. "
+                "Your own models appear here after training."
+            ),
             self,
         )
 
@@ -98,7 +101,9 @@ class DeviceBox(QComboBox):
     def __init__(self) -> None:
         super().__init__()
         combo(
-            "Where the model runs: Automatic takes a graphics card if there is one.",
+            tr(
+                "Where the model runs: Automatic takes a graphics card if there is one."
+            ),
             self,
         )
         for index, device in enumerate(device_statuses()):

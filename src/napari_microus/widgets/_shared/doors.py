@@ -103,7 +103,7 @@ def open_paths(viewer: Any, paths: Sequence[str]) -> bool:
     Not by the viewer's own ``open``: it takes a reader for those files alone that the
     manifest claims, and pictures and folders are claimed by none of ours.
     """
-    from napari_microus._reader import get_reader
+    from napari_microus.widgets._shared.reading import get_reader
 
     before = len(viewer.layers)
     for path in paths:

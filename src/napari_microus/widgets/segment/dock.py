@@ -140,14 +140,16 @@ class SegmentWidget(Dock):
         self.footer = Footer(viewer)
         self.footer.serve(self)
         self.form = SegmentForm(viewer, list_models)
-        self.run_button = QPushButton("Segment")
+        self.run_button = QPushButton(tr("Segment"))
         self.run_button.setToolTip(f"Draw the capsule ({SHORTCUT}).")
         self.progress = QProgressBar()
         self.message = QLabel()
-        self.save_button = QPushButton("Save segmentation (NIfTI, NRRD)…")
+        self.save_button = QPushButton(tr("Save segmentation (NIfTI, NRRD)…"))
         self.save_button.setToolTip(
-            "Write the capsule named above in its scan's geometry, and beside it who "
-            "drew it."
+            tr(
+                "Write the capsule named above in its scan's geometry, and beside it "
+                "who drew it."
+            )
         )
         self.save_button.setEnabled(False)
         self.ask_path: Callable[[Labels], str] = ask_path
@@ -286,7 +288,7 @@ class SegmentWidget(Dock):
         if self._worker is not None:
             self._worker.quit()
             self.run_button.setEnabled(False)
-            self.run_button.setText("Cancelling …")
+            self.run_button.setText(tr("Cancelling …"))
             return
         image, model = check_image(self.form.image), self.form.model
         assert model is not None  # the button is off without one
@@ -304,7 +306,7 @@ class SegmentWidget(Dock):
         self._say("")
         self._stopped_by = ""
         self.form.setEnabled(False)
-        self.run_button.setText("Cancel")
+        self.run_button.setText(tr("Cancel"))
         self.progress.setRange(0, 0)
         self.progress.setFormat("")
         self.progress.setVisible(True)
@@ -348,16 +350,19 @@ class SegmentWidget(Dock):
         if old is None or frames is None:
             layer = self._growing.finish(image, result.mask, made)
             note_drawn(layer, result.checksums)
-            said = f"Drew the capsule as '{layer.name}' in {result.seconds:.1f} s."
+            words = tr("Drew the capsule as '{name}' in {seconds} s.")
+            said = words.format(name=layer.name, seconds=f"{result.seconds:.1f}")
         else:
             layer = old
             is_new = mend_frames(layer, result.mask, frames, made)
             span = _span(frames)
             said = (
-                f"{span.capitalize()} re-segmented. Undo: Ctrl+Z."
+                tr("{frames} re-segmented. Undo: Ctrl+Z.")
                 if is_new
-                else f"No change in {span}."
+                else tr("No change in {frames}.")
             )
+            said = said.format(frames=span)
+            said = said[:1].upper() + said[1:]
         if result.is_empty:
             said = f"The model found no capsule here. {said}"
         for name, values in result.maps.items():
@@ -376,12 +381,12 @@ class SegmentWidget(Dock):
 
     def _on_cancelled(self) -> None:
         self._growing.drop()
-        self._say(self._stopped_by or "Cancelled; nothing was changed.")
+        self._say(self._stopped_by or tr("Cancelled; nothing was changed."))
 
     def _on_finished(self) -> None:
         self._worker = None
         self.form.setEnabled(True)
-        self.run_button.setText("Segment")
+        self.run_button.setText(tr("Segment"))
         self.run_button.setEnabled(True)
         self.progress.setVisible(False)
         said = self.message.text()
@@ -424,8 +429,9 @@ class SegmentWidget(Dock):
 
 def _span(frames: tuple[int, ...]) -> str:
     if len(frames) == 1:
-        return f"frame {frames[0]}"
-    return f"frames {frames[0]} to {frames[-1]}"
+        return tr("frame {number}").format(number=frames[0])
+    words = tr("frames {first} to {last}")
+    return words.format(first=frames[0], last=frames[-1])
 
 
 def _doubt(result: Segmented) -> list[str]:

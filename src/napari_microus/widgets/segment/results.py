@@ -27,6 +27,7 @@ from napari_microus.widgets._shared.layers import (
     is_derived,
     volume_from_layer,
 )
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.segment import result_work
 from napari_microus.widgets.segment.case_dialog import CaseDialog
@@ -83,25 +84,33 @@ class ResultsPanel(QWidget):
         self.ask_folder: Callable[[str], str] = _ask_folder
         self.ask_case: Callable[[CaseDialog], bool] = _ask_case
         self.export_button = _button(
-            "Export…",
-            "DICOM Segmentation or RT Structure Set, surface (STL, OBJ, PLY), contours "
-            "(CSV, JSON), film or pictures.",
+            tr("Export…"),
+            tr(
+                "DICOM Segmentation or RT Structure Set, surface (STL, OBJ, PLY), "
+                "contours (CSV, JSON), film or pictures."
+            ),
         )
         self.report_button = _button(
-            "Report…", "One page with pictures, measurements and who drew what."
+            tr("Report…"), tr("One page with pictures, measurements and who drew what.")
         )
         self.save_button = _button(
-            "Save case…",
-            "A folder with capsule, review, sizes and measurements, that opens again.",
+            tr("Save case…"),
+            tr(
+                "A folder with capsule, review, sizes and measurements, that opens "
+                "again."
+            ),
         )
-        self.open_button = _button("Open case…", "Scan and capsule as they were saved.")
-        self.cancel_button = _button("Cancel", "Nothing is written then.")
+        self.open_button = _button(
+            tr("Open case…"), tr("Scan and capsule as they were saved.")
+        )
+        self.cancel_button = _button(tr("Cancel"), tr("Nothing is written then."))
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setMaximumHeight(6)
         self.message = text()
         self.space_button = _button(
-            "Show in 3D", "The sweep's plane and the capsule's surface, as they lie."
+            tr("Show in 3D"),
+            tr("The sweep's plane and the capsule's surface, as they lie."),
         )
         grid = QGridLayout()
         grid.addWidget(self.export_button, 0, 0)
@@ -331,7 +340,7 @@ class ResultsPanel(QWidget):
         self._say(plain_words(error) if is_known else f"{self._what} failed: {error}")
 
     def _on_aborted(self) -> None:
-        self._say("Cancelled. Nothing was written.")
+        self._say(tr("Cancelled. Nothing was written."))
 
     def _on_finished(self) -> None:
         self._worker = None
