@@ -15,6 +15,9 @@ GUARD = Path(__file__).with_name("guard")
 for kind in ("CONFIG", "DATA", "STATE"):
     os.environ[f"XDG_{kind}_HOME"] = str(OWN / kind.lower())
 
+# Texts are compared in English, whatever the system speaks.
+os.environ["LANGUAGE"] = "en"
+
 # Several processes of tests, each with as many threads as there are cores, would
 # wait for each other; torch and its children read this as they are imported.
 if "PYTEST_XDIST_WORKER" in os.environ:

@@ -225,9 +225,7 @@ def test_colour_is_told_in_a_notification(viewer, tmp_path):
     (layer,) = opened(viewer, str(tmp_path / "doppler.png"))
 
     told = [record.message for record in notification_manager.records[before:]]
-    assert told == [
-        "doppler: The picture has colour; it was converted to grey by luminance."
-    ]
+    assert told == ["doppler: Colour image converted to greyscale."]
     assert layer.data.max() == 23  # 0.114 * 200, rounded
 
 
@@ -239,14 +237,15 @@ def test_other_files_are_left_to_other_readers(tmp_path):
 
 
 def test_folder_of_no_frames_is_told_in_one_sentence(viewer, tmp_path):
-    with pytest.raises(InputError, match="A folder must hold frames"):
+    with pytest.raises(InputError, match="There are no pictures and no DICOM files"):
         opened(viewer, str(tmp_path))
 
 
 def test_reader_that_was_chosen_for_good_tells_its_error(viewer, tmp_path, monkeypatch):
     (tmp_path / "a.nii.gz").touch()
     monkeypatch.setattr(
-        "napari_microus._reader.get_preferred_reader", lambda path: "napari-microus"
+        "napari_microus.widgets._shared.reading.get_preferred_reader",
+        lambda path: "napari-microus",
     )
     before = len(notification_manager.records)
 
@@ -254,7 +253,7 @@ def test_reader_that_was_chosen_for_good_tells_its_error(viewer, tmp_path, monke
         opened(viewer, str(tmp_path / "a.nii.gz"))
 
     (told,) = notification_manager.records[before:]
-    assert "which is empty" in told.message
+    assert "is empty" in told.message
 
 
 @pytest.mark.parametrize(

@@ -10,33 +10,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtWidgets import QFileDialog
 
-from napari_microus.core.errors import InputError, MicroUSError
-from napari_microus.core.io import READABLE
+from napari_microus.core.errors import MicroUSError, plain_words
+from napari_microus.widgets._shared.doors import ask_folder, ask_scans
 from napari_microus.widgets._shared.saving import ask_path, save
 
 if TYPE_CHECKING:
     from napari import Viewer
 
-PLUGIN = "napari-microus"
-
 
 def open_scan() -> None:
     """Ask for files and open each as a scan or an annotation."""
-    viewer = _viewer()
-    patterns = " ".join(f"*{suffix}" for suffix in READABLE)
-    paths, _ = QFileDialog.getOpenFileNames(
-        None, "Open micro-ultrasound scan", filter=f"Scans ({patterns});;All files (*)"
-    )
-    _open(viewer, paths)
+    ask_scans(_viewer())
 
 
 def open_folder() -> None:
     """Ask for a folder and open its frames as one scan."""
-    viewer = _viewer()
-    folder = QFileDialog.getExistingDirectory(None, "Open folder of frames")
-    _open(viewer, [folder] if folder else [])
+    ask_folder(_viewer())
 
 
 def save_layer() -> None:
@@ -53,9 +43,26 @@ def save_layer() -> None:
     try:
         written = save(layer, path)
     except MicroUSError as error:
-        show_error(str(error))
+        show_error(plain_words(error))
     else:
         show_info(f"Saved {written}")
+
+
+def show_keys() -> None:
+    """Show every key of the plugin on one sheet."""
+    from qtpy.QtWidgets import QApplication
+
+    from napari_microus.widgets._shared.key_sheet import show_sheet
+
+    show_sheet(QApplication.activeWindow())
+
+
+def copy_diagnostics() -> None:
+    """Put versions, devices and the last log lines on the clipboard."""
+    from napari_microus.widgets._shared import diagnostics
+
+    diagnostics.copy_diagnostics()
+    show_info("The diagnostics are on the clipboard; no names, paths or pictures.")
 
 
 def _viewer() -> Viewer:
@@ -64,11 +71,3 @@ def _viewer() -> Viewer:
     viewer = current_viewer()
     assert viewer is not None  # the menu belongs to one
     return viewer
-
-
-def _open(viewer: Viewer, paths: list[str]) -> None:
-    for path in paths:
-        try:
-            viewer.open(path, plugin=PLUGIN)
-        except InputError as error:
-            show_error(str(error))

@@ -65,7 +65,7 @@ def test_what_is_said_before_torch_agrees_with_torch():
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("cuda: Optional[str] = None\nhip: Optional[str] = None", "without CUDA"),
+        ("cuda: Optional[str] = None\nhip: Optional[str] = None", "NVIDIA GPU support"),
         ("cuda: Optional[str] = '12.8'", "no NVIDIA driver"),
         ("cuda: Optional[str] = None\nhip: Optional[str] = '6.4'", ""),
     ],

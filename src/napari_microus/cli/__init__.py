@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from napari_microus.cli.application import app
-from napari_microus.core.errors import MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
 
 __all__ = ["app", "main"]
 
@@ -22,7 +22,7 @@ def main() -> None:
         app()
     except MicroUSError as error:
         # The core's sentence is for every door; here the way to do it has a name.
-        sentence = str(error).replace(
+        sentence = plain_words(error).replace(
             "Choose another name, or overwrite it.", "Use --overwrite to replace it."
         )
         sentence = sentence.replace("or overwrite it.", "or add --overwrite.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from napari_microus.core import events
-from napari_microus.core.errors import MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.events import (
     CANCEL_VARIABLE,
     BatchReport,
@@ -99,7 +99,7 @@ def _drain_as_json(work: Generator[Event, Any, Result]) -> Result:
     try:
         return events.drain(work, lambda event: print(to_json(event), flush=True))
     except MicroUSError as error:
-        print(to_json(Failed(str(error), type(error).__name__)), flush=True)
+        print(to_json(Failed(plain_words(error), type(error).__name__)), flush=True)
         raise
 
 

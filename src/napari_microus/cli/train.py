@@ -63,6 +63,13 @@ def train(
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Tell time and memory, and end.")
     ] = False,
+    stop_if_long: Annotated[
+        bool,
+        typer.Option(
+            "--stop-if-long",
+            help="Measure before the first step, and end if it would take hours.",
+        ),
+    ] = False,
     list_presets: Annotated[
         bool, typer.Option("--list", help="Print the recipes and end.")
     ] = False,
@@ -103,7 +110,7 @@ def train(
         return
     from napari_microus.core.train import train as start_training
 
-    _show(start_training(config), progress)
+    _show(start_training(config, stop_if_long=stop_if_long), progress)
 
 
 @app.command()

@@ -27,7 +27,7 @@ LABELS = {
     "mps": "Apple GPU (MPS)",
     "cpu": "Processor (CPU)",
 }
-_NO_CUDA_BUILD = "this PyTorch was built without CUDA"
+_NO_CUDA_BUILD = "no NVIDIA GPU support installed"
 _NO_DRIVER = "no NVIDIA driver or GPU was found"
 _NO_APPLE = "it needs a Mac with Apple silicon"
 _NO_MPS = "this PyTorch or macOS offers no MPS"
@@ -82,7 +82,9 @@ def choose_device(name: str | torch.device = "auto") -> torch.device:
     if reason:
         raise DeviceError(
             f"The device must be present; got '{name}', but {reason}. "
-            "Choose auto or cpu."
+            "Choose auto or cpu.",
+            plain=f"The model cannot run on {LABELS[kind]}: {reason}. Choose "
+            "Automatic (auto) or the processor (cpu).",
         )
     if kind == "cuda" and index and int(index) >= torch.cuda.device_count():
         raise DeviceError(

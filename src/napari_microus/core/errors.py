@@ -7,12 +7,14 @@
     ├── ConfigError (also ValueError)     a setting or a configuration file is wrong
     ├── CheckpointError                   weights are corrupt, foreign or mismatched
     ├── OutputError (also OSError)        a result cannot be written
+    ├── LongRunError                      a run would take hours and nobody said yes
     ├── DeviceError (also RuntimeError)   a device is missing or out of memory
     └── DownloadError (also OSError)      a file cannot be fetched or is not the one
 
 Every message is one sentence of the form ``<what must hold>; got <value>.``,
-followed by what to do. Widgets show ``str(error)``; the command line prints it
-and exits with status 2.
+followed by what to do: that is for who calls the function. A person at a dock or the
+command line reads ``error.plain``: the same in everyday words, where somebody has
+written them, see `plain_words`. The command line exits with status 2.
 """
 
 from __future__ import annotations
@@ -24,7 +26,31 @@ import zlib
 
 
 class MicroUSError(Exception):
-    """Base of all errors raised on purpose by this package."""
+    """Base of all errors raised on purpose by this package.
+
+    Parameters
+    ----------
+    message : str
+        What must hold, what was got, what to do.
+    plain : str
+        The same for a person who has never seen this program's code; by default the
+        message itself.
+    """
+
+    def __init__(self, *message: object, plain: str = "") -> None:
+        super().__init__(*message)
+        self._plain = plain
+
+    @property
+    def plain(self) -> str:
+        """What to tell a person, and what to do about it."""
+        return self._plain or str(self)
+
+
+def plain_words(error: BaseException) -> str:
+    """Return what docks and the command line say of an error, ours or another's."""
+    own = error.plain if isinstance(error, MicroUSError) else str(error)
+    return own or type(error).__name__
 
 
 class InputError(MicroUSError, ValueError):
@@ -41,6 +67,10 @@ class CheckpointError(MicroUSError):
 
 class OutputError(MicroUSError, OSError):
     """A result cannot be written where it was asked for."""
+
+
+class LongRunError(MicroUSError):
+    """A run would take hours on this computer, and nobody agreed to that."""
 
 
 class DeviceError(MicroUSError, RuntimeError):

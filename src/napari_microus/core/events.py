@@ -46,6 +46,19 @@ class Notice(Event):
 
 
 @dataclass(frozen=True)
+class Estimated(Event):
+    """What a run will take, measured on its own device before the first step.
+
+    ``advice`` is a sentence where it would take hours on a processor, else "".
+    """
+
+    seconds: float
+    memory_mib: float
+    parameters: int
+    advice: str = ""
+
+
+@dataclass(frozen=True)
 class RunStarted(Event):
     """A training run has its folder, its data and its device."""
 

@@ -39,7 +39,9 @@ def label_values(array: NDArray[Any]) -> list[int]:
         ):
             raise InputError(
                 "A mask must hold whole numbers; got "
-                f"{_first_odd(values):g}. Threshold probabilities first."
+                f"{_first_odd(values):g}. Threshold probabilities first.",
+                plain="This is no mask: it holds shades between inside and outside. "
+                "Choose the annotation, not a probability map or the scan.",
             )
         found.update(int(value) for value in values)
     return sorted(found - {0})
@@ -62,7 +64,9 @@ def foreground_value(array: NDArray[Any], *, name: str = "mask") -> int:
         listed = ", ".join(str(value) for value in labels[:8])
         raise InputError(
             f"One label of {name} must be chosen; got several ({listed}). "
-            "Choose its value, or keep one label."
+            "Choose its value, or keep one label.",
+            plain=f"More than one thing is drawn in {name} (labels {listed}). Choose "
+            "which label is the prostate.",
         )
     if labels:
         return labels[0]
@@ -156,7 +160,9 @@ def check_same_shape(*arrays: NDArray[Any]) -> None:
     if len(shapes) > 1:
         listed = " and ".join(str(array.shape) for array in arrays)
         raise InputError(
-            f"Masks must share a grid; got {listed}. Resample one of them first."
+            f"Masks must share a grid; got {listed}. Resample one of them first.",
+            plain="The masks are of different sizes, so they are not of one scan. "
+            "Choose masks of one scan, or resample one of them.",
         )
 
 

@@ -35,12 +35,14 @@ def intensity_window(array: NDArray[Any]) -> tuple[float, float]:
     if not np.isfinite([low, high]).all():
         raise InputError(
             "Image intensities must be finite; got NaN or infinity. "
-            "Replace them before segmenting."
+            "Replace them before segmenting.",
+            plain="Some pixels of this image hold no number. Export the scan again.",
         )
     if low == high:
         raise InputError(
             f"An image must hold more than one intensity; got {low:g} everywhere. "
-            "Choose a frame or a scan with content."
+            "Choose a frame or a scan with content.",
+            plain="This image is blank. Choose a frame or a scan with content.",
         )
     return (0.0, 255.0) if array.dtype == np.uint8 else (low, high)
 

@@ -61,9 +61,7 @@ def test_true_colour_is_converted_by_luminance_with_a_notice(tmp_path):
     np.testing.assert_array_equal(
         volume.array[0], np.asarray(Image.fromarray(pixels).convert("L"))
     )
-    assert volume.metadata["notices"] == [
-        "The picture has colour; it was converted to grey by luminance."
-    ]
+    assert volume.metadata["notices"] == ["Colour image converted to greyscale."]
 
 
 def test_alpha_is_dropped(tmp_path, grey):
@@ -81,7 +79,7 @@ def test_coloured_palette_is_converted_like_its_colours(tmp_path):
     volume = read_volume(tmp_path / "a.png")
 
     assert volume.array.ravel().tolist() == [60, 59]  # 0.299 * 200 and 0.587 * 100
-    assert "luminance" in volume.metadata["notices"][0]
+    assert "greyscale" in volume.metadata["notices"][0]
 
 
 def test_sixteen_bits_are_kept(tmp_path):

@@ -111,7 +111,7 @@ def test_colour_becomes_grey(tmp_path):
     volume = read_volume(tmp_path / "a.mha")
 
     assert volume.array.max() == 59  # 0.587 * 100, rounded
-    assert "luminance" in volume.metadata["notices"][0]
+    assert "greyscale" in volume.metadata["notices"][0]
 
 
 def test_four_dimensions_are_refused_but_for_a_single_one(tmp_path, array):

@@ -200,7 +200,7 @@ def test_colour_becomes_grey(tmp_path):
     volume = read_volume(tmp_path / "a.nii")
 
     assert volume.array.max() == 60  # 0.299 * 200, rounded
-    assert "luminance" in volume.metadata["notices"][0]
+    assert "greyscale" in volume.metadata["notices"][0]
 
 
 def test_complex_numbers_are_refused(tmp_path):

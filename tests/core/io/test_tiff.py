@@ -133,7 +133,7 @@ def test_colour_frames_become_grey(tmp_path):
 
     assert volume.shape == (3, 10, 12)
     assert volume.array.max() == 30
-    assert "luminance" in volume.metadata["notices"][0]
+    assert "greyscale" in volume.metadata["notices"][0]
 
 
 @pytest.mark.parametrize("frames", [3, 4])

@@ -90,7 +90,8 @@ def run(qtbot, dock):
 
 def test_scans_of_the_folder_are_listed_before_anything_starts(qtbot, make, folder):
     dock = make()
-    assert dock.message.text() == "Choose a folder of scans."
+    assert dock.message.text() == ""
+    assert dock.empty.isVisible()
     assert not dock.run_button.isEnabled()
 
     choose(qtbot, dock, folder, recursive=False)
@@ -231,7 +232,7 @@ def test_what_cannot_be_is_told(qtbot, make, folder, tmp_path):
     (tmp_path / "file").write_text("")
     dock.form.output_edit.setText(str(tmp_path / "file" / "out"))
     dock.run_button.click()
-    assert "must be writable" in dock.message.text()
+    assert "Cannot write into the folder of the results" in dock.message.text()
     assert not dock.is_running
 
 

@@ -61,10 +61,10 @@ def test_the_sheet_lists_every_key(widget, qtbot):
     from qtpy.QtWidgets import QLabel
 
     widget.keys_button.click()
-    words = {label.text() for label in widget.keys_sheet.findChildren(QLabel)}
+    words = {label.text() for label in widget.footer.sheet.findChildren(QLabel)}
     assert {action.words for action in keys.ACTIONS} <= words
     assert {action.key for action in keys.ACTIONS} <= words
-    widget.keys_sheet.close()
+    widget.footer.sheet.close()
 
 
 def test_of_two_docks_on_one_capsule_a_key_presses_one(widget, viewer, qtbot):

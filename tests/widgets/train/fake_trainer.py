@@ -1,11 +1,13 @@
 """Stands in for ``napari-microus train``: a run's folder and events, no network.
 
-Arguments: mode, run folder, and how many epochs. Modes: "train" and "resume" obey
-the flag files; "fails", "dies" and "exits" go wrong after the first batch; "refuses"
-never makes a run; "prepares" never begins to train; "lingers" stays for a
-minute after the run has ended.
+Arguments: mode, run folder, how many epochs, and perhaps what the run would take, as
+JSON: with advice in it, the run ends before its first step. Modes: "train" and
+"resume" obey the flag files; "fails", "dies" and "exits" go wrong after the first
+batch; "refuses" never makes a run; "prepares" never begins to train; "lingers" stays
+for a minute after the run has ended.
 """
 
+import json
 import os
 import signal
 import sys
@@ -16,6 +18,7 @@ from napari_microus.core.errors import ConfigError
 from napari_microus.core.events import (
     BatchReport,
     EpochReport,
+    Estimated,
     Failed,
     Finished,
     RunStarted,
@@ -28,7 +31,7 @@ from napari_microus.core.train import TrainConfig
 BATCHES = 5
 
 
-def main(mode, path, epochs):
+def main(mode, path, epochs, figures=None):
     run_path = Path(path)
     if mode == "refuses":
         print(to_json(Failed("There must be masks; got none. Draw some.")), flush=True)
@@ -39,11 +42,17 @@ def main(mode, path, epochs):
     else:
         run = RunFolder.create(TrainConfig(output=path, name="fake", epochs=epochs))
         first = 0
-        (run_path / "checkpoints" / "last.ckpt").touch()
     run.open_events()
     run.set_status(state="preparing", epochs=epochs)
+    if figures is not None:
+        run.record(Estimated(**figures))
+        if figures["advice"]:
+            run.fail(Failed(figures["advice"], "LongRunError"))
+            run.close()
+            sys.exit(2)
     if mode == "prepares":
         time.sleep(60)
+    (run_path / "checkpoints" / "last.ckpt").touch()
     run.set_status(state="running", epoch=first)
     run.record(RunStarted(path, "cpu", epochs, BATCHES, first, human_dice=0.95))
     for epoch in range(first, epochs):
@@ -106,4 +115,5 @@ def end(run, state):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    told = json.loads(sys.argv[4]) if len(sys.argv) > 4 else None
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), told)

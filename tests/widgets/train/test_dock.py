@@ -9,14 +9,19 @@ import pytest
 from napari.components import ViewerModel
 from napari.utils._proxies import PublicOnlyProxy
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QMainWindow
 
-from napari_microus.core.events import Failed, Finished, Preview, to_json
+from napari_microus.core.events import Preview
 from napari_microus.core.library import ModelInfo
 from napari_microus.core.runs.folder import read_status
 from napari_microus.core.runs.workspace import Workspace
 from napari_microus.widgets.segment.form import SegmentForm
 from napari_microus.widgets.train.dock import RUNS, TrainWidget
-from napari_microus.widgets.train.process_registry import ProcessRegistry
+from napari_microus.widgets.train.process_registry import (
+    ProcessRegistry,
+    TrainingGuard,
+    guard_training,
+)
 from tiny_network import TINY
 
 FAKE = str(Path(__file__).with_name("fake_trainer.py"))
@@ -34,17 +39,11 @@ class Command:
 
     def __call__(self, words):
         self.words = list(words)
-        if "--estimate" in words:
-            line = to_json(
-                Failed(self.figures)
-                if isinstance(self.figures, str)
-                else Finished(self.figures)
-            )
-            return [sys.executable, "-c", f"print({line!r})"]
         if words[0] == "resume":
             return [sys.executable, FAKE, "resume", words[1], str(self.epochs)]
         run = words[words.index("--output") + 1]
-        return [sys.executable, FAKE, self.mode, run, str(self.epochs)]
+        told = [json.dumps(self.figures)] if "--stop-if-long" in words else []
+        return [sys.executable, FAKE, self.mode, run, str(self.epochs), *told]
 
 
 @pytest.fixture
@@ -55,14 +54,14 @@ def workspace(tmp_path):
 @pytest.fixture
 def answers():
     """What the user says when asked whether runs shall go on."""
-    return {"asked": [], "run on": False}
+    return {"asked": [], "answer": "stop"}
 
 
 @pytest.fixture
 def registry(answers):
-    def ask(runs):
-        answers["asked"].append(runs)
-        return answers["run on"]
+    def ask(runs, waiting):
+        answers["asked"].append((runs, waiting))
+        return answers["answer"]
 
     registry = ProcessRegistry(ask)
     yield registry
@@ -214,7 +213,6 @@ def test_run_cancelled_before_its_first_step_leaves_nothing(qtbot, make):
     start(qtbot, dock)
     run = dock.panel.run
     wait(qtbot, lambda: (run / "status.json").exists())
-    (run / "checkpoints" / "last.ckpt").unlink()
 
     dock.panel.cancel_button.click()
 
@@ -280,9 +278,8 @@ def test_unwritable_folder_is_named(qtbot, make, workspace):
     dock = make()
 
     dock.start_button.click()
-    wait(qtbot, lambda: not dock.estimate.is_running)
 
-    assert dock.message.text().startswith("The run folder must be writable; got")
+    assert dock.message.text().startswith("Cannot write into the run's folder")
     assert not dock.panel.is_active
 
 
@@ -291,13 +288,13 @@ def test_closing_napari_asks_and_stops(qtbot, running, registry, answers):
 
     registry.close_down()
 
-    assert answers["asked"] == [[running.panel.run]]
+    assert answers["asked"] == [([running.panel.run], 0)]
     assert process.wait(30)
     assert read_status(running.panel.run).state == "stopped"
 
 
 def test_run_that_goes_on_is_found_again(qtbot, running, registry, answers, make):
-    answers["run on"] = True
+    answers["answer"] = "run on"
     run = running.panel.run
     registry.close_down()
     running.close()
@@ -310,7 +307,7 @@ def test_run_that_goes_on_is_found_again(qtbot, running, registry, answers, make
         list_models=lambda: [MODEL],
         make_command=Command(),
         workspace=running._workspace,
-        registry=ProcessRegistry(lambda runs: True),
+        registry=ProcessRegistry(lambda runs, waiting: "run on"),
     )
     qtbot.addWidget(dock)
     dock.show()
@@ -340,12 +337,83 @@ def test_dock_opened_again_shows_its_run(qtbot, running, make):
     assert dock.panel.process is not None
 
 
-def test_one_run_at_a_time(running):
+def test_several_runs_are_made_one_after_the_other(qtbot, running, registry):
+    first = running.panel.run
     running.panel.back_button.click()
-
+    assert running.start_button.text() == "Add to the queue"
     running.start_button.click()
+    running.start_button.click()
+    second, third = registry.waiting
+    assert len({first, second, third}) == 3
+    assert f"{second.name}, {third.name}" in running.queue_label.text()
 
-    assert running.message.text().startswith("One run at a time")
+    running.queue_button.click()
+    assert registry.waiting == [second]
+    assert not third.exists()
+    assert first.exists()
+
+    running.watch_button.click()
+    running.panel.cancel_button.click()
+    wait(qtbot, lambda: running.panel.run == second)
+    wait(qtbot, lambda: bool(running.panel.history.epochs))
+    assert [process.run for process in registry.running] == [second]
+    assert not running.queue_row.isVisible()
+
+
+def test_a_run_that_is_resumed_waits_for_its_turn_too(qtbot, make, registry):
+    dock = make()
+    start(qtbot, dock)
+    wait(qtbot, lambda: bool(dock.panel.history.epochs))
+    dock.panel.cancel_button.click()
+    wait(qtbot, lambda: not dock.panel.is_active)
+    stopped = dock.panel.run
+    dock.panel.back_button.click()
+    dock.start_button.click()
+    dock.resume(stopped)
+    assert registry.waiting == [stopped]
+    dock.take_from_queue()
+    assert (stopped / "checkpoints" / "last.ckpt").exists()
+
+
+def test_a_window_asks_before_it_goes_and_stays_where_one_goes_back(
+    qtbot, running, registry, answers
+):
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    window.setCentralWidget(running)
+    guard_training(running, registry)
+    guard_training(running, registry)
+    assert len(window.findChildren(TrainingGuard)) == 1
+    window.show()
+    answers["answer"] = "back"
+
+    window.close()
+    assert window.isVisible()
+    assert answers["asked"] == [([running.panel.run], 0)]
+    assert running.panel.is_active
+
+    answers["answer"] = "stop"
+    process = running.panel.process
+    window.close()
+    assert not window.isVisible()
+    assert process.is_alive  # it is the application that stops it, last
+    registry.close_down()
+    assert len(answers["asked"]) == 2  # not asked a third time
+    assert process.wait(30)
+
+
+def test_runs_that_wait_are_named_and_not_started_after_closing(
+    qtbot, running, registry, answers
+):
+    running.panel.back_button.click()
+    running.start_button.click()
+    (waiting,) = registry.waiting
+
+    registry.close_down()
+
+    assert answers["asked"] == [([running.panel.run], 1)]
+    assert registry.waiting == []
+    assert not waiting.exists()
 
 
 def test_way_back_to_the_run_that_goes_on(running):
@@ -450,13 +518,14 @@ def test_run_of_hours_is_offered_the_small_network(qtbot, make):
     dock = make(command)
     dock.start_button.click()
     wait(qtbot, dock.small_button.isVisible)
+    assert dock.stack.currentIndex() == 0
     assert "About 10.0 h of training and 9,000 MiB" in dock.message.text()
     assert "10 hours on this processor" in dock.message.text()
-    assert dock.panel.run is None
+    assert not dock.panel.run.exists()
 
     command.figures = ESTIMATE
     dock.small_button.click()
-    wait(qtbot, lambda: dock.panel.run is not None)
+    wait(qtbot, lambda: dock.panel.history.estimate is not None)
 
     assert 'model="small"' in command.words
     assert not dock.small_button.isVisible()
@@ -471,17 +540,7 @@ def test_run_of_hours_starts_when_told_to(qtbot, make):
     dock.anyway_button.click()
 
     assert dock.panel.is_active
-
-
-def test_trouble_while_measuring_is_told_before_a_run_is_made(qtbot, make, workspace):
-    dock = make(Command(estimate="There must be masks; got none. Draw some."))
-    dock.start_button.click()
-
-    wait(qtbot, lambda: not dock.estimate.is_running)
-
-    assert dock.message.text() == "There must be masks; got none. Draw some."
-    assert dock.start_button.text() == "Train"
-    assert not workspace.runs_folder(None).exists()
+    wait(qtbot, lambda: bool(dock.panel.history.epochs))
 
 
 def test_model_is_taken_back_and_put_in_again(qtbot, make, tmp_path):
@@ -526,12 +585,12 @@ def test_real_run_is_started_stopped_and_resumed_to_its_end(
         dock.form.advanced.fields[path].setText(value)
     dock.start_button.click()
     panel = dock.panel
-    qtbot.waitUntil(lambda: not dock.estimate.is_running, timeout=120_000)
     assert panel.is_active, dock.message.text()
     qtbot.waitUntil(
         lambda: bool(panel.history.epochs) or not panel.is_active, timeout=300_000
     )
     assert panel.is_active, panel.message.text()
+    assert panel.history.estimate.parameters > 0
     panel.cancel_button.click()
     qtbot.waitUntil(lambda: not panel.is_active, timeout=60_000)
     assert panel.state == "stopped", panel.message.text()

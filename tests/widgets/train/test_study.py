@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from qtpy.QtCore import Qt
 
 from napari_microus.core.io import read_mask, read_volume, write_mask, write_volume
 from napari_microus.core.runs.workspace import Workspace
-from napari_microus.core.study import Study
+from napari_microus.core.study import Study, StudyCase
 from napari_microus.core.volume import Volume
 from napari_microus.widgets.train.study import StudyPage
 
@@ -237,6 +238,71 @@ def test_study_is_split_in_folds_by_patient(qtbot, page):
     assert "5 folds need at least 5 patients" in page.message.text()
 
 
+def listed(page):
+    rows = [page.table.topLevelItem(i) for i in range(page.table.topLevelItemCount())]
+    return {row.text(0): row.text(3) for row in rows}
+
+
+def pick(page, name):
+    (row,) = page.table.findItems(name, Qt.MatchFlag.MatchExactly, 0)
+    page.table.setCurrentItem(row)
+
+
+@pytest.fixture
+def four(page, tmp_path):
+    """Scans a1 and a2 of one patient, b and c of two others."""
+    study = Study.open(tmp_path / "study")
+    for name, patient in (("a1", "A"), ("a2", "A"), ("b", "B"), ("c", "C")):
+        (tmp_path / "study" / f"{name}.png").touch()
+        study.add(StudyCase(name, patient, f"{name}.png", split="train"))
+    page.refresh_studies()
+    return page
+
+
+def test_no_case_is_changed_before_one_is_chosen(four):
+    buttons = (four.ignore_button, four.test_button, four.remove_button)
+    assert not any(button.isEnabled() for button in buttons)
+    pick(four, "b")
+    assert all(button.isEnabled() for button in buttons)
+
+
+def test_a_case_is_left_out_and_used_again(four, tmp_path):
+    pick(four, "b")
+    four.ignore_button.click()
+    assert listed(four) == {"a1": "train", "a2": "train", "b": "ignored", "c": "train"}
+    assert [c.case for c in Study.open(tmp_path / "study").used] == ["a1", "a2", "c"]
+    assert four.ignore_button.text() == "Use again"  # it is still chosen
+    four.ignore_button.click()
+    assert listed(four)["b"] == "train"
+
+
+def test_a_patient_moves_to_the_test_set_as_a_whole(four, tmp_path):
+    pick(four, "a2")
+    four.test_button.click()
+    assert listed(four) == {"a1": "test", "a2": "test", "b": "train", "c": "train"}
+    assert four.message.text() == "2 scans of patient A are in the test set."
+    Study.open(tmp_path / "study").open_test_set("a table")
+    four.refresh_studies()
+    pick(four, "a1")
+    four.test_button.click()
+    assert set(listed(four).values()) == {"train"}
+    assert "was opened before" in four.message.text()
+
+
+def test_a_removed_case_leaves_its_files_and_comes_back(four, tmp_path):
+    pick(four, "b")
+    four.remove_button.click()
+    assert list(listed(four)) == ["a1", "a2", "c"]
+    assert (tmp_path / "study" / "b.png").exists()
+    four.undo_button.click()
+    assert list(listed(four)) == ["a1", "a2", "b", "c"]
+    assert not four.undo_button.isVisible()
+    pick(four, "c")
+    four.remove_button.click()
+    four.create_study(tmp_path / "another")
+    assert not four.undo_button.isVisible()  # it would come into another study
+
+
 def test_use_of_the_test_set_is_told(page):
     page.study.open_test_set("figures of the paper")
     page.refresh_studies()
@@ -287,7 +353,8 @@ def test_without_a_study_the_way_is_shown(qtbot, viewer, tmp_path):
     page = StudyPage(viewer, Workspace(tmp_path / "other"), list)
     qtbot.addWidget(page)
 
-    assert page.message.text().startswith("Make a study first")
+    assert not page.empty.isHidden()
+    assert [button.text() for button in page.empty.buttons] == ["Make a study…"]
     assert not page.form.add_button.isEnabled()
 
 
@@ -306,7 +373,7 @@ def test_several_labels_are_asked_about_and_not_merged(qtbot, page, viewer, tmp_
     viewer.layers["expert"].data = labels
     page.form.add_button.click()
     wait(qtbot, page)
-    assert page.message.text().startswith("One label of 'expert' must be chosen")
+    assert page.message.text().startswith("More than one thing is drawn in 'expert'")
     assert Study.open(tmp_path / "study").cases == []
 
 

@@ -76,7 +76,9 @@ def resample_frames(mask: Volume, reference: Volume) -> Generator[Event, None, V
     if array.any() and not result.any():
         raise InputError(
             "Mask and reference must overlap; got no common voxel. "
-            "Check that both belong to one scan."
+            "Check that both belong to one scan.",
+            plain="The two masks lie in different places and have nothing in common. "
+            "Check that both belong to one scan.",
         )
     return reference.like(result, source=mask.metadata.get("source", ""))
 

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CONVERTED = "The picture has colour; it was converted to grey by luminance."
+CONVERTED = "Colour image converted to greyscale."
 
 # Weights of red, green and blue after ITU-R BT.601, as in Pillow and OpenCV.
 _LUMINANCE = np.array([0.299, 0.587, 0.114])

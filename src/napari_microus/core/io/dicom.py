@@ -213,14 +213,17 @@ def check_alike(files: Files) -> None:
         names = " and ".join(path.name for path in list(shapes.values())[:2])
         raise InputError(
             f"Frames of a scan must have one size; got {told} in {names}. Put scans in "
-            "folders of their own."
+            "folders of their own.",
+            plain=f"The pictures in {names} are of different sizes, so they are not of "
+            "one scan. Keep one scan per folder.",
         )
     if len(files) > 1:
         for path, header in files:
             if frame_count(header) > 1:
                 raise InputError(
                     "Each file of a series must hold one frame; got "
-                    f"{frame_count(header)} in {path.name}. Open that file alone."
+                    f"{frame_count(header)} in {path.name}. Open that file alone.",
+                    plain=f"{path.name} is a film of its own. Open that file alone.",
                 )
 
 

@@ -210,7 +210,9 @@ def check_is_image(header: Any, path: Path) -> None:
     if words is not None:
         raise InputError(
             f"A scan must be an image; got {words}, no image, in {path.name}. Choose "
-            "the file of the scan."
+            "the file of the scan.",
+            plain=f"{path.name} holds no picture but {words}. Choose the file of the "
+            "scan.",
         )
     if frame_shape(header) == (0, 0):
         raise damaged(Path(path.name), "DICOM")

@@ -210,7 +210,9 @@ def only_series(path: Path) -> tuple[list[tuple[Path, Any]], list[str]]:
         raise InputError(
             "A folder of DICOM files must be of one patient; got files of "
             f"{len(patients)} in {path.name}. Put each patient's files in a folder of "
-            "their own."
+            "their own.",
+            plain=f"{path.name} holds files of {len(patients)} patients. Keep one scan "
+            "per folder.",
         )
     if len(groups) != 1:
         listed = [_listed(n, g) for n, g in enumerate(groups.values(), start=1)]
@@ -218,7 +220,9 @@ def only_series(path: Path) -> tuple[list[tuple[Path, Any]], list[str]]:
         named = f" ({named}{'; …' if len(listed) > 6 else ''})" if named else ""
         raise InputError(
             f"A folder of DICOM files must hold one series; got {len(groups)}{named} "
-            f"in {path.name}. Choose one, or put each in a folder of its own."
+            f"in {path.name}. Choose one, or put each in a folder of its own.",
+            plain=f"{path.name} holds {len(groups)} series{named}. Choose one, or keep "
+            "one scan per folder.",
         )
     return in_order(next(iter(groups.values()))), notices
 
@@ -293,7 +297,9 @@ def _named_by(directory: Path) -> list[Path]:
         if path is None:
             raise InputError(
                 "The files that a DICOMDIR names must lie beside it; got one that is "
-                f"missing of those in {directory.name}. Copy the whole disc."
+                f"missing of those in {directory.name}. Copy the whole disc.",
+                plain=f"Files that {directory.name} lists are missing. Copy the whole "
+                "disc and try again.",
             )
         files.append(path)
     return files

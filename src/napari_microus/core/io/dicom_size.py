@@ -303,7 +303,9 @@ def _step(
         raise InputError(
             "The frames of a DICOM scan must lie at equal distances; got steps of "
             f"{lengths.min():.3g} to {lengths.max():.3g} mm in {path.name}. Export the "
-            "series again, whole."
+            "series again, whole.",
+            plain=f"Frames seem to be missing between those in {path.name}: their "
+            "distances differ. Export the series again, whole.",
         )
     along = float(step @ normal)
     if abs(along) < 0.1 * length:

@@ -110,7 +110,8 @@ def read_frames(paths: Sequence[Path], *, as_stored: bool = False) -> Volume:
     if not paths:
         raise InputError(
             "A scan must have at least one frame; got none. Choose pictures "
-            f"({', '.join(FRAME_SUFFIXES)})."
+            f"({', '.join(FRAME_SUFFIXES)}).",
+            plain="No pictures were chosen. Choose PNG, JPEG, BMP or TIFF files.",
         )
     paths, left_out = without_masks(paths)
     read: list[Volume] = []
@@ -119,14 +120,18 @@ def read_frames(paths: Sequence[Path], *, as_stored: bool = False) -> Volume:
         if len(frame.array) != 1:
             raise InputError(
                 "Each picture of a folder must hold one frame; got "
-                f"{len(frame.array)} in {path.name}. Open that file alone."
+                f"{len(frame.array)} in {path.name}. Open that file alone.",
+                plain=f"{path.name} is a scan of its own with {len(frame.array)} "
+                "frames. Open that file alone, or move it out of the folder.",
             )
         if read and frame.shape != read[0].shape:
             raise InputError(
                 "Frames of a scan must have one size; got "
                 f"{read[0].array[0].shape} in {paths[0].name} and "
                 f"{frame.array[0].shape} in {path.name}. "
-                "Put scans in folders of their own."
+                "Put scans in folders of their own.",
+                plain=f"{paths[0].name} and {path.name} are of different sizes, so "
+                "they are not of one scan. Keep one scan per folder.",
             )
         if read and frame.array.dtype != read[0].array.dtype:
             raise InputError(

@@ -93,7 +93,9 @@ def read_labels(path: str | Path, *, label: int | str | None = None) -> Volume:
     if CONVERTED in volume.metadata["notices"]:
         raise InputError(
             f"A mask must be grey or a palette of labels; got colour in {path}. "
-            "Export the annotation alone, without the picture under it."
+            "Export the annotation alone, without the picture under it.",
+            plain=f"{Path(path).name} is a colour picture and no mask. Export the "
+            "annotation alone, without the picture under it.",
         )
     return volume
 
@@ -195,7 +197,10 @@ def placed_on(mask: Volume, grid: Volume) -> Volume:
         raise InputError(
             f"Mask and image must share a grid; got {mask.shape} with voxels of "
             f"{_size(mask)} and {grid.shape} with {_size(grid)}"
-            f"{difference(mask, grid)}. Resample the mask first."
+            f"{difference(mask, grid)}. Resample the mask first.",
+            plain="The mask does not fit the scan: they differ in size or place"
+            f"{difference(mask, grid)}. Choose the mask that was drawn on this scan, "
+            "or resample it.",
         )
     array = np.zeros(grid.shape, mask.array.dtype)
     low, high = first.clip(0), last.clip(None, grid.shape)

@@ -28,9 +28,12 @@ def damaged(path: Path, kind: str, said: str = "") -> InputError:
     ``said`` is what the library reported about it.
     """
     words = f" ({said.strip().rstrip('.')})" if said.strip() else ""
+    thing = "image" if kind == "DICOM" else "file"
     return InputError(
         f"A {kind} file must be complete and of that format; got {path}, which is "
-        f"damaged, cut short or something else{words}. Copy or export it again."
+        f"damaged, cut short or something else{words}. Copy or export it again.",
+        plain=f"Cannot read {path.name}: not a {kind} {thing}, or incomplete. Copy or "
+        "export it again.",
     )
 
 

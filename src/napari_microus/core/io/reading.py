@@ -179,7 +179,10 @@ def _read(
         return read_itk(path)
     raise InputError(
         f"A scan must be in a known format; got {path}. Known are "
-        f"{', '.join(READABLE)}, and folders of pictures or of DICOM files."
+        f"{', '.join(READABLE)}, and folders of pictures or of DICOM files.",
+        plain=f"Cannot open {path.name}: this kind of file is not known here. Choose a "
+        "DICOM, NIfTI, NRRD or MetaImage file, pictures (PNG, JPEG, BMP, TIFF), or a "
+        "folder of them.",
     )
 
 
@@ -189,7 +192,9 @@ def _read_folder(folder: Path, as_stored: bool, region: RegionChoice) -> Volume:
     except OSError as error:
         raise InputError(
             f"A folder of frames must be readable; got {folder} ({error.strerror}). "
-            "Check its permissions."
+            "Check its permissions.",
+            plain=f"Cannot open the folder {folder.name} ({error.strerror}). Ask for "
+            "permission to read it, or copy it elsewhere.",
         ) from error
     if frames:
         for path in frames:
@@ -199,25 +204,34 @@ def _read_folder(folder: Path, as_stored: bool, region: RegionChoice) -> Volume:
         return read_dicom(folder, region=region, as_stored=as_stored)
     raise InputError(
         f"A folder must hold frames ({', '.join(FRAME_SUFFIXES)}) or DICOM files; "
-        f"got none in {folder}. Choose another folder, or one file."
+        f"got none in {folder}. Choose another folder, or one file.",
+        plain=f"There are no pictures and no DICOM files in {folder.name}. Choose the "
+        "folder in which the frames themselves lie, or one file.",
     )
 
 
 def _check_file(path: Path) -> None:
     if not path.exists():
-        raise InputError(f"The file must exist; got {path}. Check the path.")
+        raise InputError(
+            f"The file must exist; got {path}. Check the path.",
+            plain=f"There is no file {path}. It may have been moved or renamed: choose "
+            "it again.",
+        )
     try:
         with path.open("rb") as file:
             start = file.read(1)
     except OSError as error:
         raise InputError(
             f"The file must be readable; got {path} ({error.strerror}). "
-            "Check its permissions."
+            "Check its permissions.",
+            plain=f"Cannot read {path.name} ({error.strerror}). Ask for permission to "
+            "read it, or copy it elsewhere.",
         ) from error
     if not start:
         raise InputError(
             f"The file must hold a scan; got {path}, which is empty. "
-            "Copy or export it again."
+            "Copy or export it again.",
+            plain=f"{path.name} is empty. Copy or export it again.",
         )
 
 

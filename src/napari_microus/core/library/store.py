@@ -64,6 +64,11 @@ class ModelInfo:
         """The model's own version, as its maker numbered it."""
         return str(self.config.get("version", "unknown"))
 
+    @property
+    def learnt_from(self) -> str:
+        """What the model was trained on, in a few words; "" where nobody noted it."""
+        return str(self.config.get("learnt_from", ""))
+
 
 @dataclass(frozen=True, eq=False)
 class LoadedModel:

@@ -192,7 +192,10 @@ def predict(
                 if len(batch) == 1:
                     raise DeviceError(
                         f"One frame must fit into the memory of {panel.device}; got "
-                        "an out-of-memory error. Choose the CPU, or a smaller model."
+                        "an out-of-memory error. Choose the CPU, or a smaller model.",
+                        plain="The graphics card is out of memory. Close other "
+                        "programs that use it, run the model on the processor, or "
+                        "choose a smaller model.",
                     ) from error
                 batch_size = len(batch) // 2
                 yield Notice(f"Memory is short: {batch_size} frames at once from here.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from napari_microus.core.events import (
     BatchReport,
     EpochReport,
+    Estimated,
     Event,
     Failed,
     Finished,
@@ -63,6 +64,7 @@ class RunHistory:
     """
 
     started: RunStarted | None = None
+    estimate: Estimated | None = None
     batch: BatchReport | None = None
     epochs: list[EpochReport] = field(default_factory=list)
     batch_loss: Trace = field(default_factory=Trace)
@@ -88,6 +90,8 @@ class RunHistory:
             self.notices.append(event.message)
         elif isinstance(event, Preview):
             self.preview = event
+        elif isinstance(event, Estimated):
+            self.estimate = event
         elif isinstance(event, RunStarted):
             self.started, self.progress = event, None
             self.state = "running"

@@ -55,14 +55,11 @@ class TrainingProcess:
         self.started = time.time()
         self._was_killed = False
         self._is_released = False
+        make_folder(run)
         try:
-            run.mkdir(parents=True, exist_ok=True)
             console = (run / CONSOLE).open("ab")
         except OSError as error:
-            raise OutputError(
-                f"The run folder must be writable; got {run} ({error.strerror}). "
-                "Choose another folder."
-            ) from error
+            raise _not_writable(run, error) from error
         with console:
             self._said_from = console.tell()
             self._process = subprocess.Popen(
@@ -125,6 +122,29 @@ class TrainingProcess:
             return killed_sentence(-code)
         last = last.removeprefix("napari-microus: ")
         return last or f"The training process ended with status {code}."
+
+
+def make_folder(run: Path) -> None:
+    """Make the folder of a run.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made.
+    """
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_writable(run, error) from error
+
+
+def _not_writable(run: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"The run folder must be writable; got {run} ({error.strerror}). "
+        "Choose another folder.",
+        plain=f"Cannot write into the run's folder, {run} ({error.strerror}). Choose "
+        "another folder.",
+    )
 
 
 def read_console(run: Path, start: int = 0) -> tuple[str, str]:

@@ -297,6 +297,84 @@ class Study:
             self.cases = before
             raise
 
+    def set_ignored(self, name: str, ignored: bool) -> StudyCase:
+        """Leave a case out of training and measuring, or use it again.
+
+        Raises
+        ------
+        InputError
+            If there is no such case.
+        """
+        place = self._place(name)
+        cases = list(self.cases)
+        cases[place] = replace(cases[place], ignore=ignored)
+        self._list(cases)
+        return self.cases[place]
+
+    def move_patient(self, patient: str, split: str) -> list[StudyCase]:
+        """Put all cases of a patient into one part of the study.
+
+        Parameters
+        ----------
+        patient : str
+            Whose cases are moved together: a patient is in one part alone.
+        split : str
+            "train", "val", "test", or "" for one that waits for the next split.
+
+        Raises
+        ------
+        InputError
+            If the study has no such patient.
+        """
+        moved = [case for case in self.cases if case.patient == patient]
+        if not moved:
+            raise InputError(
+                f"A patient must be in the study; got '{patient}'. Choose one of its "
+                "cases."
+            )
+        self._list(
+            [
+                replace(case, split=split) if case.patient == patient else case
+                for case in self.cases
+            ]
+        )
+        return [case for case in self.cases if case.patient == patient]
+
+    def remove(self, name: str) -> tuple[StudyCase, int]:
+        """Take a case off the list; its files stay where they are.
+
+        Returns
+        -------
+        case, place : StudyCase, int
+            What `put_back` needs.
+
+        Raises
+        ------
+        InputError
+            If there is no such case.
+        """
+        place = self._place(name)
+        case = self.cases[place]
+        self._list([other for other in self.cases if other is not case])
+        return case, place
+
+    def put_back(self, case: StudyCase, place: int) -> None:
+        """List a removed case again, where it was."""
+        if any(other.case == case.case for other in self.cases):
+            raise InputError(
+                f"A case must have a name of its own; got '{case.case}' twice. Rename "
+                "the other one first."
+            )
+        self._list([*self.cases[:place], case, *self.cases[place:]])
+
+    def _place(self, name: str) -> int:
+        places = [i for i, case in enumerate(self.cases) if case.case == name]
+        if not places:
+            raise InputError(
+                f"A case must be in the study; got '{name}'. Choose one of its cases."
+            )
+        return places[0]
+
     def state_pixel(
         self, spacing_mm: tuple[float, float], *, except_cases: Iterable[str] = ()
     ) -> int:

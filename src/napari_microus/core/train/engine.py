@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from napari_microus.core.config.train import TrainConfig
-from napari_microus.core.errors import ConfigError, OutputError
+from napari_microus.core.errors import (
+    ConfigError,
+    LongRunError,
+    OutputError,
+    plain_words,
+)
 from napari_microus.core.events import (
     BatchReport,
+    Estimated,
     Event,
     Failed,
     Finished,
@@ -27,6 +33,7 @@ from napari_microus.core.runs.folder import RunFolder, read_status
 from napari_microus.core.train import curves
 from napari_microus.core.train.checkpoint import TrainingState, load_checkpoint
 from napari_microus.core.train.control import Control, StepAbandoned
+from napari_microus.core.train.estimate import measure
 from napari_microus.core.train.fingerprint import fingerprint_digest, take_fingerprint
 from napari_microus.core.train.finish import TrainResult, finish
 from napari_microus.core.train.learner import create_learner
@@ -66,13 +73,19 @@ if TYPE_CHECKING:
     from napari_microus.core.train.training_data import TrainingData
 
 
-def train(config: TrainConfig) -> Generator[Event, None, TrainResult]:
+def train(
+    config: TrainConfig, *, stop_if_long: bool = False
+) -> Generator[Event, None, TrainResult]:
     """Train a network and put the best one into a model folder.
 
     Parameters
     ----------
     config : TrainConfig
         Everything that decides how the run goes.
+    stop_if_long : bool
+        Measure before the first step how long the run will take, tell it as
+        `Estimated`, and end there with `LongRunError` if that is hours on a
+        processor.
 
     Yields
     ------
@@ -92,7 +105,8 @@ def train(config: TrainConfig) -> Generator[Event, None, TrainResult]:
     """
     fabric = create_fabric(config)
     run = RunFolder.create(config) if fabric.is_global_zero else None
-    return (yield from _reported(run, config, _train(config, fabric, run, None)))
+    work = _train(config, fabric, run, None, stop_if_long)
+    return (yield from _reported(run, config, work))
 
 
 def resume(
@@ -168,7 +182,7 @@ def _reported(
             run.set_status(state="stopped", message="It can be resumed.")
         raise
     except BaseException as error:
-        run.fail(Failed(str(error) or type(error).__name__, type(error).__name__))
+        run.fail(Failed(plain_words(error), type(error).__name__))
         raise
     finally:
         if log is not None:
@@ -181,11 +195,22 @@ def _reported(
     return result
 
 
+def _estimated(
+    config: TrainConfig, fabric: Fabric, network: torch.nn.Module, frames: int
+) -> Generator[Event, None, None]:
+    """Tell what the run will take; nobody who may say no is there for a long one."""
+    found = measure(config, fabric, network.to(fabric.device), frames)
+    yield Estimated(**dataclasses.asdict(found))
+    if found.advice:
+        raise LongRunError(found.advice)
+
+
 def _train(
     config: TrainConfig,
     fabric: Fabric,
     run: RunFolder | None,
     saved: dict[str, Any] | None,
+    stop_if_long: bool = False,
 ) -> Generator[Event, None, TrainResult]:
     """Do the work of `train` and, where there is a ``saved`` state, of `resume`."""
     if run is not None:
@@ -204,6 +229,8 @@ def _train(
             fingerprint = yield from take_fingerprint(config)
             fingerprint.write(run.path)
         data = yield from _prepare(config, fabric)
+        if stop_if_long:
+            yield from _estimated(config, fabric, network, len(data.frames))
         torch.manual_seed(config.seed)
         learner = create_learner(config, fabric, network, data)
         control.watch(learner.network)

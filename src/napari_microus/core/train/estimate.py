@@ -58,6 +58,31 @@ def estimate(config: TrainConfig, frames: int) -> Estimate:
     fabric = create_fabric(config)
     network, config = start_network(config)
     network = network.to(fabric.device).train()
+    return measure(config, fabric, network, frames)
+
+
+def measure(
+    config: TrainConfig, fabric: Fabric, network: torch.nn.Module, frames: int
+) -> Estimate:
+    """Do the work of `estimate` with a network that is on the run's device.
+
+    Its weights stay as they are, and it is left without gradients. What it keeps of
+    the frames it sees (running means) is put back.
+    """
+    was_training = network.training
+    kept = {name: value.clone() for name, value in network.named_buffers()}
+    network.train()
+    try:
+        return _measured(config, fabric, network, frames)
+    finally:
+        for name, value in network.named_buffers():
+            value.copy_(kept[name])
+        network.train(was_training)
+
+
+def _measured(
+    config: TrainConfig, fabric: Fabric, network: torch.nn.Module, frames: int
+) -> Estimate:
     criterion = create_criterion(config.loss)
     count = min(2, config.batch_size)
     size = config.model.image_size

@@ -59,6 +59,7 @@ def export_model(
             "min_confidence": config.min_confidence or 0.0,
         },
         "version": "1",
+        "learnt_from": _learnt_from(data.provenance),
         "training": _shareable(config),
         "run": position.run_id,
         "fingerprint": {} if fingerprint is None else fingerprint.parts,
@@ -89,6 +90,14 @@ def export_model(
     if not config.to_library or (worse and config.promote != "always"):
         return own
     return promote(config.output, config.name, replace=earlier)
+
+
+def _learnt_from(counts: dict[str, Any]) -> str:
+    """Return what a model learnt from in a few words, without identifiers."""
+    frames, patients = counts.get("training_frames"), counts.get("training_patients")
+    if patients is None:
+        return f"{frames} phantom frames"
+    return f"{frames} frames of {patients} patient{'s' * (patients != 1)}"
 
 
 def _shareable(config: TrainConfig) -> dict[str, Any]:

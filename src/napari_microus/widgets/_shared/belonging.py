@@ -69,7 +69,7 @@ def _is_capsule_of_a_file(layer: Layer) -> bool:
     own = layer.metadata.get(METADATA_KEY, {})
     made = own.get("provenance") if isinstance(own, dict) else None
     is_ours = isinstance(made, dict) and made.get("task") == "segment"
-    return is_ours and layer.source.path is not None
+    return is_ours and (layer.source.path is not None or "source" in own)
 
 
 def is_scan(layer: Layer) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QSizePolicy, QSpinBox
@@ -10,11 +10,17 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QSizePolicy, QSpinBox
 from napari_microus.core.device import device_statuses
 from napari_microus.widgets._shared.controls import WHEEL_GUARD
 from napari_microus.widgets._shared.fresh_combo import FreshComboBox
+from napari_microus.widgets._shared.preferences import preferred
+from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_microus.core.library import ModelInfo
+
+
+#: What test-time augmentation by a mirrored frame is called.
+AVERAGE = tr("Average with mirrored image\n(slower, steadier)")
 
 
 def combo(tip: str, box: QComboBox | None = None) -> QComboBox:
@@ -53,19 +59,6 @@ def disable_item(box: QComboBox, index: int, reason: str) -> None:
     box.setItemData(index, reason, Qt.ItemDataRole.ToolTipRole)
 
 
-def preferred(name: str, default: Any) -> Any:
-    """Return a value of napari's *Preferences* for segmenting, or ``default``.
-
-    Versions of napari without settings for plugins have none.
-    """
-    try:
-        from napari.settings import get_plugin_settings
-
-        return getattr(get_plugin_settings("napari-microus").segment, name)
-    except (ImportError, KeyError, AttributeError):
-        return default
-
-
 class ModelBox(FreshComboBox):
     """A choice of models; one that cannot be used is shown with the reason."""
 
@@ -73,8 +66,10 @@ class ModelBox(FreshComboBox):
         super().__init__()
         self._models: list[ModelInfo] = []
         combo(
-            "The trained network that draws the capsule. "
-            "Your own models appear here after training.",
+            tr(
+                "The trained network that draws the capsule. "
+                "Your own models appear here after training."
+            ),
             self,
         )
 
@@ -86,7 +81,7 @@ class ModelBox(FreshComboBox):
 
     def fill(self, models: Sequence[ModelInfo], select: str | None = None) -> None:
         """Offer these models, keep the choice or choose ``select``; emits nothing."""
-        wanted = select or self.currentText()
+        wanted = select or self.currentText() or preferred("model", "")
         self._models = list(models)
         self.blockSignals(True)
         self.clear()
@@ -106,13 +101,16 @@ class DeviceBox(QComboBox):
     def __init__(self) -> None:
         super().__init__()
         combo(
-            "What does the computing. Automatic takes a graphics card if there is one.",
+            tr(
+                "Where the model runs: Automatic takes a graphics card if there is one."
+            ),
             self,
         )
         for index, device in enumerate(device_statuses()):
             self.addItem(device.label, device.name)
             if not device.is_available:
-                disable_item(self, index, f"Not here: {device.reason}.")
+                reason = device.reason[:1].upper() + device.reason[1:]
+                disable_item(self, index, f"{reason}.")
             elif device.name == preferred("device", "auto"):
                 self.setCurrentIndex(index)
 

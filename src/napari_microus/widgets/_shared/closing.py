@@ -9,7 +9,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QMainWindow, QMessageBox
 
-from napari_microus.core.errors import MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.widgets._shared.drawn import has_unsaved_edits
 from napari_microus.widgets._shared.saving import ask_path, save
 
@@ -107,6 +107,6 @@ class ClosingGuard(QObject):
         try:
             save(layer, path)
         except MicroUSError as error:
-            show_error(str(error))
+            show_error(plain_words(error))
             return False
         return True

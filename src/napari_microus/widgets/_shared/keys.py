@@ -1,4 +1,4 @@
-"""The plugin's keys: told to napari, changeable in its preferences, on one sheet.
+"""The plugin's keys: told to napari, changeable in its preferences.
 
 napari 0.9 reads keys from no manifest; its own actions are registered with its action
 manager, which the preferences edit, and so are ours. The manifest names the same
@@ -10,18 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import (
-    QDialog,
-    QDialogButtonBox,
-    QGridLayout,
-    QLabel,
-    QVBoxLayout,
-    QWidget,
-)
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 PLUGIN = "napari-microus"
 
@@ -73,40 +63,3 @@ def key_of(action: KeyAction) -> str:
     if chosen is None:
         return action.key
     return ", ".join(Shortcut(key).platform for key in chosen)
-
-
-def sheet(
-    parent: QWidget, groups: Sequence[tuple[str, Sequence[tuple[str, str]]]]
-) -> QDialog:
-    """Return a window that lists keys and what they do, by groups.
-
-    Parameters
-    ----------
-    parent : QWidget
-        In the middle of whose window it opens.
-    groups : sequence of (str, sequence of (str, str))
-        Title, then key and words of each line.
-    """
-    dialog = QDialog(parent)
-    dialog.setWindowTitle("Keys of MicroUS")
-    grid = QGridLayout()
-    grid.setHorizontalSpacing(16)
-    line = 0
-    for title, lines in groups:
-        head = QLabel(f"<b>{title}</b>")
-        grid.addWidget(head, line, 0, 1, 2)
-        line += 1
-        for key, words in lines:
-            name = QLabel(key or "–")
-            name.setAlignment(Qt.AlignmentFlag.AlignRight)
-            grid.addWidget(name, line, 0)
-            grid.addWidget(QLabel(words), line, 1)
-            line += 1
-    note = QLabel("Keys can be changed in Preferences ▸ Shortcuts.")
-    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-    buttons.rejected.connect(dialog.reject)
-    column = QVBoxLayout(dialog)
-    column.addLayout(grid)
-    column.addWidget(note)
-    column.addWidget(buttons)
-    return dialog

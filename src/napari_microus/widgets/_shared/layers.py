@@ -15,6 +15,7 @@ import numpy as np
 from napari_microus.core import colors
 from napari_microus.core.errors import InputError
 from napari_microus.core.volume import Volume
+from napari_microus.widgets._shared.preferences import preferred_color
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +75,7 @@ def tint(color: str) -> dict[str, Any]:
     """
     colormap = {
         0: "transparent",
-        1: color,
+        1: preferred_color(color),
         255: colors.IGNORED,
         None: colors.HARD_REGION,
     }

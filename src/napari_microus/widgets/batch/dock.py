@@ -9,7 +9,6 @@ from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QSizePolicy,
@@ -19,12 +18,19 @@ from qtpy.QtWidgets import (
 
 from napari_microus.core import library
 from napari_microus.core.batch.places import SHEET, mask_path
+from napari_microus.core.errors import plain_words
 from napari_microus.core.events import Finished, Notice, ScanReport
 from napari_microus.core.runs.process import command
+from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.child_process import ChildProcess
 from napari_microus.widgets._shared.closing import guard_closing
 from napari_microus.widgets._shared.controls import scrolled, text
+from napari_microus.widgets._shared.dock import NARROWEST, Dock
+from napari_microus.widgets._shared.empty_state import EmptyState
+from napari_microus.widgets._shared.first_use import welcome_once
+from napari_microus.widgets._shared.footer import Footer
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.batch.form import BatchForm
 from napari_microus.widgets.batch.opening import read, show
@@ -43,7 +49,6 @@ if TYPE_CHECKING:
     from napari_microus.widgets._shared.worker import Worker
     from napari_microus.widgets.batch.opening import Opened
 
-NOTE = "For research and teaching. Not for clinical use."
 CANCELLED = 130
 KILLED = (
     "The process was ended by the system, which does so when memory runs out: segment "
@@ -60,7 +65,7 @@ def find_lazily(
     return (yield from find_scans([folder], recursive=recursive, leave_out=leave_out))
 
 
-class BatchWidget(QWidget):
+class BatchWidget(Dock):
     """Choose a folder of scans, segment them all, and look at what came of it.
 
     Parameters
@@ -108,12 +113,23 @@ class BatchWidget(QWidget):
         self.progress = QProgressBar()
         self.message = text()
         self.table = ScanTable()
+        self.empty = EmptyState(
+            tr("No folder chosen. Choose the folder in which your scans lie.")
+        )
+        self.empty.add(
+            tr("Choose folder…"),
+            tr("Every scan in it is segmented; nothing in it is changed."),
+            self.form.ask_scans,
+        )
+        self.footer = Footer(viewer)
+        self.footer.serve(self)
         self.detail = text()
         self.sheet_button = QPushButton("Contact sheet")
         self.folder_button = QPushButton("Folder of results")
         self._lay_out()
         self._connect()
         self._check_ready()
+        describe_controls(self)
 
     def _lay_out(self) -> None:
         self.run_button.setToolTip(
@@ -131,21 +147,19 @@ class BatchWidget(QWidget):
         results.setContentsMargins(0, 0, 0, 0)
         results.addWidget(self.sheet_button)
         results.addWidget(self.folder_button)
-        note = QLabel(NOTE)
-        note.setWordWrap(True)
-        note.setStyleSheet("font-size: 11px; font-style: italic")
         inside = QWidget()
         column = QVBoxLayout(inside)
+        column.addWidget(self.empty)
         for row in (self.form, self.run_button, self.progress, self.message):
             column.addWidget(row)
         column.addWidget(self.table, 1)
         column.addWidget(self.detail)
         column.addLayout(results)
-        column.addWidget(note)
+        column.addWidget(self.footer)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scrolled(inside))
-        self.setMinimumSize(340, 320)
+        self.setMinimumSize(NARROWEST, 320)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
 
     def _connect(self) -> None:
@@ -169,6 +183,7 @@ class BatchWidget(QWidget):
         """Ask before the window closes over unsaved edits; Qt's name."""
         super().showEvent(event)
         guard_closing(self, self._viewer)
+        welcome_once(self, self._viewer)
 
     # --- which scans
 
@@ -210,7 +225,7 @@ class BatchWidget(QWidget):
         self._say(" ".join([count, *self._said]))
 
     def _on_search_error(self, error: Exception) -> None:
-        self._say(str(error) or type(error).__name__)
+        self._say(plain_words(error))
 
     def _on_search_end(self) -> None:
         self._search = None
@@ -236,7 +251,7 @@ class BatchWidget(QWidget):
             words = self._make_command(self.form.arguments())
         except OSError as error:
             self._say(
-                f"The folder of the results must be writable; got {output} "
+                f"Cannot write into the folder of the results, {output} "
                 f"({error.strerror}). Choose another folder."
             )
             return
@@ -284,20 +299,22 @@ class BatchWidget(QWidget):
         self.folder_button.setEnabled(output is not None and isdir(output))
         if self.is_running:
             return
+        self.empty.setVisible(self.form.scans is None)
         missing = self._what_is_missing()
-        self.run_button.setEnabled(not missing)
+        is_chosen = self.form.scans is not None
+        self.run_button.setEnabled(is_chosen and not missing)
         if not keep:
             self._say(missing)
 
     def _what_is_missing(self) -> str:
         if self.form.scans is None:
-            return "Choose a folder of scans."
+            return ""  # said above, with a button
         if self.form.output is None:
             return "Choose a folder for the results."
         if self.form.model is None:
             return (
-                "There must be a model to segment with; got an empty library. Train "
-                "one, or import one with 'napari-microus models import'."
+                "There is no model to segment with. Train one, or import one with "
+                "'napari-microus models import'."
             )
         return "" if self.table.scans else "Choose a folder that holds scans."
 
@@ -326,7 +343,7 @@ class BatchWidget(QWidget):
         self.detail.setText(f"Opened '{opened.name}'.{words}")
 
     def _on_read_error(self, error: Exception) -> None:
-        self.detail.setText(str(error) or type(error).__name__)
+        self.detail.setText(plain_words(error))
 
     def _on_read_end(self) -> None:
         self._reading = None

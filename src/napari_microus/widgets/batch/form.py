@@ -19,12 +19,13 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from napari_microus.widgets._shared.boxes import (
+    AVERAGE,
     DeviceBox,
     ModelBox,
     check,
-    preferred,
     spin,
 )
+from napari_microus.widgets._shared.preferences import preferred
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +54,7 @@ class BatchForm(QWidget):
         self._proposed = ""
         self.scans_edit = _path_edit("The folder of the scans.")
         self.scans_button = QPushButton("Choose…")
+        self.scans_button.setToolTip("Choose the folder of the scans.")
         self.recursive = check(
             "Folders of folders, too", "Look for scans in the folders below as well."
         )
@@ -60,6 +62,7 @@ class BatchForm(QWidget):
             "The folder of the results: masks, measurements.csv and a contact sheet."
         )
         self.output_button = QPushButton("Choose…")
+        self.output_button.setToolTip("Choose the folder of the results.")
         self.model_box = ModelBox()
         self.device_box = DeviceBox()
         self.workers = spin(
@@ -68,18 +71,18 @@ class BatchForm(QWidget):
         )
         self.workers.setRange(1, max(1, os.cpu_count() or 1))
         self.flip = check(
-            "Flip augmentation",
+            AVERAGE,
             "Average with the answer to the mirrored frame: steadier, half as fast.",
             is_on=preferred("flip", False),
         )
         self.overwrite = check(
-            "Replace masks of another making",
+            "Replace masks\nof another making",
             "Also replace masks that were made from another model, or changed by "
             "hand. Without the tick they stay, and the scan counts as failed.",
         )
         self._lay_out()
         self.refresh_models()
-        self.scans_button.clicked.connect(self._ask_scans)
+        self.scans_button.clicked.connect(self.ask_scans)
         self.output_button.clicked.connect(self._ask_output)
         self.scans_edit.editingFinished.connect(self._on_scans)
         self.output_edit.editingFinished.connect(self.scans_changed)
@@ -99,7 +102,8 @@ class BatchForm(QWidget):
         inner = QWidget()
         more = QFormLayout(inner)
         more.setContentsMargins(12, 0, 0, 0)
-        more.addRow("Device", self.device_box)
+        more.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        more.addRow("Where the model runs", self.device_box)
         more.addRow("At the same time", self.workers)
         more.addRow(self.flip)
         more.addRow(self.overwrite)
@@ -158,7 +162,8 @@ class BatchForm(QWidget):
             self.output_edit.setText(self._proposed)
         self.scans_changed.emit()
 
-    def _ask_scans(self) -> None:
+    def ask_scans(self) -> None:
+        """Ask for the folder of the scans."""
         start = self.scans_edit.text()
         name = QFileDialog.getExistingDirectory(self, "Folder of scans", start)
         if name:

@@ -14,11 +14,13 @@ from napari_microus.core.compare.adjudication.carry import same_stretch
 from napari_microus.core.compare.adjudication.selection import open_regions
 from napari_microus.core.compare.adjudication.votes import Decision, as_two
 from napari_microus.core.compare.naming import OPEN
-from napari_microus.core.errors import MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.widgets._shared.controls import length_unit
+from napari_microus.widgets._shared.key_table import ADJUDICATE as KEYS
+from napari_microus.widgets._shared.key_table import ADJUDICATE_UNDO as UNDO_KEYS
+from napari_microus.widgets._shared.key_table import sequence
 from napari_microus.widgets.compare.part_tools import ADVICE, PartTools
 from napari_microus.widgets.compare.region_table import Annotators, called, described
-from napari_microus.widgets.compare.work_panel import KEYS, UNDO_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,8 +76,7 @@ class Acts(QObject):
         panel.note.edited.connect(self._on_note)
         for keys in (KEYS, UNDO_KEYS):
             for act, key in keys.items():
-                sequence = key.replace("Control", "Ctrl").replace("-", "+")
-                shortcut = QShortcut(QKeySequence(sequence), panel)
+                shortcut = QShortcut(QKeySequence(sequence(key)), panel)
                 shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
                 shortcut.activated.connect(self._by_name()[act])
 
@@ -343,7 +344,7 @@ class Acts(QObject):
                 self._shown.codes(), self.region, self._share(), (y, x)
             )
         except MicroUSError as error:
-            self.said.emit(str(error))
+            self.said.emit(plain_words(error))
             return None
 
     def set_between(self) -> None:

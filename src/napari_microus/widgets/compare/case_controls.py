@@ -71,6 +71,7 @@ class CaseControls(QWidget):
         )
         self.message = text(_HINT)
         self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("End what is going on; nothing is changed.")
         self.cancel_button.setVisible(False)
 
     def _lay_out(self) -> None:

@@ -40,6 +40,7 @@ class CaseTable(QTreeWidget):
         )
         for column, tip in enumerate(tips):
             self.headerItem().setToolTip(column, tip)
+        self.setToolTip("The cases of the folder; a double click opens one.")
         self.setRootIsDecorated(False)
         self.setUniformRowHeights(True)
         self.setMinimumHeight(110)

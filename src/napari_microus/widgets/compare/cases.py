@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_microus.core.compare.remembered import Remembered, recall, remember
 from napari_microus.core.compare.work_list import annotators, next_open
-from napari_microus.core.errors import MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.events import Progress
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.compare.case_controls import CaseControls
@@ -318,7 +318,7 @@ class CasesPanel(CaseControls):
     def _on_error(self, error: Exception) -> None:
         self._then = None
         is_known = isinstance(error, (MicroUSError, OSError))
-        self.say(str(error) if is_known else f"This failed: {error}")
+        self.say(plain_words(error) if is_known else f"This failed: {error}")
 
     def _on_aborted(self) -> None:
         self.say("Cancelled. Nothing was changed.")

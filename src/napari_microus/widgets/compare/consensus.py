@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_microus.core.compare.agreement import fleiss_kappa
 from napari_microus.core.compare.consensus import Consensus, consensus, why_not
-from napari_microus.core.errors import InputError, MicroUSError
+from napari_microus.core.errors import InputError, MicroUSError, plain_words
 from napari_microus.widgets._shared.controls import number
 from napari_microus.widgets._shared.layers import (
     array_for_layer,
@@ -59,8 +59,10 @@ class ConsensusBox(ToolBox):
         self.masks.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.masks.setMaximumHeight(110)
         self.method_box = QComboBox()
+        self.method_box.setToolTip("How several annotations become one.")
         self.method_box.addItems(list(_METHODS))
         self.consensus_button = QPushButton("Make consensus layer")
+        self.consensus_button.setToolTip("Add a layer that stands for all annotators.")
         self.kappa_button = QPushButton("Fleiss' kappa")
         self.kappa_button.setToolTip(
             "Agreement of all ticked annotators beyond chance."
@@ -117,7 +119,7 @@ class ConsensusBox(ToolBox):
         try:
             masks = self._arrays(layers)
         except MicroUSError as error:
-            self.message.setText(str(error))
+            self.message.setText(plain_words(error))
             return
         self._source = (layers[0], f"consensus ({method})")
         spacing = volume_from_layer(layers[0]).spacing_mm
@@ -142,7 +144,7 @@ class ConsensusBox(ToolBox):
         try:
             masks = self._arrays(self.chosen_masks())
         except MicroUSError as error:
-            self.message.setText(str(error))
+            self.message.setText(plain_words(error))
             return
 
         def work() -> Generator[Event, None, float]:

@@ -29,7 +29,7 @@ from napari_microus.core.disagreement import (
     IGNORED,
     NONEXPERT_ONLY,
 )
-from napari_microus.core.errors import MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.hard_region import KERNEL_SIZES, kernel_sizes_of
 from napari_microus.core.runs.workspace import Workspace
 from napari_microus.widgets._shared.controls import swatch, text
@@ -84,6 +84,7 @@ class DifferenceTab(QWidget):
         self.hide_others.setChecked(True)
         self.hide_others.setToolTip("They come back when the comparison ends.")
         column = QVBoxLayout(self)
+        column.setContentsMargins(4, 4, 4, 4)
         column.addWidget(self.legend)
         column.addWidget(self.outlines)
         column.addWidget(self.hide_others)
@@ -109,6 +110,8 @@ class DifferenceTab(QWidget):
     def _make_legend(self) -> None:
         self.legend = QGroupBox("Who drew what")
         grid = QGridLayout(self.legend)
+        grid.setContentsMargins(4, 4, 4, 4)
+        grid.setHorizontalSpacing(3)
         for column, title in enumerate(("", "this frame", "all frames")):
             if title:
                 grid.addWidget(QLabel(title), 0, column + 1)
@@ -122,7 +125,7 @@ class DifferenceTab(QWidget):
 
     def _make_hard(self) -> None:
         self.hard_box = QGroupBox("Hard region")
-        self.hard_check = QCheckBox("Show where training pays more attention")
+        self.hard_check = QCheckBox("Show where training looks harder")
         self.hard_check.setToolTip(
             "The disputed pixels, widened by a square: on the network's grid, as the "
             "losses do at full scale, or by pixels or millimetres of the scan."
@@ -152,14 +155,18 @@ class DifferenceTab(QWidget):
         self.train_button.clicked.connect(self._hand_over)
         row = QHBoxLayout()
         row.addWidget(QLabel("Kernel size"))
-        row.addWidget(self.kernel)
-        row.addWidget(self.kernel_unit)
-        row.addWidget(self.train_button)
-        row.addStretch()
+        row.addWidget(self.kernel, 1)
+        self.kernel_unit.setMinimumContentsLength(6)
+        self.kernel_unit.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
         column = QVBoxLayout(self.hard_box)
+        column.setContentsMargins(4, 4, 4, 4)
         column.addWidget(self.hard_check)
         column.addLayout(row)
+        column.addWidget(self.kernel_unit)
         column.addWidget(self.hard_count)
+        column.addWidget(self.train_button)
 
     def _make_weights(self) -> None:
         self.weight_box = QGroupBox("Loss weight")
@@ -179,6 +186,7 @@ class DifferenceTab(QWidget):
         self.hard_weight.setToolTip("How many easy pixels a hard pixel costs.")
         self.weight_text = text()
         form = QFormLayout(self.weight_box)
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         form.addRow("Scale", self.scale_box)
         form.addRow("Network size", self.network_size)
         form.addRow("Hard weight", self.hard_weight)
@@ -323,7 +331,7 @@ class DifferenceTab(QWidget):
             self._hard_worker = start_worker(
                 load_network_code,
                 returned=self._on_hard,
-                errored=lambda error: self.hard_count.setText(str(error)),
+                errored=lambda error: self.hard_count.setText(plain_words(error)),
                 finished=self._on_hard_ready,
             )
             return
@@ -334,7 +342,7 @@ class DifferenceTab(QWidget):
         try:
             Workspace().hand_kernel_sizes(sizes)
         except MicroUSError as error:
-            self.hard_count.setText(str(error))
+            self.hard_count.setText(plain_words(error))
             return
         told = ", ".join(map(str, sizes))
         self.hard_count.setText(f"Train takes a kernel of {told} px for the next run.")
@@ -419,7 +427,7 @@ class DifferenceTab(QWidget):
             self._viewer.layers.remove(layer)
 
     def _on_error(self, error: Exception) -> None:
-        self.weight_text.setText(str(error))
+        self.weight_text.setText(plain_words(error))
 
     def _on_finished(self) -> None:
         self._worker = None
@@ -464,6 +472,7 @@ class _LegendRow:
     def __init__(self) -> None:
         self.code = BOTH
         self.swatch, self.name = QLabel(), QLabel()
+        self.name.setWordWrap(True)  # "non-expert only" in a narrow dock
         self.frame, self.everything = text(), text()
 
     def all(self) -> tuple[QLabel, QLabel, QLabel, QLabel]:

@@ -14,12 +14,20 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.core.compare.naming import OPEN, Naming
+from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.controls import scrolled
+from napari_microus.widgets._shared.dock import NARROWEST, Dock
+from napari_microus.widgets._shared.doors import open_sample
+from napari_microus.widgets._shared.empty_state import EmptyState
+from napari_microus.widgets._shared.first_use import welcome_once
+from napari_microus.widgets._shared.footer import Footer
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.compare.blind import BlindMode
 from napari_microus.widgets.compare.difference import DifferenceTab
 from napari_microus.widgets.compare.frames import FramesTab
 from napari_microus.widgets.compare.live import LiveComparison
+from napari_microus.widgets.compare.pair import candidate_masks
 from napari_microus.widgets.compare.picker import PairPicker
 from napari_microus.widgets.compare.queue import Queue
 from napari_microus.widgets.compare.regions import RegionsTab
@@ -29,11 +37,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import napari.viewer
+    from qtpy.QtGui import QShowEvent
 
     from napari_microus.widgets.compare.pair import Pair
 
 
-class CompareWidget(QWidget):
+class CompareWidget(Dock):
     """Compare two annotators' masks while they are edited, and settle them.
 
     Parameters
@@ -81,16 +90,37 @@ class CompareWidget(QWidget):
         self.tabs.addTab(scrolled(self.regions), "Adjudicate")
         self.tabs.addTab(scrolled(self.tools), "Tools")
         self.queue = Queue(self, viewer, self._end_comparison, journal_folder)
+        self.empty = EmptyState(
+            tr("Two annotations of one scan are needed to compare.")
+        )
+        self.empty.add(
+            tr("Open an annotation…"),
+            tr("A mask file (NIfTI, NRRD, PNG …), once for each annotator."),
+            self.picker.ask_for_file,
+        )
+        self.empty.add(
+            tr("Try two outlines of real frames"),
+            tr("Opens ten real frames of one patient with two outlines."),
+            self._open_sample,
+        )
+        self.footer = Footer(viewer)
+        self.footer.serve(self)
         layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(self.empty)
         layout.addWidget(self.picker)
         layout.addWidget(self.progress)
         layout.addWidget(self.tabs, 1)
-        self.setMinimumWidth(320)
+        layout.addWidget(self.footer)
+        self.setMinimumWidth(NARROWEST)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._connect()
+        describe_controls(self)
 
     def _connect(self) -> None:
         self.picker.chosen.connect(self.compare)
+        self.picker.counted.connect(self._show_empty)
+        self._show_empty()
         self.picker.swapped.connect(self._on_swapped)
         self.regions.saved.connect(self.unblind)
         self.regions.naming_loaded.connect(self._on_naming_loaded)
@@ -106,6 +136,19 @@ class CompareWidget(QWidget):
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.close_down()
         return bool(super().event(event))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Welcome a new user; Qt's name."""
+        super().showEvent(event)
+        welcome_once(self, self._viewer)
+
+    def _open_sample(self) -> None:
+        open_sample(self._viewer, with_outlines=True)
+
+    def _show_empty(self) -> None:
+        """Say what is missing until there are two masks; they may be hidden later."""
+        is_short = len(candidate_masks(self._viewer)) < 2
+        self.empty.setVisible(is_short and self.comparison is None)
 
     def compare(self, pair: Pair) -> None:
         """Show where two masks differ, and keep it true while they are edited."""

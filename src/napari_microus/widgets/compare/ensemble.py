@@ -12,7 +12,7 @@ from napari_microus.core import library
 from napari_microus.core.colors import EXPERT, HARD_REGION, NONEXPERT
 from napari_microus.core.compare.difficulty import difficulty, rank_correlation
 from napari_microus.core.compare.three_way import THREE_WAY_NAMES, ThreeWay, three_way
-from napari_microus.core.errors import MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.widgets._shared.controls import number
 from napari_microus.widgets._shared.fresh_combo import FreshComboBox
 from napari_microus.widgets._shared.layers import (
@@ -72,6 +72,9 @@ class ModelBox(ToolBox):
             "Contours further apart than this count as different (mm, or pixels)."
         )
         self.three_way_button = QPushButton("Compare the model with both")
+        self.three_way_button.setToolTip(
+            "Segment with the model, and tell how far it is from each annotator."
+        )
         self.scan_box = layer_box("The scan to predict difficulty for.")
         self.network_box = FreshComboBox()
         self.network_box.setToolTip("The trained network whose uncertainty is shown.")
@@ -149,7 +152,7 @@ class ModelBox(ToolBox):
             expert = mask_of(pair.expert, pair.expert_value)
             nonexpert = mask_of(pair.nonexpert, pair.nonexpert_value)
         except MicroUSError as error:
-            self.message.setText(str(error))
+            self.message.setText(plain_words(error))
             return
         self._source = pair.expert
         self._run(
@@ -205,7 +208,7 @@ class ModelBox(ToolBox):
         try:
             volume = volume_from_layer(scan)
         except MicroUSError as error:
-            self.message.setText(str(error))
+            self.message.setText(plain_words(error))
             return
         self._source = scan
         codes = None

@@ -32,6 +32,7 @@ from napari_microus.core.disagreement import (
     NONEXPERT_ONLY,
     counts,
 )
+from napari_microus.core.errors import plain_words
 from napari_microus.core.events import drain
 from napari_microus.core.sweep import sweep_of
 from napari_microus.core.volumetry import NO_SWEEP
@@ -143,9 +144,10 @@ class FramesTab(QWidget):
         row = QHBoxLayout()
         row.addWidget(QLabel("Plot"))
         row.addWidget(self.plot_box, 1)
-        row.addWidget(self.save_button)
         column = QVBoxLayout(self)
+        column.setContentsMargins(4, 4, 4, 4)
         column.addWidget(self.table, 1)
+        column.addWidget(self.save_button)
         column.addWidget(self.note)
         column.addLayout(row)
         column.addWidget(self.plot)
@@ -269,7 +271,7 @@ class FramesTab(QWidget):
             )
 
     def _on_error(self, error: Exception) -> None:
-        self.note.setText(str(error))
+        self.note.setText(plain_words(error))
 
     def _on_finished(self) -> None:
         self._worker = None
@@ -406,7 +408,7 @@ class FramesTab(QWidget):
         try:
             self.save(path, overwrite=True)  # the dialog has asked
         except MicroUSError as error:
-            self.note.setText(str(error))
+            self.note.setText(plain_words(error))
         else:
             self.note.setText(f"Saved {path}.")
 

@@ -66,6 +66,9 @@ class PartPanel(QWidget):
             "A contour between the two, from the first annotator's to the second's."
         )
         self.between_button = QPushButton("Set this contour")
+        self.between_button.setToolTip(
+            "Draw the contour between the two, where the slider stands."
+        )
         self.first, self.second = QLabel(), QLabel()
         between = QHBoxLayout()
         for widget in (self.first, self.slider, self.second):
@@ -118,6 +121,7 @@ class SeveralPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.which = QComboBox()
+        self.which.setToolTip("Which regions are decided together.")
         for words, name in (
             ("all open regions", "open"),
             ("open regions with a max gap up to", "gap"),
@@ -127,20 +131,27 @@ class SeveralPanel(QWidget):
             self.which.addItem(words, name)
         may_shrink(self.which)
         self.gap = QDoubleSpinBox()
+        self.gap.setToolTip("How far apart the contours are at most.")
         self.gap.setRange(0, 1000)
         self.gap.setValue(1)
         self.gap.setSingleStep(0.25)
         self.frames = QSpinBox()
+        self.frames.setToolTip("How many frames before and after this region.")
         self.frames.setRange(1, 100)
         self.frames.setValue(2)
         self.frames.setPrefix("± ")
         self.frames.setSuffix(" frames")
         self.in_favour = QComboBox()
+        self.in_favour.setToolTip("Whose outline is taken there.")
         may_shrink(self.in_favour)
         self.preview_button = QPushButton("Preview")
+        self.preview_button.setToolTip(
+            "Show which regions would be decided; nothing is changed yet."
+        )
         self.apply_button = QPushButton("Apply")
         self.apply_button.setToolTip("One step: a single Undo takes all of it back.")
         self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("Leave the regions as they are.")
         self.count = text()
         buttons = QHBoxLayout()
         for button in (self.preview_button, self.apply_button, self.cancel_button):
@@ -192,8 +203,10 @@ class NotePanel(QWidget):
         self.reason.addItems(["", *REASONS])
         self.reason.setToolTip("Why they differ here. Others can be typed.")
         self.comment = QLineEdit()
+        self.comment.setToolTip("Why it was decided so, for who reads it later.")
         self.comment.setPlaceholderText("comment")
         self.flag = QCheckBox("For a second reader")
+        self.flag.setToolTip("Mark the region for somebody else to look at.")
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.addWidget(QLabel("Reason"), 0, 0)

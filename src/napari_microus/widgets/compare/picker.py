@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.core.compare.grid import resample_frames
-from napari_microus.core.errors import InputError, MicroUSError
+from napari_microus.core.errors import InputError, MicroUSError, plain_words
 from napari_microus.core.io.reading import stem_of
 from napari_microus.core.mask import IGNORE_VALUE, label_values
 from napari_microus.widgets._shared.layers import (
@@ -65,6 +65,7 @@ class PairPicker(QWidget):
     chosen = Signal(object)
     swapped = Signal()
     said = Signal(str)
+    counted = Signal()
 
     def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -88,8 +89,12 @@ class PairPicker(QWidget):
         self.message = QLabel()
         self.message.setWordWrap(True)
         self.resample_button = QPushButton("Resample the second mask onto the first")
+        self.resample_button.setToolTip(
+            "Add a copy of the second mask on the grid of the first."
+        )
         self.resample_button.setVisible(False)
         self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("End it; no layer is made.")
         self.cancel_button.setVisible(False)
         self._starters = (self.load_button, self.compare_button, self.resample_button)
         self._lay_out()
@@ -175,6 +180,7 @@ class PairPicker(QWidget):
             box.blockSignals(False)
         self._on_expert()
         self._on_nonexpert()
+        self.counted.emit()
 
     def choose(self, expert: Labels, nonexpert: Labels) -> None:
         """Choose both layers."""
@@ -229,7 +235,7 @@ class PairPicker(QWidget):
         try:
             pair = self.pair()
         except MicroUSError as error:
-            self.message.setText(str(error))
+            self.message.setText(plain_words(error))
             self.resample_button.setVisible(self._can_resample())
             return
         self._is_guessed = False
@@ -245,7 +251,7 @@ class PairPicker(QWidget):
             volume = volume_from_layer(nonexpert)
             reference = volume_from_layer(expert)
         except MicroUSError as error:
-            self.message.setText(str(error))
+            self.message.setText(plain_words(error))
             return
         value = _value_of(self.nonexpert_value)
         self._resampled = (expert, nonexpert.name)
@@ -339,7 +345,7 @@ class PairPicker(QWidget):
         )
 
     def _on_error(self, error: Exception) -> None:
-        self.message.setText(str(error))
+        self.message.setText(plain_words(error))
 
     def _on_finished(self) -> None:
         self._worker = None

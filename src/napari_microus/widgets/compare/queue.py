@@ -9,7 +9,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_microus.core.compare.adjudication.going_on import check_goes_on
 from napari_microus.core.compare.work_list import CaseState
-from napari_microus.core.errors import OutputError
+from napari_microus.core.errors import OutputError, plain_words
 from napari_microus.widgets._shared.controls import scrolled
 from napari_microus.widgets.compare.cases import CasesPanel
 
@@ -165,7 +165,7 @@ class Queue(QObject):
         try:
             overwrite = check_goes_on(shown.work, case.result, shown.names)
         except OutputError as error:
-            self._refuse(case, str(error))
+            self._refuse(case, plain_words(error))
             return
         self._saving = case
         self._blind = self._blind_now()

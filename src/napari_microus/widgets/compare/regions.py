@@ -26,7 +26,7 @@ from napari_microus.core.compare.adjudication.opening import (
 )
 from napari_microus.core.compare.adjudication.votes import vote_map
 from napari_microus.core.compare.naming import OPEN, Naming, naming_from_json
-from napari_microus.core.errors import MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.mask import as_mask
 from napari_microus.widgets._shared.controls import text
 from napari_microus.widgets._shared.worker import start_worker
@@ -85,8 +85,10 @@ class RegionsTab(QWidget):
         self.acts.who = lambda: self.who.text().strip()
         self.message = text()
         self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("End the search for regions; nothing is changed.")
         self.cancel_button.setVisible(False)
         column = QVBoxLayout(self)
+        column.setContentsMargins(4, 4, 4, 4)
         column.addWidget(self.start_panel)
         column.addWidget(self.message)
         column.addWidget(self.resume_panel)
@@ -107,6 +109,7 @@ class RegionsTab(QWidget):
         row = QHBoxLayout(self.resume_panel)
         row.setContentsMargins(0, 0, 0, 0)
         self.resume_button = QPushButton("Resume")
+        self.resume_button.setToolTip("Go on with the decisions of last time.")
         self.again_button = QPushButton("Start over")
         self.again_button.setToolTip(
             "Begin without them. They are replaced with your first decision."
@@ -252,7 +255,7 @@ class RegionsTab(QWidget):
         try:
             journal.hold()
         except MicroUSError as error:
-            self.message.setText(str(error))
+            self.message.setText(plain_words(error))
             self._show_panels()
             return
         self._take_away_left(comparison)
@@ -284,7 +287,7 @@ class RegionsTab(QWidget):
         try:
             check_goes_on(shown.work, path, shown.names)
         except MicroUSError as error:
-            self.message.setText(str(error))
+            self.message.setText(plain_words(error))
             return
         shown.layer.editable = False
         self._run("Saving …", shown.save, path, overwrite, returned=self._on_saved)
@@ -381,8 +384,8 @@ class RegionsTab(QWidget):
             self.message.setText(f"{said} … {done} of {total} {unit}")
 
     def _on_error(self, error: Exception) -> None:
-        self.message.setText(str(error))
-        self.failed.emit(str(error))
+        self.message.setText(plain_words(error))
+        self.failed.emit(plain_words(error))
 
     def _on_finished(self) -> None:
         self._worker = None

@@ -85,8 +85,10 @@ class FolderRow(QWidget):
     def __init__(self, tip: str) -> None:
         super().__init__()
         self.line = QLineEdit()
+        self.line.setToolTip("A folder.")
         self.setToolTip(tip)
         button = QToolButton()
+        button.setToolTip("Choose the folder.")
         button.setText("…")
         button.clicked.connect(self._browse)
         row = QHBoxLayout(self)

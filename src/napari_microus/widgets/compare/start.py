@@ -54,6 +54,7 @@ class StartPanel(QWidget):
         self._viewer = viewer
         self._comparison: LiveComparison | None = None
         self.who = QLineEdit()
+        self.who.setToolTip("Your initials, kept with every decision.")
         self.who.setPlaceholderText("recorded with every decision")
         self.regions = QComboBox()
         self.regions.addItems(list(_REGIONS))
@@ -84,6 +85,7 @@ class StartPanel(QWidget):
         self.load_button.setToolTip("Continue with an adjudication that was saved.")
         self.form = QFormLayout(self)
         self.form.setContentsMargins(0, 0, 0, 0)
+        self.form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         self.form.addRow("Your initials", self.who)
         self.form.addRow("Regions", self.regions)
         self.form.addRow("Order by", self.rank_box)

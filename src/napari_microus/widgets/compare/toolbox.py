@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtWidgets import QComboBox, QGroupBox, QPushButton, QSizePolicy, QWidget
 
+from napari_microus.core.errors import plain_words
 from napari_microus.core.mask import as_mask
 from napari_microus.widgets._shared.controls import text
 from napari_microus.widgets._shared.worker import start_worker
@@ -40,6 +41,7 @@ class ToolBox(QGroupBox):
         super().__init__(title, parent)
         self.message = text()
         self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("End what is going on; nothing is changed.")
         self.cancel_button.setVisible(False)
         self.cancel_button.clicked.connect(self.cancel)
         self._viewer = viewer
@@ -109,7 +111,7 @@ class ToolBox(QGroupBox):
             self._done(result)
 
     def _on_error(self, error: Exception) -> None:
-        self.message.setText(str(error))
+        self.message.setText(plain_words(error))
 
     def _on_aborted(self) -> None:
         self.message.setText("Cancelled.")

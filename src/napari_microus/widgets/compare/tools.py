@@ -41,6 +41,7 @@ class ToolsTab(QWidget):
         self.model = ModelBox(viewer)
         self.report = ReportBox(viewer)
         column = QVBoxLayout(self)
+        column.setContentsMargins(4, 4, 4, 4)
         column.addWidget(self.consensus)
         column.addWidget(self.model)
         column.addWidget(self._make_blind())
@@ -89,13 +90,16 @@ class ToolsTab(QWidget):
 
     def _make_blind(self) -> QGroupBox:
         box = QGroupBox("Blind review")
-        self.hide_other = QCheckBox("Hide the expert's mask until I submit mine")
+        self.hide_other = QCheckBox("Hide the expert's mask\nuntil I submit mine")
+        self.hide_other.setToolTip("Draw first, and see the expert's mask afterwards.")
         self.blind_button = QPushButton("Start blind review")
         self.blind_button.setToolTip(
             "Names, colours and order are shuffled, and shown again when you save."
         )
         self.submit_button = QPushButton("Submit my mask")
+        self.submit_button.setToolTip("End the drawing and show the expert's mask.")
         self.unblind_button = QPushButton("Reveal annotators")
+        self.unblind_button.setToolTip("Show who drew which mask; blind review ends.")
         self.submit_button.setEnabled(False)
         self.unblind_button.setEnabled(False)
         column = QVBoxLayout(box)

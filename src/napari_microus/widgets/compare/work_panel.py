@@ -22,6 +22,7 @@ from napari_microus.core.compare.adjudication.selection import Which
 from napari_microus.core.compare.adjudication.votes import ANNOTATORS, Decision
 from napari_microus.core.compare.naming import AGREED_COLOR, MORE_COLORS
 from napari_microus.widgets._shared.controls import swatch, text
+from napari_microus.widgets._shared.key_table import ADJUDICATE as KEYS
 from napari_microus.widgets.compare.part_panel import (
     NotePanel,
     PartPanel,
@@ -33,18 +34,6 @@ from napari_microus.widgets.compare.region_table import RegionTable
 if TYPE_CHECKING:
     from napari_microus.core.compare.naming import Naming
 
-#: Keys by act; they work in the picture and in the dock, outside text fields.
-KEYS = {
-    "next": "W",
-    "previous": "Q",
-    "expert": "A",
-    "nonexpert": "S",
-    "undecided": "D",
-    "reopen": "E",
-    "undo": "R",
-}
-#: Keys that napari's own undo has.
-UNDO_KEYS = {"undo": "Control-Z", "redo": "Control-Shift-Z"}
 _PLACES = {
     "previous": (0, 0),
     "next": (0, 1),
@@ -85,9 +74,13 @@ class WorkPanel(QWidget):
         self.several = SeveralPanel()
         self.several_section = section("Several regions at once", self.several)
         self.provenance_check = QCheckBox("Show who decided each pixel")
+        self.provenance_check.setToolTip(
+            "Show a layer that is coloured by who decided."
+        )
         self.limit = QCheckBox()
         self.limit.setToolTip("What is drawn further away is undone.")
         self.margin = QSpinBox()
+        self.margin.setToolTip("How far from the region strokes are kept.")
         self.margin.setRange(0, 500)
         self.margin.setValue(8)
         self.margin.setSuffix(" px")
@@ -113,6 +106,15 @@ class WorkPanel(QWidget):
         self.buttons["undo"].setToolTip(
             "Decisions and strokes alike; also Ctrl+Z, and Ctrl+Shift+Z for Redo."
         )
+        for act, tip in (
+            ("previous", "Show the region before."),
+            ("next", "Show the next region."),
+            ("expert", "Take the first annotator's outline in this region."),
+            ("nonexpert", "Take the second annotator's outline in this region."),
+            ("undecided", "Leave the region open; its pixels are 255 in the mask."),
+            ("redo", "Do again what was undone (Ctrl+Shift+Z)."),
+        ):
+            self.buttons[act].setToolTip(tip)
         self.buttons["reopen"].setToolTip("Take the decision on this region back.")
         shown_row = QHBoxLayout()
         shown_row.addWidget(QLabel("List"))
@@ -181,6 +183,7 @@ class WorkPanel(QWidget):
             chosen.append(("Majority", Decision.majority, AGREED_COLOR))
         for name, decision, color in chosen:
             button = QPushButton(name)
+            button.setToolTip(f"Take this outline in this region: {name}.")
             button.setIcon(swatch(color))
             self.more_row.addWidget(button)
             self.more_buttons.append((button, decision))
@@ -192,7 +195,7 @@ class WorkPanel(QWidget):
         self.progress.setFormat(f"{decided} of {total} decided")
 
     def _on_margin(self, margin_px: int) -> None:
-        self.limit.setText(f"Limit drawing to {margin_px} px around disputed pixels")
+        self.limit.setText(f"Limit drawing to {margin_px} px\naround disputed pixels")
 
     def _on_which(self, words: str) -> None:
         self.table.show_only(_SHOWN[words])

@@ -17,6 +17,7 @@ from napari_microus.core.edit.autosave import (
 )
 from napari_microus.core.errors import OutputError
 from napari_microus.widgets._shared.layers import volume_from_layer
+from napari_microus.widgets._shared.preferences import preferred
 from napari_microus.widgets._shared.worker import start_worker
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class Autosaving(QObject):
         #: What was found of this scan when it was chosen.
         self.found: Autosaved | None = None
         self._timer = QTimer(self)
-        self._timer.setInterval(SECONDS * 1000)
+        seconds = preferred("autosave_s", float(SECONDS), "general")
+        self._timer.setInterval(round(1000 * seconds))
         self._timer.timeout.connect(self.write)
 
     @property

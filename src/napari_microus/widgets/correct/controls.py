@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
@@ -22,6 +22,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.widgets._shared.controls import WHEEL_GUARD, scrolled, text
+from napari_microus.widgets._shared.dock import NARROWEST, Dock
+from napari_microus.widgets._shared.empty_state import EmptyState
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.correct.frame_tools import OPEN, RANGE, THIS
 from napari_microus.widgets.correct.strip import ReviewStrip
 
@@ -29,12 +32,14 @@ if TYPE_CHECKING:
     from napari_microus.widgets.correct.pointer import Mode
 
 _STEP = 0.5
-_DOCK_WIDTH = 300  # pixels
 _NARROWEST = 76  # pixels of a box, so that three fit into a row
 
 
-class CorrectControls(QWidget):
+class CorrectControls(Dock):
     """Lays the dock out; each control is an attribute."""
+
+    segment_wanted = Signal()
+    open_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,6 +50,19 @@ class CorrectControls(QWidget):
         self.layer_box = QComboBox()
         self.layer_box.setToolTip(
             "The capsule to correct; follows the layer you select."
+        )
+        self.empty = EmptyState(
+            tr("No capsule to correct. Segment a scan first, or open a saved capsule.")
+        )
+        self.empty.add(
+            tr("Segment capsule"),
+            tr("Opens the dock that draws a capsule in the open scan."),
+            self.segment_wanted.emit,
+        )
+        self.empty.add(
+            tr("Open scan and capsule…"),
+            tr("Choose both files; the capsule lies over its scan."),
+            self.open_wanted.emit,
         )
         self.strip = ReviewStrip()
         self.progress_label = text()
@@ -124,7 +142,9 @@ class CorrectControls(QWidget):
         self.keep_button.setVisible(False)
         self.smooth_button = _button("Smooth", "Take notches out of this frame.")
         self.fill_button = _button("Fill holes", "Fill what the capsule encloses.")
-        self.largest_button = _button("Largest piece", "Drop the smaller pieces.")
+        self.largest_button = _button(
+            "Keep largest", "Keep the largest region of this frame, drop the others."
+        )
         self.copy_button = _button(
             "Copy to next", "Put this frame's capsule into the next frame."
         )
@@ -148,6 +168,7 @@ class CorrectControls(QWidget):
             lambda choice: self.range_edit.setVisible(choice == RANGE)
         )
         self.grow_by = QDoubleSpinBox()
+        self.grow_by.setToolTip("How far the outline moves outwards or inwards.")
         self.grow_by.setRange(0.1, 20)
         self.grow_by.setSingleStep(_STEP)
         self.grow_by.setValue(_STEP)
@@ -163,7 +184,6 @@ class CorrectControls(QWidget):
         self.cancel_button = _button("Cancel", "Stop; nothing is changed.")
         self.cancel_button.setVisible(False)
         self.message = text()
-        self.keys_button = _button("Keys…", "Show all keys on one sheet (?).")
         for box in (self.layer_box, self.carry_count, self.circle, self.grow_by):
             box.installEventFilter(WHEEL_GUARD)
             box.setMinimumWidth(_NARROWEST)
@@ -204,6 +224,7 @@ class CorrectControls(QWidget):
         )
         inside = QWidget()
         column = QVBoxLayout(inside)
+        column.addWidget(self.empty)
         column.addLayout(rows)
         for part in (
             self.restore_button,
@@ -215,14 +236,14 @@ class CorrectControls(QWidget):
             self.cancel_button,
             self.message,
             self.save_button,
-            self.keys_button,
         ):
             column.addWidget(part)
+        self.column = column
         column.addStretch()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scrolled(inside))
-        self.setMinimumWidth(_DOCK_WIDTH)
+        self.setMinimumWidth(NARROWEST)
 
 
 def _button(words: str, tip: str, *, checkable: bool = False) -> QPushButton:

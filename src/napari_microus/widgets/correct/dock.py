@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Labels
 from napari.utils.notifications import show_error
-from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QInputDialog, QShortcut, QWidget
+from qtpy.QtWidgets import QInputDialog, QWidget
 
 from napari_microus.core import library
-from napari_microus.core.errors import InputError, MicroUSError
+from napari_microus.core.errors import InputError, MicroUSError, plain_words
 from napari_microus.core.events import Notice, Progress
 from napari_microus.core.mask import IGNORE_VALUE
+from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.closing import guard_closing
+from napari_microus.widgets._shared.doors import SEGMENT, ask_scans, open_dock
 from napari_microus.widgets._shared.drawn import (
     begin_notes,
     checksum,
@@ -26,7 +27,8 @@ from napari_microus.widgets._shared.drawn import (
     note_drawn,
 )
 from napari_microus.widgets._shared.edits import EditWatcher, shown_frame
-from napari_microus.widgets._shared.keys import sheet as keys_sheet
+from napari_microus.widgets._shared.first_use import welcome_once
+from napari_microus.widgets._shared.footer import Footer
 from napari_microus.widgets._shared.layers import volume_from_layer
 from napari_microus.widgets._shared.saving import ask_path, save
 from napari_microus.widgets._shared.view import refit
@@ -93,9 +95,16 @@ class CorrectWidget(CorrectControls):
         self.ask_path: Callable[[Labels], str] = ask_path
         self.autosaving = Autosaving(self)
         self.evidence = Evidence(self)
+        self.segment_wanted.connect(self._go_to_segment)
+        self.open_wanted.connect(self._ask_scans)
+        self.footer = Footer(viewer)
+        self.footer.serve(self)
+        self.keys_button = self.footer.keys_button
+        self.column.insertWidget(self.column.count() - 1, self.footer)
         self._connect()
         self._fill_layers()
         self._refresh()
+        describe_controls(self)
 
     # ------------------------------------------------------------- building
 
@@ -111,6 +120,13 @@ class CorrectWidget(CorrectControls):
             self._was_shown = True
             guard_closing(self, self._viewer)
             refit(self, self._viewer)
+            welcome_once(self, self._viewer)
+
+    def _go_to_segment(self) -> None:
+        open_dock(self._viewer, SEGMENT)
+
+    def _ask_scans(self) -> None:
+        ask_scans(self._viewer)
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Put away what draws on the canvas with the dock; Qt's name."""
@@ -119,18 +135,6 @@ class CorrectWidget(CorrectControls):
             self.stop_drawing()
             for button in self.tool_buttons.values():
                 button.setChecked(False)
-
-    def show_keys(self) -> None:
-        """Show the keys on one sheet."""
-        tools = [
-            ("[  ]", "Smaller, larger brush (napari)"),
-            ("Ctrl+Z, Ctrl+Shift+Z", "Undo, redo (napari)"),
-            ("Left, Right", "Frame before, frame after (napari)"),
-            ("Space, held", "Move the picture while painting (napari)"),
-        ]
-        groups = [("Correct capsule", keys.lines()), ("Useful beside them", tools)]
-        self.keys_sheet = keys_sheet(self, groups)
-        self.keys_sheet.open()
 
     def _connect(self) -> None:
         self.layer_box.activated.connect(self._choose_from_box)
@@ -151,8 +155,6 @@ class CorrectWidget(CorrectControls):
         self.cancel_button.clicked.connect(self.cancel)
         self.save_button.clicked.connect(self.save)
         self.restore_button.clicked.connect(self.restore)
-        self.keys_button.clicked.connect(self.show_keys)
-        QShortcut(QKeySequence("?"), self).activated.connect(self.show_keys)
         keys.open_for_keys(self)
         layers = self._viewer.layers
         layers.selection.events.active.connect(self._follow_selection)
@@ -204,7 +206,7 @@ class CorrectWidget(CorrectControls):
         try:
             self.capsule = Capsule(layer, scan)
         except InputError as error:
-            self.say(str(error))
+            self.say(plain_words(error))
             self._refresh()
             return
         self.layer_box.setCurrentIndex(self.layer_box.findText(layer.name))
@@ -399,7 +401,7 @@ class CorrectWidget(CorrectControls):
             self.handles = OutlineHandles(self._viewer, self.capsule, self.frame)
         except InputError as error:
             self.handle_button.setChecked(False)
-            self.say(str(error))
+            self.say(plain_words(error))
             return
         self.say("Drag the corners; switch the handles off to keep the outline.")
         self.evidence.ask(self.handles)
@@ -537,13 +539,13 @@ class CorrectWidget(CorrectControls):
         try:
             folder = keep(self._taught, name)
         except MicroUSError as error:
-            self.say(str(error))
+            self.say(plain_words(error))
             return
         self.keep_button.setVisible(False)
         self.say(f"The model '{folder.name}' is in your library.")
 
     def _on_error(self, error: Exception) -> None:
-        words = str(error) or type(error).__name__
+        words = plain_words(error)
         if not isinstance(error, MicroUSError):
             words = f"Correcting failed: {words}"
             show_error(words)
@@ -570,7 +572,7 @@ class CorrectWidget(CorrectControls):
         try:
             self.say(f"Saved {save(self.capsule.layer, path)}.")
         except MicroUSError as error:
-            self.say(str(error))
+            self.say(plain_words(error))
             return
         self.autosaving.saved()
         self.restore_button.setVisible(False)
@@ -607,6 +609,7 @@ class CorrectWidget(CorrectControls):
 
     def _refresh(self) -> None:
         has = self.capsule is not None
+        self.empty.setVisible(not has)
         for button in (
             *(self.approve_button, self.next_button, self.doubtful_button),
             *(*self.tool_buttons.values(), self.handle_button, self.smooth_button),
@@ -623,7 +626,7 @@ class CorrectWidget(CorrectControls):
             button.setEnabled(is_sweep and not self.is_running)
         if self.capsule is None:
             self.strip.show_states([], 0)
-            self.progress_label.setText("Segment a scan, or open a capsule, first.")
+            self.progress_label.clear()
             return
         review = self.capsule.review
         states = [

@@ -8,7 +8,7 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_microus.core.edit import tools
-from napari_microus.core.errors import ConfigError, InputError
+from napari_microus.core.errors import ConfigError, InputError, plain_words
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.belonging import lies_over
 
@@ -94,7 +94,7 @@ class FrameTools:
             frames = self.frames()
             fresh = {k: tool(k, dock.capsule.mask(k)) for k in frames}
         except InputError as error:
-            dock.say(str(error))
+            dock.say(plain_words(error))
             return
         done = dock.draw(fresh, by_person=True)
         if not done:

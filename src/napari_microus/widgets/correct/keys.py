@@ -6,6 +6,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
+from napari_microus.widgets._shared.key_table import (
+    APPROVE,
+    CLICK,
+    CORRECT,
+    DOUBTFUL,
+    HANDLES,
+    NEXT,
+    NUDGE,
+)
 from napari_microus.widgets._shared.keys import KeyAction, key_of, register
 
 if TYPE_CHECKING:
@@ -13,13 +22,7 @@ if TYPE_CHECKING:
 
     from napari_microus.widgets.correct.dock import CorrectWidget
 
-APPROVE = KeyAction("approve_frame", "G", "Approve the frame and go to the next")
-NEXT = KeyAction("next_unapproved", "N", "Next frame that is not approved")
-DOUBTFUL = KeyAction("next_doubtful", "J", "Frame the model was least sure of")
-CLICK = KeyAction("click_to_correct", "K", "Click to correct, on and off")
-NUDGE = KeyAction("nudge_outline", "U", "Nudge the outline with a circle, on and off")
-HANDLES = KeyAction("outline_handles", "H", "Handles of the outline, on and off")
-ACTIONS = (APPROVE, NEXT, DOUBTFUL, CLICK, NUDGE, HANDLES)
+ACTIONS = CORRECT
 
 _docks: list[ref[Any]] = []
 

@@ -14,7 +14,7 @@ from napari_microus.core.edit.clicks import (
     apply_clicks,
 )
 from napari_microus.core.edit.curve import evened, mask_of, nudge, outline_of, resample
-from napari_microus.core.errors import InputError
+from napari_microus.core.errors import InputError, plain_words
 from napari_microus.widgets.correct.live import LiveFrame
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class PointerTools:
         try:
             fresh = apply_clicks(mask, clicks)
         except InputError as error:
-            self._dock.say(str(error))
+            self._dock.say(plain_words(error))
             return
         self._dock.draw({frame: fresh}, by_person=True)
         self.clicks[frame] = clicks
@@ -181,7 +181,7 @@ class PointerTools:
         try:
             self._drag = drags[str(self.mode)](mask, start, self.radius())
         except InputError as error:
-            self._dock.say(str(error))
+            self._dock.say(plain_words(error))
             return False
         self._live = LiveFrame(capsule, frame, self._drag.mask)
         return True

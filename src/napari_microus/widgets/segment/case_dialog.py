@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_microus.core.errors import MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.widgets._shared.controls import text
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class CaseDialog(QDialog):
             dicom = None if self._source is None else first_dicom(self._source)
             found = None if dicom is None else dicom_pseudonym(dicom, pseudonym_key())
         except MicroUSError as error:
-            self.message.setText(str(error))
+            self.message.setText(plain_words(error))
             return
         if found is None:
             self.message.setText(

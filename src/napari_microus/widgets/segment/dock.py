@@ -21,14 +21,22 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.core import library
-from napari_microus.core.errors import InputError, MicroUSError
+from napari_microus.core.errors import InputError, MicroUSError, plain_words
 from napari_microus.core.events import Notice, Progress
+from napari_microus.widgets._shared import key_table
+from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.closing import guard_closing
+from napari_microus.widgets._shared.dock import NARROWEST, Dock
+from napari_microus.widgets._shared.doors import ask_folder, ask_scans, open_sample
 from napari_microus.widgets._shared.drawn import begin_notes, note_drawn
+from napari_microus.widgets._shared.empty_state import EmptyState
+from napari_microus.widgets._shared.first_use import welcome_once
+from napari_microus.widgets._shared.footer import Footer
 from napari_microus.widgets._shared.layers import geometry
 from napari_microus.widgets._shared.saving import ask_path, save
 from napari_microus.widgets._shared.view import refit
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.segment.form import SegmentForm
 from napari_microus.widgets.segment.layers import (
@@ -69,13 +77,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-SHORTCUT = "Ctrl+Return"
+SHORTCUT = key_table.SEGMENT
 # Let the dock appear before work begins beside it.
 _WARM_UP_AFTER_MS = 300
-NOTE = "For research and teaching. Not for clinical use."
 
 
-class SegmentWidget(QWidget):
+class SegmentWidget(Dock):
     """Draw the capsule in the chosen image, as a layer to edit and to measure.
 
     Parameters
@@ -116,15 +123,33 @@ class SegmentWidget(QWidget):
         self._idle: QTimer | None = None
 
         self.loose = LoosePictures(viewer)
+        self.empty = EmptyState(tr("No scan open. Open a scan to begin."))
+        self.open_button = self.empty.add(
+            tr("Open scan…"), tr("DICOM, NIfTI, NRRD or pictures."), self._ask_scan
+        )
+        self.folder_button = self.empty.add(
+            tr("Open folder…"),
+            tr("A folder of frames or of DICOM files, as one scan."),
+            self._ask_folder,
+        )
+        self.sample_button = self.empty.add(
+            tr("Try a real scan"),
+            tr("Opens ten real frames of one patient, which come with the plugin."),
+            self._open_sample,
+        )
+        self.footer = Footer(viewer)
+        self.footer.serve(self)
         self.form = SegmentForm(viewer, list_models)
-        self.run_button = QPushButton("Segment")
+        self.run_button = QPushButton(tr("Segment"))
         self.run_button.setToolTip(f"Draw the capsule ({SHORTCUT}).")
         self.progress = QProgressBar()
         self.message = QLabel()
-        self.save_button = QPushButton("Save…")
+        self.save_button = QPushButton(tr("Save segmentation (NIfTI, NRRD)…"))
         self.save_button.setToolTip(
-            "Write the capsule named above in its scan's geometry, and beside it who "
-            "drew it."
+            tr(
+                "Write the capsule named above in its scan's geometry, and beside it "
+                "who drew it."
+            )
         )
         self.save_button.setEnabled(False)
         self.ask_path: Callable[[Labels], str] = ask_path
@@ -148,6 +173,7 @@ class SegmentWidget(QWidget):
         self._follow_selection()
         self._check_ready()
         self._show_properties()
+        describe_controls(self)
 
     def save(self) -> None:
         """Ask for a path, and save the capsule that is measured."""
@@ -160,7 +186,7 @@ class SegmentWidget(QWidget):
         try:
             self._say(f"Saved {save(layer, path)}.")
         except MicroUSError as error:
-            self._say(str(error))
+            self._say(plain_words(error))
 
     def _lay_out(self) -> None:
         self.progress.setVisible(False)
@@ -174,21 +200,18 @@ class SegmentWidget(QWidget):
         )
         self.size_box.rows.addRow(self.save_button)
         self.size_box.rows.addRow(self.results)
-        note = QLabel(NOTE)
-        note.setWordWrap(True)
-        note.setStyleSheet("font-size: 11px; font-style: italic")
-
         inside = QWidget()
         column = QVBoxLayout(inside)
         for row in (
             self.loose,
+            self.empty,
             self.form,
             self.properties,
             self.run_button,
             self.progress,
             self.message,
             self.size_box,
-            note,
+            self.footer,
         ):
             column.addWidget(row)
         column.addStretch()
@@ -199,7 +222,7 @@ class SegmentWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scroll)
-        self.setMinimumWidth(260)
+        self.setMinimumWidth(NARROWEST)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
 
     @property
@@ -217,6 +240,16 @@ class SegmentWidget(QWidget):
             self._idle.start(_WARM_UP_AFTER_MS)
             guard_closing(self, self._viewer)
             refit(self, self._viewer)
+            welcome_once(self, self._viewer)
+
+    def _ask_scan(self) -> None:
+        ask_scans(self._viewer)
+
+    def _ask_folder(self) -> None:
+        ask_folder(self._viewer)
+
+    def _open_sample(self) -> None:
+        open_sample(self._viewer, with_outlines=False)
 
     def _warm_up(self) -> None:
         model = self.form.model
@@ -228,16 +261,24 @@ class SegmentWidget(QWidget):
         """Allow a run when everything is chosen, else say what is missing."""
         if self.is_running:
             return
+        has_image = self.form.image is not None
+        self.empty.setVisible(not has_image)
+        if not has_image:
+            self.run_button.setEnabled(False)
+            self._say("")
+            return
         try:
             check_image(self.form.image)
             if self.form.model is None:
                 raise InputError(
                     "There must be a model to segment with; got an empty library. "
-                    "Train one, or import one with 'napari-microus models import'."
+                    "Train one, or import one with 'napari-microus models import'.",
+                    plain="There is no model to segment with. Train one, or import one "
+                    "with 'napari-microus models import'.",
                 )
         except InputError as error:
             self.run_button.setEnabled(False)
-            self._say(str(error))
+            self._say(plain_words(error))
             return
         if not self.run_button.isEnabled():
             self.run_button.setEnabled(True)
@@ -247,7 +288,7 @@ class SegmentWidget(QWidget):
         if self._worker is not None:
             self._worker.quit()
             self.run_button.setEnabled(False)
-            self.run_button.setText("Cancelling …")
+            self.run_button.setText(tr("Cancelling …"))
             return
         image, model = check_image(self.form.image), self.form.model
         assert model is not None  # the button is off without one
@@ -265,7 +306,7 @@ class SegmentWidget(QWidget):
         self._say("")
         self._stopped_by = ""
         self.form.setEnabled(False)
-        self.run_button.setText("Cancel")
+        self.run_button.setText(tr("Cancel"))
         self.progress.setRange(0, 0)
         self.progress.setFormat("")
         self.progress.setVisible(True)
@@ -309,16 +350,19 @@ class SegmentWidget(QWidget):
         if old is None or frames is None:
             layer = self._growing.finish(image, result.mask, made)
             note_drawn(layer, result.checksums)
-            said = f"Drew the capsule as '{layer.name}' in {result.seconds:.1f} s."
+            words = tr("Drew the capsule as '{name}' in {seconds} s.")
+            said = words.format(name=layer.name, seconds=f"{result.seconds:.1f}")
         else:
             layer = old
             is_new = mend_frames(layer, result.mask, frames, made)
             span = _span(frames)
             said = (
-                f"Drew {span} of '{layer.name}' again; Ctrl+Z undoes it."
+                tr("{frames} re-segmented. Undo: Ctrl+Z.")
                 if is_new
-                else f"{span.capitalize()} of '{layer.name}' stays as it was."
+                else tr("No change in {frames}.")
             )
+            said = said.format(frames=span)
+            said = said[:1].upper() + said[1:]
         if result.is_empty:
             said = f"The model found no capsule here. {said}"
         for name, values in result.maps.items():
@@ -328,7 +372,7 @@ class SegmentWidget(QWidget):
 
     def _on_error(self, error: Exception) -> None:
         self._growing.drop()
-        words = str(error) or type(error).__name__
+        words = plain_words(error)
         if not isinstance(error, MicroUSError):
             words = f"Segmenting failed: {words}"
         _log.error(words, exc_info=error)
@@ -337,12 +381,12 @@ class SegmentWidget(QWidget):
 
     def _on_cancelled(self) -> None:
         self._growing.drop()
-        self._say(self._stopped_by or "Cancelled; nothing was changed.")
+        self._say(self._stopped_by or tr("Cancelled; nothing was changed."))
 
     def _on_finished(self) -> None:
         self._worker = None
         self.form.setEnabled(True)
-        self.run_button.setText("Segment")
+        self.run_button.setText(tr("Segment"))
         self.run_button.setEnabled(True)
         self.progress.setVisible(False)
         said = self.message.text()
@@ -385,8 +429,9 @@ class SegmentWidget(QWidget):
 
 def _span(frames: tuple[int, ...]) -> str:
     if len(frames) == 1:
-        return f"frame {frames[0]}"
-    return f"frames {frames[0]} to {frames[-1]}"
+        return tr("frame {number}").format(number=frames[0])
+    words = tr("frames {first} to {last}")
+    return words.format(first=frames[0], last=frames[-1])
 
 
 def _doubt(result: Segmented) -> list[str]:

@@ -18,15 +18,17 @@ from superqt import QCollapsible
 
 from napari_microus.widgets._shared.belonging import was_drawn_on
 from napari_microus.widgets._shared.boxes import (
+    AVERAGE,
     DeviceBox,
     ModelBox,
     check,
     combo,
-    preferred,
     spin,
 )
 from napari_microus.widgets._shared.controls import WHEEL_GUARD
 from napari_microus.widgets._shared.layers import is_derived
+from napari_microus.widgets._shared.preferences import preferred
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.segment.layers import (
     current_frame,
     frame_count,
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from napari_microus.core.library import ModelInfo
 
 
-ALL, CURRENT, RANGE = "All frames", "Current frame", "Range of frames"
+ALL, CURRENT, RANGE = tr("All frames"), tr("Current frame"), tr("Range of frames")
 
 
 class SegmentForm(QWidget):
@@ -82,76 +84,93 @@ class SegmentForm(QWidget):
         viewer.layers.selection.events.active.connect(self._follow_selection)
 
     def _make_boxes(self) -> None:
-        self.image_box = combo("The scan or frame to segment. Follows your selection.")
+        self.image_box = combo(
+            tr("The scan or frame to segment. Follows your selection.")
+        )
         self.model_box = ModelBox()
         self.device_box = DeviceBox()
         self.frames_box = combo(
-            "All frames makes a new layer. The current frame or a range corrects "
-            "the capsule layer of this image; Ctrl+Z undoes it."
+            tr(
+                "All frames makes a new layer. The current frame or a range corrects "
+                "the capsule layer of this image; Ctrl+Z undoes it."
+            )
         )
         self.frames_box.addItems([ALL, CURRENT, RANGE])
-        self.first_frame = spin("First frame of the range, counted from 0.")
-        self.last_frame = spin("Last frame of the range, included.")
+        self.first_frame = spin(tr("First frame of the range, counted from 0."))
+        self.last_frame = spin(tr("Last frame of the range, included."))
         self.model_note = QLabel()
         self.model_note.setWordWrap(True)
         self.model_note.setStyleSheet("font-size: 11px")
         self.probability = check(
-            "Probability layer",
-            "Also show how sure the model is that a pixel is gland.",
+            tr("Probability layer"),
+            tr("Also show, for each pixel, the probability that it is prostate."),
         )
         self.uncertainty = check(
-            "Uncertainty layer",
-            "Also show where the model hesitates: bright where it is a coin flip.",
+            tr("Uncertainty layer"),
+            tr("Also show a layer that is bright where the model is uncertain."),
         )
         self.flip = check(
-            "Flip augmentation",
-            "Average with the answer to the mirrored frame: steadier, half as fast.",
+            AVERAGE,
+            tr(
+                "Average with the answer to the mirrored frame: steadier, half as fast."
+            ),
             is_on=preferred("flip", False),
         )
         self.largest = check(
-            "Largest piece only", "Drop smaller pieces in each frame.", is_on=True
+            tr("Keep largest region"),
+            tr("Drop smaller regions in each frame."),
+            is_on=True,
         )
         self.holes = check(
-            "Fill holes", "Fill what the capsule encloses in each frame.", is_on=True
+            tr("Fill holes"),
+            tr("Fill what the capsule encloses in each frame."),
+            is_on=True,
         )
         self.smooth = check(
-            "Smooth outline",
-            "One closed, smooth outline, where the model recommends it; without the "
-            "tick, every pixel above the threshold.",
+            tr("Smooth outline"),
+            tr(
+                "One closed, smooth outline, where the model recommends it; without "
+                "the tick, every pixel above the threshold."
+            ),
             is_on=True,
         )
 
         self.only_sure = check(
-            "Leave unsure frames empty",
-            "Frames in which the model is not sure that there is a gland, where it "
-            "recommends it; a notice names them. Without the tick, a contour in every "
-            "frame.",
+            tr("Leave unsure frames empty"),
+            tr(
+                "Frames in which the model is not sure that there is a gland, where it "
+                "recommends it; a notice names them. Without the tick, a contour in "
+                "every frame."
+            ),
             is_on=True,
         )
         self.probe_box = QComboBox()
         self.probe_box.addItems(["top", "bottom", "automatic"])
         self.probe_box.installEventFilter(WHEEL_GUARD)
         self.probe_box.setToolTip(
-            "Where the frames show the probe. automatic: the way the model is surer "
-            "of, and a notice where that is the bottom."
+            tr(
+                "Where the frames show the probe. automatic: the way the model is "
+                "surer of, and a notice where that is the bottom."
+            )
         )
 
     def _lay_out(self) -> None:
         self.range_row = QWidget()
         ends = QFormLayout(self.range_row)
         ends.setContentsMargins(0, 0, 0, 0)
-        ends.addRow("from", self.first_frame)
-        ends.addRow("to", self.last_frame)
+        ends.addRow(tr("from"), self.first_frame)
+        ends.addRow(tr("to"), self.last_frame)
         rows = QFormLayout()
         rows.setContentsMargins(0, 0, 0, 0)
+        rows.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        rows.addRow("Image", self.image_box)
-        rows.addRow("Model", self.model_box)
+        rows.addRow(tr("Image"), self.image_box)
+        rows.addRow(tr("Model"), self.model_box)
         rows.addRow("", self.model_note)
-        rows.addRow("Device", self.device_box)
-        rows.addRow("Frames", self.frames_box)
+        rows.addRow(tr("Where the model runs"), self.device_box)
+        rows.addRow(tr("Frames"), self.frames_box)
         rows.addRow("", self.range_row)
-        self.options = QCollapsible("More options")
+        self.options = QCollapsible(tr("More options"))
         self.options.layout().setContentsMargins(0, 0, 0, 0)
         inner = QWidget()
         column = QVBoxLayout(inner)
@@ -168,7 +187,7 @@ class SegmentForm(QWidget):
             column.addWidget(box)
         probe_row = QFormLayout()
         probe_row.setContentsMargins(0, 0, 0, 0)
-        probe_row.addRow("Probe", self.probe_box)
+        probe_row.addRow(tr("Probe"), self.probe_box)
         column.addLayout(probe_row)
         self.options.addWidget(inner)
         # Closed, its boxes are no stops of the Tab key.
@@ -292,6 +311,8 @@ class SegmentForm(QWidget):
 
 
 def _summary(model: ModelInfo) -> str:
-    """Return one line on where a model comes from and how good it was found."""
-    origin = "Comes with the plugin" if model.is_bundled else "From your library"
-    return f"{origin}; version {model.version}"
+    """Return one line on where a model comes from and what it learnt from."""
+    origin = tr("Bundled") if model.is_bundled else tr("Your library,")
+    learnt = model.learnt_from
+    words = f" – {tr('learnt from')} {learnt}" if learnt else ""
+    return f"{origin} v{model.version}{words}"

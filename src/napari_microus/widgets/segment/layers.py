@@ -41,18 +41,23 @@ def check_image(layer: Layer | None) -> Image:
     """
     if not isinstance(layer, Image):
         raise InputError(
-            "There must be an image to segment; got none. Open a scan first."
+            "There must be an image to segment; got none. Open a scan first.",
+            plain="No scan open. Open a scan to begin.",
         )
     if layer.multiscale:
         raise InputError(
             f"An image must have one resolution; got the pyramid '{layer.name}'. "
-            "Open its full resolution alone."
+            "Open its full resolution alone.",
+            plain=f"'{layer.name}' holds several resolutions of one picture. Open its "
+            "full resolution alone.",
         )
     sizes = tuple(layer.data.shape[: layer.ndim])
     if layer.ndim < 2 or any(n > 1 for n in sizes[:-3]):
         raise InputError(
             "An image must be a frame or a stack of frames; got "
-            f"{layer.ndim} dimensions in '{layer.name}'. Choose one scan of the series."
+            f"{layer.ndim} dimensions in '{layer.name}'. Choose one scan of the series"
+            ".",
+            plain=f"'{layer.name}' is more than one scan. Choose one of the series.",
         )
     return layer
 

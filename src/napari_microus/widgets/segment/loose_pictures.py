@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image, Labels
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
+from napari_microus.core.errors import plain_words
 from napari_microus.core.io import read_volume
 from napari_microus.core.io.frames import FRAME_SUFFIXES, natural_key
 from napari_microus.widgets._shared.belonging import lies_over
@@ -100,7 +101,7 @@ class LoosePictures(QWidget):
             _read,
             paths,
             returned=self._on_volume,
-            errored=lambda error: self.words.setText(str(error)),
+            errored=lambda error: self.words.setText(plain_words(error)),
             finished=self._on_finished,
         )
         self.destroyed.connect(self._worker.forget)

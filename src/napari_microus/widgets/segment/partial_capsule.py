@@ -53,7 +53,7 @@ class PartialCapsule(QObject):
         self._before = self._viewer.layers.selection.active
         self._growing, self._mask, self._seen = growing, growing.mask, _NOT_DRAWN
         self._layer = add_capsule(self._viewer, image, growing.mask, None, False)
-        self._layer.name = f"{image.name} capsule, being drawn"
+        self._layer.name = f"{image.name} capsule (in progress)"
         self._layer.editable = False
         self._next.start(0)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_microus.core.errors import InputError
+from napari_microus.core.errors import InputError, plain_words
 from napari_microus.core.sweep import sweep_of
 from napari_microus.core.volumetry import axis_moments, volume_of_frames
 from napari_microus.widgets._shared.layers import grid_of_layer
@@ -181,9 +181,10 @@ def describe_size(
     try:
         estimate = volume_of_frames(grid, counts, moments)
     except InputError as error:  # such as a sweep that sees parts twice
-        return Size(frame, "–", str(error))
+        return Size(frame, "–", plain_words(error))
     if estimate.ml is not None:
         return Size(frame, f"{estimate.ml:.2f} mL", estimate.method, estimate.ml)
     if not grid.has_geometry:
-        return Size(frame, f"{int(counts.sum()):,} pixels", estimate.method)
+        counted = f"{int(counts.sum()):,} voxels – set the pixel size for mL"
+        return Size(frame, counted, estimate.method)
     return Size(frame, "–", estimate.method)

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_microus.core.errors import InputError, MicroUSError
+from napari_microus.core.errors import InputError, MicroUSError, plain_words
 from napari_microus.core.events import Notice, Progress
 from napari_microus.widgets._shared.belonging import lies_over, was_drawn_on
 from napari_microus.widgets._shared.controls import text
@@ -28,6 +28,7 @@ from napari_microus.widgets._shared.layers import (
     is_derived,
     volume_from_layer,
 )
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.segment import result_work
 from napari_microus.widgets.segment.case_dialog import CaseDialog
@@ -84,25 +85,33 @@ class ResultsPanel(QWidget):
         self.ask_folder: Callable[[str], str] = _ask_folder
         self.ask_case: Callable[[CaseDialog], bool] = _ask_case
         self.export_button = _button(
-            "Export…",
-            "DICOM Segmentation or RT Structure Set, surface (STL, OBJ, PLY), contours "
-            "(CSV, JSON), film or pictures.",
+            tr("Export…"),
+            tr(
+                "DICOM Segmentation or RT Structure Set, surface (STL, OBJ, PLY), "
+                "contours (CSV, JSON), film or pictures."
+            ),
         )
         self.report_button = _button(
-            "Report…", "One page with pictures, measurements and who drew what."
+            tr("Report…"), tr("One page with pictures, measurements and who drew what.")
         )
         self.save_button = _button(
-            "Save case…",
-            "A folder with capsule, review, sizes and measurements, that opens again.",
+            tr("Save case…"),
+            tr(
+                "A folder with capsule, review, sizes and measurements, that opens "
+                "again."
+            ),
         )
-        self.open_button = _button("Open case…", "Scan and capsule as they were saved.")
-        self.cancel_button = _button("Cancel", "Nothing is written then.")
+        self.open_button = _button(
+            tr("Open case…"), tr("Scan and capsule as they were saved.")
+        )
+        self.cancel_button = _button(tr("Cancel"), tr("Nothing is written then."))
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setMaximumHeight(6)
         self.message = text()
         self.space_button = _button(
-            "Show in 3D", "The sweep's plane and the capsule's surface, as they lie."
+            tr("Show in 3D"),
+            tr("The sweep's plane and the capsule's surface, as they lie."),
         )
         grid = QGridLayout()
         grid.addWidget(self.export_button, 0, 0)
@@ -192,7 +201,7 @@ class ResultsPanel(QWidget):
                 finished=self._on_finished,
             )
         except MicroUSError as error:
-            self._say(str(error))
+            self._say(plain_words(error))
         self._show_state()
 
     def _on_placed(self, layers: list[Any]) -> None:
@@ -258,7 +267,7 @@ class ResultsPanel(QWidget):
         try:
             capsule = self._capsule()
         except MicroUSError as error:
-            self._say(str(error))
+            self._say(plain_words(error))
             return
         self._run(
             what, work, capsule, path, told or {}, returned=returned or self._on_written
@@ -329,10 +338,10 @@ class ResultsPanel(QWidget):
 
     def _on_error(self, error: Exception) -> None:
         is_known = isinstance(error, (MicroUSError, OSError))
-        self._say(str(error) if is_known else f"{self._what} failed: {error}")
+        self._say(plain_words(error) if is_known else f"{self._what} failed: {error}")
 
     def _on_aborted(self) -> None:
-        self._say("Cancelled. Nothing was written.")
+        self._say(tr("Cancelled. Nothing was written."))
 
     def _on_finished(self) -> None:
         self._worker = None

@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from napari_microus.core.errors import InputError, MicroUSError
+from napari_microus.core.errors import InputError, MicroUSError, plain_words
 from napari_microus.core.io import (
     ScanProperties,
     read_scan_properties,
@@ -95,6 +95,7 @@ class ScanPropertiesPanel(QWidget):
         self.width_box = _millimetres(PIXEL_BOUNDS_MM[1], 6)
         self.width_box.setToolTip("Distance of two columns.")
         self.square = QCheckBox("as wide as high")
+        self.square.setToolTip("Pixels are square: the height is taken for the width.")
         self.square.setChecked(True)
         self.ruler_button = QPushButton("Lay a ruler")
         self.ruler_button.setToolTip(
@@ -135,7 +136,13 @@ class ScanPropertiesPanel(QWidget):
             "Angles in degrees: first:last in equal steps, one number for the whole "
             "turn, or one for each frame with commas."
         )
-        self.runs = [_choice({"not known": ""} | {w: w for w in _WAYS}) for _ in _RUNS]
+        self.runs = [
+            _choice(
+                {"not known": ""} | {w: w for w in _WAYS},
+                f"Where in the patient this leads: {of}.",
+            )
+            for of in _RUNS
+        ]
         self.keep = _choice(
             {
                 "beside the scan": "scan",
@@ -151,6 +158,9 @@ class ScanPropertiesPanel(QWidget):
             "Give the scan this size and place, and all layers on its grid."
         )
         self.pixels_button = QPushButton("Go on in pixels")
+        self.pixels_button.setToolTip(
+            "Work without a size: areas in pixels, no volume in mL."
+        )
 
     def _lay_out(self) -> None:
         inside = QWidget()
@@ -277,7 +287,7 @@ class ScanPropertiesPanel(QWidget):
         try:
             down, right = length_px(self._viewer, self._image)
         except InputError as error:
-            self._say(str(error))
+            self._say(plain_words(error))
             return
         if not self.known.value():
             self._say("The ruler's length must be above 0 mm. Type what it measures.")
@@ -350,7 +360,7 @@ class ScanPropertiesPanel(QWidget):
                 written = write_scan_properties(path, merged)
                 said += f" Kept in {written.name}, beside the scan."
         except MicroUSError as error:
-            self._say(str(error))
+            self._say(plain_words(error))
             return
         self.show_image(image)
         self._say(said)

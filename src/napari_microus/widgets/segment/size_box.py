@@ -15,9 +15,10 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from napari_microus.core.errors import InputError
+from napari_microus.core.errors import InputError, plain_words
 from napari_microus.core.volumetry import ellipsoid_volume, psa_density
 from napari_microus.widgets._shared.controls import WHEEL_GUARD, text
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.segment.ruler import length_mm
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class SizeBox(QGroupBox):
         self.area, self.volume = QLabel("–"), QLabel("–")
         self.method, self.density, self.ellipsoid = text(), text(), text("–")
         self.psa = _spin(" ng/mL", 10_000)
-        self.psa.setToolTip("Prostate-specific antigen; kept nowhere.")
+        self.psa.setToolTip(tr("Prostate-specific antigen; kept nowhere."))
         self.diameters = [_spin(" mm", 1000) for _ in _DIAMETERS]
         self._lay_out()
         self.psa.valueChanged.connect(self._show_density)
@@ -65,15 +66,17 @@ class SizeBox(QGroupBox):
         for label in (self.area, self.volume):
             label.setWordWrap(True)
             label.setToolTip(
-                "Of everything drawn in the layer named above, also by hand. In "
-                "pixels where the image does not tell its size."
+                tr(
+                    "Of everything drawn in the layer named above, also by hand. In "
+                    "pixels where the image does not tell its size."
+                )
             )
         self.method.setStyleSheet("font-size: 11px")
-        self.rows.addRow("Frame area", self.area)
-        self.rows.addRow("Volume", self.volume)
+        self.rows.addRow(tr("Prostate: area in this frame"), self.area)
+        self.rows.addRow(tr("Prostate: volume"), self.volume)
         self.rows.addRow(self.method)
-        self.rows.addRow("PSA", self.psa)
-        self.rows.addRow("PSA density", self.density)
+        self.rows.addRow(tr("PSA"), self.psa)
+        self.rows.addRow(tr("PSA density"), self.density)
         self.rows.setRowVisible(self.density, False)
         inside = QWidget()
         form = QFormLayout(inside)
@@ -82,12 +85,12 @@ class SizeBox(QGroupBox):
         for name, box in zip(_DIAMETERS, self.diameters, strict=True):
             box.setToolTip(f"{name} of the gland, in the frame where it is largest.")
             form.addRow(name, box)
-            button = QPushButton("From the ruler")
-            button.setToolTip("Take the length of the layer 'ruler', see below.")
+            button = QPushButton(tr("From the ruler"))
+            button.setToolTip(tr("Take the length of the layer 'ruler', see below."))
             button.clicked.connect(lambda _=False, box=box: self._measure(box))
             form.addRow("", button)
-        form.addRow("Volume", self.ellipsoid)
-        self.more = QCollapsible("Ellipsoid (0.524 · L · W · H)")
+        form.addRow(tr("Volume"), self.ellipsoid)
+        self.more = QCollapsible(tr("Ellipsoid (0.524 · L · W · H)"))
         self.more.layout().setContentsMargins(0, 0, 0, 0)
         self.more.addWidget(inside)
         inside.setEnabled(False)
@@ -111,13 +114,13 @@ class SizeBox(QGroupBox):
             density = psa_density(psa, self._ml)
             self.density.setText(f"{density:.3f} ng/mL per mL")
         else:
-            self.density.setText("– (needs a volume in mL)")
+            self.density.setText(tr("– (needs a volume in mL)"))
 
     def _measure(self, box: QDoubleSpinBox) -> None:
         try:
             box.setValue(length_mm(self._viewer))
         except InputError as error:
-            self.ellipsoid.setText(str(error))
+            self.ellipsoid.setText(plain_words(error))
 
     def _show_ellipsoid(self) -> None:
         told = [box.value() for box in self.diameters]

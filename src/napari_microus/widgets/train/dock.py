@@ -19,17 +19,23 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.core import library
-from napari_microus.core.errors import ConfigError, MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.runs.process import TrainingProcess, command
 from napari_microus.core.runs.workspace import Workspace
+from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.controls import scrolled, text
+from napari_microus.widgets._shared.dock import NARROWEST, Dock
+from napari_microus.widgets._shared.empty_state import EmptyState
+from napari_microus.widgets._shared.first_use import welcome_once
+from napari_microus.widgets._shared.footer import Footer
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.segment.form import SegmentForm
-from napari_microus.widgets.train.estimate import EstimateProcess, in_words
 from napari_microus.widgets.train.form import RunForm
 from napari_microus.widgets.train.panel import RunPanel
 from napari_microus.widgets.train.process_registry import (
     ProcessRegistry,
+    guard_training,
     process_registry,
 )
 from napari_microus.widgets.train.runs import RunsPage
@@ -48,7 +54,7 @@ if TYPE_CHECKING:
 TRAIN, STUDY, RUNS = 0, 1, 2
 
 
-class TrainWidget(QWidget):
+class TrainWidget(Dock):
     """Collect cases, start a run, watch it, and use what it learnt.
 
     Training is a child process; this widget reads what it reports.
@@ -95,7 +101,9 @@ class TrainWidget(QWidget):
         self.runs_page = RunsPage(self._workspace)
         self.panel = RunPanel(viewer)
         self.start_button = QPushButton("Train")
-        self.start_button.setToolTip("Start the run in a process of its own.")
+        self.start_button.setToolTip(
+            "Start the run in a process of its own; while one goes on, the next waits."
+        )
         self.copy_button = QPushButton("Copy command")
         self.copy_button.setToolTip(
             "Copy the command line of this run, for a terminal or a cluster."
@@ -103,12 +111,22 @@ class TrainWidget(QWidget):
         self.small_button = QPushButton("Use the small network")
         self.small_button.setToolTip("Hours become minutes; a little less exact.")
         self.anyway_button = QPushButton("Start anyway")
+        self.anyway_button.setToolTip("Start the run, however long it takes.")
         self.message = text()
-        self.estimate = EstimateProcess(self)
+        self.queue_label = text()
+        self.queue_button = QPushButton("Take out the last")
+        self.queue_button.setToolTip("The last run that waits is not started.")
         self.watch_button = QPushButton()
+        self.watch_button.setToolTip("Show the curves of the run that goes on.")
         self._lay_out()
+        self.runs_page.empty.add(
+            tr("Train"), tr("Choose what to learn from, and start."), self._go_to_train
+        )
         self._connect()
         self._find_running()
+        self._show_empty()
+        self._show_queue()
+        describe_controls(self)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Search for garbage while the dock opens; Qt's name.
@@ -121,12 +139,19 @@ class TrainWidget(QWidget):
         if not self._was_shown:
             self._was_shown = True
             gc.collect()
+            guard_training(self, self._registry)
+            welcome_once(self, self._viewer)
 
     def _lay_out(self) -> None:
         buttons = QHBoxLayout()
         buttons.setContentsMargins(0, 0, 0, 0)
         buttons.addWidget(self.start_button, 1)
         buttons.addWidget(self.copy_button)
+        self.queue_row = QWidget()
+        waiting = QHBoxLayout(self.queue_row)
+        waiting.setContentsMargins(0, 0, 0, 0)
+        waiting.addWidget(self.queue_label, 1)
+        waiting.addWidget(self.queue_button)
         offers = QHBoxLayout()
         offers.setContentsMargins(0, 0, 0, 0)
         offers.addWidget(self.small_button)
@@ -134,10 +159,23 @@ class TrainWidget(QWidget):
         choices = QWidget()
         column = QVBoxLayout(choices)
         column.setContentsMargins(0, 0, 0, 0)
+        self.empty = EmptyState(
+            tr(
+                "No study yet: a study is a folder of annotated scans to learn from. "
+                "Or train with phantoms, made by the computer, to try things out."
+            )
+        )
+        self.empty.add(
+            tr("Make a study…"),
+            tr("Name a folder for your scans and their annotations."),
+            self._make_study,
+        )
+        column.addWidget(self.empty)
         column.addWidget(self.form)
         column.addLayout(buttons)
         column.addWidget(self.message)
         column.addLayout(offers)
+        column.addWidget(self.queue_row)
         column.addWidget(self.watch_button)
         column.addStretch()
         for button in (self.watch_button, self.small_button, self.anyway_button):
@@ -147,28 +185,31 @@ class TrainWidget(QWidget):
         self.stack.addWidget(self.panel)
         holder = QWidget()
         inside = QVBoxLayout(holder)
+        inside.setContentsMargins(4, 4, 4, 4)
         inside.addWidget(self.stack)
         self.tabs = QTabWidget()
         self.tabs.addTab(scrolled(holder), "Train")
         self.tabs.addTab(scrolled(self.study_page), "Study")
         self.tabs.addTab(scrolled(self.runs_page), "Runs")
+        self.footer = Footer(self._viewer)
+        self.footer.serve(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.tabs)
-        self.setMinimumSize(340, 320)
+        layout.addWidget(self.tabs, 1)
+        layout.addWidget(self.footer)
+        self.setMinimumSize(NARROWEST, 320)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._show_choices(True)
 
     def _connect(self) -> None:
-        self.start_button.clicked.connect(self.measure_or_cancel)
-        self.anyway_button.clicked.connect(self.start)
+        self.start_button.clicked.connect(self.start_or_queue)
+        self.anyway_button.clicked.connect(self.start_anyway)
+        self.queue_button.clicked.connect(self.take_from_queue)
+        self._registry.begun.connect(self._on_begun)
+        self._registry.refused.connect(self._on_refused)
+        self.panel.too_long.connect(self._on_too_long)
+        self.panel.ended.connect(self._on_run_ended)
         self.small_button.clicked.connect(self._on_small)
-        application = QApplication.instance()
-        if application is not None:
-            application.aboutToQuit.connect(self.estimate.cancel)
-        self.estimate.done.connect(self._on_estimate)
-        self.estimate.failed.connect(self._on_no_estimate)
-        self.estimate.said.connect(self._say)
         self.copy_button.clicked.connect(self.copy_command)
         self.watch_button.clicked.connect(self._on_watch)
         self.form.changed.connect(self._on_choice)
@@ -183,48 +224,15 @@ class TrainWidget(QWidget):
 
     # --- what it will take
 
-    def measure_or_cancel(self) -> None:
-        """Measure what the run will take, then start it; a second click cancels."""
-        if self.estimate.is_running:
-            self.estimate.cancel()
-            self._show_measuring(False)
-            self._say("Cancelled; nothing was started.")
-            return
-        run = self._new_run()
-        try:
-            self._check_alone()
-            self.form.config(run)
-            self._check_study()
-            words = self._make_command([*self.form.arguments(run), "--estimate"])
-        except MicroUSError as error:
-            self._say(str(error))
-            return
-        self._show_measuring(True)
-        self._say("Measuring how long a step takes …")
-        self.estimate.start(words)
-
-    def _on_estimate(self, figures: dict[str, Any]) -> None:
-        self._show_measuring(False)
-        words = in_words(figures)
-        if not figures.get("advice"):
-            self.start()
-            self.panel.say(words)
-            return
-        self._say(f"{words} {figures['advice']}")
-        self._offer(True)
-
-    def _on_no_estimate(self, words: str) -> None:
-        self._show_measuring(False)
+    def _on_too_long(self, words: str) -> None:
+        """Ask about a run that would take hours; it has ended before its first step."""
+        self.show_choices()
         self._say(words)
+        self._offer(True)
 
     def _on_small(self) -> None:
         self.form.choose_small()
-        self.measure_or_cancel()
-
-    def _show_measuring(self, is_on: bool) -> None:
-        self.start_button.setText("Cancel" if is_on else "Train")
-        self.form.setEnabled(not is_on)
-        self._offer(False)
+        self.start_or_queue()
 
     def _offer(self, is_on: bool) -> None:
         """Show what to do about a run that would take hours."""
@@ -239,17 +247,33 @@ class TrainWidget(QWidget):
 
     # --- runs
 
-    def start(self) -> None:
-        """Start a run with what is chosen."""
+    def start_or_queue(self) -> None:
+        """Start a run, or put it behind those that go on; a long one asks first."""
+        self.start(stop_if_long=True)
+
+    def start_anyway(self) -> None:
+        """Start a run, however long it takes."""
+        self.start(stop_if_long=False)
+
+    def start(self, *, stop_if_long: bool = False) -> None:
+        """Start a run with what is chosen, or queue it."""
         run = self._new_run()
         try:
-            self._check_alone()
             self.form.config(run)
             self._check_study()
-            words = self._make_command(self.form.arguments(run))
+            arguments = self.form.arguments(run)
+            is_free = not self._registry.running
+            # One that waits begins when perhaps nobody is there to be asked.
+            asks = ["--stop-if-long"] if stop_if_long and is_free else []
+            words = self._make_command([*arguments, *asks])
+            if not is_free:
+                self._registry.enqueue(words, run)
+                self._show_queue()
+                self._say(f"'{run.name}' waits for its turn.")
+                return
             process = TrainingProcess(words, run)
         except MicroUSError as error:
-            self._say(str(error))
+            self._say(plain_words(error))
             return
         self._say("")
         self._offer(False)
@@ -258,33 +282,63 @@ class TrainWidget(QWidget):
         self._show_choices(False)
 
     def resume(self, run: Path) -> None:
-        """Continue with a run that was ended."""
+        """Continue with a run that was ended, or queue it."""
         try:
-            self._check_alone()
             words = self._make_command(["resume", str(run)])
+            if self._registry.running:
+                self._registry.enqueue(words, run)
+                self._show_queue()
+                said = f"'{run.name}' waits for its turn to go on."
+                self._say(said)
+                self.panel.say(said)
+                self.runs_page.message.setText(said)
+                return
             process = TrainingProcess(words, run)
         except MicroUSError as error:
-            self._say(str(error))
-            self.panel.say(str(error))
-            self.runs_page.message.setText(str(error))
+            self._say(plain_words(error))
+            self.panel.say(plain_words(error))
+            self.runs_page.message.setText(plain_words(error))
             return
         self._registry.add(process)
         self.panel.watch(run, process)
         self._show_choices(False)
 
+    def _on_begun(self, process: TrainingProcess) -> None:
+        """Watch the run whose turn it is, unless another one is looked at."""
+        self._show_queue()
+        if not self.panel.is_active and self.stack.currentIndex() == 1:
+            self.panel.watch(process.run, process, is_new=True)
+        else:
+            self.watch_button.setText(f"A run goes on: attach to '{process.run.name}'")
+            self.watch_button.setProperty("run", str(process.run))
+            self.watch_button.setVisible(True)
+
+    def _on_run_ended(self, run: Path) -> None:
+        self._show_queue()
+
+    def _on_refused(self, words: str) -> None:
+        self._show_queue()
+        self._say(words)
+
+    def _show_queue(self) -> None:
+        """Name the runs that wait, and what *Train* does now."""
+        waiting = [run.name for run in self._registry.waiting]
+        self.queue_row.setVisible(bool(waiting))
+        self.queue_label.setText(f"Waiting: {', '.join(waiting)}")
+        is_free = not self._registry.running
+        self.start_button.setText("Train" if is_free else "Add to the queue")
+
+    def take_from_queue(self) -> None:
+        """Take the last run that waits out of the queue."""
+        run = self._registry.drop_last()
+        if run is not None:
+            self._say(f"'{run.name}' was taken out of the queue.")
+        self._show_queue()
+
     def attach(self, run: Path) -> None:
         """Watch a run, whoever started it."""
         self.panel.watch(run, self._registry.find(run))
         self._show_choices(False)
-
-    def _check_alone(self) -> None:
-        running = self._registry.running
-        if running:
-            raise ConfigError(
-                f"One run at a time is started here; got '{running[0].run.name}' that "
-                "goes on. Wait for its end or cancel it, or use Copy command and a "
-                "terminal."
-            )
 
     def _check_study(self) -> None:
         """Say at once what the run would say after a while."""
@@ -302,7 +356,7 @@ class TrainWidget(QWidget):
         try:
             words = ["napari-microus", *self.form.arguments(run)]
         except MicroUSError as error:
-            self._say(str(error))
+            self._say(plain_words(error))
             return
         QApplication.clipboard().setText(shlex.join(words))
         self._say("The command is on the clipboard.")
@@ -350,11 +404,22 @@ class TrainWidget(QWidget):
 
     # --- showing
 
+    def _make_study(self) -> None:
+        self.tabs.setCurrentIndex(STUDY)
+        self.study_page.ask_new()
+
+    def _go_to_train(self) -> None:
+        self.tabs.setCurrentIndex(TRAIN)
+
+    def _show_empty(self) -> None:
+        self.empty.setVisible(not self._workspace.studies)
+
     def show_choices(self) -> None:
         """Go back to the choices; a run that is watched goes on."""
         self.form.refresh_models()
         self.form.refresh_studies()
         self._find_alive_again()
+        self._show_queue()
         self._show_choices(True)
 
     def _find_alive_again(self) -> None:
@@ -379,6 +444,7 @@ class TrainWidget(QWidget):
 
     def _on_study(self, folder: Path | None) -> None:
         self.form.refresh_studies(folder)
+        self._show_empty()
 
     def _on_choice(self, *_: Any) -> None:
         self._say("")

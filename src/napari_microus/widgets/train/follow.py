@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_microus.core.errors import MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.events import Finished
 from napari_microus.core.runs.event_log import EventLog
 from napari_microus.core.runs.folder import RunStatus, read_status
@@ -107,7 +107,7 @@ class RunFollower(QObject):
                 str(self.run),
                 name=self.run.name,
                 state="failed",
-                message=message or trouble or str(error),
+                message=message or trouble or plain_words(error),
             )
         if trouble and status.state != "finished":
             state = status.state if status.state in _RESUMABLE else "failed"

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from napari_microus.core.config.train import TrainConfig, preset_names, preset_path
-from napari_microus.core.errors import ConfigError, MicroUSError
+from napari_microus.core.errors import ConfigError, MicroUSError, plain_words
 from napari_microus.core.study import Study
 from napari_microus.core.study.split import training_cases
 from napari_microus.widgets._shared.boxes import combo
@@ -284,6 +284,6 @@ def data_summary(study: Path | None, fold: int | None = None) -> str:
     try:
         train, val, _ = training_cases(Study.open(study), fold)
     except MicroUSError as error:
-        return str(error)
+        return plain_words(error)
     counts = [count_cases(cases) for cases in (train, val)]
     return f"{counts[0]} to learn from, {counts[1]} to validate on."

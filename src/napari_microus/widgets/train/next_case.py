@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.core import colors
-from napari_microus.core.errors import ConfigError, MicroUSError
+from napari_microus.core.errors import ConfigError, MicroUSError, plain_words
 from napari_microus.core.events import Event, Notice, Progress
 from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import text
@@ -77,6 +77,7 @@ class NextCases(QGroupBox):
         )
         self.bar = QProgressBar()
         self.table = QTreeWidget()
+        self.table.setToolTip("Scans that wait, the most useful to annotate first.")
         self.message = text()
         self._lay_out()
         self.rank_button.clicked.connect(self.rank_or_cancel)
@@ -216,7 +217,7 @@ class NextCases(QGroupBox):
 
     def _on_error(self, error: Exception) -> None:
         is_known = isinstance(error, (MicroUSError, OSError))
-        self.say(str(error) if is_known else f"This failed: {error}")
+        self.say(plain_words(error) if is_known else f"This failed: {error}")
         self._has_told = True
 
     def _on_aborted(self) -> None:

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_microus.core.errors import MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.runs.folder import ENDED, read_status, request
 from napari_microus.core.runs.history import RunHistory
 from napari_microus.core.runs.texts import (
@@ -28,6 +28,7 @@ from napari_microus.core.runs.texts import (
 )
 from napari_microus.widgets._shared.controls import text
 from napari_microus.widgets.train.curves import CurvesView
+from napari_microus.widgets.train.estimate import in_words
 from napari_microus.widgets.train.follow import RunFollower
 from napari_microus.widgets.train.model import (
     library_model,
@@ -65,6 +66,7 @@ class RunPanel(QWidget):
     model_wanted = Signal(str)
     resume_wanted = Signal(object)
     left = Signal()
+    too_long = Signal(str)
 
     def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -266,7 +268,7 @@ class RunPanel(QWidget):
                 self.say(f"The model is in the library as '{self._model}'.")
                 self.model_ready.emit(self._model)
         except MicroUSError as error:
-            self.say(str(error))
+            self.say(plain_words(error))
         self._show_buttons()
 
     # --- what comes in
@@ -276,6 +278,7 @@ class RunPanel(QWidget):
 
     def _on_events(self, events: list[Event]) -> None:
         notices, preview = len(self.history.notices), self.history.preview
+        told = self.history.estimate
         for event in events:
             self.history.take(event)
         state = self.history.state
@@ -285,6 +288,8 @@ class RunPanel(QWidget):
             self.state = state
         if self.state == "pausing" and self.history.state == "paused":
             self.state = "paused"
+        if self.history.estimate is not None and self.history.estimate is not told:
+            self.say(in_words(self.history.estimate))
         if len(self.history.notices) > notices:
             self.say(self.history.notices[-1])
         # By identity: a new look at the same frame is an equal event.
@@ -295,6 +300,14 @@ class RunPanel(QWidget):
 
     def _on_ended(self, status: RunStatus) -> None:
         was_asked = self._asked_at is not None
+        found = self.history.estimate
+        if found is not None and found.advice and self.history.started is None:
+            self._delete_unstarted_run()
+            self.state = "cancelled"
+            self._draw()
+            self.ended.emit(self.run)
+            self.too_long.emit(f"{in_words(found)} {found.advice}")
+            return
         if self._is_new and was_asked and self.history.started is None:
             self._delete_unstarted_run()
             self.state = "cancelled"

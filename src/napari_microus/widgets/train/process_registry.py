@@ -1,44 +1,59 @@
-"""Keep the processes that train, and ask about them when napari closes."""
+"""Keep the processes that train and the runs that wait, and ask before they go."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Literal
 
-from qtpy.QtCore import QCoreApplication, QObject
-from qtpy.QtWidgets import QMessageBox
+from qtpy.QtCore import QCoreApplication, QEvent, QObject, QTimer, Signal
+from qtpy.QtWidgets import QApplication, QMainWindow, QMessageBox, QWidget
+
+from napari_microus.core.errors import MicroUSError, plain_words
+from napari_microus.core.runs.process import TrainingProcess, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from napari_microus.core.runs.process import TrainingProcess
+Answer = Literal["run on", "stop", "back"]
 
 QUESTION = (
-    "Training goes on in {names}.\n\nLet it run on? You find it again under Train, "
-    "Runs, Attach. If it is stopped the best model is kept and the run can be resumed."
+    "Training goes on in {names}.{waiting}\n\nLet it run on? You find it again under "
+    "Train, Runs, Attach. If it is stopped the best model is kept and the run can be "
+    "resumed."
 )
+_LOOK_EVERY_MS = 500
 
 
 class ProcessRegistry(QObject):
-    """Holds running processes as long as the application lives.
+    """Holds running processes as long as the application lives, and a queue of runs.
 
-    A dock may be closed, and a dock's own close event does not come when the viewer
-    closes: the question is asked when the application is about to quit.
+    ``begun(process)`` is emitted when the turn of a run has come, ``refused(words)``
+    where it cannot be started.
 
     Parameters
     ----------
     ask : callable
-        Given the runs that go on, tells whether to let them.
+        Given the runs that go on and how many wait, tells whether they run on, are
+        stopped, or the window stays.
     """
+
+    begun = Signal(object)
+    refused = Signal(str)
 
     def __init__(
         self,
-        ask: Callable[[Sequence[Path]], bool] | None = None,
+        ask: Callable[[Sequence[Path], int], Answer] | None = None,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._ask = ask_in_window if ask is None else ask
         self._processes: list[TrainingProcess] = []
+        self._queue: list[tuple[list[str], Path]] = []
+        self._answer: Answer | None = None
+        self._look = QTimer(self)
+        self._look.setInterval(_LOOK_EVERY_MS)
+        self._look.timeout.connect(self.start_next)
         application = QCoreApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.close_down)
@@ -58,12 +73,101 @@ class ProcessRegistry(QObject):
         """Return the process that trains in a run, where it was started here."""
         return next((p for p in self.running if p.run == run), None)
 
-    def close_down(self) -> None:
-        """Ask whether the runs shall go on, and stop them if not."""
+    # --- the queue
+
+    @property
+    def waiting(self) -> list[Path]:
+        """The runs that wait, in their order."""
+        return [run for _, run in self._queue]
+
+    def enqueue(self, words: Sequence[str], run: Path) -> None:
+        """Start this command in ``run`` when no process goes on any more.
+
+        The run's folder is made now, so that its name is taken.
+
+        Raises
+        ------
+        OutputError
+            If the folder cannot be made.
+        """
+        make_folder(run)
+        self._queue.append((list(words), run))
+        self._look.start()
+
+    def drop_last(self) -> Path | None:
+        """Take the run that would come last out of the queue."""
+        if not self._queue:
+            return None
+        _, run = self._queue.pop()
+        with contextlib.suppress(OSError):  # that of a run to be resumed is not empty
+            run.rmdir()
+        return run
+
+    def start_next(self) -> None:
+        """Start the run whose turn it is."""
+        if not self._queue:
+            self._look.stop()
+        elif not self.running:
+            words, run = self._queue.pop(0)
+            try:
+                process = TrainingProcess(words, run)
+            except MicroUSError as error:
+                self.refused.emit(plain_words(error))
+                return
+            self.add(process)
+            self.begun.emit(process)
+
+    # --- the end
+
+    def may_close(self) -> bool:
+        """Ask before the last window closes; the answer is kept for `close_down`."""
         running = self.running
-        if running and not self._ask([process.run for process in running]):
-            for process in running:
+        self._answer = None
+        if running or self._queue:
+            runs = [process.run for process in running]
+            self._answer = self._ask(runs, len(self._queue))
+        return self._answer != "back"
+
+    def close_down(self) -> None:
+        """Do what was answered; ask now where no window could be asked."""
+        if self._answer is None:
+            self.may_close()
+        self._look.stop()
+        while self._queue:
+            self.drop_last()
+        if self._answer == "stop":
+            for process in self.running:
                 process.stop()
+
+
+class TrainingGuard(QObject):
+    """Asks about training before napari's window closes; a child of the window."""
+
+    def __init__(self, window: QMainWindow, registry: ProcessRegistry) -> None:
+        super().__init__(window)
+        self._registry = registry
+        window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Keep the window open where the user goes back; Qt's name."""
+        if event.type() != QEvent.Type.Close or watched is not self.parent():
+            return False
+        others = [
+            one
+            for one in QApplication.topLevelWidgets()
+            if isinstance(one, QMainWindow) and one.isVisible() and one is not watched
+        ]
+        if others or self._registry.may_close():
+            return False
+        event.ignore()
+        return True
+
+
+def guard_training(widget: QWidget, registry: ProcessRegistry) -> None:
+    """Guard the window that a dock is in; asking again changes nothing."""
+    window = widget.window()
+    if isinstance(window, QMainWindow) and not window.findChild(TrainingGuard):
+        TrainingGuard(window, registry)
 
 
 _registries: list[ProcessRegistry] = []
@@ -76,15 +180,20 @@ def process_registry() -> ProcessRegistry:
     return _registries[0]
 
 
-def ask_in_window(runs: Sequence[Path]) -> bool:
+def ask_in_window(runs: Sequence[Path], waiting: int) -> Answer:
     """Ask the user whether runs shall go on when napari is closed."""
-    box = QMessageBox()
+    box = QMessageBox(QApplication.activeWindow())
     box.setIcon(QMessageBox.Icon.Question)
     box.setWindowTitle("Training goes on")
-    box.setText(QUESTION.format(names=", ".join(f"'{run.name}'" for run in runs)))
-    run_on = box.addButton("Let it run on", QMessageBox.ButtonRole.AcceptRole)
-    stop = box.addButton("Stop it", QMessageBox.ButtonRole.DestructiveRole)
+    behind = f" {waiting} more wait; they will not be started." if waiting else ""
+    names = ", ".join(f"'{run.name}'" for run in runs)
+    box.setText(QUESTION.format(names=names, waiting=behind))
+    roles = QMessageBox.ButtonRole
+    run_on = box.addButton("Let it run on", roles.AcceptRole)
+    stop = box.addButton("Stop it", roles.DestructiveRole)
+    back = box.addButton("Go back", roles.RejectRole)
     box.setDefaultButton(run_on)
-    box.setEscapeButton(run_on)
+    box.setEscapeButton(back)
     box.exec()
-    return box.clickedButton() is not stop
+    answers: dict[object, Answer] = {run_on: "run on", stop: "stop"}
+    return answers.get(box.clickedButton(), "back")

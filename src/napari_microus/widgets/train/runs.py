@@ -19,10 +19,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_microus.core.errors import MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.runs.folder import read_status
 from napari_microus.core.runs.history import read_curves
 from napari_microus.widgets._shared.controls import swatch, text
+from napari_microus.widgets._shared.empty_state import EmptyState
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.train.curves import CurvesView, other_color
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class RunsPage(QWidget):
         self._others: list[Path] = []
         self.statuses: list[RunStatus] = []
         self.table = QTreeWidget()
+        self.table.setToolTip("All runs; tick some to see their curves side by side.")
         self.attach_button = _button(
             "Attach", "Watch the run: live where it goes on, else as it ended."
         )
@@ -58,6 +61,9 @@ class RunsPage(QWidget):
         self.folder_button = _button("Open folder", "Show the run's files.")
         self.find_button = _button("Other run…", "Add a run that lies elsewhere.")
         self.message = text("Tick runs to see their curves side by side.")
+        self.empty = EmptyState(
+            tr("No run yet. Runs appear here as soon as they are started.")
+        )
         self.curves = CurvesView(is_comparison=True)
         self.curves.setVisible(False)
         self._timer = QTimer(self)
@@ -88,6 +94,7 @@ class RunsPage(QWidget):
             for button in buttons:
                 row.addWidget(button)
         column = QVBoxLayout(self)
+        column.addWidget(self.empty)
         column.addWidget(self.table, 1)
         column.addLayout(first)
         column.addLayout(second)
@@ -116,6 +123,7 @@ class RunsPage(QWidget):
                     self.statuses.append(read_status(path))
             except MicroUSError:
                 continue  # removed since
+        self.empty.setVisible(not self.statuses)
         self.table.blockSignals(True)
         self.table.clear()
         for status in self.statuses:
@@ -194,7 +202,7 @@ class RunsPage(QWidget):
         try:
             read_status(run)
         except MicroUSError as error:
-            self.message.setText(str(error))
+            self.message.setText(plain_words(error))
             return
         self._others.append(run)
         self.refresh()

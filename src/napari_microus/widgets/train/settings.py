@@ -305,6 +305,7 @@ class AdvancedForm(QWidget):
             heading.setStyleSheet("font-weight: bold; margin-top: 6px")
             column.addWidget(heading)
             rows = QFormLayout()
+            rows.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
             rows.setContentsMargins(0, 0, 0, 0)
             growth = QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow
             rows.setFieldGrowthPolicy(growth)

@@ -6,7 +6,7 @@ from os.path import exists
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -18,11 +18,13 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_microus.core.errors import MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.events import Event, Progress
 from napari_microus.core.study import Study, split_in_folds, split_study
 from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import text
+from napari_microus.widgets._shared.empty_state import EmptyState
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.train.case_form import CaseForm
 from napari_microus.widgets.train.cases import (
@@ -40,7 +42,9 @@ if TYPE_CHECKING:
 
     from napari_microus.core.library import ModelInfo
     from napari_microus.core.runs.workspace import Workspace
+    from napari_microus.core.study import StudyCase
     from napari_microus.widgets._shared.worker import Worker
+
 
 _SPLITS = {
     "A fifth to validate on": None,
@@ -100,7 +104,32 @@ class StudyPage(QWidget):
             "Share the patients as chosen. Never splits a patient; those in the test "
             "set stay there.",
         )
+        self.ignore_button = _button(
+            "Ignore", "Leave this scan out of training and measuring; nothing is lost."
+        )
+        self.test_button = _button(
+            "To the test set",
+            "All scans of this patient are kept for the last measurement, and no run "
+            "sees them.",
+        )
+        self.remove_button = _button(
+            "Remove", "Take this scan off the list; its files stay where they are."
+        )
+        self.undo_button = _button("Undo", "List the removed scan again.")
+        self.undo_button.setVisible(False)
+        self._removed: tuple[StudyCase, int] | None = None
+        self.empty = EmptyState(
+            tr("No study yet: a study is a folder of annotated scans to learn from.")
+        )
+        self.empty.add(
+            tr("Make a study…"),
+            tr("Name a folder for your scans and their annotations."),
+            self.ask_new,
+        )
         self.table = QTreeWidget()
+        self.table.setToolTip(
+            "The scans of the study, whose they are, and what they are for."
+        )
         self.message = text()
         self.next = NextCases(viewer, list_models)
         self._lay_out()
@@ -127,23 +156,37 @@ class StudyPage(QWidget):
         header = self.table.header()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         column = QVBoxLayout(self)
+        column.addWidget(self.empty)
         column.addLayout(top)
         column.addWidget(self.form)
         column.addLayout(tools)
         column.addLayout(split)
         column.addWidget(self.message)
         column.addWidget(self.table, 1)
+        of_case = QHBoxLayout()
+        of_case.setContentsMargins(0, 0, 0, 0)
+        for button in (
+            *(self.ignore_button, self.test_button),
+            *(self.remove_button, self.undo_button),
+        ):
+            of_case.addWidget(button)
+        column.addLayout(of_case)
         column.addWidget(self.next)
 
     def _connect(self) -> None:
         self.study_box.currentIndexChanged.connect(self._on_study)
-        self.new_button.clicked.connect(self._ask_new)
+        self.new_button.clicked.connect(self.ask_new)
         self.open_button.clicked.connect(self._ask_open)
         self.form.add_wanted.connect(self.add_case)
         self.import_button.clicked.connect(self._ask_import)
         self.check_button.clicked.connect(self.check)
         self.split_button.clicked.connect(self.split)
         self.next.opened.connect(self.form.choose)
+        self.table.itemSelectionChanged.connect(self._check_case_buttons)
+        self.ignore_button.clicked.connect(self.ignore_or_use)
+        self.test_button.clicked.connect(self.move_to_test_or_back)
+        self.remove_button.clicked.connect(self.remove)
+        self.undo_button.clicked.connect(self.put_back)
 
     # --- the study
 
@@ -166,7 +209,7 @@ class StudyPage(QWidget):
             Study.open(folder)
             self._workspace.remember(folder)
         except MicroUSError as error:
-            self.say(str(error))
+            self.say(plain_words(error))
             return
         self.refresh_studies(folder.absolute())
 
@@ -176,11 +219,12 @@ class StudyPage(QWidget):
             if not exists(folder / "manifest.csv"):
                 Study.create(folder)
         except MicroUSError as error:
-            self.say(str(error))
+            self.say(plain_words(error))
             return
         self.open_study(folder)
 
-    def _ask_new(self) -> None:
+    def ask_new(self) -> None:
+        """Ask for the folder of a new study, and make it."""
         name = QFileDialog.getSaveFileName(
             self, "New study: name a folder", "study", options=_folders_only()
         )[0]
@@ -199,20 +243,112 @@ class StudyPage(QWidget):
 
     def _on_study(self) -> None:
         folder = self.study_box.currentData()
+        if self.study is None or self.study.folder != folder:
+            self._removed = None  # it was one of another study
         self.study = None
         if isinstance(folder, Path):
             try:
                 self.study = Study.open(folder)
                 self.say(_test_use_in_words(self.study))
             except MicroUSError as error:
-                self.say(str(error))
+                self.say(plain_words(error))
         else:
-            self.say("Make a study first: New… above. It is a folder of scans.")
+            self.say("")
+        self.empty.setVisible(self.study is None)
         self._show_cases()
         self.chosen.emit(folder if self.study is not None else None)
 
+    # --- one case
+
+    @property
+    def selected(self) -> StudyCase | None:
+        """The case that is selected in the list."""
+        items, study = self.table.selectedItems(), self.study
+        name = items[0].text(0) if items else ""
+        cases = [] if study is None else study.cases
+        return next((case for case in cases if case.case == name), None)
+
+    def ignore_or_use(self) -> None:
+        """Leave the selected case out, or use it again."""
+        case, study = self.selected, self.study
+        if case is not None and study is not None:
+            self._change(
+                lambda: study.set_ignored(case.case, not case.ignore),
+                f"'{case.case}' is used again."
+                if case.ignore
+                else f"'{case.case}' is left out.",
+            )
+
+    def move_to_test_or_back(self) -> None:
+        """Move the selected case's patient into the test set, or out of it."""
+        case, study = self.selected, self.study
+        if case is None or study is None:
+            return
+        is_test = case.split == "test"
+        count = sum(other.patient == case.patient for other in study.cases)
+        scans = "1 scan" if count == 1 else f"{count} scans"
+        words = (
+            f"{scans} of patient {case.patient} can be learnt from again."
+            if is_test
+            else f"{scans} of patient {case.patient} are in the test set."
+        )
+        if is_test and study.test_uses():
+            words += " The test set was opened before: figures on it no longer agree."
+        to = "train" if is_test else "test"
+        self._change(lambda: study.move_patient(case.patient, to), words)
+
+    def remove(self) -> None:
+        """Take the selected case off the list, keeping its files."""
+        case, study = self.selected, self.study
+        if case is None or study is None:
+            return
+
+        def take_off() -> None:
+            self._removed = study.remove(case.case)
+
+        self._change(
+            take_off,
+            f"'{case.case}' is off the list; its files stay. Undo brings it back.",
+        )
+
+    def put_back(self) -> None:
+        """List the case again that was removed last."""
+        removed, study = self._removed, self.study
+        if removed is None or study is None:
+            return
+        self._change(lambda: study.put_back(*removed), f"'{removed[0].case}' is back.")
+        self._removed = None
+        self._check_case_buttons()
+
+    def _change(self, do: Callable[[], object], words: str) -> None:
+        try:
+            do()
+        except MicroUSError as error:
+            self.say(plain_words(error))
+            return
+        selected = self.selected
+        self._show_cases()
+        if selected is not None:
+            found = self.table.findItems(selected.case, Qt.MatchFlag.MatchExactly, 0)
+            self.table.setCurrentItem(found[0] if found else None)
+        self.say(words)
+        self.chosen.emit(self.study.folder if self.study is not None else None)
+
+    def _check_case_buttons(self) -> None:
+        case, is_free = self.selected, self._worker is None
+        for button in (self.ignore_button, self.test_button, self.remove_button):
+            button.setEnabled(case is not None and is_free)
+        is_test = case is not None and case.split == "test"
+        is_out = case is not None and case.ignore
+        self.ignore_button.setText("Use again" if is_out else "Ignore")
+        self.test_button.setText(
+            "Out of the test set" if is_test else "To the test set"
+        )
+        self.undo_button.setVisible(self._removed is not None and is_free)
+
     def _show_cases(self) -> None:
         self.table.clear()
+        self._check_case_buttons()
         study = self.study
         for button in (self.import_button, self.check_button, self.split_button):
             button.setEnabled(study is not None and self._worker is None)
@@ -279,7 +415,7 @@ class StudyPage(QWidget):
             else:
                 split_in_folds(self.study, folds)
         except MicroUSError as error:
-            self.say(str(error))
+            self.say(plain_words(error))
             return
         self._show_cases()
         self.say(_split_in_words(self.study))
@@ -310,7 +446,7 @@ class StudyPage(QWidget):
 
     def _on_error(self, error: Exception) -> None:
         is_known = isinstance(error, (MicroUSError, OSError))
-        self.say(str(error) if is_known else f"This failed: {error}")
+        self.say(plain_words(error) if is_known else f"This failed: {error}")
 
     def _on_finished(self) -> None:
         self._worker = None

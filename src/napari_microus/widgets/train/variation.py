@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.core import colors
-from napari_microus.core.errors import MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.widgets._shared.controls import text
 from napari_microus.widgets._shared.worker import start_worker
 
@@ -93,7 +93,7 @@ class VariationPreview(QWidget):
         try:
             config = self._make_config()
         except MicroUSError as error:
-            self.say(str(error))
+            self.say(plain_words(error))
             return
         self._seed += 1
         self.button.setEnabled(False)
@@ -123,7 +123,7 @@ class VariationPreview(QWidget):
 
     def _on_error(self, error: Exception) -> None:
         is_known = isinstance(error, (MicroUSError, OSError))
-        self.say(str(error) if is_known else f"This failed: {error}")
+        self.say(plain_words(error) if is_known else f"This failed: {error}")
 
     def _on_finished(self) -> None:
         self._worker = None

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_microus.core.errors import MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.runs.folder import request_preview
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.train.preview import (
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from napari_microus.core.events import Event, Preview
     from napari_microus.widgets._shared.worker import Worker
 
-_PICTURE_WIDTH = 300
+_PICTURE_WIDTH = 270
 _PICTURE_HEIGHT = 210
 
 
@@ -150,7 +150,7 @@ class WatchedFrame(QGroupBox):
         try:
             request_preview(self._run, self.case_box.value() - 1, wanted)
         except MicroUSError as error:
-            self.caption.setText(str(error))
+            self.caption.setText(plain_words(error))
 
 
 def _read(path: Path, preview: Preview) -> Generator[Event, None, Shown | None]:

@@ -1,0 +1,54 @@
+"""Show the welcome panel once, beside the first of our docks."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QTimer
+
+from napari_microus.widgets._shared.doors import WELCOME, open_dock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from qtpy.QtWidgets import QWidget
+
+
+def _mark() -> Path:
+    from platformdirs import user_state_path
+
+    return user_state_path("napari-microus", appauthor=False) / "welcome-was-seen"
+
+
+def was_welcomed() -> bool:
+    """Return whether the panel was shown to this user before."""
+    return _mark().exists()
+
+
+def note_welcomed() -> None:
+    """Remember that the panel was shown; where nothing can be kept, forget it."""
+    mark = _mark()
+    with contextlib.suppress(OSError):
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+
+
+def welcome_once(dock: QWidget, viewer: Any) -> None:
+    """Open the panel as a tab beside ``dock``, in front, where nobody has seen it.
+
+    One above the other they would both be too low on a small screen.
+    """
+    if getattr(viewer, "window", None) is None or was_welcomed():
+        return
+    note_welcomed()
+
+    def show() -> None:
+        if dock.isVisible():
+            open_dock(viewer, WELCOME)
+
+    # After the dock itself, which is being shown; never once it has gone.
+    soon = QTimer(dock)
+    soon.setSingleShot(True)
+    soon.timeout.connect(show)
+    soon.start(0)

@@ -1,0 +1,69 @@
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+from napari_microus.core import errors
+from napari_microus.core.errors import (
+    InputError,
+    MicroUSError,
+    OutputError,
+    plain_words,
+)
+from napari_microus.core.io import read_volume
+from napari_microus.core.preprocess import intensity_window
+
+KINDS = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, MicroUSError)
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_error_has_a_sentence_for_the_caller_and_one_for_people(kind):
+    error = kind("A size must be 2; got 3.", plain="The size is wrong. Choose 2.")
+    for one in (error, copy.copy(error), pickle.loads(pickle.dumps(error))):
+        assert str(one) == "A size must be 2; got 3."
+        assert one.plain == plain_words(one) == "The size is wrong. Choose 2."
+    assert kind("A size must be 2; got 3.").plain == "A size must be 2; got 3."
+
+
+def test_an_error_of_others_is_told_as_it_is_and_never_empty():
+    assert plain_words(ValueError("odd")) == "odd"
+    assert plain_words(ZeroDivisionError()) == "ZeroDivisionError"
+    assert plain_words(OutputError(28, "No space")) == "[Errno 28] No space"
+
+
+def reading(path):
+    def read():
+        read_volume(path)
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.dcm", b"nothing", "Cannot read a.dcm: not a DICOM image, or incomplete"),
+        ("a.nii", b"nothing", "Cannot read a.nii: not a NIfTI file, or incomplete"),
+        ("a.png", b"", "a.png is empty"),
+        ("a.doc", b"text", "Cannot open a.doc: this kind of file is not known here"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told_in_plain_words(
+    tmp_path, name, content, words
+):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError) as told:
+        read_volume(tmp_path / name)
+    assert told.value.plain.startswith(words)
+    for code in ("must be", "must hold", "; got"):
+        assert code not in told.value.plain
+
+
+def test_a_blank_image_is_called_so():
+    with pytest.raises(InputError, match=r"more than one intensity; got 0") as told:
+        intensity_window(np.zeros((1, 4, 4), np.uint8))
+    assert told.value.plain.startswith("This image is blank.")

@@ -1,0 +1,77 @@
+"""The German texts: none is missing, placeholders agree, and a dock speaks German."""
+
+import importlib.util
+import os
+import string
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+_spec = importlib.util.spec_from_file_location(
+    "catalogue", ROOT / ".ci" / "catalogue.py"
+)
+catalogue = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(catalogue)
+GERMAN = catalogue.LOCALE / "de" / "LC_MESSAGES" / "napari-microus.po"
+
+
+@pytest.fixture(scope="module")
+def texts():
+    return catalogue.read_po(GERMAN)
+
+
+def fields(text):
+    return sorted(name for _, name, _, _ in string.Formatter().parse(text) if name)
+
+
+def test_every_marked_text_is_translated_and_no_other_is_there(texts):
+    marked = set(catalogue.marked())
+    assert len(marked) > 100
+    assert set(texts) - {""} == marked
+    assert [text for text, german in texts.items() if not german] == []
+
+
+def test_placeholders_and_ends_agree(texts):
+    for text, german in texts.items():
+        if text:
+            assert fields(text) == fields(german), text
+            assert text.endswith("…") == german.endswith("…"), text
+
+
+def test_the_binary_is_that_of_the_texts(texts):
+    assert GERMAN.with_suffix(".mo").read_bytes() == catalogue.compiled(texts)
+
+
+@pytest.mark.parametrize(
+    ("languages", "told"),
+    [
+        ("de_DE", "Keine Aufnahme offen. Öffnen Sie eine, um zu beginnen."),
+        ("en_GB", "No scan open. Open a scan to begin."),
+        ("fr_FR", "No scan open. Open a scan to begin."),
+        ("en_GB:de", "No scan open. Open a scan to begin."),
+    ],
+)
+def test_a_dock_speaks_the_systems_language(languages, told):
+    code = (
+        "from qtpy.QtWidgets import QApplication; app = QApplication([]); "
+        "from napari.components import ViewerModel; "
+        "from napari_microus.widgets.segment import SegmentWidget; "
+        "dock = SegmentWidget(ViewerModel()); "
+        "print(dock.empty.words.text(), dock.run_button.text(), sep='|')"
+    )
+    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
+    environment |= {"LANGUAGE": languages, "LC_ALL": "C.UTF-8"}
+    environment |= {"PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    words, button = done.stdout.strip().splitlines()[-1].split("|")
+    assert words == told
+    assert button == ("Segmentieren" if languages.startswith("de") else "Segment")

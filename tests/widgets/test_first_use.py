@@ -1,0 +1,113 @@
+"""The first minutes: the welcome panel, its doors, and docks with nothing open."""
+
+import pytest
+from qtpy.QtWidgets import QFileDialog, QPushButton
+
+from napari_microus.core.io import write_volume
+from napari_microus.core.samples import read_sweep
+from napari_microus.widgets._shared import first_use
+from napari_microus.widgets._shared.doors import BATCH, DOCKS, TRAIN, WELCOME
+
+
+@pytest.fixture
+def viewer(make_napari_viewer, tmp_path, monkeypatch):
+    for name in ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    return make_napari_viewer(show=True)
+
+
+def opened(viewer, name):
+    return viewer.window.add_plugin_dock_widget("napari-microus", name)[1]
+
+
+def docks(viewer):
+    return {name.split(" (")[0] for name in viewer.window.dock_widgets}
+
+
+def test_the_first_dock_brings_the_welcome_once(qtbot, viewer):
+    batch = opened(viewer, BATCH)
+    qtbot.waitUntil(lambda: WELCOME in docks(viewer))
+    assert batch.isVisible()
+    assert first_use.was_welcomed()
+    viewer.window.remove_dock_widget(opened(viewer, WELCOME))
+    opened(viewer, TRAIN)
+    qtbot.wait(50)
+    assert WELCOME not in docks(viewer)
+
+
+def test_a_real_scan_is_one_click_away(qtbot, viewer):
+    welcome = opened(viewer, WELCOME)
+    welcome.sample_button.click()
+    dock = opened(viewer, "Segment capsule")
+    assert dock.form.image is not None
+    assert dock.form.image.data.shape == read_sweep().scan.shape
+    assert dock.run_button.isEnabled()
+    assert [layer.visible for layer in viewer.layers] == [True, False, False]
+    welcome.sample_button.click()  # shown again, not opened twice
+    assert len(viewer.layers) == 3
+
+
+def test_my_own_scan_is_asked_for_and_opened(qtbot, viewer, tmp_path, monkeypatch):
+    write_volume(read_sweep().scan, tmp_path / "own.nii.gz")
+    answers = [([], ""), ([str(tmp_path / "own.nii.gz")], "")]
+    monkeypatch.setattr(
+        QFileDialog, "getOpenFileNames", staticmethod(lambda *a, **k: answers.pop(0))
+    )
+    welcome = opened(viewer, WELCOME)
+    welcome.own_button.click()  # changed one's mind
+    assert "Segment capsule" not in docks(viewer)
+    welcome.own_button.click()
+    assert opened(viewer, "Segment capsule").form.image is viewer.layers["own"]
+
+
+def test_two_annotations_are_compared_with_two_clicks(qtbot, viewer):
+    welcome = opened(viewer, WELCOME)
+    welcome.compare_button.click()
+    dock = opened(viewer, "Compare annotations")
+    assert dock.picker.expert is viewer.layers["outline 1"]
+    assert dock.picker.nonexpert is viewer.layers["outline 2"]
+    dock.picker.compare_button.click()
+    assert dock.comparison is not None
+    viewer.window.remove_dock_widget(dock)
+
+
+def test_the_last_door_leads_to_training(qtbot, viewer):
+    opened(viewer, WELCOME).train_button.click()
+    assert opened(viewer, TRAIN).start_button.isEnabled()
+
+
+@pytest.mark.parametrize("name", DOCKS)
+def test_a_dock_with_nothing_open_says_what_to_do_with_a_button(viewer, name):
+    dock = opened(viewer, name)
+    assert not dock.empty.isHidden()
+    assert len(dock.empty.words.text()) > 20
+    assert dock.empty.buttons
+    assert all(button.isEnabled() for button in dock.empty.buttons)
+
+
+@pytest.mark.parametrize(
+    ("name", "button"),
+    [
+        ("Segment capsule", 2),
+        ("Compare annotations", 1),
+    ],
+)
+def test_the_button_of_an_empty_dock_does_it(viewer, name, button):
+    dock = opened(viewer, name)
+    dock.empty.buttons[button].click()
+    assert viewer.layers
+    assert dock.empty.isHidden()
+    viewer.window.remove_dock_widget(dock)
+
+
+def test_correct_leads_to_segment(viewer):
+    dock = opened(viewer, "Correct capsule")
+    dock.empty.buttons[0].click()
+    assert "Segment capsule" in docks(viewer)
+
+
+def test_without_a_place_to_remember_it_the_dock_opens_all_the_same(
+    viewer, tmp_path, monkeypatch
+):
+    (tmp_path / "XDG_STATE_HOME").write_text("a file, not a folder")
+    assert opened(viewer, BATCH).findChildren(QPushButton)
