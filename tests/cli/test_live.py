@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from napari_microus.cli import app
+from napari_microus.cli.application import app
 from napari_microus.core import samples
 from napari_microus.core.io import read_mask, read_volume
 from openigtlink_server import Server, image

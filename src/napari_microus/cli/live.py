@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_microus.cli import app
 from napari_microus.cli._console import be_polite
+from napari_microus.cli.application import app
 
 if TYPE_CHECKING:
     from napari_microus.core.live import LiveFrame, Recording
