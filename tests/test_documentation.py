@@ -47,7 +47,7 @@ FENCE = re.compile(
 )
 COMMANDS = ("napari-microus", "python", "pip", "make", "git", "torchrun", "napari")
 #: Blocks that say why they do not run here. A new one is counted on purpose.
-NOT_RUN = 27
+NOT_RUN = 28
 
 SMALL = {
     "model": {"architecture": "transunet", "transunet": TINY},
