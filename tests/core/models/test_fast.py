@@ -80,6 +80,16 @@ def test_nothing_private_runs_where_it_does_not_pay(monkeypatch):
         folded.can_pack.cache_clear()
 
 
+def test_torch_restricted_to_avx2_multiplies_no_bfloat16(monkeypatch):
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: True, raising=False)
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    assert fast.multiplies_bfloat16(cpu)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    assert not fast.multiplies_bfloat16(cpu)
+
+
 def test_the_plain_network_is_left_as_it_was(frames):
     model = trained().train()
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}

@@ -60,6 +60,9 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
+        # Restricted to AVX2, by its build or by its user, torch only imitates it.
+        if torch.backends.cpu.get_cpu_capability() != "AVX512":
+            return False
         names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
         checks = [getattr(torch.cpu, name, None) for name in names]
         return any(check is not None and check() for check in checks)
