@@ -1,7 +1,8 @@
 """Act the five-minute pages in a real window: a picture of each step, and the film.
 
 Usage: xvfb-run -a -s "-screen 0 1366x768x24" python docs/scripts/first_minutes.py
-Needs the bundled model; takes some minutes, most of them the training.
+Needs the bundled model; takes some minutes, most of them the training. Words after it
+name the acts to play (clinician, annotator, researcher); film makes the film alone.
 Writes docs/images/start/*.webp and docs/images/microus.webp. Home and settings are a
 folder of its own, so that nothing of yours is seen or changed.
 Frames: Jiang et al. 2024, Zenodo 10475293, CC-BY-4.0.
@@ -17,47 +18,48 @@ from pathlib import Path
 IMAGES = Path(__file__).resolve().parents[1] / "images"
 WIDTH, HEIGHT = 1280, 740
 FILM_WIDTH = 920
+SHOW_MS = 1400
 FRAME = 5
 EPOCHS = 5
 
 
 class Camera:
-    """Takes pictures of the window: one file a step, and all of them as a film."""
+    """Takes a picture of the window for each step."""
 
     def __init__(self, viewer, folder):
         self.viewer, self.folder = viewer, folder
-        self.film, self.durations_ms = [], []
 
-    def step(self, name=None, show_ms=1500, at_least_s=0.5):
+    def step(self, name, at_least_s=0.5):
         """Let the window work, then keep what it shows."""
         from _window import settle
         from PIL import Image
 
         settle(at_least_s=at_least_s)
         array = self.viewer.screenshot(canvas_only=False, flash=False)
-        picture = Image.fromarray(array[..., :3])
-        if name:
-            picture.save(self.folder / f"{name}.webp", quality=78, method=6)
-            print(name, flush=True)
-        if show_ms:
-            height = round(picture.height * FILM_WIDTH / picture.width)
-            size = (FILM_WIDTH, height)
-            self.film.append(picture.resize(size, Image.Resampling.LANCZOS))
-            self.durations_ms.append(show_ms)
+        target = self.folder / f"{name}.webp"
+        Image.fromarray(array[..., :3]).save(target, quality=78, method=6)
+        print(name, flush=True)
 
-    def write_film(self, path):
-        """Write the film as one moving picture."""
-        first, *others = self.film
-        first.save(
-            path,
-            save_all=True,
-            append_images=others,
-            duration=self.durations_ms,
-            loop=0,
-            quality=60,
-            method=6,
-        )
-        print(path.name, len(self.film), "frames", path.stat().st_size, "bytes")
+
+def write_film():
+    """Put the steps' pictures, act after act, into one moving picture."""
+    from PIL import Image
+
+    paths = [
+        path
+        for act in ("clinician", "annotator", "researcher")
+        for path in sorted((IMAGES / "start").glob(f"{act}_*.webp"))
+    ]
+    pictures = []
+    for path in paths:
+        picture = Image.open(path).convert("RGB")
+        size = FILM_WIDTH, round(picture.height * FILM_WIDTH / picture.width)
+        pictures.append(picture.resize(size, Image.Resampling.LANCZOS))
+    target = IMAGES / "microus.webp"
+    first, *others = pictures
+    options = {"duration": SHOW_MS, "loop": 0, "quality": 62, "method": 4}
+    first.save(target, save_all=True, append_images=others, **options)
+    print(target.name, len(pictures), "frames", target.stat().st_size, "bytes")
 
 
 def only_dock(viewer, name):
@@ -81,7 +83,7 @@ def clinician(viewer, camera, folder):
 
     from napari_microus.core.edit.curve import outline_of
 
-    camera.step("clinician_1_window", 900)
+    camera.step("clinician_1_window")
     viewer.open_sample("napari-microus", "sweep")
     for layer in list(viewer.layers)[1:]:
         viewer.layers.remove(layer)
@@ -92,13 +94,9 @@ def clinician(viewer, camera, folder):
     camera.step("clinician_2_scan")
     click(dock.run_button)
     settle(lambda: not dock.is_running)
-    camera.step("clinician_3_capsule", 1600, at_least_s=1.5)
-    for frame in (6, 7, 8, 9, FRAME):
-        viewer.dims.set_point(0, scan.data_to_world((frame, 0, 0))[0])
-        camera.step(None, 450, at_least_s=0.3)
-
+    camera.step("clinician_3_capsule", at_least_s=1.5)
     dock = only_dock(viewer, "Correct capsule")
-    camera.step("clinician_4_correct", 900)
+    camera.step("clinician_4_correct")
     layer = dock.capsule.layer
     hand = Hand(viewer, layer, FRAME)
     click(dock.click_button)
@@ -106,13 +104,12 @@ def clinician(viewer, camera, folder):
         outline = outline_of(layer.data[FRAME] == 1)
         edge = outline[(outline[:, 1]).argmax()]
         hand.drag([(edge[0] + row, edge[1] + column)])
-        camera.step(None, 900, at_least_s=0.3)
-    camera.step("clinician_5_clicked", 600)
+    camera.step("clinician_5_clicked")
     hand.native.setFocus()
     QTest.keyClick(hand.native, Qt.Key.Key_G)
-    camera.step("clinician_6_approved", 900)
+    camera.step("clinician_6_approved")
     save_to(dock, Path("capsule.nii.gz"))
-    camera.step("clinician_7_saved", 900)
+    camera.step("clinician_7_saved")
 
 
 def save_to(dock, path):
@@ -142,22 +139,23 @@ def annotator(viewer, camera, folder):
     camera.step("annotator_1_outlines")
     click(dock.picker.compare_button)
     settle(lambda: not dock.comparison.is_busy and not dock.frames.is_measuring)
-    camera.step("annotator_2_difference", 1600)
+    camera.step("annotator_2_difference")
     dock.tabs.setCurrentIndex(1)
-    camera.step("annotator_3_frames", 1200)
+    camera.step("annotator_3_frames")
     dock.tabs.setCurrentIndex(2)
     tab = dock.regions
     QTest.keyClicks(tab.who, "AB")
     click(tab.start_panel.start_button)
     settle(lambda: tab.shown is not None)
-    camera.step("annotator_4_region", 1200)
+    camera.step("annotator_4_region")
     canvas = viewer.window._qt_viewer.canvas.native
-    for number, key in enumerate((Qt.Key.Key_A, Qt.Key.Key_S, Qt.Key.Key_A)):
+    for key in (Qt.Key.Key_A, Qt.Key.Key_S, Qt.Key.Key_A):
         QTest.keyClick(canvas, key)
-        camera.step("annotator_5_decided" if number == 2 else None, 700)
+        settle()
+    camera.step("annotator_5_decided")
     tab.save(Path("adjudicated.nii.gz"))
     settle(lambda: tab._worker is None)
-    camera.step("annotator_6_saved", 900)
+    camera.step("annotator_6_saved")
     dock.close_down()
 
 
@@ -201,10 +199,10 @@ def researcher(viewer, camera, folder):
     page.form.choose(viewer.layers[0], viewer.layers[1])
     click(page.form.add_button)
     settle(lambda: page._worker is None)
-    camera.step("researcher_2_case", 1300)
+    camera.step("researcher_2_case")
     dock.tabs.setCurrentIndex(0)
     settle()
-    camera.step("researcher_3_preset", 1300)
+    camera.step("researcher_3_preset")
     click(dock.start_button)
     settle(lambda: bool(dock.panel.history.epochs))
     seen = 0
@@ -212,12 +210,16 @@ def researcher(viewer, camera, folder):
         settle(at_least_s=0.5)
         if len(dock.panel.history.epochs) > seen:
             seen = len(dock.panel.history.epochs)
-            camera.step("researcher_4_curves" if seen == 3 else None, 800)
+            if seen == 3:
+                camera.step("researcher_4_curves")
     settle(lambda: not dock.panel.is_active)
-    camera.step("researcher_5_done", 1800)
+    camera.step("researcher_5_done")
 
 
 def main(words):
+    if words == ["film"]:
+        write_film()
+        return
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         os.chdir(folder)  # so that no picture tells where it was made
@@ -238,8 +240,7 @@ def main(words):
         for act in (clinician, annotator, researcher):
             if not words or act.__name__ in words:
                 act(viewer, camera, folder)
-        if not words:
-            camera.write_film(IMAGES / "microus.webp")
+        write_film()
         sys.stdout.flush()
         os._exit(0)  # PyTorch's threads may end an interpreter that unwinds
 
