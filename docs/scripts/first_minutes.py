@@ -72,6 +72,10 @@ def only_dock(viewer, name):
             window.remove_dock_widget(dock)
     _, dock = window.add_plugin_dock_widget("napari-microus", name)
     settle(at_least_s=1.5)
+    for other in list(window.dock_widgets.values()):
+        if type(other).__module__.startswith("napari_microus.widgets.welcome"):
+            window.remove_dock_widget(other)
+    settle()
     return dock
 
 
