@@ -43,7 +43,8 @@ _MILLIMETRES = {
 }
 
 
-# What tifffile raises on files whose bytes were changed; TiffFileError is a ValueError.
+# What tifffile raises on files whose bytes were changed, besides its TiffFileError,
+# which older versions derive from Exception alone.
 _DAMAGE = (
     *(OSError, EOFError, MemoryError, zlib.error, struct.error, SyntaxError),
     *(ValueError, TypeError, LookupError, ArithmeticError),
@@ -84,7 +85,7 @@ def read_tiff(path: Path, *, as_stored: bool = False) -> Volume:
             channels = _channel_names(file)
     except InputError:
         raise
-    except _DAMAGE as error:
+    except (tifffile.TiffFileError, *_DAMAGE) as error:
         raise damaged(path, "TIFF", str(error)) from error
     if complaints:
         raise damaged(path, "TIFF", complaints[0])
@@ -126,7 +127,7 @@ def tiff_size(path: Path) -> tuple[float | None, float, float] | None:
             sizes = _sizes(file, _only_series(file, path).keyframe)
     except InputError:
         raise
-    except _DAMAGE as error:
+    except (tifffile.TiffFileError, *_DAMAGE) as error:
         raise damaged(path, "TIFF", str(error)) from error
     return None if isinstance(sizes, str) else sizes
 
@@ -140,7 +141,7 @@ def is_stack(path: Path) -> bool:
             first: Any = file.series[0]
             counts = dict(zip(first.axes, first.shape, strict=False))
             planes = file.is_shaped and first.axes.startswith("S")
-    except _DAMAGE:
+    except (tifffile.TiffFileError, *_DAMAGE):
         return False
     return planes or any(
         count > 1 for axis, count in counts.items() if axis not in "YXSC"
