@@ -64,6 +64,7 @@ def live(
         StreamSource,
         follow,
     )
+    from napari_microus.core.provenance import segmentation_provenance
 
     be_polite()
     chosen = (
@@ -72,6 +73,14 @@ def live(
     recording = None if record is None else Recording(record, overwrite=overwrite)
     try:
         loaded = library.load_model(model or library.DEFAULT_MODEL, device)
+        if recording is not None:
+            recording.provenance = segmentation_provenance(
+                [loaded],
+                image="",
+                frames=None,
+                device=device,
+                settings={"probe": probe},
+            )
         work = follow(loaded, chosen, device=device, probe=probe)
         told_s = float("-inf")
         try:

@@ -9,8 +9,9 @@ from napari.utils._proxies import PublicOnlyProxy
 from qtpy.QtWidgets import QFileDialog
 
 from napari_microus.core import library, samples
-from napari_microus.core.io import read_mask, read_volume
+from napari_microus.core.io import read_mask, read_provenance, read_volume
 from napari_microus.core.library import ModelInfo
+from napari_microus.widgets._shared.drawn import provenance_now
 from napari_microus.widgets.live import LiveWidget
 from openigtlink_server import Server, image
 
@@ -19,6 +20,7 @@ class Bright(torch.nn.Module):
     """Takes what is brighter than the middle for the gland."""
 
     image_size = 32
+    name, version, weights_sha256 = "bright", "2", "ab12"
 
     def forward(self, x):
         return 20 * (x - 0.5)
@@ -101,6 +103,11 @@ def test_a_frozen_frame_stays_and_can_be_kept(qtbot, dock, viewer, stream):
     assert isinstance(capsule, Labels)
     np.testing.assert_array_equal(kept.data, FRAMES[0])
     np.testing.assert_allclose(capsule.extent.world, kept.extent.world)
+    made = provenance_now(capsule.data, capsule.metadata)
+    assert (made["model"], made["image"]) == ("bright", "live 1")
+    capsule.data[:3, :3] = 1 - capsule.data[:3, :3]
+    made = provenance_now(capsule.data, capsule.metadata)
+    assert made["review"]["edited"] == [0]
 
     dock.freeze_button.click()
     qtbot.waitUntil(
@@ -128,6 +135,25 @@ def test_a_recording_is_saved_with_its_masks(
     np.testing.assert_array_equal(scan.array[0], FRAMES[0])
     mask = read_mask(tmp_path / "cine_capsule.nii.gz", grid=scan)
     assert mask.array.any()
+    made = read_provenance(tmp_path / "cine_capsule.nii.gz")
+    assert (made["model"], made["image"]) == ("bright", "cine.nii.gz")
+
+
+def test_a_recording_that_ends_by_itself_can_be_begun_again(
+    qtbot, dock, viewer, stream, tmp_path, monkeypatch
+):
+    path = tmp_path / "cine.nii.gz"
+    monkeypatch.setattr(
+        QFileDialog, "getSaveFileName", lambda *_, **__: (str(path), "")
+    )
+    start(qtbot, dock, viewer, stream.server)
+    dock.record_button.click()
+    assert dock.record_button.text() == "Stop recording"
+    qtbot.waitUntil(lambda: dock._work.recorded >= 1, timeout=PATIENCE_MS)
+    stream.shown = np.ascontiguousarray(FRAMES[0, :100, :80])
+    qtbot.waitUntil(lambda: dock.record_button.text() == "Record…", timeout=PATIENCE_MS)
+    assert "must keep its size" in dock.message.text()
+    assert read_volume(path).array.shape[1:] == FRAMES[0].shape
 
 
 def test_the_end_leaves_layers_and_no_thread(qtbot, dock, viewer, stream):

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -29,6 +29,12 @@ class Recording:
         The cine's file (.nii.gz and so on); its masks are <name>_capsule beside it.
     overwrite : bool
         Replace existing files.
+
+    Attributes
+    ----------
+    provenance : dict or None
+        Who draws the masks, see `core.provenance.segmentation_provenance`; it is
+        written beside them.
 
     Raises
     ------
@@ -66,6 +72,7 @@ class Recording:
             (self._folder / name).open("wb") for name in ("frames", "masks")
         ]
         self._like: LiveFrame | None = None
+        self.provenance: dict[str, Any] | None = None
         self.count = 0
 
     def add(self, live: LiveFrame) -> None:
@@ -113,8 +120,12 @@ class Recording:
                 Volume.from_spacing(frames, (1.0, *first.spacing_mm)), metadata=told
             )
         write_volume(scan, self.path, overwrite=self._overwrite)
-        write_mask(scan.like(masks), self.mask_path, overwrite=self._overwrite)
-        del scan, frames, masks  # maps of the files below
+        made = self.provenance
+        if made is not None:
+            made = {**made, "image": self.path.name}
+        mask = scan.like(masks)
+        write_mask(mask, self.mask_path, overwrite=self._overwrite, provenance=made)
+        del scan, frames, masks, mask  # maps of the files below
         self.discard()
         return [self.path, self.mask_path]
 

@@ -26,6 +26,7 @@ from napari_microus.core import colors, library
 from napari_microus.core.events import Notice
 from napari_microus.widgets._shared.boxes import DeviceBox, ModelBox
 from napari_microus.widgets._shared.controls import scrolled, text
+from napari_microus.widgets._shared.drawn import begin_notes
 from napari_microus.widgets._shared.layers import METADATA_KEY, show_as_outline, tint
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.live.work import LiveWork
@@ -195,6 +196,7 @@ class LiveWidget(QWidget):
     def _on_event(self, event: Event) -> None:
         if isinstance(event, Notice):
             self.message.setText(event.message)
+            self._show_recording()
 
     def _on_error(self, error: Exception) -> None:
         self.message.setText(str(error) or type(error).__name__)
@@ -219,7 +221,7 @@ class LiveWidget(QWidget):
             control.setEnabled(not runs)
         self.freeze_button.setEnabled(runs)
         self.record_button.setEnabled(runs)
-        self.record_button.setText("Record…")
+        self._show_recording()
         self.keep_button.setEnabled(self._drawn is not None)
 
     # --- what is shown
@@ -291,14 +293,17 @@ class LiveWidget(QWidget):
         image = Image(
             live.frame, name=name, metadata=told, **_limits(live.frame), **place
         )
+        made = self._work.provenance if self._work is not None else None
+        drawn = {**told[METADATA_KEY], "provenance": {**(made or {}), "image": name}}
         capsule: Layer = Labels(
             live.mask.copy(),
             name=f"{name} capsule",
-            metadata={METADATA_KEY: dict(told[METADATA_KEY])},
+            metadata={METADATA_KEY: drawn},
             **tint(colors.CAPSULE),
             **place,
         )
         show_as_outline(capsule)
+        begin_notes(capsule)  # a frame that is changed by hand is told then
         self._viewer.layers.extend([image, capsule])
         self.message.setText(f"Kept as '{name}'.")
 
@@ -306,21 +311,25 @@ class LiveWidget(QWidget):
 
     @property
     def _is_recording(self) -> bool:
-        return self.record_button.text() != "Record…"
+        return self.is_running and self._work is not None and self._work.is_recording
+
+    def _show_recording(self) -> None:
+        words = "Stop recording" if self._is_recording else "Record…"
+        self.record_button.setText(words)
 
     def _record_or_end(self) -> None:
         if self._work is None:
             return
         if self._is_recording:
             self._work.record(None)
-            self.record_button.setText("Record…")
+            self._show_recording()
             return
         chosen, _ = QFileDialog.getSaveFileName(
             self, "Keep the cine as", "cine.nii.gz", "NIfTI (*.nii.gz);;NRRD (*.nrrd)"
         )
         if chosen and self._work is not None:
             self._work.record(Path(chosen))
-            self.record_button.setText("Stop recording")
+            self._show_recording()
 
     def _choose_folder(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self, "Folder of the screen capture")

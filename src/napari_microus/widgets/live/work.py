@@ -43,11 +43,16 @@ class LiveWork:
         self._recording: Recording | None = None
         #: The last frame that was answered.
         self.newest: LiveFrame | None = None
+        #: Who draws the capsules, once the model is loaded.
+        self.provenance: dict[str, Any] | None = None
         #: Frames that the recording holds.
         self.recorded = 0
+        #: Whether a recording was asked for and has not ended.
+        self.is_recording = False
 
     def record(self, path: Path | None) -> None:
         """Ask for a recording from here on, or for its end."""
+        self.is_recording = path is not None
         self._wanted.put(path)
 
     def __call__(self) -> Generator[Event, None, None]:
@@ -61,6 +66,7 @@ class LiveWork:
             StreamSource,
             follow,
         )
+        from napari_microus.core.provenance import segmentation_provenance
 
         source = (
             FolderSource(self._address)
@@ -70,6 +76,9 @@ class LiveWork:
         yield Notice("Loading the model …")
         device = self._settings.get("device", "auto")
         model = load_model(self._model.path, device)
+        self.provenance = segmentation_provenance(
+            [model], image="", frames=None, device=device, settings=self._settings
+        )
         work = follow(model, source, **self._settings)
         try:
             for event in work:
@@ -93,6 +102,7 @@ class LiveWork:
                 self.recorded = self._recording.count
             except MicroUSError as error:
                 saved = self._save()
+                self.is_recording = False
                 yield Notice(f"{error} {saved}")
         # A beat for the worker, which looks then whether it is to end.
         yield Progress(event.number, 0)
@@ -111,8 +121,10 @@ class LiveWork:
             try:
                 # The dialog has asked about an existing file.
                 self._recording = Recording(path, overwrite=True)
+                self._recording.provenance = self.provenance
                 self.recorded = 0
             except MicroUSError as error:
+                self.is_recording = False
                 yield Notice(str(error))
 
     def _save(self) -> str:
