@@ -36,6 +36,9 @@ test-all: test
 	$(BIN)/python tests/reliability/windows.py
 	$(BIN)/python tests/reliability/growth.py
 	$(BIN)/python tests/reliability/mutants.py
+	$(BIN)/python tests/reliability/disks.py
+	$(BIN)/python tests/reliability/memory.py
+	$(BIN)/python tests/reliability/degenerate.py --large
 
 lint: env
 	$(BIN)/ruff check --no-cache .

@@ -312,6 +312,7 @@ def main() -> int:
         for kind in kinds:
             cells[kind] = {}
             for door in DOORS:
+                print(f"{kind}, {door} …", file=sys.stderr, flush=True)
                 try:
                     cells[kind][door] = try_cell(kind, door, Path(temporary))
                 except Exception as error:  # noqa: BLE001  each is told

@@ -21,6 +21,7 @@ import csv
 import ctypes
 import errno
 import functools
+import importlib.util
 import io
 import json
 import os
@@ -48,6 +49,8 @@ DISKS = (
 # A fourth: no file may grow beyond some bytes (EFBIG), in children and in the C library
 # too, which is how a full disk ends a write that was partly taken.
 CUT = "cut"
+# Where it can be written at all.
+MP4 = ("mp4",) if importlib.util.find_spec("imageio_ffmpeg") else ()
 FORMATS = ("nii", "nii.gz", "nrrd", "seg.nrrd", "mha")
 # Held while a file is written, and of no size.
 LOCKS = (".lock",)
@@ -308,6 +311,14 @@ def add_a_case(folder: Path) -> None:
     command("study", "add", folder / "study", *scan, *words)
 
 
+def add_a_case_again(folder: Path) -> None:
+    """Add the case, unless an error in making what was there did no harm."""
+    from napari_microus.core.study import Study
+
+    if not Study.open(folder / "study").cases:
+        add_a_case(folder)
+
+
 def split_a_study(folder: Path) -> None:
     command("study", "split", folder / "study", "--val", "0.5")
 
@@ -423,12 +434,12 @@ WRITERS = {
     "export rtstruct": export_as_dicom("contours.dcm", "--rtstruct"),
     **{
         f"export .{kind}": export_as(f"capsule.{kind}")
-        for kind in ("stl", "obj", "ply", "csv", "json", "gif", "mp4")
+        for kind in ("stl", "obj", "ply", "csv", "json", "gif", *MP4)
     },
     "export pictures": export_as("pictures"),
     "study import": Writer(import_a_study, with_study),
     "study import, new": Writer(import_a_study, folders),
-    "study add": Writer(add_a_case, with_study),
+    "study add": Writer(add_a_case, with_study, again=add_a_case_again),
     "study split": Writer(split_a_study, with_cases),
     "test set opened": Writer(open_a_test_set, with_cases),
     "scan properties": Writer(set_scan_properties, with_scan),

@@ -10,15 +10,27 @@ import ctypes
 import importlib.util
 import platform
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from napari_microus.core.errors import DeviceError
+from napari_microus.core.errors import DeviceError, MicroUSError
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+    from typing import TypeAlias
+
     import torch
+
+    from napari_microus.core.events import Event
+
+    Work: TypeAlias = "Callable[P, Generator[Event, None, R]]"
+
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 LABELS = {
@@ -92,6 +104,55 @@ def choose_device(name: str | torch.device = "auto") -> torch.device:
             f"'{name}'. Choose one that nvidia-smi lists."
         )
     return torch.device(text)
+
+
+# How PyTorch's allocators tell of a lack of memory where they have no class for it.
+_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error tells that a device, or this computer, has no memory."""
+    if isinstance(error, MemoryError):
+        return True
+    text = str(error).lower()
+    is_torchs = isinstance(error, RuntimeError) and not isinstance(error, MicroUSError)
+    return is_torchs and (
+        type(error).__name__ == "OutOfMemoryError"
+        or any(words in text for words in _NO_MEMORY)
+    )
+
+
+@contextmanager
+def told_memory(what: str, advice: str) -> Iterator[None]:
+    """Turn a lack of memory into a sentence; ``what`` must fit, ``advice`` helps.
+
+    Raises
+    ------
+    DeviceError
+        Instead of what PyTorch and NumPy raise.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise DeviceError(
+            f"{what} must fit into memory; got an out-of-memory error. {advice}"
+        ) from error
+
+
+def tells_memory(what: str, advice: str) -> Callable[[Work[P, R]], Work[P, R]]:
+    """Return a decorator that puts a generator's work under `told_memory`."""
+
+    def decorate(work: Work[P, R]) -> Work[P, R]:
+        @wraps(work)
+        def told(*args: P.args, **options: P.kwargs) -> Generator[Event, None, R]:
+            with told_memory(what, advice):
+                return (yield from work(*args, **options))
+
+        return told
+
+    return decorate
 
 
 def _reason(name: str) -> str:

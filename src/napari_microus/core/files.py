@@ -121,6 +121,8 @@ def atomic_folder(path: str | Path, *, overwrite: bool = False) -> Iterator[Path
     finally:
         if _is_back(around, path):
             _remove(around)
+        else:
+            shutil.rmtree(around / _NEW, ignore_errors=True)
         _in_use.discard(around)
         if not is_written:
             _remove_empty(made)

@@ -293,3 +293,15 @@ def test_a_model_that_has_changed_is_refused(folder, tmp_path, shelf):
     work = run_batch(changed, drain(find_scans([folder])))
     with pytest.raises(Exception, match="must use the same weights"):
         drain(work)
+
+
+def test_a_batch_killed_before_the_mask_took_its_place_goes_on(folder, segment):
+    _, first = segment(folder)
+    mask = first.measurements.parent / "a_capsule.nii.gz"
+    made = mask.read_bytes()
+    mask.unlink()  # its .json is there already
+
+    _, again = segment(folder)
+
+    assert (again.done, again.skipped) == (1, 1)
+    assert mask.read_bytes() == made

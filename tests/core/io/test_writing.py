@@ -212,3 +212,13 @@ def test_constant_and_nan_scans_are_read(tmp_path, mask):
     for suffix in (".nii.gz", ".nrrd", ".mha"):
         write_volume(Volume(array, mask.affine), tmp_path / f"a{suffix}")
         assert np.isnan(read_volume(tmp_path / f"a{suffix}").array).all()
+
+
+def test_what_a_killed_process_left_of_a_mask_is_in_nobodys_way(tmp_path):
+    mask = Volume(np.ones((1, 2, 3), np.uint8))
+    write_mask(mask, tmp_path / "m.nii.gz", provenance={"n": 1})
+    (tmp_path / "m.nii.gz").unlink()  # killed between the two
+
+    write_mask(mask, tmp_path / "m.nii.gz", provenance={"n": 2})
+
+    assert read_provenance(tmp_path / "m.nii.gz") == {"n": 2}

@@ -153,7 +153,9 @@ def _write(
         beside = files.enter_context(atomic_write(path, overwrite=overwrite))
         if provenance is not None:
             text = _json({**_GENERATOR, **provenance})
-            told = files.enter_context(atomic_write(sidecar, overwrite=overwrite))
+            # One of ours without its mask is what a killed process left.
+            replaced = overwrite or (is_ours and not replaces)
+            told = files.enter_context(atomic_write(sidecar, overwrite=replaced))
             told.write_text(text, encoding="utf-8")
         if suffix in NIFTI_SUFFIXES:
             write_nifti(volume, beside, description)

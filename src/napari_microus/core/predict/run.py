@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_microus.core.device import choose_device
+from napari_microus.core.device import choose_device, is_out_of_memory, tells_memory
 from napari_microus.core.errors import ConfigError, DeviceError, InputError
 from napari_microus.core.events import Event, Notice, Progress
 from napari_microus.core.predict.components import fill_holes as fill
@@ -51,6 +51,10 @@ _LOOKED_AT = 10
 _DIRECT = ("uint8", "int8", "int16", "int32", "float16", "float32")
 
 
+@tells_memory(
+    "The scan and the model",
+    "Close other programs, choose fewer frames or a smaller model, or the CPU.",
+)
 def predict(
     model: Model | Sequence[Model],
     volume: Volume,
@@ -187,7 +191,9 @@ def predict(
             batch = tuple(chosen[place] for place in places)
             try:
                 answer = _answer(panel, array, batch, window)
-            except torch.cuda.OutOfMemoryError as error:
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
                 torch.cuda.empty_cache()
                 if len(batch) == 1:
                     raise DeviceError(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from napari_microus.core.config.train import TrainConfig
+from napari_microus.core.device import tells_memory
 from napari_microus.core.errors import (
     ConfigError,
     LongRunError,
@@ -73,6 +74,14 @@ if TYPE_CHECKING:
     from napari_microus.core.train.training_data import TrainingData
 
 
+_tells_memory = tells_memory(
+    "Network, frames and validation",
+    "The last checkpoint is whole: close other programs and resume the run, or begin "
+    "one with a smaller network, micro_batch or val_frames_per_case.",
+)
+
+
+@_tells_memory
 def train(
     config: TrainConfig, *, stop_if_long: bool = False
 ) -> Generator[Event, None, TrainResult]:
@@ -109,6 +118,7 @@ def train(
     return (yield from _reported(run, config, work))
 
 
+@_tells_memory
 def resume(
     run: str | Path, *, unchecked: bool = False
 ) -> Generator[Event, None, TrainResult]:
@@ -205,6 +215,7 @@ def _estimated(
         raise LongRunError(found.advice)
 
 
+@_tells_memory
 def _train(
     config: TrainConfig,
     fabric: Fabric,

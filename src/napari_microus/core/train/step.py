@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_microus.core.device import is_out_of_memory
 from napari_microus.core.errors import DeviceError, InputError
 from napari_microus.core.train.augment import augment, change_intensity
 from napari_microus.core.train.criterion import last_gamma
@@ -78,8 +79,8 @@ def make_step(
         try:
             loss, gamma = _accumulate(learner, frames, masks, keys)
             break
-        except (torch.OutOfMemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
                 raise _named(error) from error
             _halve(learner, len(frames), error)
         on_halved(learner.micro_batch)
@@ -149,13 +150,6 @@ def _consistency(learner: Learner, keys: list[tuple[int, ...]]) -> Tensor:
     return config.data.consistency_weight * gap.square().mean()
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    text = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or any(
-        words in text for words in ("out of memory", "can't allocate memory")
-    )
-
-
 def _halve(learner: Learner, count: int, error: BaseException) -> None:
     micro = min(learner.micro_batch, count)
     if micro == 1 or learner.fabric.world_size > 1:
@@ -169,7 +163,7 @@ def _halve(learner: Learner, count: int, error: BaseException) -> None:
         torch.cuda.empty_cache()
 
 
-def _named(error: RuntimeError) -> Exception:
+def _named(error: RuntimeError | MemoryError) -> Exception:
     """Return a device's failure as an error for the user, any other one as it is."""
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     if "CUDA error" in text or "MPS" in text:
