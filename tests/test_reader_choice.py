@@ -37,13 +37,13 @@ def readers(path):
 
 def test_a_picture_is_opened_by_napari_without_a_question(viewer, frames):
     assert "napari-microus" not in readers(frames / "0.png")
-    (layer,) = viewer.open(str(frames / "0.png"))
+    (layer,) = viewer.open(str(frames / "0.png"), plugin=None)
     assert layer.source.reader_plugin == "napari"
 
 
 def test_a_folder_is_opened_by_napari_without_a_question(viewer, frames):
     assert "napari-microus" not in readers(frames)
-    assert viewer.open(str(frames))
+    assert viewer.open(str(frames), plugin=None)
 
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
@@ -55,7 +55,7 @@ def test_where_naparis_reader_loses_the_size_of_a_scan_ours_is_offered(
     write_volume(Volume.from_spacing(array, (1.5, 0.2, 0.1)), path)
     assert readers(path) == {"napari", "napari-microus"}
     with pytest.raises(MultipleReaderError):  # napari asks, once and for all
-        viewer.open(str(path))
+        viewer.open(str(path), plugin=None)  # as its window opens files
     (layer,) = viewer.open(str(path), plugin="napari-microus")
     assert layer.scale.tolist() == pytest.approx([1.5, 0.2, 0.1])
     # Our own button asks nobody.

@@ -158,7 +158,7 @@ def test_a_pseudonym_is_the_patients_and_stable(run_command, tmp_path, capsys):
         (["--psa", "-1"], "PSA must be"),
         (["--diameters-mm", "50xa"], "as 48x44x36"),
         (["--diameters-mm", "50x40"], "length, width and height"),
-        (["--probability", "nowhere.nii"], "The file must exist"),
+        (["--probability", "nowhere.nii"], "There is no file nowhere.nii"),
         (["--pseudonym"], "DICOM"),
     ],
 )

@@ -162,7 +162,7 @@ def test_colour_layer_becomes_grey_with_a_notice():
 
     assert volume.shape == (2, 4, 5)
     assert set(volume.array.ravel()) == {30}  # 0.299 * 100
-    assert "luminance" in volume.metadata["notices"][0]
+    assert "greyscale" in volume.metadata["notices"][0]
 
 
 def test_derived_layer_keeps_the_place_in_the_patient(scan):

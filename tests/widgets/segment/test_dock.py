@@ -801,8 +801,8 @@ def test_preferences_choose_what_the_dock_opens_with(
 def test_the_manifest_offers_the_preferences():
     from napari_microus.widgets._shared.boxes import preferred
 
-    assert preferred("device", "missing") in ("auto", "cuda", "mps", "cpu")
-    assert preferred("flip", "missing") in (True, False)
+    assert preferred("device", "auto") in ("auto", "cuda", "mps", "cpu")
+    assert preferred("flip", False) is False
     assert preferred("no such setting", 7) == 7
 
 

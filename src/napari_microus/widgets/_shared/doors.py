@@ -68,8 +68,22 @@ def open_sample(viewer: Any, *, with_outlines: bool) -> Image:
         scan, *outlines = [layer for layer in viewer.layers if layer not in before]
         for outline in outlines:
             outline.visible = with_outlines
+        if with_outlines:
+            _show_a_frame_of_both(viewer, scan, outlines)
     viewer.layers.selection = {scan}
     return scan
+
+
+def _show_a_frame_of_both(viewer: Any, scan: Any, outlines: Sequence[Any]) -> None:
+    """Go to a frame that both outlines show; some were outlined once."""
+    both = [
+        frame
+        for frame in range(len(scan.data))
+        if all((outline.data[frame] == 1).any() for outline in outlines)
+    ]
+    if both:
+        world = scan.data_to_world((both[len(both) // 2], 0, 0))
+        viewer.dims.set_point(0, world[0])
 
 
 def _is_sample(layer: Any) -> bool:
