@@ -18,9 +18,11 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
+import itertools
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -66,7 +68,15 @@ class Mutant:
     where: str
     before: str
     after: str
-    text: str
+    number: int
+    root: Path
+
+    @property
+    def text(self) -> str:
+        """The whole file with the change; made when it is asked for."""
+        (text,) = _walk(self.root / self.path, self.root, self.number)
+        assert isinstance(text, str)
+        return text
 
     @property
     def key(self) -> str:
@@ -123,18 +133,16 @@ def _is_for_types(node: ast.AST) -> bool:
 
 def mutants_of(path: Path, root: Path) -> list[Mutant]:
     """Return every mutant of a file, in the order of its text."""
-    tree = ast.parse(path.read_text())
+    return [found for found in _walk(path, root) if isinstance(found, Mutant)]
+
+
+def _walk(path: Path, root: Path, only: int | None = None) -> Iterator[Mutant | str]:
+    """Yield the mutants of a file, or the text of one of them alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     name = path.relative_to(root).as_posix()
-    found: list[Mutant] = []
+    numbers = itertools.count()
 
-    def change(parent: ast.AST, field: str, place: int | None, new: ast.AST) -> str:
-        old = getattr(parent, field) if place is None else getattr(parent, field)[place]
-        _put(parent, field, place, new)
-        text = ast.unparse(ast.fix_missing_locations(tree))
-        _put(parent, field, place, old)
-        return text
-
-    def visit(node: ast.AST, where: str, statement: ast.AST) -> None:
+    def visit(node: ast.AST, where: str, statement: ast.AST) -> Iterator[Mutant | str]:
         if _is_for_types(node) or isinstance(node, ast.Import | ast.ImportFrom):
             return
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -146,24 +154,25 @@ def mutants_of(path: Path, root: Path) -> list[Mutant]:
             for place, child in enumerate(children):
                 if not isinstance(child, ast.AST):
                     continue
-                within = child if isinstance(child, ast.stmt) else statement
+                is_whole = isinstance(child, ast.stmt)
+                within = child if is_whole else statement
                 at = place if isinstance(value, list) else None
                 for new in variants(child):
-                    is_whole = isinstance(child, ast.stmt)
-                    before = _short(child if is_whole else within)
-                    text = change(node, field, at, new)
-                    if is_whole:
-                        after = _short(new)
-                    else:
-                        _put(node, field, at, new)
-                        after = _short(within)
-                        _put(node, field, at, child)
-                    line = getattr(child, "lineno", 0)
-                    found.append(Mutant(name, line, where, before, after, text))
-                visit(child, where, within)
+                    number = next(numbers)
+                    if only is not None and number != only:
+                        continue
+                    before = _short(within)
+                    _put(node, field, at, new)
+                    if only is not None:
+                        yield ast.unparse(ast.fix_missing_locations(tree))
+                    after = _short(new if is_whole else within)
+                    _put(node, field, at, child)
+                    if only is None:
+                        line = getattr(child, "lineno", 0)
+                        yield Mutant(name, line, where, before, after, number, root)
+                yield from visit(child, where, within)
 
-    visit(tree, "", tree)
-    return found
+    yield from visit(tree, "", tree)
 
 
 def _put(parent: ast.AST, field: str, place: int | None, new: ast.AST) -> None:
@@ -178,12 +187,28 @@ def _short(node: ast.AST) -> str:
     return ast.unparse(ast.fix_missing_locations(copy.deepcopy(node))).split("\n")[0]
 
 
+def every(package: str) -> list[Mutant]:
+    """Return all mutants of a package."""
+    files = sorted((ROOT / "src/napari_microus/core" / package).rglob("*.py"))
+    return [mutant for path in files for mutant in mutants_of(path, ROOT)]
+
+
 def sample(package: str, count: int, seed: int) -> list[Mutant]:
     """Return the mutants that a seed draws from a package."""
-    folder = ROOT / "src/napari_microus/core" / package
-    files = sorted(folder.rglob("*.py"))
-    every = [mutant for path in files for mutant in mutants_of(path, ROOT)]
-    return random.Random(f"{seed} {package}").sample(every, min(count, len(every)))
+    found = every(package)
+    return random.Random(f"{seed} {package}").sample(found, min(count, len(found)))
+
+
+def lived(package: str, printed: Path) -> list[Mutant]:
+    """Return the mutants of a package that an earlier run printed, and are there."""
+    words = printed.read_text(encoding="utf-8")
+    found = re.findall(r"^  \d+ survived \d+ (src/\S+::.*?) *$", words, re.MULTILINE)
+    mutants = [mutant for mutant in every(package) if mutant.key in found]
+    gone = [key for key in found if f"/{package}/" in key.partition("::")[0]]
+    gone = [key for key in gone if key not in {mutant.key for mutant in mutants}]
+    for key in gone:
+        print(f"  no more in the code: {key}")
+    return mutants
 
 
 # ------------------------------------------------------------------ testing them
@@ -322,6 +347,9 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--numbers", type=int, nargs="+", help="of the sample only")
+    parser.add_argument(
+        "--again", type=Path, help="only those that lived, as an earlier run printed"
+    )
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     for name in HEAVY:
@@ -330,6 +358,8 @@ def main() -> int:
     rows, is_enough = [], True
     for package in arguments.packages:
         mutants = sample(package, arguments.count, arguments.seed)
+        if arguments.again:
+            mutants = lived(package, arguments.again)
         if arguments.numbers:
             mutants = [mutants[number] for number in arguments.numbers]
         counts = judge(package, mutants, known)

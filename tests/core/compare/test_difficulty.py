@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from napari_microus.core.compare.difficulty import (
+    _bent,
     difficulty,
     entropy_bits,
     frame_difficulty,
@@ -78,3 +79,12 @@ def test_regions_of_the_hardest_frame_come_first_and_keep_their_order():
     per_frame = frame_difficulty(entropy)
     assert per_frame == pytest.approx([0, 0.1, 0.2])
     assert [r.number for r in hardest_first(regions, per_frame)] == [2, 4, 1, 3]
+
+
+def test_an_empty_scan_stays_as_it_is_when_it_is_made_darker():
+    flat = np.full((2, 3, 4), 7, np.uint8)
+    assert _bent(flat, 0.5) is flat
+    # (0, 1/4, 1) of the range to the power of one half: 0, 1/2, 1.
+    steps = np.array([[[100, 125, 200]]], np.uint8)
+    np.testing.assert_array_equal(_bent(steps, 0.5), [[[100, 150, 200]]])
+    assert _bent(steps, 0.5).dtype == np.uint8

@@ -209,3 +209,5 @@ def test_centres_are_measured_in_all_three_directions():
     assert difference(wider, grid) == ", centres 2 mm apart"
     higher = Volume.from_spacing(np.zeros((4, 10, 8), np.uint8), (2.0, 0.5, 0.5))
     assert difference(higher, grid) == ", centres 1 mm apart"
+    thicker = Volume.from_spacing(np.zeros((4, 6, 8), np.uint8), (4.0, 0.5, 0.5))
+    assert difference(thicker, grid) == ", centres 3 mm apart"

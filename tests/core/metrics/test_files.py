@@ -218,3 +218,14 @@ def test_an_object_that_is_wholly_undecided_is_told(tmp_path, who):
     _, events = drain(evaluate_files(*paths))
     (told,) = (event.message for event in events if isinstance(event, Notice))
     assert told.startswith(f"{'ab'[who]}.nii.gz: all of the object is undecided")
+
+
+def test_an_object_that_is_partly_undecided_is_measured_in_silence(tmp_path):
+    pair = list(masks())
+    pair[0][:, 5] = 255
+    for mask, name in zip(pair, "ab", strict=True):
+        save(mask, tmp_path / f"{name}.nii.gz")
+    paths = tmp_path / "a.nii.gz", tmp_path / "b.nii.gz"
+    evaluation, events = drain(evaluate_files(*paths))
+    assert not [event for event in events if isinstance(event, Notice)]
+    assert evaluation.mean == evaluate_case(*pair, SPACING).mean

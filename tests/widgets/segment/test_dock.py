@@ -12,6 +12,7 @@ from napari.layers import Image, Labels
 from napari.utils._proxies import PublicOnlyProxy
 from qtpy.QtCore import QCoreApplication, QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
+from qtpy.QtWidgets import QWidget
 
 from napari_microus.core.errors import CheckpointError, DeviceError
 from napari_microus.core.events import Notice, Progress
@@ -883,3 +884,20 @@ def test_selected_capsule_chooses_its_scan_and_the_range_is_that_of_it(
     frames = viewer.layers["scan"].data.shape[0]
     assert widget.form.first_frame.value() == 0
     assert widget.form.last_frame.value() == frames - 1
+
+
+def test_a_dock_that_is_taken_away_holds_no_model(qtbot, widget, models, run):
+    holder = QWidget()
+    qtbot.addWidget(holder)
+    widget.setParent(holder)
+    run()
+    assert widget._segmenter._loaded is not None
+    widget.setParent(None)  # as napari does where a dock is closed
+    assert widget._segmenter._loaded is None
+    loads = len(models.loads)
+    for _ in widget._segmenter.warm_up(models.infos[0], "cpu"):
+        break  # a warm-up that was under way
+    assert widget._segmenter._loaded is None
+    run()  # opened again
+    assert widget._segmenter._loaded is not None
+    assert len(models.loads) == loads + 2

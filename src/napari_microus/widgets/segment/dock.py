@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
     QFrame,
@@ -229,6 +229,17 @@ class SegmentWidget(Dock):
     def is_running(self) -> bool:
         """True from the click on *Segment* until its end."""
         return self._worker is not None
+
+    def event(self, event: QEvent) -> bool:
+        """Hold no model where napari has taken the dock away; Qt's name.
+
+        napari keeps the widgets of closed docks alive.
+        """
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            if self._idle is not None:
+                self._idle.stop()
+            self._segmenter.forget()
+        return bool(super().event(event))
 
     def showEvent(self, event: QShowEvent) -> None:
         """Warm up for the first run, once; Qt's name."""

@@ -96,6 +96,12 @@ class Segmenter:
         self._loading = threading.Lock()
         self._can_draw = False
         self._was_asked = False
+        self._keeps = True
+
+    def forget(self) -> None:
+        """Give the model's memory back; the next run loads it again."""
+        self._keeps = False
+        self._loaded = None
 
     def warm_up(self, model: ModelInfo, device: str) -> Generator[None, None, None]:
         """Do beforehand what the first run would have to wait for.
@@ -117,7 +123,7 @@ class Segmenter:
         from napari_microus.widgets._shared.layers import volume_from_layer_data
 
         started = time.perf_counter()
-        self._was_asked = True
+        self._was_asked = self._keeps = True
         yield Progress(0, 0, "frames", "Reading the image")
         volume = volume_from_layer_data(request.data, request.attributes)
         notices = list(volume.metadata.get("notices", ()))
@@ -179,10 +185,12 @@ class Segmenter:
         stamp = weights.stat().st_mtime_ns if weights.exists() else 0
         key = (info.path, device, stamp)
         with self._loading:
-            if self._loaded is None or self._loaded[0] != key:
-                self._loaded = None  # give the old one's memory back first
-                self._loaded = (key, self._load_model(info.name, device=device))
-            return self._loaded[1]
+            held = self._loaded
+            if held is None or held[0] != key:
+                held = self._loaded = None  # give the old one's memory back first
+                held = (key, self._load_model(info.name, device=device))
+                self._loaded = held if self._keeps else None
+            return held[1]
 
     def _prepare_drawing(self) -> None:
         from napari_microus.widgets.segment.layers import warm_up

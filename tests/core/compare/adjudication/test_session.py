@@ -373,3 +373,17 @@ def test_half_of_four_is_no_majority():
     assert work.mask.tolist() == [[[255]]]
     with pytest.raises(InputError, match="Between two and 7 annotators"):
         vote_map(masks * 2)
+
+
+def test_what_was_done_again_can_be_undone_again(work):
+    before = work.mask.copy()
+    region = region_of(work, "expert", 0)
+    work.decide(region, "expert")
+    decided = work.mask.copy()
+    assert (decided != before).any()
+    for _ in range(2):
+        assert work.undo() is not None
+        np.testing.assert_array_equal(work.mask, before)
+        assert work.redo() is not None
+        np.testing.assert_array_equal(work.mask, decided)
+        assert work.redo() is None
