@@ -45,6 +45,8 @@ class Short(TorchFunctionMode):
         self.calls, self._at, self._error = 0, at, error
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
+        if getattr(function, "__name__", "") == "_set_grad_enabled":
+            return function(*args, **(kwargs or {}))  # asks for nothing, and must end
         self.calls += 1
         if self.calls == self._at:
             raise self._error()
