@@ -142,11 +142,13 @@ def parse_settings(lines: list[str]) -> dict[str, Any]:
     """
     import yaml
 
+    from napari_microus.core.config.yaml_text import read_yaml
+
     changes: dict[str, Any] = {}
     for line in lines:
         name, equals, text = line.partition("=")
         try:
-            value = yaml.safe_load(text)
+            value = read_yaml(text)
         except yaml.YAMLError:
             equals = ""
         if not equals or not name:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import yaml
 
+from napari_microus.core.config.yaml_text import read_yaml
 from napari_microus.core.errors import ConfigError
 from napari_microus.core.files import atomic_write
 
@@ -121,7 +122,7 @@ class Config:
             If the file cannot be read, is no YAML, or holds a wrong setting.
         """
         try:
-            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            values = read_yaml(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
             raise ConfigError(
                 f"The configuration must be a readable file; got {path} "

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from napari_microus.core.config.yaml_text import read_yaml
 from napari_microus.core.errors import CheckpointError, ConfigError
 from napari_microus.core.files import atomic_folder
 
@@ -325,7 +326,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     if not (folder / CONFIG).exists():
         raise CheckpointError(_lacks(folder, CONFIG))
     try:
-        config = yaml.safe_load(_read_text(folder / CONFIG))
+        config = read_yaml(_read_text(folder / CONFIG))
     except yaml.YAMLError as error:
         raise CheckpointError(
             f"A model's configuration must be YAML; got {folder / CONFIG}, which "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import io
 import json
 import re
 import shutil
@@ -15,9 +16,10 @@ import numpy as np
 
 from napari_microus.core.errors import InputError, OutputError
 from napari_microus.core.files import append_line, atomic_folder, atomic_write
+from napari_microus.core.study.alone import alone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from napari_microus.core.volume import Volume
 
@@ -83,6 +85,8 @@ class Study:
     def __init__(self, folder: Path, cases: Iterable[StudyCase] = ()) -> None:
         self.folder = folder
         self.cases = list(cases)
+        # The manifest as it was read or written last: another program may write too.
+        self._seen: bytes | None = None
 
     @classmethod
     def create(cls, folder: str | Path) -> Self:
@@ -113,9 +117,10 @@ class Study:
         """
         path = Path(folder) / MANIFEST
         try:
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                reader = csv.DictReader(file)
-                rows, columns = list(reader), list(reader.fieldnames or [])
+            content = path.read_bytes()
+            text = io.StringIO(content.decode("utf-8-sig"), newline="")
+            reader = csv.DictReader(text)
+            rows, columns = list(reader), list(reader.fieldnames or [])
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise InputError(
                 f"A study must have a readable {MANIFEST}; got {path} "
@@ -131,10 +136,49 @@ class Study:
         annotators = [c for c in columns if c not in _KNOWN]
         cases = [_read_row(row, annotators, path) for row in rows]
         _check_names(cases, path)
-        return cls(Path(folder), cases)
+        study = cls(Path(folder), cases)
+        study._seen = content
+        return study
 
     def save(self) -> None:
-        """Write the manifest, whole or not at all."""
+        """Write the manifest, whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            If another program has changed it since it was read, or it cannot be
+            written.
+        """
+        with alone(self.folder):
+            if self._is_changed():
+                raise OutputError(
+                    "A study must be as it was when it was opened; another program "
+                    f"has changed {self.folder / MANIFEST} since. Open the study "
+                    "again, and repeat the change."
+                )
+            self._write()
+
+    def _is_changed(self) -> bool:
+        try:
+            return (self.folder / MANIFEST).read_bytes() != self._seen
+        except OSError:  # whatever is wrong, writing says it
+            return False
+
+    def _change(self, change: Callable[[list[StudyCase]], list[StudyCase]]) -> None:
+        """Change the list as it stands in the file now, or keep it as it is here."""
+        with alone(self.folder):
+            if self._is_changed():
+                now = Study.open(self.folder)
+                self.cases, self._seen = now.cases, now._seen
+            before = self.cases
+            self.cases = change(before)
+            try:
+                self._write()
+            except OutputError:
+                self.cases = before
+                raise
+
+    def _write(self) -> None:
         annotators = list(dict.fromkeys(n for c in self.cases for n in c.annotators))
         is_sized = any(case.spacing_mm is not None for case in self.cases)
         columns = [*_BEFORE, *annotators, *_AFTER, *([_PIXEL] if is_sized else [])]
@@ -149,6 +193,7 @@ class Study:
                 more = [case.annotators.get(name, "") for name in annotators]
                 line = [*start, *more, case.split, int(case.ignore)]
                 writer.writerow(line + ([_as_text(case)] if is_sized else []))
+        self._seen = (self.folder / MANIFEST).read_bytes()
 
     @property
     def used(self) -> list[StudyCase]:
@@ -168,8 +213,11 @@ class Study:
         InputError
             If the name is taken or cannot be a file's name.
         """
-        _check_names([*self.cases, case], self.folder / MANIFEST)
-        self._list([*self.cases, case])
+        self._change(lambda cases: self._with(cases, case))
+
+    def _with(self, cases: list[StudyCase], case: StudyCase) -> list[StudyCase]:
+        _check_names([*cases, case], self.folder / MANIFEST)
+        return [*cases, case]
 
     def add_case(
         self,
@@ -231,8 +279,8 @@ class Study:
             for key, mask in present.items():
                 write_mask(mask, new / f"{key}.nii.gz")
         try:
-            self._list([*self.cases, case])
-        except OutputError:
+            self._change(lambda cases: self._with(cases, case))
+        except (InputError, OutputError):
             shutil.rmtree(place, ignore_errors=True)
             raise
         return case
@@ -281,21 +329,14 @@ class Study:
             for key, mask in masks.items():
                 write_mask(mask, self.folder / files[key])
                 written.append(self.folder / files[key])
-            self._list([done if other is case else other for other in self.cases])
+            self._change(
+                lambda cases: [done if other == case else other for other in cases]
+            )
         except OutputError:
             for path in written:
                 path.unlink(missing_ok=True)
             raise
         return done
-
-    def _list(self, cases: list[StudyCase]) -> None:
-        """Save other cases than before, or keep those."""
-        before, self.cases = self.cases, cases
-        try:
-            self.save()
-        except OutputError:
-            self.cases = before
-            raise
 
     def set_ignored(self, name: str, ignored: bool) -> StudyCase:
         """Leave a case out of training and measuring, or use it again.
@@ -305,11 +346,13 @@ class Study:
         InputError
             If there is no such case.
         """
-        place = self._place(name)
-        cases = list(self.cases)
-        cases[place] = replace(cases[place], ignore=ignored)
-        self._list(cases)
-        return self.cases[place]
+        self._change(
+            lambda cases: [
+                replace(case, ignore=ignored) if case.case == name else case
+                for case in cases
+            ]
+        )
+        return self.cases[self._place(name)]
 
     def move_patient(self, patient: str, split: str) -> list[StudyCase]:
         """Put all cases of a patient into one part of the study.
@@ -332,10 +375,10 @@ class Study:
                 f"A patient must be in the study; got '{patient}'. Choose one of its "
                 "cases."
             )
-        self._list(
-            [
+        self._change(
+            lambda cases: [
                 replace(case, split=split) if case.patient == patient else case
-                for case in self.cases
+                for case in cases
             ]
         )
         return [case for case in self.cases if case.patient == patient]
@@ -355,17 +398,14 @@ class Study:
         """
         place = self._place(name)
         case = self.cases[place]
-        self._list([other for other in self.cases if other is not case])
+        self._change(lambda cases: [one for one in cases if one.case != name])
         return case, place
 
     def put_back(self, case: StudyCase, place: int) -> None:
         """List a removed case again, where it was."""
-        if any(other.case == case.case for other in self.cases):
-            raise InputError(
-                f"A case must have a name of its own; got '{case.case}' twice. Rename "
-                "the other one first."
-            )
-        self._list([*self.cases[:place], case, *self.cases[place:]])
+        self._change(
+            lambda cases: [*self._with(cases, case)[:place], case, *cases[place:]]
+        )
 
     def _place(self, name: str) -> int:
         places = [i for i, case in enumerate(self.cases) if case.case == name]
@@ -398,11 +438,12 @@ class Study:
             for case in self.cases
             if case.case not in left and not self.tells_size(case)
         }
-        self.cases = [
-            replace(case, spacing_mm=spacing_mm) if case.case in fitting else case
-            for case in self.cases
-        ]
-        self.save()
+        self._change(
+            lambda cases: [
+                replace(case, spacing_mm=spacing_mm) if case.case in fitting else case
+                for case in cases
+            ]
+        )
         return len(fitting)
 
     def path(self, file: str) -> Path:
