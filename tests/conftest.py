@@ -44,3 +44,13 @@ def network_guard():
     assert not guard.ours, guard.ours[0]
     log = OWN / "network.txt"
     assert not log.exists(), f"a child: {log.read_text()}"
+
+
+@pytest.fixture(autouse=True)
+def _gradients_are_left_on():
+    """Fail the test that leaves PyTorch without gradients for those after it."""
+    yield
+    torch = sys.modules.get("torch")
+    if torch is not None and not torch.is_grad_enabled():
+        torch.set_grad_enabled(True)
+        pytest.fail("Gradients were left off.")

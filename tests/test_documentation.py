@@ -268,7 +268,8 @@ def in_napari(folder):
     from npe2 import PluginManager, PluginManifest
 
     manifest = ROOT / "src" / "napari_microus" / "napari.yaml"
-    PluginManager.instance().register(PluginManifest.from_file(manifest))
+    if "napari-microus" not in PluginManager.instance():
+        PluginManager.instance().register(PluginManifest.from_file(manifest))
     clinic(folder)
     (folder / "scan.scan.json").unlink()
     (folder / "expert.seg.nrrd").unlink()

@@ -54,6 +54,7 @@ def test_a_question_mark_opens_the_sheet(qtbot):
         dock.show()
     dock.activateWindow()
     dock.form.recursive.setFocus()
+    qtbot.waitUntil(lambda: dock.isActiveWindow() and dock.form.recursive.hasFocus())
     qtbot.keyClick(dock.form.recursive, Qt.Key.Key_Question)
     sheet = dock.footer.sheet
     words = {label.text() for label in sheet.findChildren(QLabel)}

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from qtpy.QtWidgets import QLabel
 
 from disc_frames import disc
 from napari_microus.core.edit.autosave import autosave, find_autosave, fingerprint
@@ -218,7 +219,9 @@ def test_without_a_capsule_nothing_can_be_pressed(qtbot):
     viewer = ViewerModel()
     widget = CorrectWidget(viewer)
     qtbot.addWidget(widget)
-    assert "Segment a scan" in widget.progress_label.text()
+    assert widget.empty.isVisibleTo(widget)
+    words = " ".join(label.text() for label in widget.empty.findChildren(QLabel))
+    assert "capsule" in words
     assert not widget.approve_button.isEnabled()
     assert not widget.learn_button.isEnabled()
 

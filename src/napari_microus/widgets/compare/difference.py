@@ -125,7 +125,7 @@ class DifferenceTab(QWidget):
 
     def _make_hard(self) -> None:
         self.hard_box = QGroupBox("Hard region")
-        self.hard_check = QCheckBox("Show where training looks harder")
+        self.hard_check = QCheckBox("Show where training\nlooks harder")
         self.hard_check.setToolTip(
             "The disputed pixels, widened by a square: on the network's grid, as the "
             "losses do at full scale, or by pixels or millimetres of the scan."

@@ -91,13 +91,15 @@ class ToolsTab(QWidget):
     def _make_blind(self) -> QGroupBox:
         box = QGroupBox("Blind review")
         self.hide_other = QCheckBox("Hide the expert's mask\nuntil I submit mine")
-        self.hide_other.setToolTip("Draw first, and see the expert's mask afterwards.")
+        self.hide_other.setToolTip("Draw first, and see the other mask afterwards.")
         self.blind_button = QPushButton("Start blind review")
         self.blind_button.setToolTip(
             "Names, colours and order are shuffled, and shown again when you save."
         )
         self.submit_button = QPushButton("Submit my mask")
-        self.submit_button.setToolTip("End the drawing and show the expert's mask.")
+        self.submit_button.setToolTip(
+            "End the drawing and show the mask that was hidden."
+        )
         self.unblind_button = QPushButton("Reveal annotators")
         self.unblind_button.setToolTip("Show who drew which mask; blind review ends.")
         self.submit_button.setEnabled(False)
