@@ -60,7 +60,11 @@ def write(kind: str, folder: Path, version: int) -> None:
             StudyCase(f"c{n}", f"p{version}", "i.nii", "e.nii", "", {}, "train")
             for n in range(400)
         ]
-        Study(folder, cases).save()
+        study = (
+            Study.open(folder) if (folder / "manifest.csv").exists() else Study(folder)
+        )
+        study.cases = cases
+        study.save()
     elif kind == "case":
         from napari_microus.core.case import save_case
 
@@ -139,7 +143,7 @@ def work(kind: str, folder: Path) -> None:
 
 def left(folder: Path) -> list[str]:
     """Return what does not belong to a finished write."""
-    hidden = [p.name for p in folder.rglob(".*") if p.name != ".case.lock"]
+    hidden = [p.name for p in folder.rglob(".*") if p.suffix != ".lock"]
     masks = [path.name for path in folder.glob("case/capsule_*.nii.gz")]
     return hidden + masks[1:]
 
