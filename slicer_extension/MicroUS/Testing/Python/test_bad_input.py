@@ -207,7 +207,7 @@ def test_no_gpu(widget, library, blob, nifti, load_volume, shown, wait):
     before = scene_state()
     press(widget.ui.applyButton)
     wait(lambda: not widget.segment.is_running, seconds=300)
-    assert "Choose auto or cpu" in shown[0]
+    assert "Choose Automatic (auto)" in shown[0]
     assert scene_state() == before
     choose(widget, device="cpu")  # which is always there
     press(widget.ui.applyButton)

@@ -195,7 +195,7 @@ def test_missing_device_is_told_by_the_child(library, make_volume):
         pytest.skip("this machine has the device that must be missing")
     before = slicer.mrmlScene.GetNumberOfNodes()
     volume = make_volume()
-    with pytest.raises(RuntimeError, match="Choose auto or cpu"):
+    with pytest.raises(RuntimeError, match=r"Choose Automatic \(auto\)"):
         script.run_and_wait(volume, device="cuda", make_runner=this_python)
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
     assert slicer.mrmlScene.GetNumberOfNodes() > before  # the volume itself
