@@ -290,8 +290,12 @@ class Batch(Work):
     def work(self) -> None:
         import shutil
 
-        shutil.rmtree(self.folder / "out", ignore_errors=True)
-        self._segment(self.folder / "out")
+        # In one step: a kill while a person removes results is another matter.
+        old, out = self.folder / "old", self.folder / "out"
+        shutil.rmtree(old, ignore_errors=True)
+        if out.exists():
+            out.rename(old)
+        self._segment(out)
 
     def check(self) -> None:
         out = self.folder / "out"

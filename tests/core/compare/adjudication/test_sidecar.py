@@ -66,6 +66,12 @@ def work(masks):
     return work
 
 
+def test_two_that_begin_in_one_second_are_not_the_same(work, masks):
+    codes = disagreement_map(*masks)
+    other = Adjudication(codes, list(work.regions), who="AB")
+    assert other.created != work.created
+
+
 def test_the_document_keeps_to_the_schema(work):
     document = json.loads(json.dumps(to_document(work, ORIGIN), allow_nan=False))
     jsonschema.validate(document, SCHEMA, jsonschema.Draft202012Validator)

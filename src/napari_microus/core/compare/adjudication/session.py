@@ -97,7 +97,8 @@ class Adjudication(AdjudicatedMask):
         super().__init__(codes, annotators, start)
         self.who = who
         self.regions = list(regions)
-        self.created = now()
+        # To the microsecond: two that begin in one second are not the same.
+        self.created = datetime.now(UTC).isoformat(timespec="microseconds")
         self.log: list[LogEntry] = []
         self.verdicts: dict[int, Verdict] = {}
         self.notes: dict[int, Note] = {}
