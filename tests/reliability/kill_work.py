@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Work:
+class Work(ABC):
     """One kind of work in ``folder``; its inputs lie beside."""
 
     #: Longest time until the kill, in seconds: that of the whole work.
@@ -36,14 +37,15 @@ class Work:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @abstractmethod
     def work(self) -> None:
-        raise NotImplementedError
+        """Do it, until it is done or killed."""
 
+    @abstractmethod
     def check(self) -> None:
         """Raise if something is not as it was, and if the next try does not end."""
-        raise NotImplementedError
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  most need nothing
         """Let go of what the work needs."""
 
     def hidden(self) -> list[str]:

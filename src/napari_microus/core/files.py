@@ -128,6 +128,46 @@ def atomic_folder(path: str | Path, *, overwrite: bool = False) -> Iterator[Path
             _remove_empty(made)
 
 
+@contextmanager
+def only_one(
+    lock: Path, taken: str, *, unwritable: str = "", patience_s: float = 0.0
+) -> Iterator[None]:
+    """Let no other program do meanwhile what a lock stands for.
+
+    Parameters
+    ----------
+    lock : Path
+        An empty file, which stays; the system lets it go when a process dies.
+    taken, unwritable : str
+        The sentences where another program has it, and where it cannot be made:
+        {reason} is the system's word.
+    patience_s : float
+        How long to wait for another program.
+
+    Raises
+    ------
+    OutputError
+        With one of both.
+    """
+    from filelock import FileLock, Timeout
+
+    held = FileLock(lock, timeout=patience_s)
+    try:
+        held.acquire()
+    except Timeout as error:
+        raise OutputError(taken) from error
+    except OSError as error:
+        said = (
+            unwritable
+            or f"Cannot write to {lock.parent} ({{reason}}). Choose another folder."
+        )
+        raise OutputError(said.replace("{reason}", str(error.strerror))) from error
+    try:
+        yield
+    finally:
+        held.release()
+
+
 class PatientFile:
     """A file that takes what comes, and tells a full disk when it is closed.
 

@@ -8,9 +8,8 @@ import pytest
 from filelock import FileLock
 
 from napari_microus.core.errors import InputError, OutputError
-from napari_microus.core.study import Study, StudyCase
-from napari_microus.core.study import alone as alone_module
-from napari_microus.core.study.alone import LOCK
+from napari_microus.core.study import Study, StudyCase, manifest
+from napari_microus.core.study.manifest import LOCK
 
 ADDING = """
 import sys
@@ -79,7 +78,7 @@ def test_a_whole_table_is_not_written_over_anothers_change(tmp_path):
 
 def test_who_cannot_get_at_the_manifest_says_so(tmp_path, monkeypatch):
     study = Study.create(tmp_path / "study")
-    monkeypatch.setattr(alone_module, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(manifest, "_PATIENCE_S", 0.05)
     with (
         FileLock(tmp_path / "study" / LOCK),
         pytest.raises(OutputError, match="by one program at a time"),

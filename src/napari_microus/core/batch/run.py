@@ -22,6 +22,7 @@ from napari_microus.core.batch.sheet import write_sheet
 from napari_microus.core.batch.table import Tables
 from napari_microus.core.errors import ConfigError, OutputError
 from napari_microus.core.events import Event, GoesOn, Notice, Progress, ScanReport
+from napari_microus.core.files import only_one
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -255,22 +256,13 @@ def _check_folder(folder: Path) -> None:
 @contextmanager
 def _held(output: Path) -> Iterator[None]:
     """Let no other batch write into a folder meanwhile."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(output / LOCK, blocking=False)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise OutputError(
-            f"One batch at a time must write into a folder; got another that does in "
-            f"{output}. Wait for its end, or choose another folder."
-        ) from error
-    except OSError as error:
-        raise OutputError(
-            f"The folder of the results must be writable; got {output} "
-            f"({error.strerror}). Check the free space and the permissions."
-        ) from error
-    try:
+    taken = (
+        f"One batch at a time must write into a folder; got another that does in "
+        f"{output}. Wait for its end, or choose another folder."
+    )
+    unwritable = (
+        f"The folder of the results must be writable; got {output} ({{reason}}). "
+        "Check the free space and the permissions."
+    )
+    with only_one(output / LOCK, taken, unwritable=unwritable):
         yield
-    finally:
-        lock.release()

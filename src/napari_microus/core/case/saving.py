@@ -21,7 +21,7 @@ from napari_microus.core.case.who import kept_provenance
 from napari_microus.core.edit.review import Review
 from napari_microus.core.errors import InputError, MicroUSError, OutputError
 from napari_microus.core.events import Progress, drain
-from napari_microus.core.files import atomic_folder
+from napari_microus.core.files import atomic_folder, only_one
 from napari_microus.core.io import placed_on, read_volume
 from napari_microus.core.mask import as_mask
 from napari_microus.core.measure import Measurements, measuring
@@ -281,7 +281,11 @@ def _place(
         with atomic_folder(folder) as new:
             yield new, None
         return
-    with _alone(folder):
+    taken = (
+        "A case must be saved by one person at a time; got another who is saving it "
+        "now. Try again in a moment."
+    )
+    with only_one(folder / LOCK, taken):
         _see_place(folder, overwrite, opened)
         older = read_document(folder)
         if opened is not None and older["revision"] != opened.revision:
@@ -291,29 +295,6 @@ def _place(
                 "again, or save to another folder."
             )
         yield folder, older
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Let nobody else save this case meanwhile."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / LOCK, blocking=False)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise OutputError(
-            "A case must be saved by one person at a time; got another who is saving "
-            "it now. Try again in a moment."
-        ) from error
-    except OSError as error:
-        raise OutputError(
-            f"Cannot write to {folder} ({error.strerror}). Choose another folder."
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _following(case: Case, older: dict[str, Any], *, keeps_code: bool) -> Case:

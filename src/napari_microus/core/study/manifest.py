@@ -8,6 +8,7 @@ import io
 import json
 import re
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -15,15 +16,22 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from napari_microus.core.errors import InputError, OutputError
-from napari_microus.core.files import append_line, atomic_folder, atomic_write
-from napari_microus.core.study.alone import alone
+from napari_microus.core.files import (
+    append_line,
+    atomic_folder,
+    atomic_write,
+    only_one,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from napari_microus.core.volume import Volume
 
 MANIFEST = "manifest.csv"
+LOCK = ".manifest.lock"
+# A manifest is written in much less.
+_PATIENCE_S = 10.0
 TEST_USE = "test_use.jsonl"
 SPLITS = ("train", "val", "test")
 _BEFORE = ("case", "patient", "image", "expert", "nonexpert")
@@ -149,7 +157,7 @@ class Study:
             If another program has changed it since it was read, or it cannot be
             written.
         """
-        with alone(self.folder):
+        with self._alone():
             if self._is_changed():
                 raise OutputError(
                     "A study must be as it was when it was opened; another program "
@@ -157,6 +165,23 @@ class Study:
                     "again, and repeat the change."
                 )
             self._write()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let no other program write the manifest meanwhile."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"Cannot write to {self.folder} ({error.strerror}). Choose another "
+                "folder."
+            ) from error
+        taken = (
+            "A study must be written by one program at a time; got another that "
+            f"writes {self.folder} now. Try again in a moment."
+        )
+        with only_one(self.folder / LOCK, taken, patience_s=_PATIENCE_S):
+            yield
 
     def _is_changed(self) -> bool:
         try:
@@ -166,7 +191,7 @@ class Study:
 
     def _change(self, change: Callable[[list[StudyCase]], list[StudyCase]]) -> None:
         """Change the list as it stands in the file now, or keep it as it is here."""
-        with alone(self.folder):
+        with self._alone():
             if self._is_changed():
                 now = Study.open(self.folder)
                 self.cases, self._seen = now.cases, now._seen
