@@ -6,19 +6,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from drained import drained as run
 from napari_microus.core.dataset import fetch_micro_us, unzip
 from napari_microus.core.download import RemoteFile
 from napari_microus.core.errors import DownloadError, InputError, OutputError
 from napari_microus.core.events import Notice
-
-
-def run(work):
-    events = []
-    while True:
-        try:
-            events.append(next(work))
-        except StopIteration as stop:
-            return stop.value, events
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
+from drained import drained as drain
 from napari_microus.core.download import RemoteFile, download
 from napari_microus.core.errors import DownloadError, OutputError
 from napari_microus.core.events import Notice, Progress
@@ -70,15 +71,6 @@ def remote(server):
         return RemoteFile(**{"url": url, "name": "weights.npz"} | changes)
 
     return make
-
-
-def drain(events):
-    seen = []
-    while True:
-        try:
-            seen.append(next(events))
-        except StopIteration as stop:
-            return stop.value, seen
 
 
 def test_file_arrives_whole_with_progress_in_bytes(remote, tmp_path):

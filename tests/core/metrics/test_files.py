@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drained import drained as drain
 from napari_microus.core.errors import InputError, OutputError
 from napari_microus.core.events import Finished, Notice, Progress
 from napari_microus.core.io import read_mask, write_mask
@@ -20,15 +21,6 @@ from napari_microus.core.metrics.files import (
 from napari_microus.core.volume import Volume
 
 SPACING = (2.0, 0.5, 0.25)
-
-
-def drain(work):
-    events = []
-    while True:
-        try:
-            events.append(next(work))
-        except StopIteration as stop:
-            return stop.value, events
 
 
 def masks(seed=0):

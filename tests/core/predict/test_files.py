@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from drained import drained as drain
 from napari_microus.core.errors import ConfigError, OutputError
 from napari_microus.core.events import Notice
 from napari_microus.core.io import read_mask, read_provenance, read_volume
@@ -51,15 +52,6 @@ def test_a_slip_of_the_finger_does_not_fill_the_memory():
 @pytest.fixture(scope="module")
 def model():
     return load_model(DEFAULT_MODEL)
-
-
-def drain(work):
-    events = []
-    while True:
-        try:
-            events.append(next(work))
-        except StopIteration as stop:
-            return stop.value, events
 
 
 def test_mask_probability_and_their_story_are_written(model, tmp_path):

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import nn
 
+from drained import drained as drain
 from napari_microus.core.errors import CheckpointError, ConfigError, InputError
 from napari_microus.core.events import Notice, Progress
 from napari_microus.core.library import LoadedModel
@@ -31,16 +32,6 @@ class Brightness(nn.Module):
     def forward(self, frames):
         self.batches.append(tuple(frames.shape))
         return self.gain * (frames - 0.5), frames  # logits first, as TransUNet
-
-
-def drain(work):
-    """The result of a generator and its events."""
-    events = []
-    while True:
-        try:
-            events.append(next(work))
-        except StopIteration as stop:
-            return stop.value, events
 
 
 def run(model, volume, **settings):
