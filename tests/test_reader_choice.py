@@ -7,7 +7,11 @@ from napari.errors import MultipleReaderError
 from npe2 import DynamicPlugin, PluginManager
 from PIL import Image
 
-from napari_microus.core.io import write_volume
+from napari_microus.core.io import (
+    ScanProperties,
+    write_scan_properties,
+    write_volume,
+)
 from napari_microus.core.volume import Volume
 from napari_microus.widgets._shared.doors import open_paths
 
@@ -41,9 +45,11 @@ def test_a_picture_is_opened_by_napari_without_a_question(viewer, frames):
     assert layer.source.reader_plugin == "napari"
 
 
-def test_a_folder_is_opened_by_napari_without_a_question(viewer, frames):
-    assert "napari-microus" not in readers(frames)
-    assert viewer.open(str(frames), plugin=None)
+def test_of_a_folder_naparis_reader_loses_the_size_so_ours_is_offered(viewer, frames):
+    write_scan_properties(frames, ScanProperties((0.2, 0.1), 0.5))
+    assert readers(frames) == {"napari", "napari-microus"}
+    (layer,) = viewer.open(str(frames), plugin="napari-microus")
+    assert layer.scale.tolist() == pytest.approx([0.5, 0.2, 0.1])
 
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])

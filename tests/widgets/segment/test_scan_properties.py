@@ -8,7 +8,11 @@ from PIL import Image
 
 from napari_microus._reader import read_layers
 from napari_microus._writer import write_labels
-from napari_microus.core.io import read_volume
+from napari_microus.core.io import (
+    ScanProperties,
+    read_volume,
+    write_scan_properties,
+)
 from napari_microus.widgets._shared.layers import volume_from_layer
 from napari_microus.widgets.segment.dock import SegmentWidget
 from napari_microus.widgets.segment.ruler import find_ruler
@@ -277,3 +281,18 @@ def test_orientation_is_told_and_shown_again(panel, image):
     assert volume.is_oriented
     np.testing.assert_allclose(volume.affine[:3, 0], (0.5, 0, 0))  # right, in RAS
     assert panel.runs[1].currentData() == "posterior"
+
+
+def test_what_is_kept_is_taken_by_a_picture_that_napari_itself_opened(
+    dock, viewer, folder
+):
+    picture = folder / "f0.png"
+    told = ScanProperties((0.2, 0.1), blank=((0, 3, 0, 9),))
+    write_scan_properties(picture, told)
+
+    (image,) = viewer.open(str(picture), plugin="napari")
+
+    assert image.scale.tolist() == pytest.approx([0.2, 0.1])
+    assert not image.data[:3, :9].any()
+    assert "were taken from what is kept" in dock.properties.message.text()
+    assert volume_from_layer(image).spacing_mm[1:] == pytest.approx((0.2, 0.1))

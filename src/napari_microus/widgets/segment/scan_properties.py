@@ -208,6 +208,7 @@ class ScanPropertiesPanel(QWidget):
         self.setVisible(image is not None)
         if image is None:
             return
+        said = self._take_kept(image) if is_new else ""
         try:
             grid = as_read(image)
         except InputError:  # the dock says what is wrong with it
@@ -220,12 +221,26 @@ class ScanPropertiesPanel(QWidget):
         if is_new:
             self._before_blank = None
             self.unblank_button.setEnabled(False)
-            self.message.setText("")
-            self.message.setVisible(False)
+            self._say(said)
         self._fill(grid)
         asked = image.metadata.get(METADATA_KEY, {}).get("goes_on_in_pixels")
         if is_new and not grid.has_geometry and not asked:
             self.section.expand(animate=False)
+
+    def _take_kept(self, image: Image) -> str:
+        """Take what lies beside a scan that napari's own reader opened; say so."""
+        path = image.source.path
+        if METADATA_KEY in image.metadata or not path or not Path(path).exists():
+            return ""
+        try:
+            kept = read_scan_properties(path)
+            if kept.is_empty:
+                return ""
+            resize_scan(self._viewer, image, kept)
+        except MicroUSError as error:
+            return plain_words(error)
+        image.metadata[METADATA_KEY]["source"] = str(path)
+        return "Size and place were taken from what is kept beside the scan."
 
     def _fill(self, grid: Volume) -> None:
         source = self._source()
