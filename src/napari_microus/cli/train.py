@@ -59,6 +59,13 @@ def train(
             "command again goes on where it was stopped."
         ),
     ] = None,
+    unchecked: Annotated[
+        bool,
+        typer.Option(
+            "--unchecked",
+            help="With --folds: keep and go on with runs of other code too.",
+        ),
+    ] = False,
     settings: _Set = None,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Tell time and memory, and end.")
@@ -106,7 +113,7 @@ def train(
             )
         from napari_microus.core.train.folds import train_folds
 
-        _show(train_folds(config), progress)
+        _show(train_folds(config, unchecked=unchecked), progress)
         return
     from napari_microus.core.train import train as start_training
 

@@ -116,7 +116,9 @@ def test_what_is_done_is_kept_and_what_was_stopped_goes_on(config, drain):
 def test_runs_made_otherwise_are_refused(config, drain):
     drain(train_folds(config))
     other = dataclasses.replace(config, batch_size=config.batch_size + 1)
-    with pytest.raises(InputError, match=r"made alike; got .*fold0.*batch_size is"):
+    with pytest.raises(
+        InputError, match=r"settings and data asked for.*fold0.*batch_size is"
+    ):
         drain(train_folds(other))
 
 

@@ -14,7 +14,6 @@ from napari_microus.core.reproduce.comparison import Comparison, Trained
 from napari_microus.core.reproduce.published import OF_THE_PAPERS
 from napari_microus.core.reproduce.report import write_report
 from napari_microus.core.reproduce.sameness import (
-    check_reused,
     check_unseen,
     open_study,
 )
@@ -168,8 +167,8 @@ def _trained(
     unchecked: bool,
 ) -> Generator[Event, None, None]:
     """Train a recipe, or see that the run that is there is of this recipe and data."""
-    from napari_microus.core.runs.folder import read_status
-    from napari_microus.core.train import TrainConfig, resume, train
+    from napari_microus.core.train import TrainConfig
+    from napari_microus.core.train.again import train_or_keep
     from napari_microus.core.train.fingerprint import take_fingerprint
     from napari_microus.core.train.start import settled
 
@@ -183,14 +182,7 @@ def _trained(
         config = config.with_changes({"data": {"fold": group.fold}})
     wanted = yield from take_fingerprint(settled(config))
     check_unseen(study, group.cases, wanted)
-    if not (run / "config.yaml").exists():
-        yield from train(config)
-        return
-    check_reused(run, wanted, unchecked=unchecked)
-    if read_status(run).state == "finished":
-        yield Notice("Already trained.")
-    else:
-        yield from resume(run, unchecked=unchecked)
+    yield from train_or_keep(config, wanted, unchecked=unchecked)
 
 
 def _losses(run: Path) -> list[float]:

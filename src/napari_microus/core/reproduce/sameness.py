@@ -45,45 +45,6 @@ def open_study(source: Path, output: Path) -> Study:
     return study
 
 
-def check_reused(run: Path, wanted: Fingerprint, *, unchecked: bool) -> None:
-    """Refuse a run that is in the way of the one that was asked for.
-
-    Raises
-    ------
-    InputError
-        If its settings, data, split or code are others, or it carries no fingerprint.
-    """
-    from napari_microus.core.train.fingerprint import Fingerprint
-    from napari_microus.core.train.same_run import (
-        code_differences,
-        differences,
-        listed,
-    )
-
-    there = Fingerprint.read(run)
-    if there is None:
-        if unchecked:
-            return
-        raise InputError(
-            f"A run that is used again must carry a fingerprint; got none in {run}. "
-            "Choose another output folder, or remove that run."
-        )
-    said = differences(wanted, there)
-    if said:
-        raise InputError(
-            f"A run must be of the settings and data asked for to be used again; got "
-            f"others in {run}: {listed(said)}. Choose another output folder, or ask "
-            "for what was trained."
-        )
-    others = code_differences(wanted, there)
-    if others and not unchecked:
-        raise InputError(
-            f"A run must be of this code to be used again; got another in {run}: "
-            f"{listed(others)}. Choose another output folder, or take it all the same "
-            "(--unchecked)."
-        )
-
-
 def check_unseen(study: Study, cases: Sequence[StudyCase], learnt: Fingerprint) -> None:
     """Refuse to measure on a scan that was learnt from, under whatever name.
 

@@ -14,7 +14,6 @@ import yaml
 from napari_microus.core.errors import ConfigError, InputError
 from napari_microus.core.events import Finished, Notice, StateChanged
 from napari_microus.core.files import atomic_write
-from napari_microus.core.runs.folder import read_status
 from napari_microus.core.statistics import (
     DICE_BOUNDS,
     DISTANCE_BOUNDS,
@@ -24,13 +23,10 @@ from napari_microus.core.statistics import (
     with_interval,
 )
 from napari_microus.core.study.manifest import Study
+from napari_microus.core.train.again import train_or_keep
 from napari_microus.core.train.checkpoint import load_checkpoint
-from napari_microus.core.train.engine import resume, train
-from napari_microus.core.train.fingerprint import Fingerprint, take_fingerprint
 from napari_microus.core.train.model_comparison import scores_from
 from napari_microus.core.train.promote import promote
-from napari_microus.core.train.same_run import code_differences, differences, listed
-from napari_microus.core.train.start import settled
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -38,7 +34,6 @@ if TYPE_CHECKING:
     from napari_microus.core.config.train import TrainConfig
     from napari_microus.core.events import Event
     from napari_microus.core.statistics import PatientMean
-    from napari_microus.core.train.finish import TrainResult
     from napari_microus.core.train.validate import CaseScore
 
 SUMMARY = "folds.json"
@@ -73,7 +68,9 @@ class FoldsResult:
     interrupt: int = 0
 
 
-def train_folds(config: TrainConfig) -> Generator[Event, None, FoldsResult]:
+def train_folds(
+    config: TrainConfig, *, unchecked: bool = False
+) -> Generator[Event, None, FoldsResult]:
     """Train on every fold of a study, and put the ensemble into the library.
 
     A fold that is finished is kept, one that was stopped goes on, so the same call
@@ -83,6 +80,8 @@ def train_folds(config: TrainConfig) -> Generator[Event, None, FoldsResult]:
     ----------
     config : TrainConfig
         Of one fold, without ``data.fold``; ``output`` takes a run for each.
+    unchecked : bool
+        Keep and go on with runs of other code too, or without a fingerprint.
 
     Yields
     ------
@@ -105,7 +104,7 @@ def train_folds(config: TrainConfig) -> Generator[Event, None, FoldsResult]:
     for number, fold in enumerate(folds, start=1):
         yield Notice(f"Fold {fold}, {number} of {len(folds)}.")
         one = _of_fold(config, fold)
-        result = yield from _train_or_keep(one)
+        result = yield from train_or_keep(one, unchecked=unchecked)
         if result is not None and result.state == "stopped":
             yield StateChanged("stopped")
             return FoldsResult("stopped", folder, interrupt=result.interrupt)
@@ -147,34 +146,6 @@ def _of_fold(config: TrainConfig, fold: int) -> TrainConfig:
         to_library=False,
         data=dataclasses.replace(config.data, fold=fold),
     )
-
-
-def _train_or_keep(
-    config: TrainConfig,
-) -> Generator[Event, None, TrainResult | None]:
-    """Train on a fold, go on with it, or keep it; None where it was kept."""
-    run = Path(config.output)
-    if not (run / "status.json").exists():
-        return (yield from train(config))
-    yield from _see_it_is_the_same(config, run)
-    if read_status(run).state == "finished":
-        yield Notice(f"{run.name} is finished and was kept.")
-        return None
-    return (yield from resume(run))
-
-
-def _see_it_is_the_same(config: TrainConfig, run: Path) -> Generator[Event, None, None]:
-    then = Fingerprint.read(run)
-    if then is None:
-        said = ["it carries no fingerprint"]
-    else:
-        now = yield from take_fingerprint(settled(config))
-        said = [*differences(now, then), *code_differences(now, then)]
-    if said:
-        raise InputError(
-            f"The runs of a cross-validation must be made alike; got {run} with a "
-            f"difference: {listed(said)}. Choose another folder, or remove that run."
-        )
 
 
 def _scores(run: Path) -> list[CaseScore]:
