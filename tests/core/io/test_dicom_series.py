@@ -204,6 +204,7 @@ def test_a_dicomdir_stands_for_the_files_it_names(tmp_path):
     for path in sorted(folder.iterdir()):
         disc.add(path)
     disc.write(tmp_path / "disc")
+    disc._stage["t"].cleanup()  # else whichever test collects garbage is warned of it
 
     for path in (tmp_path / "disc", tmp_path / "disc" / "DICOMDIR"):
         assert is_readable(path)

@@ -214,8 +214,8 @@ def test_memory_stays_what_it_was(serve, bright, real_frames):
     finally:
         tracemalloc.stop()
         work.close()
-    # Less than one of the forty frames in between.
-    assert sizes[1] - sizes[0] < real_frames[0].nbytes
+    # One frame may be on its way and one may wait, of the forty in between.
+    assert sizes[1] - sizes[0] < 3 * real_frames[0].nbytes
 
 
 @pytest.mark.parametrize("address", ["", ":80", "host:0", "host:99999", "host:x"])
