@@ -8,6 +8,7 @@ from napari_microus.widgets._shared.layers import layer_arguments
 
 DOCKS = (
     *("Segment capsule", "Correct capsule", "Compare annotations", "Train", "Batch"),
+    "Segment live",
 )
 
 

@@ -20,13 +20,14 @@ from qtpy.QtWidgets import (
 from napari_microus.widgets.batch import BatchWidget
 from napari_microus.widgets.compare import CompareWidget
 from napari_microus.widgets.correct import CorrectWidget
+from napari_microus.widgets.live import LiveWidget
 from napari_microus.widgets.segment import SegmentWidget
 from napari_microus.widgets.train import TrainWidget
 from napari_microus.widgets.welcome import WelcomeWidget
 
 DOCKS = (
     *(WelcomeWidget, SegmentWidget, CorrectWidget),
-    *(CompareWidget, TrainWidget, BatchWidget),
+    *(CompareWidget, TrainWidget, BatchWidget, LiveWidget),
 )
 CONTROLS = (
     *(QAbstractButton, QComboBox, QAbstractSpinBox, QLineEdit),

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 PLUGIN = "napari-microus"
 SAMPLE = "real frames"
 SEGMENT, CORRECT, COMPARE = "Segment capsule", "Correct capsule", "Compare annotations"
-TRAIN, BATCH, WELCOME = "Train", "Batch", "Welcome"
+LIVE, TRAIN, BATCH, WELCOME = "Segment live", "Train", "Batch", "Welcome"
 #: The docks that work on something.
-DOCKS = (SEGMENT, CORRECT, COMPARE, TRAIN, BATCH)
+DOCKS = (SEGMENT, CORRECT, COMPARE, TRAIN, BATCH, LIVE)
 
 
 def open_dock(viewer: Any, name: str) -> QWidget | None:

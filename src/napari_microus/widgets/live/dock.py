@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
     QSizePolicy,
@@ -23,11 +22,19 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.core import colors, library
+from napari_microus.core.errors import plain_words
 from napari_microus.core.events import Notice
+from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.boxes import DeviceBox, ModelBox
+from napari_microus.widgets._shared.closing import guard_closing
 from napari_microus.widgets._shared.controls import scrolled, text
+from napari_microus.widgets._shared.dock import NARROWEST, Dock
 from napari_microus.widgets._shared.drawn import begin_notes
+from napari_microus.widgets._shared.empty_state import EmptyState
+from napari_microus.widgets._shared.first_use import welcome_once
+from napari_microus.widgets._shared.footer import Footer
 from napari_microus.widgets._shared.layers import METADATA_KEY, show_as_outline, tint
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.live.work import LiveWork
 
@@ -36,19 +43,19 @@ if TYPE_CHECKING:
 
     import napari
     from napari.layers import Layer
+    from qtpy.QtGui import QShowEvent
 
     from napari_microus.core.events import Event
     from napari_microus.core.library import ModelInfo
     from napari_microus.core.live import LiveFrame
     from napari_microus.widgets._shared.worker import Worker
 
-NOTE = "For research and teaching. Not for clinical use."
 NAME = "live"
 _DRAW_MS = 30
 _SHOWN = 60  # answers over which rate and latency are told
 
 
-class LiveWidget(QWidget):
+class LiveWidget(Dock):
     """Connect to a stream, watch the capsule follow, keep frames and the cine.
 
     Parameters
@@ -84,62 +91,91 @@ class LiveWidget(QWidget):
         self._answers: deque[tuple[float, float, int]] = deque(maxlen=_SHOWN)
         self._kept = 0
         self.address = QLineEdit("localhost:18944")
-        self.address.setToolTip(
-            "A server of OpenIGTLink as host:port, or a folder into which a screen "
-            "capture writes pictures."
-        )
-        self.folder_button = QPushButton("Folder…")
+        self.folder_button = QPushButton(tr("Folder…"))
         self.model_box = ModelBox()
         self.device_box = DeviceBox()
-        self.connect_button = QPushButton("Connect")
-        self.freeze_button = QPushButton("Freeze")
+        self.connect_button = QPushButton(tr("Connect"))
+        self.freeze_button = QPushButton(tr("Freeze"))
         self.freeze_button.setCheckable(True)
-        self.keep_button = QPushButton("Keep this frame")
-        self.record_button = QPushButton("Record…")
+        self.keep_button = QPushButton(tr("Keep this frame"))
+        self.record_button = QPushButton(tr("Record…"))
         self.numbers = text()
         self.message = text()
+        self.empty = EmptyState(
+            tr(
+                "No stream yet. Write the scanner's address below and press Connect, "
+                "or choose a folder into which pictures are written."
+            )
+        )
+        self.empty.add(
+            tr("Watch a folder…"),
+            tr("Each picture that is written into it is segmented as it comes."),
+            self.watch_folder,
+        )
+        self.footer = Footer(self._viewer)
+        self.footer.serve(self)
         self._timer = QTimer(self)
         self._timer.setInterval(_DRAW_MS)
         self._lay_out()
         self._connect()
         self.refresh_models()
         self._show_running()
+        describe_controls(self)
 
     def _lay_out(self) -> None:
-        self.freeze_button.setToolTip("Hold the picture; the stream goes on behind it.")
-        self.keep_button.setToolTip(
-            "Add the frame that is shown and its capsule as layers of their own."
-        )
-        self.record_button.setToolTip(
-            "Keep frames and capsules from here on; asks for a file."
-        )
+        for control, tip in (
+            (
+                self.address,
+                tr(
+                    "A server of OpenIGTLink as host:port, or a folder into which a "
+                    "screen capture writes pictures."
+                ),
+            ),
+            (self.folder_button, tr("Choose the folder of a screen capture.")),
+            (
+                self.connect_button,
+                tr("Follow the stream with the model; a second click ends that."),
+            ),
+            (
+                self.freeze_button,
+                tr("Hold the picture; the stream goes on behind it."),
+            ),
+            (
+                self.keep_button,
+                tr("Add the frame that is shown and its capsule as layers."),
+            ),
+            (
+                self.record_button,
+                tr("Keep frames and capsules from here on; asks for a file."),
+            ),
+        ):
+            control.setToolTip(tip)
         source = QHBoxLayout()
         source.addWidget(self.address, 1)
         source.addWidget(self.folder_button)
         rows = QFormLayout()
-        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        rows.addRow("From", source)
-        rows.addRow("Model", self.model_box)
-        rows.addRow("Device", self.device_box)
+        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        rows.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        rows.addRow(tr("Stream"), source)
+        rows.addRow(tr("Model"), self.model_box)
+        rows.addRow(tr("Where the model runs"), self.device_box)
         buttons = QHBoxLayout()
-        for button in (self.freeze_button, self.keep_button, self.record_button):
+        for button in (self.freeze_button, self.record_button):
             buttons.addWidget(button)
-        note = QLabel(NOTE)
-        note.setWordWrap(True)
-        note.setStyleSheet("font-size: 11px; font-style: italic")
         inside = QWidget()
         column = QVBoxLayout(inside)
+        column.addWidget(self.empty)
         column.addLayout(rows)
         column.addWidget(self.connect_button)
         column.addLayout(buttons)
-        for row in (self.numbers, self.message):
+        for row in (self.keep_button, self.numbers, self.message):
             column.addWidget(row)
         column.addStretch(1)
-        column.addWidget(note)
+        column.addWidget(self.footer)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scrolled(inside))
-        self.setMinimumSize(340, 280)
+        self.setMinimumSize(NARROWEST, 280)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
 
     def _connect(self) -> None:
@@ -157,6 +193,12 @@ class LiveWidget(QWidget):
         """True from *Connect* until the thread has ended."""
         return self._worker is not None
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """Ask before the window closes over unsaved edits; Qt's name."""
+        super().showEvent(event)
+        guard_closing(self, self._viewer)
+        welcome_once(self, self._viewer)
+
     def refresh_models(self) -> None:
         """Look again which models there are."""
         self.model_box.fill(self._list_models(), library.DEFAULT_MODEL)
@@ -172,8 +214,10 @@ class LiveWidget(QWidget):
         model, address = self.model_box.chosen, self.address.text().strip()
         if model is None or not address:
             self.message.setText(
-                "Choose a model, and write where the frames come from: host:port, or "
-                "a folder."
+                tr(
+                    "Choose a model, and write where the frames come from: host:port, "
+                    "or a folder."
+                )
             )
             return
         self._work = self._make_work(
@@ -182,7 +226,7 @@ class LiveWidget(QWidget):
         self._answers.clear()
         self._drawn = None
         self.freeze_button.setChecked(False)
-        self.message.setText("Connecting …")
+        self.message.setText(tr("Connecting …"))
         self._worker = start_worker(
             self._work,
             yielded=self._on_event,
@@ -199,19 +243,21 @@ class LiveWidget(QWidget):
             self._show_recording()
 
     def _on_error(self, error: Exception) -> None:
-        self.message.setText(str(error) or type(error).__name__)
+        self.message.setText(plain_words(error))
 
     def _on_end(self) -> None:
         self._timer.stop()
         self._worker = None
-        if self.message.text() == "Connecting …":
+        if self.message.text() == tr("Connecting …"):
             self.message.clear()
         self._show_running()
 
     def _show_running(self) -> None:
         runs = self.is_running
         self.connect_button.setEnabled(True)
-        self.connect_button.setText("Disconnect" if runs else "Connect")
+        self.connect_button.setText(tr("Disconnect") if runs else tr("Connect"))
+        if runs:
+            self.empty.setVisible(False)
         for control in (
             self.address,
             self.folder_button,
@@ -314,7 +360,7 @@ class LiveWidget(QWidget):
         return self.is_running and self._work is not None and self._work.is_recording
 
     def _show_recording(self) -> None:
-        words = "Stop recording" if self._is_recording else "Record…"
+        words = tr("Stop recording") if self._is_recording else tr("Record…")
         self.record_button.setText(words)
 
     def _record_or_end(self) -> None:
@@ -332,9 +378,20 @@ class LiveWidget(QWidget):
             self._show_recording()
 
     def _choose_folder(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, "Folder of the screen capture")
+        self._asked_for_folder()
+
+    def watch_folder(self) -> None:
+        """Ask for a folder, and follow the pictures that are written into it."""
+        if self._asked_for_folder():
+            self.start_or_stop()
+
+    def _asked_for_folder(self) -> bool:
+        chosen = QFileDialog.getExistingDirectory(
+            self, tr("Folder of the screen capture")
+        )
         if chosen:
             self.address.setText(chosen)
+        return bool(chosen)
 
 
 def _place(live: LiveFrame) -> dict[str, Any]:
