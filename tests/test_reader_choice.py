@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from napari.errors import MultipleReaderError
+from napari.errors import MultipleReaderError, ReaderPluginError
+from napari.settings import get_settings
 from npe2 import DynamicPlugin, PluginManager
 from PIL import Image
 
@@ -14,6 +15,7 @@ from napari_microus.core.io import (
 )
 from napari_microus.core.volume import Volume
 from napari_microus.widgets._shared.doors import open_paths
+from napari_microus.widgets._shared.reader_choice import open_unasked, opens_unasked
 
 
 @pytest.fixture
@@ -88,3 +90,58 @@ def test_our_button_opens_pictures_and_folders_as_one_scan(viewer, frames):
     (layer,) = viewer.layers
     assert layer.data[:, 1, 1].tolist() == [1, 11]
     assert not open_paths(viewer, [str(frames / "notes.doc")])
+
+
+@pytest.fixture
+def preferences():
+    """napari's, which are as they were after the test."""
+    settings = get_settings().plugins
+    before = dict(settings.extension2reader)
+    yield settings
+    settings.extension2reader = before
+
+
+def test_one_tick_and_folders_and_scans_are_opened_without_a_question(
+    viewer, preferences, frames, tmp_path
+):
+    preferences.extension2reader = {"*.tif": "another"}
+    write_scan_properties(frames, ScanProperties((0.2, 0.1), 0.5))
+    scan = tmp_path / "scan.nii.gz"
+    write_volume(Volume.from_spacing(np.ones((2, 4, 5), np.uint8), (1.5, 1, 1)), scan)
+    for path in (frames, scan):
+        with pytest.raises(MultipleReaderError):  # napari asks
+            viewer.open(str(path), plugin=None)
+    assert not opens_unasked()
+
+    open_unasked(True)
+    assert opens_unasked()
+    (folder,) = viewer.open(str(frames), plugin=None)
+    assert folder.scale.tolist() == pytest.approx([0.5, 0.2, 0.1])
+    (file,) = viewer.open(str(scan), plugin=None)
+    assert file.scale.tolist() == pytest.approx([1.5, 1, 1])
+    (picture,) = viewer.open(str(frames / "0.png"), plugin=None)
+    assert picture.source.reader_plugin == "napari"
+
+    open_unasked(False)
+    assert not opens_unasked()
+    assert preferences.extension2reader == {"*.tif": "another"}
+
+
+def test_a_place_that_was_chosen_for_another_reader_keeps_it(
+    viewer, preferences, frames
+):
+    preferences.extension2reader = {f"{frames}/": "napari"}
+    open_unasked(True)
+    (layer,) = viewer.open(str(frames), plugin=None)
+    assert layer.source.reader_plugin == "napari"
+
+
+def test_of_a_store_that_is_not_ours_the_others_are_asked_for(
+    viewer, preferences, tmp_path
+):
+    store = tmp_path / "volume.zarr"
+    store.mkdir()
+    open_unasked(True)
+    with pytest.raises(ReaderPluginError) as refused:  # its dialog names the others
+        viewer.open(str(store), plugin=None)
+    assert refused.value.reader_plugin == "napari-microus"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_microus.widgets._shared.accessible import describe_controls
+from napari_microus.widgets._shared.boxes import check
 from napari_microus.widgets._shared.controls import scrolled, text
 from napari_microus.widgets._shared.dock import NARROWEST, Dock
 from napari_microus.widgets._shared.doors import (
@@ -19,6 +20,7 @@ from napari_microus.widgets._shared.doors import (
 )
 from napari_microus.widgets._shared.first_use import note_welcomed
 from napari_microus.widgets._shared.footer import Footer
+from napari_microus.widgets._shared.reader_choice import open_unasked, opens_unasked
 from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
@@ -59,6 +61,15 @@ class WelcomeWidget(Dock):
             tr("Train a model"),
             tr("Opens Train: collect annotated scans and teach a model with them."),
         )
+        self.unasked = check(
+            tr("Open scans and folders with MicroUS,\nwithout asking which reader"),
+            tr(
+                "What is dropped on the picture, or opened by the File menu. napari's "
+                "own reader loses the size of a scan and cannot read DICOM. Kept under "
+                "Preferences, Plugins."
+            ),
+            is_on=opens_unasked(),
+        )
         self.message = text()
         self.message.setVisible(False)
         self.footer = Footer(self._viewer, has_welcome=False)
@@ -81,6 +92,7 @@ class WelcomeWidget(Dock):
             note.setStyleSheet("font-size: 11px; margin-bottom: 4px")
             column.addWidget(note)
         column.addWidget(self.message)
+        column.addWidget(self.unasked)
         column.addWidget(self.footer)
         column.addStretch()
         layout = QVBoxLayout(self)
@@ -91,11 +103,13 @@ class WelcomeWidget(Dock):
         self.own_button.clicked.connect(self.open_own)
         self.compare_button.clicked.connect(self.compare)
         self.train_button.clicked.connect(self.train)
+        self.unasked.toggled.connect(open_unasked)
         describe_controls(self)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Remember that it was seen; Qt's name."""
         super().showEvent(event)
+        self.unasked.setChecked(opens_unasked())  # napari's preferences may differ now
         note_welcomed()
 
     def try_sample(self) -> None:
