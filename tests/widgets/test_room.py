@@ -1,7 +1,10 @@
 """Docks leave the picture half of the window, and nothing is cut at their side."""
 
+import contextlib
+
 import pytest
-from qtpy.QtWidgets import QScrollArea
+from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QScrollArea
+from superqt import QCollapsible
 
 from napari_microus.widgets._shared.doors import DOCKS, WELCOME, open_sample
 
@@ -27,18 +30,42 @@ def test_docks_fit_beside_the_picture(qtbot, viewer, width, height):
     for frame, dock in opened:
         frame.raise_()
         dock.leave_room()
+        for fold in dock.findChildren(QCollapsible):
+            fold.expand(animate=False)
         qtbot.wait(50)
         assert window.centralWidget().width() >= window.width() // 2 - 1
         pages = range(dock.tabs.count()) if hasattr(dock, "tabs") else [0]
         for page in pages:
             if hasattr(dock, "tabs"):
                 dock.tabs.setCurrentIndex(page)
-            qtbot.wait(20)
-            for area in dock.findChildren(QScrollArea):
-                least = area.widget().minimumSizeHint().width() if area.widget() else 0
-                if area.isVisible() and least > area.viewport().width():
-                    cut.append(
-                        (type(area.widget()).__name__, least, area.viewport().width())
-                    )
+            # A window of this size takes its time to be drawn, and laid out.
+            with contextlib.suppress(qtbot.TimeoutError):
+                qtbot.waitUntil(lambda dock=dock: not cut_in(dock), timeout=5000)
+            cut += cut_in(dock)
     assert not cut, cut
     viewer.window.remove_dock_widget("all")
+
+
+def cut_in(dock):
+    """Return what is wider than the dock, and texts that lack room for themselves."""
+    inside = [
+        (type(area.widget()).__name__, area.widget().minimumSizeHint().width(), area)
+        for area in dock.findChildren(QScrollArea)
+        if area.isVisible() and area.widget()
+    ]
+    areas = [(name, least, area.viewport().width()) for name, least, area in inside]
+    return [told for told in (*areas, *texts_in(dock)) if told[1] > told[2]]
+
+
+def texts_in(dock):
+    """Yield each number's and button's text with the room that it takes and has."""
+    for box in dock.findChildren(QAbstractSpinBox):
+        if box.isVisible():
+            words = box.text()
+            takes = box.fontMetrics().horizontalAdvance(words)
+            yield words, takes, box.lineEdit().width()
+    for button in dock.findChildren(QAbstractButton):
+        if button.isVisible() and button.text():
+            lines = button.text().count("\n") + 1
+            takes = lines * button.fontMetrics().height() - lines
+            yield button.text(), takes, button.height()

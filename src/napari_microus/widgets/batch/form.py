@@ -11,6 +11,7 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
+    QLabel,
     QLineEdit,
     QPushButton,
     QVBoxLayout,
@@ -102,8 +103,11 @@ class BatchForm(QWidget):
         inner = QWidget()
         more = QFormLayout(inner)
         more.setContentsMargins(12, 0, 0, 0)
-        more.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
-        more.addRow("Where the model runs", self.device_box)
+        # A row of its own: a fold opens as far as its rows need that do not wrap.
+        runs = QLabel("Where the model runs")
+        runs.setBuddy(self.device_box)
+        more.addRow(runs)
+        more.addRow(self.device_box)
         more.addRow("At the same time", self.workers)
         more.addRow(self.flip)
         more.addRow(self.overwrite)

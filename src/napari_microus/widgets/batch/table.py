@@ -18,6 +18,7 @@ SCAN, STATE, RESULT = range(3)
 WAITING = "waiting"
 _WORDS = {"skipped": "done before"}
 _HEIGHT = 220
+_NAME_WIDTH, _STATE_WIDTH = 110, 80
 _FAILED = "#e69f00"
 
 
@@ -42,7 +43,10 @@ class ScanTable(QTreeWidget):
         self.setToolTip("Double-click a scan to see it with its capsule.")
         header = self.header()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        header.setStretchLastSection(True)
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(RESULT, QHeaderView.ResizeMode.Stretch)
+        self.setColumnWidth(SCAN, _NAME_WIDTH)
+        self.setColumnWidth(STATE, _STATE_WIDTH)
         self.itemDoubleClicked.connect(self._on_double_click)
         self.itemSelectionChanged.connect(self._tell)
 
@@ -59,8 +63,8 @@ class ScanTable(QTreeWidget):
         for column in (SCAN, STATE):
             self.resizeColumnToContents(column)
         # Long paths must not push the rest out of sight.
-        self.setColumnWidth(SCAN, min(self.columnWidth(SCAN), 140))
-        self.setColumnWidth(STATE, 80)
+        self.setColumnWidth(SCAN, min(self.columnWidth(SCAN), _NAME_WIDTH))
+        self.setColumnWidth(STATE, _STATE_WIDTH)
 
     def wait_again(self) -> None:
         """Show that no scan is being worked on any more."""

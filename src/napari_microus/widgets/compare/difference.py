@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSizePolicy,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -240,7 +241,7 @@ class DifferenceTab(QWidget):
         for row in self._rows:
             for counted, label in ((of_frame, row.frame), (of_all, row.everything)):
                 pixels = int(counted[row.code])
-                area = f"\n{pixels * y * x:,.1f} mm²"
+                area = f"\n{_area(pixels * y * x)} mm²"
                 label.setText(
                     f"{pixels:,} px" + (area if comparison.grid.has_geometry else "")
                 )
@@ -474,10 +475,20 @@ class _LegendRow:
         self.swatch, self.name = QLabel(), QLabel()
         self.name.setWordWrap(True)  # "non-expert only" in a narrow dock
         self.frame, self.everything = text(), text()
+        for count in (self.frame, self.everything):
+            count.setWordWrap(False)  # a number and its unit stay in one line
+            count.setStyleSheet("font-size: 11px")
+            count.setSizePolicy(
+                QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Preferred
+            )
 
     def all(self) -> tuple[QLabel, QLabel, QLabel, QLabel]:
         """Return the labels from left to right."""
         return self.swatch, self.name, self.frame, self.everything
+
+
+def _area(mm2: float) -> str:
+    return f"{mm2:,.1f}" if mm2 < 1000 else f"{mm2:,.0f}"
 
 
 def _is_hard(layer: Any) -> bool:

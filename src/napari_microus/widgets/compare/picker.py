@@ -217,7 +217,11 @@ class PairPicker(QWidget):
         if expert is nonexpert:
             raise InputError(
                 f"Two different masks must be chosen; got '{expert.name}' twice. "
-                "Choose another one."
+                "Choose another one.",
+                plain=(
+                    f"'{expert.name}' is chosen twice. Choose another mask for "
+                    "one of the two."
+                ),
             )
         problem = layer_grid_problem(nonexpert, expert)
         if problem is not None:
@@ -447,5 +451,5 @@ def _value_box() -> QComboBox:
     box.setEditable(True)
     box.setValidator(QIntValidator(1, 2**31 - 1, box))
     box.setToolTip("The label in this layer that is compared.")
-    box.setFixedWidth(78)
+    box.setFixedWidth(56)  # a name beside it needs the room more
     return box

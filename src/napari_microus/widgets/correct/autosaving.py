@@ -140,7 +140,7 @@ class Autosaving(QObject):
         if frames:
             self.found = found
             what = "1 frame" if frames == 1 else f"{frames} frames"
-            self._dock.offer(f"Bring back {what} from {found.saved:%d %b, %H:%M}")
+            self._dock.offer(f"Bring back {what}\nfrom {found.saved:%d %b, %H:%M}")
 
     def _on_error(self, error: Exception) -> None:
         _log.error("Corrections could not be kept", exc_info=error)

@@ -59,6 +59,8 @@ class CaseDialog(QDialog):
         self.pseudonym_button.setVisible(source is not None)
         self.note = QPlainTextEdit("" if case is None else case.note)
         self.note.setMaximumHeight(80)
+        # napari's style gives it the window's colour and no edge.
+        self.note.setStyleSheet("QPlainTextEdit { border: 1px solid gray }")
         self.copies_scan = QCheckBox("Copy the scan into the case")
         self.copies_scan.setToolTip(
             "Else the case knows it by its pixels, and finds it where it lies now."
@@ -98,7 +100,7 @@ class CaseDialog(QDialog):
         if self.place.text().strip():
             self.accept()
         else:
-            self.message.setText("A case must have a folder. Name a new one.")
+            self.message.setText("Choose a new folder for the case.")
 
     def _ask_place(self) -> None:
         path, _ = QFileDialog.getSaveFileName(
@@ -119,8 +121,7 @@ class CaseDialog(QDialog):
             return
         if found is None:
             self.message.setText(
-                "A pseudonym must be made of a DICOM's patient; got a scan that tells "
-                "none. Type a code."
+                "The scan tells no patient to make a pseudonym of. Type a code."
             )
             return
         self.code.setText(found)

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
+    QLabel,
     QLineEdit,
     QPushButton,
     QVBoxLayout,
@@ -37,8 +38,11 @@ from napari_microus.widgets._shared.scan_size import as_read, resize_scan
 from napari_microus.widgets.segment.ruler import box_px, lay_ruler, length_px
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari.components import ViewerModel
     from napari.layers import Image
+    from qtpy.QtWidgets import QBoxLayout
 
     from napari_microus.core.io.blanking import Rectangle
     from napari_microus.core.volume import Volume
@@ -174,9 +178,11 @@ class ScanPropertiesPanel(QWidget):
         form.addRow("Pixel width", self.width_box)
         form.addRow("", self.square)
         form.addRow("", self.ruler_button)
-        self.ruler_row = _row(self.known, self.take_button)
+        self.ruler_row = _column(self.known, self.take_button)
         form.addRow("Ruler's length", self.ruler_row)
-        form.addRow("Text in the picture", _row(self.blank_button, self.unblank_button))
+        # A row of its own: a fold opens as far as its rows need that do not wrap.
+        form.addRow(QLabel("Text in the picture"))
+        form.addRow(_row(self.blank_button, self.unblank_button))
         form.addRow("Sweep", self.sweep)
         form.addRow("Frame distance", self.distance)
         form.addRow("Axis", self.axis)
@@ -332,7 +338,7 @@ class ScanPropertiesPanel(QWidget):
                 written = write_scan_properties(path, replace(kept, blank=parts))
                 said += f" Kept in {written.name}, beside the scan."
         except MicroUSError as error:
-            self._say(str(error))
+            self._say(plain_words(error))
             return
         self.unblank_button.setEnabled(True)
         self._say(said)
@@ -351,7 +357,7 @@ class ScanPropertiesPanel(QWidget):
                 write_scan_properties(path, replace(kept, blank=parts))
             self._say("The picture is as it was.")
         except MicroUSError as error:
-            self._say(str(error))
+            self._say(plain_words(error))
         self.applied.emit()
 
     # --- telling
@@ -417,7 +423,11 @@ class ScanPropertiesPanel(QWidget):
         if any(some) and not all(some):
             raise InputError(
                 "An orientation must tell columns, rows and frames; got "
-                f"{sum(map(bool, some))} of 3. Choose the others, or 'not known'."
+                f"{sum(map(bool, some))} of 3. Choose the others, or 'not known'.",
+                plain=(
+                    "The orientation is not complete. Choose where columns, "
+                    "rows and frames run to, or 'not known' for all three."
+                ),
             )
         told, shown = self._told(), self._shown
         changed: dict[str, Any] = {}
@@ -484,8 +494,18 @@ def _names(count: int) -> str:
     return "the scan" if count == 1 else f"the scan and {count - 1} more layers"
 
 
+class _Millimetres(QDoubleSpinBox):
+    """A length without the zeros that tell nothing, which a narrow dock would cut."""
+
+    def textFromValue(self, value: float) -> str:
+        """Return 0.125 for 0.125000; Qt's name."""
+        exact = str(super().textFromValue(value))
+        point = self.locale().decimalPoint()
+        return exact.rstrip("0").rstrip(point) if point in exact else exact
+
+
 def _millimetres(most: float, decimals: int) -> QDoubleSpinBox:
-    box = QDoubleSpinBox()
+    box = _Millimetres()
     box.setDecimals(decimals)
     box.setRange(0, most)
     box.setSingleStep(10.0 ** -(decimals // 2))
@@ -510,9 +530,17 @@ def _choice(items: dict[str, str], tip: str = "") -> QComboBox:
 
 
 def _row(*boxes: QWidget) -> QWidget:
-    row = QWidget()
-    layout = QHBoxLayout(row)
+    return _holder(QHBoxLayout(), boxes)
+
+
+def _column(*boxes: QWidget) -> QWidget:
+    return _holder(QVBoxLayout(), boxes)
+
+
+def _holder(layout: QBoxLayout, boxes: Sequence[QWidget]) -> QWidget:
+    holder = QWidget()
+    holder.setLayout(layout)
     layout.setContentsMargins(0, 0, 0, 0)
     for box in boxes:
         layout.addWidget(box)
-    return row
+    return holder

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from napari_microus.widgets.segment.readout import Size
 
 _DIAMETERS = ("Length", "Width", "Height")
+_BUTTONS_PX = 48
 
 
 class SizeBox(QGroupBox):
@@ -63,8 +64,9 @@ class SizeBox(QGroupBox):
     def _lay_out(self) -> None:
         self.rows = QFormLayout(self)
         self.rows.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        # A number and its unit stay in one line, if need be below the name.
+        self.volume.setWordWrap(True)
         for label in (self.area, self.volume):
-            label.setWordWrap(True)
             label.setToolTip(
                 tr(
                     "Of everything drawn in the layer named above, also by hand. In "
@@ -139,4 +141,7 @@ def _spin(suffix: str, most: float) -> QDoubleSpinBox:
     box.setSpecialValueText("not told")
     box.installEventFilter(WHEEL_GUARD)
     box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    # The largest number with its unit, between the two buttons of napari's style.
+    widest = f"{box.textFromValue(most)}{suffix}"
+    box.setMinimumWidth(box.fontMetrics().horizontalAdvance(widest) + _BUTTONS_PX)
     return box
