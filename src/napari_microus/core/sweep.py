@@ -155,7 +155,8 @@ def even_angles(first_deg: float, last_deg: float, frames: int) -> tuple[float, 
     if frames < 2:
         raise InputError(
             f"A sweep must have two or more frames; got {frames}. Choose the whole "
-            "scan."
+            "scan.",
+            plain="One frame is no sweep. Choose the whole scan.",
         )
     step = (last_deg - first_deg) / (frames - 1)
     return tuple(round(first_deg + n * step, 6) for n in range(frames))
@@ -195,13 +196,21 @@ def angles_from_text(text: str, frames: int) -> tuple[float, ...]:
     except ValueError:
         raise InputError(
             "Angles must be first:last, one number, or numbers with commas; got "
-            f"'{text}'. Correct them."
+            f"'{text}'. Correct them.",
+            plain=(
+                f"'{text}' is no list of angles. Write the first and the "
+                "last, such as -80:80, or one for each frame with commas."
+            ),
         ) from None
     if "," in text:
         if len(angles) != frames:
             raise InputError(
                 "A rotational sweep must have an angle for each frame; got "
-                f"{len(angles)} angles and {frames} frames. Correct the angles."
+                f"{len(angles)} angles and {frames} frames. Correct the angles.",
+                plain=(
+                    f"{len(angles)} angles were told, and the scan has {frames} "
+                    "frames. Give one for each."
+                ),
             )
         return angles
     return even_angles(first, last, frames)

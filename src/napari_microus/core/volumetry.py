@@ -254,7 +254,8 @@ def psa_density(psa_ng_ml: float, volume_ml: float) -> float:
         )
     if not (np.isfinite(volume_ml) and volume_ml > 0):
         raise InputError(
-            f"The volume must be above 0 ml; got {volume_ml}. Outline the gland first."
+            f"The volume must be above 0 ml; got {volume_ml}. Outline the gland first.",
+            plain="There is no volume yet. Outline the gland first.",
         )
     return psa_ng_ml / volume_ml
 

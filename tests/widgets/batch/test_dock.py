@@ -222,7 +222,7 @@ def test_the_process_ends_with_the_dock(qtbot, make, folder):
 def test_what_cannot_be_is_told(qtbot, make, folder, tmp_path):
     dock = make()
     dock.form.choose(tmp_path / "none")
-    qtbot.waitUntil(lambda: "must exist" in dock.message.text())
+    qtbot.waitUntil(lambda: "does not exist" in dock.message.text())
     (tmp_path / "empty").mkdir()
     dock.form.choose(tmp_path / "empty")
     qtbot.waitUntil(lambda: "which holds none" in dock.message.text())

@@ -158,10 +158,10 @@ def test_list_and_roles_are_remembered(qtbot, viewer, listed, folder, tmp_path):
 
 def test_folders_without_a_list_are_told(qtbot, panel, tmp_path):
     choose(qtbot, panel, tmp_path / "nowhere")
-    assert "must be a folder" in panel.message.text()
+    assert "is no folder" in panel.message.text()
     (tmp_path / "empty").mkdir()
     choose(qtbot, panel, tmp_path / "empty")
-    assert "each of two annotators; got none" in panel.message.text()
+    assert "No annotators were found in" in panel.message.text()
     Study.create(tmp_path / "study")
     choose(qtbot, panel, tmp_path / "study")
     assert "has no cases" in panel.message.text()

@@ -17,7 +17,7 @@ def test_a_layer_that_is_not_in_memory_is_refused(widget, viewer):
 
     layer = viewer.add_labels(da.from_array(stack()), name="lazy", **GRID)
     viewer.layers.selection.active = layer
-    assert "must lie in memory" in widget.message.text()
+    assert "read from a file bit by bit" in widget.message.text()
     assert widget.capsule is None
     assert not widget.approve_button.isEnabled()
 
@@ -27,7 +27,7 @@ def test_a_layer_that_is_read_only_is_refused(widget, viewer):
     data.flags.writeable = False
     layer = viewer.add_labels(data, name="fixed", **GRID)
     viewer.layers.selection.active = layer
-    assert "must be editable" in widget.message.text()
+    assert "is locked. Duplicate it" in widget.message.text()
 
 
 @pytest.mark.parametrize("shape", [(6, 80, 99), (5, 80, 100)])

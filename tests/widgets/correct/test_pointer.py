@@ -82,7 +82,7 @@ def test_an_empty_frame_cannot_be_nudged(widget, viewer):
     widget.clear_button.click()
     widget.nudge_button.click()
     drag(widget, viewer, [(40, 40), (40, 50)])
-    assert "must show a capsule" in widget.message.text()
+    assert "There is no capsule in this frame" in widget.message.text()
 
 
 def test_one_tool_at_a_time_and_the_picture_moves_again_after_it(widget, viewer):

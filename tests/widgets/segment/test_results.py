@@ -226,4 +226,4 @@ def test_the_pseudonym_of_the_patient_is_offered(qtbot, dock, capsule, scan):
     dialog.pseudonym_button.click()
     assert dialog.code.text().startswith("P-")
     dialog.buttons.accepted.emit()
-    assert "must have a folder" in dialog.message.text()
+    assert "a new folder for the case" in dialog.message.text()

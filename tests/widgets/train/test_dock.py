@@ -468,7 +468,7 @@ def test_folder_that_is_no_run_is_refused(make, tmp_path):
 
     dock.runs_page.add_run(tmp_path)
 
-    assert dock.runs_page.message.text().startswith("A run folder must hold")
+    assert dock.runs_page.message.text().endswith("Choose one that training has made.")
 
 
 def test_study_of_one_patient_is_refused_at_once(make, workspace, tmp_path):

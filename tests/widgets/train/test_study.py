@@ -100,7 +100,7 @@ def test_scan_without_annotation_waits_and_is_annotated_later(
     assert page.form.patient == "P7"  # it is the same case that is offered again
 
     page.form.add_button.click()
-    assert page.message.text().startswith("A case must have an expert's annotation")
+    assert page.message.text().startswith("Choose the layer that the expert drew")
 
     for mask in masks.values():
         viewer.add_layer(mask)
@@ -137,7 +137,7 @@ def test_second_annotation_alone_is_refused(page):
 
     page.form.add_button.click()
 
-    assert page.message.text().startswith("A case must have an expert's annotation")
+    assert page.message.text().startswith("Choose the layer that the expert drew")
 
 
 def test_empty_annotation_is_refused(qtbot, page, viewer, tmp_path):
@@ -155,7 +155,7 @@ def test_one_layer_cannot_be_both_annotators(page):
 
     page.form.add_button.click()
 
-    assert page.message.text().startswith("Expert and non-expert must be two layers")
+    assert page.message.text().startswith("Expert and non-expert are the same layer")
 
 
 def test_mask_elsewhere_is_refused(qtbot, page, viewer):
@@ -173,7 +173,7 @@ def test_unfit_name_is_refused(qtbot, page):
     page.form.add_button.click()
     wait(qtbot, page)
 
-    assert "must consist of letters, digits and _ . -" in page.message.text()
+    assert "Take letters, digits and _ . - alone" in page.message.text()
 
 
 def test_single_frame_is_a_case(qtbot, page, viewer, tmp_path):
@@ -338,7 +338,9 @@ def test_folder_of_another_layout_is_refused(qtbot, page, tmp_path):
     page.import_from(tmp_path / "empty")
     wait(qtbot, page)
 
-    assert page.message.text().startswith("The folder must have a known layout")
+    assert page.message.text().startswith(
+        "No scans and masks were found in this folder"
+    )
 
 
 def test_folder_without_a_study_is_refused(page, tmp_path):
@@ -346,7 +348,7 @@ def test_folder_without_a_study_is_refused(page, tmp_path):
 
     page.open_study(tmp_path / "empty")
 
-    assert page.message.text().startswith("A study must have a readable manifest.csv")
+    assert page.message.text().endswith("Choose the folder of a study.")
 
 
 def test_without_a_study_the_way_is_shown(qtbot, viewer, tmp_path):

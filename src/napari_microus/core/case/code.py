@@ -27,7 +27,12 @@ def check_code(code: str) -> str:
         raise InputError(
             "The code of a case must be 1 to 64 letters, digits, spaces, points, "
             f"hyphens or underscores; got '{shown}'. Choose a code that tells nobody "
-            "who it is."
+            "who it is.",
+            plain=(
+                "This code cannot be used. Take 1 to 64 letters, digits, "
+                "spaces, points, hyphens or underscores, and a code that "
+                "tells nobody who it is."
+            ),
         )
     return code
 

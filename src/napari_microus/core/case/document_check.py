@@ -36,14 +36,19 @@ def read_document(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(
             f"A case must be a folder with a {DOCUMENT} that can be read; got {folder} "
-            f"({error.strerror}). Choose a case's folder."
+            f"({error.strerror}). Choose a case's folder.",
+            plain=(
+                "This folder holds no case that can be read. Choose the "
+                "folder of a saved case."
+            ),
         ) from error
     except (ValueError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(
             f"The {DOCUMENT} of a case must be JSON; got one in {folder} that is not. "
-            "Open another copy."
+            "Open another copy.",
+            plain="This case is damaged. Open another copy.",
         ) from error
     _check_kind(told)
     _check_fields(told)
@@ -54,13 +59,21 @@ def _check_kind(told: Any) -> None:
     if not isinstance(told, dict) or told.get("format") != FORMAT:
         raise InputError(
             f"A case must have a {DOCUMENT} of the format '{FORMAT}'; got another "
-            "kind of JSON. Choose a case's folder."
+            "kind of JSON. Choose a case's folder.",
+            plain=(
+                "This folder holds no case of this program. Choose the "
+                "folder of a saved case."
+            ),
         )
     version = told.get("version")
     if isinstance(version, int) and version > VERSION:
         raise InputError(
             f"A case must be of version {VERSION} or older; got {version}. Update "
-            "napari-microus, or use the version that saved it."
+            "napari-microus, or use the version that saved it.",
+            plain=(
+                "This case was saved by a newer version of the program. "
+                "Update napari-microus."
+            ),
         )
 
 

@@ -122,7 +122,11 @@ def _read_mask(path: Path, reference: ScanReference) -> Volume:
     if not path.is_file():
         raise InputError(
             f"The masks of a case must lie in its folder; got none named {path.name}. "
-            "Put it back, or open another copy."
+            "Put it back, or open another copy.",
+            plain=(
+                f"The mask {path.name} of this case is missing. Put it back, "
+                "or open another copy."
+            ),
         )
     mask = read_as_told(path)
     values = np.unique(mask.array)
@@ -149,14 +153,21 @@ def _known_scan(case: Case) -> Volume:
         if not path.exists():
             raise InputError(
                 f"The scan of a case must be found; got no {reference.file} in its "
-                "folder. Put it back, or choose where it is now."
+                "folder. Put it back, or choose where it is now.",
+                plain=(
+                    f"The scan {reference.file} is missing in the folder of this "
+                    "case. Put it back, or choose where it is now."
+                ),
             )
         return placed_scan(read_volume(path), reference)
     path_now = remembered_scan(reference.pixels_sha256)
     if path_now is None:
         raise InputError(
             "The scan of a case must be found; got none where this computer saw it "
-            "last. Choose where it is now."
+            "last. Choose where it is now.",
+            plain=(
+                "The scan of this case is not where it was. Choose where it is now."
+            ),
         )
     return placed_scan(read_volume(path_now), reference)
 
@@ -178,7 +189,8 @@ def _given_scan(path: Path, reference: ScanReference) -> Generator[Event, None, 
         return found
     raise InputError(
         f"The folder must hold the scan of this case; got none among {len(tried)} in "
-        f"{path}. Choose where the scan is now."
+        f"{path}. Choose where the scan is now.",
+        plain=("The scan of this case is not in that folder. Choose where it is now."),
     )
 
 

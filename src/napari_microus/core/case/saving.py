@@ -208,7 +208,8 @@ def _check_note(note: str) -> None:
     if len(note) > _LONGEST_NOTE:
         raise InputError(
             f"A note must have {_LONGEST_NOTE} letters or fewer; got {len(note)}. "
-            "Shorten it."
+            "Shorten it.",
+            plain="The note is too long. Shorten it.",
         )
 
 
@@ -229,7 +230,10 @@ def _see_place(folder: Path, overwrite: bool, opened: Case | None) -> None:
     if is_taken:
         raise OutputError(
             f"A case must have a folder of its own; got {folder}, which holds other "
-            "files. Choose a new folder."
+            "files. Choose a new folder.",
+            plain=(
+                f"There are other files in {folder}. Choose a new folder for the case."
+            ),
         )
 
 
@@ -257,7 +261,11 @@ def _scan_file(
     if not found and copy_scan is False:
         raise InputError(
             "A scan that is not copied must be read again from its file; got one that "
-            "has no file, or whose file has other pixels. Save a copy of the scan."
+            "has no file, or whose file has other pixels. Save a copy of the scan.",
+            plain=(
+                "The scan has no file of its own to refer to. Tick that the "
+                "scan is copied into the case."
+            ),
         )
     if not found:
         return SCAN_COPY, True
@@ -292,7 +300,11 @@ def _place(
             raise OutputError(
                 "A case must be saved by one person at a time; got one that was saved "
                 f"elsewhere on {older['modified']}, after it was opened here. Open it "
-                "again, or save to another folder."
+                "again, or save to another folder.",
+                plain=(
+                    "Somebody has saved this case since you opened it. Open it "
+                    "again, or save to another folder."
+                ),
             )
         yield folder, older
 
@@ -302,7 +314,8 @@ def _following(case: Case, older: dict[str, Any], *, keeps_code: bool) -> Case:
     if older["scan"]["pixels_sha256"] != case.reference.pixels_sha256:
         raise OutputError(
             "A case must stay one of the same scan; got another scan for the folder "
-            f"of case {older['code']}. Choose a new folder."
+            f"of case {older['code']}. Choose a new folder.",
+            plain=("That folder holds the case of another scan. Choose a new folder."),
         )
     file = case.reference.file or older["scan"]["file"]
     return replace(

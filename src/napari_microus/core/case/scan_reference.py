@@ -147,13 +147,22 @@ def placed_scan(scan: Volume, reference: ScanReference) -> Volume:
     """
     if scan.shape != reference.shape:
         raise InputError(
-            f"The scan must be the one of this case; got {_size(scan.shape)} instead "
-            f"of {_size(reference.shape)}. Choose the scan that the case was made from."
+            f"The scan must be the one of this case; got {_size(scan.shape)} "
+            f"instead of {_size(reference.shape)}. Choose the scan that the case "
+            "was made from.",
+            plain=(
+                "That is another scan, of another size. Choose the scan "
+                "that the case was made from."
+            ),
         )
     if pixels_sha256(scan) != reference.pixels_sha256:
         raise InputError(
             "The scan must be the one of this case; got other pixels. Choose the scan "
-            "that the case was made from, unchanged."
+            "that the case was made from, unchanged.",
+            plain=(
+                "That is another scan, or one that was changed. Choose the "
+                "scan that the case was made from."
+            ),
         )
     notices = tuple(str(notice) for notice in scan.metadata.get("notices", ()))
     if scan.has_geometry and not reference.has_pixel_size:

@@ -127,7 +127,11 @@ def _weighed(
     check_same_shape(*masks)
     if len(masks) > 12:
         raise InputError(
-            f"STAPLE takes up to 12 annotators; got {len(masks)}. Choose fewer."
+            f"STAPLE takes up to 12 annotators; got {len(masks)}. Choose fewer.",
+            plain=(
+                f"STAPLE takes up to 12 annotators, and {len(masks)} are "
+                "ticked. Choose fewer."
+            ),
         )
     size = 3 ** len(masks)
     number = np.zeros(size)

@@ -128,7 +128,11 @@ def work_list(
     if not path.is_dir():
         raise InputError(
             f"A work list must be a folder; got {path}, which is none. Choose a "
-            "study, or a folder with a subfolder for each annotator."
+            "study, or a folder with a subfolder for each annotator.",
+            plain=(
+                f"{path} is no folder. Choose a study, or a folder with a "
+                "subfolder of masks for each annotator."
+            ),
         )
     try:
         is_study = (path / MANIFEST).exists()
@@ -203,7 +207,11 @@ def _of_folder(folder: Path) -> list[ListedCase]:
         raise InputError(
             "A work list must be a study, or a folder with a subfolder of masks for "
             f"each of two annotators; got {sorted(tables) or 'none'} in {folder}. "
-            "Choose another folder."
+            "Choose another folder.",
+            plain=(
+                f"No annotators were found in {folder}. Choose a study, or a "
+                "folder with a subfolder of masks for each annotator."
+            ),
         )
     keys = set(of_scans).union(*tables.values())
     return [

@@ -81,7 +81,8 @@ def apply_clicks(
             raise InputError(
                 f"A click must lie in the picture of {mask.shape[0]} by "
                 f"{mask.shape[1]} pixels; got row {click.row:.0f}, column "
-                f"{click.column:.0f}. Click on the frame."
+                f"{click.column:.0f}. Click on the frame.",
+                plain="That click was beside the picture. Click on the frame.",
             )
     if not mask.any():
         mask = _first_shape(mask.shape, clicks)
@@ -162,7 +163,10 @@ def apply_box(
     if not (size >= _SMALLEST_BOX).all():
         raise InputError(
             f"A box round the gland must be at least {_SMALLEST_BOX} pixels high and "
-            f"wide; got {size[0]:.1f} by {size[1]:.1f}. Drag from corner to corner."
+            f"wide; got {size[0]:.1f} by {size[1]:.1f}. Drag from corner to corner.",
+            plain=(
+                "The box is too small. Drag it from corner to corner round the gland."
+            ),
         )
     if mask.any():
         outline = outline_of(mask)
@@ -208,7 +212,10 @@ def _first_shape(shape: tuple[int, int], clicks: Sequence[Click]) -> NDArray[np.
     if inside is None:
         raise InputError(
             "An empty frame needs a click inside the gland first; got clicks outside "
-            "alone. Click into the gland."
+            "alone. Click into the gland.",
+            plain=(
+                "There is no capsule in this frame yet. Click into the gland first."
+            ),
         )
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     down, across = 0.25 * shape[0], 0.25 * shape[1]

@@ -50,7 +50,10 @@ def outline_of(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
     if not mask.any():
         raise InputError(
             "A frame must show a capsule to be outlined; got an empty one. Segment it "
-            "or paint a first shape."
+            "or paint a first shape.",
+            plain=(
+                "There is no capsule in this frame. Segment it, or paint a first shape."
+            ),
         )
     padded = np.pad(mask, 1).astype(np.float32)
     contours = find_contours(padded, 0.5)  # type: ignore[no-untyped-call]
@@ -109,7 +112,11 @@ def curve_through(
     if len(handles) < 3:
         raise InputError(
             f"A curve needs at least three handles; got {len(handles)}. Add some, or "
-            "clear the frame."
+            "clear the frame.",
+            plain=(
+                "The outline needs three handles at least. Add some, or "
+                "clear the frame."
+            ),
         )
     along = np.concatenate([[0.0], np.cumsum(chords)])
     closed = np.vstack([handles, handles[:1]])

@@ -61,7 +61,11 @@ def interpolate(
     if len(known) < 2:
         raise InputError(
             "To interpolate, at least two frames must be drawn or approved; got "
-            f"{len(known)}. Correct another one."
+            f"{len(known)}. Correct another one.",
+            plain=(
+                "Two frames at least must be drawn or approved. Correct "
+                "another one first."
+            ),
         )
     found: dict[int, NDArray[np.bool_]] = {}
     for first, last in pairwise(known):
@@ -70,7 +74,10 @@ def interpolate(
     if not found:
         raise InputError(
             "To interpolate, frames must lie between the drawn ones; got neighbours "
-            f"alone ({known[0]} to {known[-1]}). Correct a frame further away."
+            f"alone ({known[0]} to {known[-1]}). Correct a frame further away.",
+            plain=(
+                "There is no frame between the drawn ones. Correct one further away."
+            ),
         )
     return found
 

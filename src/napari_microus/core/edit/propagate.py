@@ -88,7 +88,10 @@ def propagate(
     if start == end or not (0 <= start < count and 0 <= end < count):
         raise InputError(
             f"An outline is carried to another frame of 0 to {count - 1}; got {start} "
-            f"to {end}. Choose a frame before or after."
+            f"to {end}. Choose a frame before or after.",
+            plain=(
+                "There is no frame in that direction. Choose a frame before or after."
+            ),
         )
     curve = resample(outline_of(mask), _POINTS)
     step = 1 if end > start else -1

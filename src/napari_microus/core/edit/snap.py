@@ -51,7 +51,8 @@ def snap(
     if len(handles) < 3:
         raise InputError(
             f"A handle needs two others to be snapped; got {len(handles)} in all. "
-            "Add some."
+            "Add some.",
+            plain=("Add some handles first: one alone has no outline to follow."),
         )
     point = handles[which]
     before, after = handles[which - 1], handles[(which + 1) % len(handles)]

@@ -180,17 +180,24 @@ def _check(
     if not isinstance(model.network, TransUNet):
         raise InputError(
             "A model that learns from corrections must be a TransUNet; got "
-            f"{type(model.network).__name__}. Choose microus-small."
+            f"{type(model.network).__name__}. Choose microus-small.",
+            plain=("This model cannot learn from corrections. Choose microus-small."),
         )
     if masks.shape != volume.shape:
         raise InputError(
             f"The capsule must have the scan's shape {volume.shape}; got "
-            f"{masks.shape}. Choose the capsule of this scan."
+            f"{masks.shape}. Choose the capsule of this scan.",
+            plain=(
+                "This capsule belongs to another scan. Choose the capsule of this scan."
+            ),
         )
     if not frames:
         raise InputError(
             "To learn, at least one frame must be corrected or approved; got none. "
-            "Correct a frame first."
+            "Correct a frame first.",
+            plain=(
+                "Nothing has been corrected or approved yet. Correct a frame first."
+            ),
         )
     wrong = [frame for frame in frames if not 0 <= frame < len(masks)]
     if wrong:

@@ -83,7 +83,10 @@ def grow(
         If the distance is not finite.
     """
     if not np.isfinite(distance):
-        raise InputError(f"The distance must be a number; got {distance}. Try 0.5.")
+        raise InputError(
+            f"The distance must be a number; got {distance}. Try 0.5.",
+            plain="The distance is no number. Try 0.5.",
+        )
     if not mask.any():
         return mask.copy()
     if pixel[0] == pixel[1]:

@@ -145,13 +145,21 @@ def open_source(path: str | Path | Sequence[str | Path]) -> DicomSource:
         if not one.exists():
             raise InputError(
                 "The DICOM of the scan must still be there, since the result refers "
-                f"to it; got {one}, which is missing. Give its new place."
+                f"to it; got {one}, which is missing. Give its new place.",
+                plain=(
+                    "The DICOM file of the scan has gone. Put it back, or tell "
+                    "where it is."
+                ),
             )
         if one.is_file() and not _is_dicom(one):
             raise InputError(
                 "A DICOM result must refer to the DICOM of its scan; got "
                 f"{one.name}, which is none. Give the DICOM that the scan came from, "
-                "or save the mask as .nii.gz or .seg.nrrd."
+                "or save the mask as .nii.gz or .seg.nrrd.",
+                plain=(
+                    "The scan is no DICOM, so that no DICOM result can refer to "
+                    "it. Save the mask as .nii.gz or .seg.nrrd."
+                ),
             )
     files, _ = scan_files(paths[0] if is_one else paths)
     check_alike(files)
@@ -243,12 +251,14 @@ def _placed(
     if undecided:
         raise InputError(
             f"A mask must be decided everywhere; got {undecided} undecided pixels "
-            f"({IGNORE_VALUE}). Decide them first."
+            f"({IGNORE_VALUE}). Decide them first.",
+            plain=f"{undecided} pixels are undecided. Decide them first.",
         )
     if not array.any():
         raise InputError(
             "A mask must show the prostate in one frame at least; got an empty one. "
-            "Segment or draw it first."
+            "Segment or draw it first.",
+            plain="Nothing is drawn yet. Segment or draw the capsule first.",
         )
     return array, start
 

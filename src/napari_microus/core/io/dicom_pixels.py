@@ -247,7 +247,11 @@ def _plugins(syntax: Any, header: Any, path: Path) -> list[str]:
         todo = f"Install {package} (pip install {package})."
     raise InputError(
         f"The pixels must have a decoder here; got {syntax.name} in {path.name}, which "
-        f"has none. {todo}"
+        f"has none. {todo}",
+        plain=(
+            f"Cannot read {path.name}: pictures packed as {syntax.name} "
+            f"cannot be opened here. {todo}"
+        ),
     )
 
 

@@ -130,7 +130,11 @@ def choose_cut(header: Any, wanted: RegionChoice, path: Path) -> Cut:
         names = ", ".join(dict.fromkeys(region.kind for region in regions))
         raise InputError(
             f"A scan must show tissue in two dimensions; got {names} in {path.name}. "
-            "Choose a B-mode picture."
+            "Choose a B-mode picture.",
+            plain=(
+                f"{path.name} shows {names}, and no picture of tissue. "
+                "Choose a B-mode picture."
+            ),
         )
     chosen = _chosen(tissue, wanted, path)
     pixel_mm = _common_size([chosen] if chosen else tissue, notices)

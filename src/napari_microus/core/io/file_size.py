@@ -82,7 +82,10 @@ def size_in_file(path: str | Path | Sequence[str | Path]) -> FileSize:
         return _size_in_dicom(files)
     path = Path(path)
     if not path.exists():
-        raise InputError(f"The file must exist; got {path}. Check the path.")
+        raise InputError(
+            f"The file must exist; got {path}. Check the path.",
+            plain=f"{path} does not exist. Check the name.",
+        )
     if path.is_dir():
         frames = frames_in(path)
         return _size_of_frames(frames) if frames else _size_in_dicom(path)

@@ -205,7 +205,10 @@ def _volume(image: Any, path: Path, header: Header, notices: list[str]) -> Volum
     if _is_segmentation(image) and (image.GetDimension() > 3 or count > 1):
         raise InputError(
             "The segments of a file must not overlap; got overlapping ones in "
-            f"{path}. Export the one you need as a binary labelmap."
+            f"{path}. Export the one you need as a binary labelmap.",
+            plain=(
+                f"The segments in {path.name} overlap. Export the one you need alone."
+            ),
         )
     is_sequence = header.listed and count > 1
     if is_sequence:

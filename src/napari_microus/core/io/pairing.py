@@ -102,7 +102,8 @@ def _pair_folders(
         if not tables[-1]:
             raise InputError(
                 f"A folder of masks must hold image files; got none in {folder}. "
-                "Choose another folder."
+                "Choose another folder.",
+                plain=f"There is no mask in {folder}. Choose another folder.",
             )
     cases = []
     incomplete = []

@@ -80,7 +80,11 @@ class ScanProperties:
                 told = " × ".join(str(size) for size in self.pixel_mm)
                 raise InputError(
                     f"A pixel must be {low:g} to {high:g} mm high and wide; got "
-                    f"{told}. Give its height and width in mm."
+                    f"{told}. Give its height and width in mm.",
+                    plain=(
+                        f"A pixel of {told} mm cannot be right. Give its height and "
+                        f"width in mm, from {low} to {high}."
+                    ),
                 )
         distance = self.frame_distance_mm
         if distance is not None and distance != UNKNOWN:
@@ -88,7 +92,11 @@ class ScanProperties:
             if found is None or not low <= found <= high:
                 raise InputError(
                     f"The distance of frames must be {low:g} to {high:g} mm or "
-                    f"'{UNKNOWN}'; got {distance}. Correct it."
+                    f"'{UNKNOWN}'; got {distance}. Correct it.",
+                    plain=(
+                        f"A distance of {distance} mm between frames cannot be "
+                        "right. Correct it, or leave it unknown."
+                    ),
                 )
         if self.orientation is not None:
             _directions(self.orientation)
@@ -98,7 +106,11 @@ class ScanProperties:
         if is_rotational and distance not in (None, UNKNOWN):
             raise InputError(
                 "The frames of a rotational sweep must have angles and no distance; "
-                f"got {distance} mm. Leave the distance out."
+                f"got {distance} mm. Leave the distance out.",
+                plain=(
+                    "In a rotational sweep frames have angles and no distance. "
+                    "Leave the distance out."
+                ),
             )
 
     @property
@@ -288,7 +300,11 @@ def _check_frames(volume: Volume, sweep: Sweep | None) -> None:
         raise InputError(
             "A rotational sweep must have an angle for each frame; got "
             f"{len(sweep.angles_deg or ())} angles and {len(volume.array)} frames. "
-            "Correct the scan properties."
+            "Correct the scan properties.",
+            plain=(
+                f"{len(sweep.angles_deg or ())} angles were told, and the "
+                f"scan has {len(volume.array)} frames. Give one for each."
+            ),
         )
 
 

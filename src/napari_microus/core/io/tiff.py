@@ -164,7 +164,11 @@ def _only_series(file: Any, path: Path) -> Any:
         )
         raise InputError(
             f"A TIFF must hold one stack of frames; got {len(series)} ({told}) in "
-            f"{path}. Save the one you need alone."
+            f"{path}. Save the one you need alone.",
+            plain=(
+                f"{path.name} holds several stacks of pictures ({told}). Save "
+                "the one you need alone."
+            ),
         )
     return series[0]
 
@@ -242,7 +246,11 @@ def _frames(
             named = f" ({', '.join(channels)})" if channels else ""
             raise InputError(
                 "A TIFF must hold one channel, or red, green and blue; got "
-                f"{count} channels{named} in {path}. Save one channel alone."
+                f"{count} channels{named} in {path}. Save one channel alone.",
+                plain=(
+                    f"{path.name} holds {count} channels{named}. Save one "
+                    "channel alone."
+                ),
             )
         pixels, notices = to_grey(np.moveaxis(pixels, axes.index("C"), -1))
         axes = axes.replace("C", "")

@@ -123,7 +123,8 @@ def remove_model(name: str) -> Path:
     if info.is_bundled or info.path.parent != library_folder():
         raise ConfigError(
             f"Only a model of the user's library can be removed; got '{name}'. "
-            "Bundled models stay with the package; delete other folders yourself."
+            "Bundled models stay with the package; delete other folders yourself.",
+            plain=f"'{name}' came with the program and cannot be removed.",
         )
     try:
         shutil.rmtree(info.path)

@@ -90,7 +90,11 @@ class Recording:
         if now.shape != first.shape or now.dtype != first.dtype:
             raise InputError(
                 f"A cine must keep its size; got {now.shape} after {first.shape}. "
-                "The recording ended before it."
+                "The recording ended before it.",
+                plain=(
+                    "The pictures have changed their size, so that the "
+                    "recording ended. It is kept as it was."
+                ),
             )
         try:
             for file, array in zip(self._files, (live.frame, live.mask), strict=True):

@@ -41,7 +41,8 @@ class StreamSource:
         if not host.strip() or not 1 <= port <= 65535:
             raise ConfigError(
                 "A stream must have a host and a port from 1 to 65535; got "
-                f"'{host}' and {port}. Write them as localhost:18944."
+                f"'{host}' and {port}. Write them as localhost:18944.",
+                plain="Write the address as host:port, such as localhost:18944.",
             )
         self.host, self.port = host.strip(), port
 

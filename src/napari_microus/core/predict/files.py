@@ -174,18 +174,26 @@ def parse_frames(text: str) -> list[int]:
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise ConfigError(
                 f"Frames must be numbers and ranges such as 0-9,12; got '{text}'. "
-                "Count them from 0."
+                "Count them from 0.",
+                plain=(
+                    f"'{text}' names no frames. Write numbers and ranges such as "
+                    "0-9,12, counted from 0."
+                ),
             )
         span = range(int(first), int(last if dash else first) + 1)
         if not span:
             raise ConfigError(
                 f"A range of frames must not run backwards; got '{part.strip()}'. "
-                "Turn it round."
+                "Turn it round.",
+                plain=f"The range '{part.strip()}' runs backwards. Turn it round.",
             )
         if len(span) > _MOST_FRAMES:
             raise ConfigError(
                 f"A range must hold {_MOST_FRAMES:,} frames at most; got "
-                f"'{part.strip()}'. Name frames of the scan."
+                f"'{part.strip()}'. Name frames of the scan.",
+                plain=(
+                    f"The range '{part.strip()}' is too long. Name frames of the scan."
+                ),
             )
         frames += span
     return frames

@@ -251,7 +251,8 @@ def read_status(run: str | Path) -> RunStatus:
     if not (path / "config.yaml").is_file():
         raise InputError(
             f"A run folder must hold a config.yaml; got {path}. "
-            "Choose a folder that `napari-microus train` made."
+            "Choose a folder that `napari-microus train` made.",
+            plain=(f"{path} is no folder of a run. Choose one that training has made."),
         )
     try:
         values = json.loads((path / "status.json").read_text(encoding="utf-8"))

@@ -136,7 +136,12 @@ def _recognise(source: Path) -> Layout:
     raise InputError(
         "The folder must have a known layout (train/micro_ultrasound_scans, imagesTr, "
         "images and masks, or a folder for each case with scan and expert); got "
-        f"{source}. Rename its folders."
+        f"{source}. Rename its folders.",
+        plain=(
+            "No scans and masks were found in this folder. Put scans "
+            "into a folder images and masks into masks, or choose "
+            "another."
+        ),
     )
 
 

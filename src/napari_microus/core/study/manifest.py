@@ -133,7 +133,11 @@ class Study:
             raise InputError(
                 f"A study must have a readable {MANIFEST}; got {path} "
                 f"({getattr(error, 'strerror', None) or error}). "
-                "Choose a study's folder, or create one."
+                "Choose a study's folder, or create one.",
+                plain=(
+                    f"{path} holds no study that can be read. Choose the folder "
+                    "of a study."
+                ),
             ) from error
         missing = [name for name in _BEFORE[:4] if name not in columns]
         if missing:
@@ -555,7 +559,11 @@ def _check_grids(scan: Volume, masks: Mapping[str, Volume]) -> None:
         if not scan.shares_grid(mask):
             raise InputError(
                 f"Mask and image must share a grid; got {mask.shape} for '{key}' and "
-                f"{scan.shape}, or another geometry. Resample the mask first."
+                f"{scan.shape}, or another geometry. Resample the mask first.",
+                plain=(
+                    f"The mask '{key}' has another size than its scan. Choose "
+                    "the mask that was drawn on it."
+                ),
             )
 
 
@@ -650,7 +658,11 @@ def _check_names(cases: list[StudyCase], path: Path) -> None:
             if not _NAME.fullmatch(name) or name.startswith("."):
                 raise InputError(
                     f"A {what}'s name must consist of letters, digits and _ . -; got "
-                    f"'{name}' in {path}. Rename it."
+                    f"'{name}' in {path}. Rename it.",
+                    plain=(
+                        f"This name of a {what} cannot be used. Take letters, digits "
+                        "and _ . - alone."
+                    ),
                 )
         if case.case in seen:
             raise InputError(

@@ -76,13 +76,15 @@ def known_sweep(volume: Volume, sweep: Sweep | None = None) -> Sweep:
     if not volume.has_geometry:
         raise InputError(
             "To lie in space, a scan must tell its pixel size; got none. Set the pixel "
-            "size."
+            "size.",
+            plain=("The pixel size is not known. Tell it under Scan properties."),
         )
     count = len(volume.array)
     if count < 2:
         raise InputError(
             "To lie in space, a sweep must have two or more frames; got one. Open the "
-            "whole sweep."
+            "whole sweep.",
+            plain="One frame is no sweep. Open the whole sweep.",
         )
     sweep = sweep_of(volume.metadata) if sweep is None else sweep
     if sweep.kind == "rotational":
@@ -96,7 +98,11 @@ def known_sweep(volume: Volume, sweep: Sweep | None = None) -> Sweep:
     if not volume.knows_frame_distance:
         raise InputError(
             "To lie in space, a scan must tell the distance of its frames or the "
-            "angles of a sweep; got neither. Set one of them as a scan property."
+            "angles of a sweep; got neither. Set one of them as a scan property.",
+            plain=(
+                "It is not known how the frames lie to each other. Tell "
+                "their distance or angles under Scan properties."
+            ),
         )
     return Sweep("parallel")
 

@@ -135,7 +135,8 @@ def distance_field(
     if not drawn.size:
         raise InputError(
             "To have a surface, a mask must hold an object; got an empty one. Outline "
-            "the capsule first."
+            "the capsule first.",
+            plain="Nothing is drawn yet. Outline the capsule first.",
         )
     (line, _), (step, _) = drawn.min(axis=0).tolist()
     (_, last_line), (_, last_step) = drawn.max(axis=0).tolist()

@@ -131,7 +131,7 @@ class ChildProcess(QObject):
         if error == QProcess.ProcessError.FailedToStart and self._process is not None:
             self._process = None
             _running.discard(self)
-            words = f"Python must be startable; got none from {sys.executable}."
+            words = f"Python could not be started ({sys.executable}). Install it anew."
             self.ended.emit(1, words)
 
     def _on_finished(self, status: int, how: QProcess.ExitStatus) -> None:

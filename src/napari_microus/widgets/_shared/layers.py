@@ -168,7 +168,11 @@ def volume_from_layer_data(data: Any, attributes: Mapping[str, Any]) -> Volume:
         raise InputError(
             "A layer must show frames of rows and columns; got "
             f"{array.ndim} dimensions with shape {array.shape}. "
-            "Choose a layer of one scan."
+            "Choose a layer of one scan.",
+            plain=(
+                f"This layer is no scan: it has {array.ndim} dimensions. "
+                "Choose a layer of one scan."
+            ),
         )
     own = attributes.get("metadata", {}).get(METADATA_KEY, {})
     volume = Volume(

@@ -135,5 +135,9 @@ def _check_straight(layer: Layer) -> None:
     if is_turned or is_sheared or is_moved:
         raise InputError(
             "A scan must lie straight to be given a size; got "
-            f"'{layer.name}' turned, sheared or under a transform. Undo that first."
+            f"'{layer.name}' turned, sheared or under a transform. Undo that first.",
+            plain=(
+                f"'{layer.name}' is turned or sheared, so that it cannot be "
+                "given a size. Undo that first."
+            ),
         )

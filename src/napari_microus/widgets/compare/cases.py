@@ -210,14 +210,12 @@ class CasesPanel(CaseControls):
         """Read a case in a thread, then show it in place of the one before."""
         if not all(self.pair):
             self.say(
-                "A list to compare must have two annotators; got "
-                f"{self.pair[0] or 'none'} alone. Add masks of a second one."
+                "There are not two annotators in this list. Add masks of a second one."
             )
             return
         if self._is_blind and not set(self.pair) <= set(case.masks):
             self.say(
-                f"A case to compare must have both annotations; got fewer for case "
-                f"'{case.case}'. Choose another case."
+                f"Case '{case.case}' has not been drawn by both. Choose another case."
             )
             return
         self._then = self._show_read

@@ -160,7 +160,8 @@ class ConsensusBox(ToolBox):
     def _arrays(self, layers: list[Labels]) -> list[NDArray[np.uint8]]:
         if len(layers) < 2:
             raise InputError(
-                f"Two or more masks must be ticked; got {len(layers)}. Tick another."
+                f"Two or more masks must be ticked; got {len(layers)}. Tick another.",
+                plain="Tick two or more masks, then press the button again.",
             )
         for layer in layers[1:]:
             problem = layer_grid_problem(layer, layers[0])

@@ -139,7 +139,7 @@ class ModelBox(ToolBox):
             return
         if model in (pair.expert, pair.nonexpert):
             self.message.setText(
-                f"The model's mask must be a third one; got '{model.name}'. "
+                f"'{model.name}' is one of the two that are compared. "
                 "Segment the scan first, or choose another layer."
             )
             return
@@ -200,10 +200,7 @@ class ModelBox(ToolBox):
             return
         network = self.network_box.currentText()
         if not network:
-            self.message.setText(
-                "There must be a model to predict with; got an empty library. "
-                "Train one, or import one."
-            )
+            self.message.setText("There is no model yet. Train one, or import one.")
             return
         try:
             volume = volume_from_layer(scan)

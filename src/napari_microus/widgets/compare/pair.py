@@ -69,20 +69,14 @@ def layer_grid_problem(layer: Labels, reference: Labels) -> str | None:
     if layer.ndim != reference.ndim:
         kinds = {2: "one frame", 3: "a stack of frames"}
         return (
-            "Both masks must be single frames or both stacks; got "
-            f"{kinds.get(layer.ndim, f'{layer.ndim} dimensions')} and "
-            f"{kinds.get(reference.ndim, f'{reference.ndim} dimensions')}. "
+            f"One mask is {kinds.get(layer.ndim, f'of {layer.ndim} dimensions')}, the "
+            f"other {kinds.get(reference.ndim, f'of {reference.ndim} dimensions')}. "
             "Choose two masks of one scan."
         )
     if layer.ndim not in (2, 3):
-        return (
-            f"Masks must have two or three dimensions; got {layer.ndim}. "
-            "Choose a mask of one scan."
-        )
+        return f"'{layer.name}' has {layer.ndim} dimensions. Choose a mask of one scan."
     if getattr(layer, "multiscale", False) or getattr(reference, "multiscale", False):
-        return (
-            "Masks must have one resolution; got a pyramid. Save it as one array first."
-        )
+        return "A mask here is kept in several resolutions. Save it as one array first."
     return grid_problem(
         volume_from_layer(layer), volume_from_layer(reference), name="second mask"
     )

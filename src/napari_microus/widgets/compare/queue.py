@@ -155,8 +155,8 @@ class Queue(QObject):
         shown = regions.shown
         if shown is None or not self._is_compared():
             self.panel.say(
-                "The case that is open must be adjudicated to be saved; got none of "
-                f"case {case.case} under way. Press Start adjudicating."
+                f"Nothing of case {case.case} has been decided yet. Press Start "
+                "adjudicating."
             )
             return
         if regions.is_working:

@@ -55,8 +55,7 @@ class ReportBox(ToolBox):
         reference, trainee = self.reference.path, self.trainee.path
         if reference is None or trainee is None:
             self.message.setText(
-                "A report needs the reference's folder and the trainee's; got "
-                f"{'neither' if reference is trainee else 'one'}. Choose them above."
+                "Choose the reference's folder and the trainee's above first."
             )
             return
         self._page = page

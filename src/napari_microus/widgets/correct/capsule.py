@@ -154,17 +154,26 @@ def _check(layer: Labels) -> None:
     if not isinstance(data, np.ndarray):
         raise InputError(
             "A capsule to correct must lie in memory; got a layer of "
-            f"{type(data).__name__}. Duplicate it first."
+            f"{type(data).__name__}. Duplicate it first.",
+            plain=(
+                "This layer is read from a file bit by bit, and cannot be "
+                "corrected. Duplicate it first."
+            ),
         )
     if layer.ndim > 3:
         raise InputError(
             "A capsule must be a frame or a stack of frames; got "
-            f"{layer.ndim} dimensions in '{layer.name}'. Choose one scan's capsule."
+            f"{layer.ndim} dimensions in '{layer.name}'. Choose one scan's capsule.",
+            plain=(
+                f"'{layer.name}' has more dimensions than a scan. Choose the "
+                "capsule of one scan."
+            ),
         )
     if not data.flags.writeable or not layer.editable:
         raise InputError(
             f"A capsule to correct must be editable; got '{layer.name}', which is "
-            "read-only. Duplicate it first."
+            "read-only. Duplicate it first.",
+            plain=(f"'{layer.name}' is locked. Duplicate it, and correct the copy."),
         )
     low, high = int(data.min()), int(data.max())
     if low < 0 or high > _MOST_LABELS:
@@ -172,5 +181,9 @@ def _check(layer: Labels) -> None:
         if values:
             raise InputError(
                 f"A capsule must hold one label, 1; got {values[0]} in "
-                f"'{layer.name}'. Choose the capsule, or renumber it."
+                f"'{layer.name}'. Choose the capsule, or renumber it.",
+                plain=(
+                    f"'{layer.name}' is drawn with label {values[0]}, not 1. "
+                    "Choose the capsule, or renumber it."
+                ),
             )

@@ -71,10 +71,12 @@ class FrameTools:
         try:
             named = parse_frames(dock.range_edit.text())
         except ConfigError as error:
-            raise InputError(str(error)) from None
+            raise InputError(str(error), plain=error.plain) from None
         if max(named) >= count:
             raise InputError(
-                f"Frames must be among 0 to {count - 1}; got {max(named)}. Give others."
+                f"Frames must be among 0 to {count - 1}; got {max(named)}. "
+                "Give others.",
+                plain=f"This scan has frames 0 to {count - 1}. Give frames of it.",
             )
         return sorted(set(named))
 

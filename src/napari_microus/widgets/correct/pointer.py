@@ -233,7 +233,8 @@ class _Scribble(_Drag):
         if not _is_in(self.before, *self.start):
             raise InputError(
                 "A scribble must begin in the picture; got one beside it. Begin on "
-                "the frame."
+                "the frame.",
+                plain="Begin the scribble inside the picture.",
             )
         is_inside = not self.before[round(self.start[0]), round(self.start[1])]
         self.scribble = Scribble(self.before, bool(is_inside))

@@ -125,7 +125,7 @@ class LiveWork:
                 self.recorded = 0
             except MicroUSError as error:
                 self.is_recording = False
-                yield Notice(str(error))
+                yield Notice(error.plain)
 
     def _save(self) -> str:
         """Save what was recorded, and return the sentence about it."""
@@ -137,7 +137,7 @@ class LiveWork:
         try:
             files = recording.save()
         except MicroUSError as error:
-            return str(error)
+            return error.plain
         if not files:
             return "Nothing was recorded."
         return f"{recording.count} frames saved: {files[0].name}, {files[1].name}."

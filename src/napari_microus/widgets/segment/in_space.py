@@ -96,7 +96,11 @@ def add_in_space(
     if scan_layer.ndim != 3 or scan_layer.rgb or scan_layer.multiscale:
         raise InputError(
             "To lie in space, a scan must be a grey stack of frames; got "
-            f"'{scan_layer.name}'. Choose the layer of a sweep."
+            f"'{scan_layer.name}'. Choose the layer of a sweep.",
+            plain=(
+                f"'{scan_layer.name}' is no stack of grey frames. Choose the "
+                "scan of a sweep."
+            ),
         )
     if mask_layer is not None:
         check_same_shape(scan_layer.data, mask_layer.data)

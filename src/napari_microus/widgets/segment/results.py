@@ -281,7 +281,11 @@ class ResultsPanel(QWidget):
         if image is None:
             raise InputError(
                 f"The scan of '{layer.name}' must be open; got none that it lies "
-                "over. Open the scan."
+                "over. Open the scan.",
+                plain=(
+                    f"The scan that '{layer.name}' was drawn on is not open. "
+                    "Open it first."
+                ),
             )
         mask = volume_from_layer(layer)
         mask = mask.like(mask.array.copy(), **mask.metadata)

@@ -79,7 +79,10 @@ def length_px(viewer: ViewerModel, image: Image) -> tuple[float, float]:
     if np.hypot(down, right) < _SHORTEST_PX:
         raise InputError(
             "The ruler must be at least 4 pixels long; got a shorter one. Drag its "
-            "ends over a scale of known length."
+            "ends over a scale of known length.",
+            plain=(
+                "The ruler is too short. Drag its ends over a scale of known length."
+            ),
         )
     return float(down), float(right)
 
@@ -106,7 +109,11 @@ def box_px(viewer: ViewerModel, image: Image) -> tuple[int, int, int, int]:
     if top >= bottom or left >= right:
         raise InputError(
             "The ruler must lie over the picture; got it beside. Drag its ends to two "
-            "opposite corners of the part to blank out."
+            "opposite corners of the part to blank out.",
+            plain=(
+                "The ruler lies beside the picture. Drag its ends to two "
+                "corners of the part to blank out."
+            ),
         )
     return int(top), int(bottom), int(left), int(right)
 
@@ -125,7 +132,11 @@ def length_mm(viewer: ViewerModel) -> float:
     if any(str(unit) != "millimeter" for unit in ruler.units[-2:]):
         raise InputError(
             "The ruler must lie over a scan of known pixel size; got one in pixels. "
-            "Tell the pixel size under Scan properties."
+            "Tell the pixel size under Scan properties.",
+            plain=(
+                "This scan is in pixels. Tell the pixel size under Scan "
+                "properties first."
+            ),
         )
     return float(np.linalg.norm((one - other)[-2:]))
 
@@ -135,7 +146,8 @@ def _ends(viewer: ViewerModel) -> NDArray[np.float64]:
     if ruler is None or len(ruler.data) < 2:
         raise InputError(
             "There must be a ruler to measure with; got none. Press Lay a ruler, and "
-            "drag its ends."
+            "drag its ends.",
+            plain="No ruler yet. Press Lay a ruler, and drag its ends.",
         )
     # Where somebody added points, the last two count.
     return np.array([ruler.data_to_world(point) for point in ruler.data[-2:]])

@@ -86,7 +86,11 @@ def add_layers(
         if not (volume.array == 1).any():
             raise InputError(
                 "An annotation must show the capsule somewhere; got the empty layer "
-                f"'{layer.name}'. Draw it, or choose another layer."
+                f"'{layer.name}'. Draw it, or choose another layer.",
+                plain=(
+                    f"Nothing is drawn in '{layer.name}'. Draw the capsule, or "
+                    "choose another layer."
+                ),
             )
     if pixel_mm > 0 and not scan.has_geometry:
         scan = sized(scan, StudyCase(case, patient, "", spacing_mm=(pixel_mm,) * 2))
@@ -97,7 +101,11 @@ def add_layers(
         if not np.array_equal(study.read_scan(waiting).array, scan.array):
             raise InputError(
                 f"An annotation must belong to its case's scan; got another image for "
-                f"'{case}'. Choose that scan, or give the case another name."
+                f"'{case}'. Choose that scan, or give the case another name.",
+                plain=(
+                    f"Case '{case}' has another scan. Choose that scan, or give "
+                    "this case another name."
+                ),
             )
         study.add_masks(case, expert, nonexpert)
         return f"Annotated '{case}'. The study has {count_cases(study.used)}."

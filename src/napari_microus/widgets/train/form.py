@@ -246,7 +246,10 @@ class RunForm(QWidget):
         if not name or name.startswith(".") or any(c in name for c in '/\\:*?"<>|'):
             raise ConfigError(
                 f"The model's name must be a folder's name; got '{name}'. Use letters, "
-                "digits and _ . -"
+                "digits and _ . -",
+                plain=(
+                    f"'{name}' cannot be a model's name. Use letters, digits and _ . -"
+                ),
             )
         return TrainConfig.preset(self.preset_name).with_changes(changes)
 

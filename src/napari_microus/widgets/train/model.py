@@ -36,6 +36,9 @@ def roll_back(run: Path, name: str) -> None:
     if not (run / "model").is_dir():
         raise MicroUSError(
             f"A model that is taken back must stay in its run; got no {run / 'model'}. "
-            "Remove it with 'napari-microus models remove' if you can do without."
+            "Remove it with 'napari-microus models remove' if you can do without.",
+            plain="The run keeps no copy of this model, so that it cannot be taken "
+            "back into it. Remove it with 'napari-microus models remove' if you can do "
+            "without.",
         )
     remove_model(name)

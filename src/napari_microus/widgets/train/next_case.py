@@ -273,7 +273,10 @@ def _rank(study: Study, name: str) -> Generator[Event, None, list[RankedCase]]:
 
     if not name:
         raise ConfigError(
-            "A model must rank the scans; got none. Train one, or import one."
+            "A model must rank the scans; got none. Train one, or import one.",
+            plain=(
+                "There is no model to rank the scans with. Train one, or import one."
+            ),
         )
     import_torch()
     return (yield from next_cases(study, load_model(name)))

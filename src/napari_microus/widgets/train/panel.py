@@ -238,7 +238,7 @@ class RunPanel(QWidget):
             request(self.run, flag, on=on)
         except OSError as error:
             self.say(
-                f"The run's folder must be there; got {self.run} ({error.strerror}). "
+                f"Cannot write into the run's folder {self.run} ({error.strerror}). "
                 "Choose another run."
             )
 

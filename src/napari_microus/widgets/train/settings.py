@@ -386,7 +386,9 @@ class AdvancedForm(QWidget):
             kind = "a whole number" if is_whole else "a number"
             raise ConfigError(
                 f"{setting.label} must be {kind}; got '{text}'. Correct it under "
-                "Advanced."
+                "Advanced.",
+                plain=f"'{text}' is not {kind}. Correct {setting.label} "
+                "under Advanced.",
             ) from None
 
     def _wholes(self, setting: Setting, text: str) -> list[int]:
@@ -395,7 +397,9 @@ class AdvancedForm(QWidget):
         except ValueError:
             raise ConfigError(
                 f"{setting.label} must be whole numbers; got '{text}'. Write them as "
-                f"{setting.published}."
+                f"{setting.published}.",
+                plain=f"'{text}' is no list of whole numbers. Write {setting.label} as "
+                f"{setting.published}.",
             ) from None
 
     def _on_change(self, *_: object) -> None:

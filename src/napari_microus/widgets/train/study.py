@@ -372,14 +372,13 @@ class StudyPage(QWidget):
             return
         if form.nonexpert is not None and form.nonexpert is form.expert:
             self.say(
-                "Expert and non-expert must be two layers; got the same twice. "
-                "Choose another one or none."
+                "Expert and non-expert are the same layer. Choose another one or none."
             )
             return
         if form.expert is None and (form.nonexpert is not None or form.waiting):
             self.say(
-                "A case must have an expert's annotation to learn from; got none. "
-                "Draw or open a Labels layer."
+                "Choose the layer that the expert drew: without one there is nothing "
+                "to learn from."
             )
             return
         masks = [m for m in (form.expert, form.nonexpert) if m is not None]

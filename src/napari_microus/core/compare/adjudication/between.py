@@ -66,7 +66,11 @@ def contour_between(
         if not (expert.any() and nonexpert.any()):
             raise InputError(
                 "A contour in between needs two contours; got one alone in frame "
-                f"{frame}. Choose one annotator there, or draw by hand."
+                f"{frame}. Choose one annotator there, or draw by hand.",
+                plain=(
+                    "Only one of the two drew here, so that there is nothing in "
+                    "between. Choose one annotator, or draw by hand."
+                ),
             )
         box = crop_to(expert | nonexpert)
         assert box is not None  # both have pixels

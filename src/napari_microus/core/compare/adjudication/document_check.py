@@ -58,7 +58,11 @@ def check_kind(document: Any) -> None:
     if version > VERSION:
         raise InputError(
             f"A sidecar must be of version {VERSION} or older; got {version}. "
-            "Update napari-microus, or use the version that saved it."
+            "Update napari-microus, or use the version that saved it.",
+            plain=(
+                "This adjudication was saved by a newer version of the "
+                "program. Update napari-microus."
+            ),
         )
 
 

@@ -59,14 +59,19 @@ def check_goes_on(work: Adjudication, mask_path: Path, names: Sequence[str]) -> 
     if not is_of_these and not (goes_on and _names(document) == list(names)):
         raise OutputError(
             "The file must not hold the adjudication of other masks; got "
-            f"{mask_path}. Choose another name."
+            f"{mask_path}. Choose another name.",
+            plain=("That file holds decisions about other masks. Choose another name."),
         )
     ours = [(step.when, step.region) for step in work.log]
     if not goes_on or ours[: len(saved)] != saved:
         raise OutputError(
             "The file must hold no decisions that were not loaded; got "
             f"{mask_path}, saved in another window or by somebody else. Open it "
-            "again, or save under another name."
+            "again, or save under another name.",
+            plain=(
+                "That file was saved in another window, or by somebody "
+                "else. Open it again, or choose another name."
+            ),
         )
     return True
 

@@ -145,7 +145,11 @@ class Journal:
         except Timeout as error:
             raise InputError(
                 "Masks must be adjudicated in one window at a time; got another in "
-                "which these are. Finish there first."
+                "which these are. Finish there first.",
+                plain=(
+                    "These masks are being adjudicated in another window. "
+                    "Finish there first."
+                ),
             ) from error
         except OSError:
             return  # a folder that cannot be written: `write` says so

@@ -151,7 +151,12 @@ def resume(
     if several != annotators:
         raise InputError(
             f"The adjudication must be of {annotators} annotators; got one of "
-            f"{several}. Choose the same masks as when it was saved."
+            f"{several}. Choose the same masks as when it was saved.",
+            plain=(
+                f"This adjudication is of {several} annotators, and "
+                f"{annotators} masks are chosen. Choose the same masks as "
+                "when it was saved."
+            ),
         )
     start = yield from first_masks(codes, annotators)
     work, origin, changed = yield from read_adjudication(document, codes, start, grid)
