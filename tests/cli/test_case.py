@@ -154,7 +154,7 @@ def test_a_pseudonym_is_the_patients_and_stable(run_command, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--code", "a/b"], "The code of a case must be"),
+        (["--code", "a/b"], "This code cannot be used"),
         (["--psa", "-1"], "PSA must be"),
         (["--diameters-mm", "50xa"], "as 48x44x36"),
         (["--diameters-mm", "50x40"], "length, width and height"),

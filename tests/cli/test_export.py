@@ -180,7 +180,7 @@ def test_a_surface_takes_the_frame_distance_that_the_scan_was_told(
 ):
     out = tmp_path / "s.stl"
     assert run_command("export", mask, "--scan", cine, "-o", out) == 2
-    assert "must tell the distance of its frames" in capsys.readouterr().err
+    assert "Tell their distance or angles" in capsys.readouterr().err
     assert run_command("scan", "set", cine, "--frame-distance-mm", "2") == 0
 
     assert run_command("export", mask, "--scan", cine, "-o", out) == 0

@@ -69,11 +69,11 @@ def test_a_name_in_the_picture_is_blanked_out_wherever_the_scan_is_read(
         (["--blank", "3:3,0:4"], "one or more pixels high and wide"),
         (["--blank", "0:3,0:17"], "inside the picture of 12 × 16 pixels"),
         (["--pixel-mm", "0"], "must be mm above 0"),
-        (["--pixel-mm", "50"], "A pixel must be 0.001 to 10 mm"),
+        (["--pixel-mm", "50"], "cannot be right. Give its height and width"),
         (["--frame-distance-mm", "far"], "must be mm or unknown"),
         (["--sweep", "rotational"], "must tell its axis"),
         (["--sweep", "helical"], "must be one of parallel"),
-        (["--angles-deg", "a:b"], "Angles must be"),
+        (["--angles-deg", "a:b"], "is no list of angles"),
         (["--orientation", "left"], "three directions"),
         (
             ["--axis-along", "rows", "--axis-at-mm", "0", "--angles-deg", "1,2"],

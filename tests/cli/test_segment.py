@@ -158,7 +158,7 @@ def test_nothing_is_replaced_unless_told(command, scan, tmp_path):
         (["--device", "gpu"], "must be auto, cuda"),
         (["--frames", "2-9"], "between 0 and 2; got 3"),
         (["--frames", "x"], "such as 0-9,12"),
-        (["--frames", "3-1"], "must not run backwards"),
+        (["--frames", "3-1"], "runs backwards"),
         (["--batch-size", "0"], "batch_size"),
         (["--threshold", "2"], "threshold"),
     ],

@@ -68,4 +68,4 @@ def test_without_corrected_frames_it_says_so(scan, tmp_path, run, capsys):
     path = tmp_path / "bare.nii.gz"
     write_mask(volume.like(np.ones(volume.shape, np.uint8)), path)
     assert run(scan, path, "-o", tmp_path / "out.nii.gz") == 2
-    assert "at least one frame must be corrected" in capsys.readouterr().err
+    assert "Nothing has been corrected or approved" in capsys.readouterr().err

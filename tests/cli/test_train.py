@@ -66,9 +66,9 @@ def test_training_prints_events_and_can_be_resumed(
         (["train", "--set", "epochs=0"], "epochs must be at least 1"),
         (["train", "--set", "optimizer.rate=1"], "Did you mean"),
         (["train", "--model", "huge"], "small, light, medium, base"),
-        (["resume", "nowhere"], "must hold a config.yaml"),
+        (["resume", "nowhere"], "no folder of a run"),
         (["study", "check", "nowhere"], "manifest.csv"),
-        (["study", "import", "s", "nowhere"], "known layout"),
+        (["study", "import", "s", "nowhere"], "No scans and masks were found"),
     ],
 )
 def test_mistakes_end_with_one_sentence(tmp_path, arguments, words):

@@ -745,7 +745,7 @@ def test_a_report_is_written(qtbot, widget, tmp_path):
         write_mask(volume, tmp_path / folder / f"{folder}_1.nii.gz")
     box = widget.tools.report
     box.report(tmp_path / "report.html")
-    assert "got neither" in box.message.text()
+    assert "Choose the reference's folder" in box.message.text()
     box.reference.line.setText(str(tmp_path / "gold"))
     box.trainee.line.setText(str(tmp_path / "student"))
     box.report(tmp_path / "report.html")

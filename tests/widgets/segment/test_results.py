@@ -183,13 +183,13 @@ def test_a_case_whose_scan_was_moved_asks_where_it_is(
     moved.rename(tmp_path / "gone")
     panel.ask_open = lambda _: ""
     panel.open_button.click()
-    assert "must be found" in wait(qtbot, dock)
+    assert "Choose where it is now" in wait(qtbot, dock)
     assert not viewer.layers
 
 
 def test_the_sweep_is_shown_in_space(qtbot, dock, viewer, capsule):
     dock.results.space_button.click()
-    assert "distance of its frames" in wait(qtbot, dock)
+    assert "how the frames lie to each other" in wait(qtbot, dock)
     panel = dock.properties
     panel.section.expand(animate=False)
     panel.sweep.setCurrentIndex(panel.sweep.findData("parallel"))
@@ -215,7 +215,7 @@ def test_a_capsule_without_its_scan_is_said(qtbot, dock, viewer, capsule, tmp_pa
     viewer.layers.remove(viewer.layers[0])
     viewer.layers.selection.active = capsule
     said = press(qtbot, dock, "export", tmp_path / "o.csv")
-    assert "must be open" in said
+    assert "is not open" in said
 
 
 def test_the_pseudonym_of_the_patient_is_offered(qtbot, dock, capsule, scan):

@@ -215,7 +215,7 @@ def test_an_ellipsoid_is_measured_with_the_ruler(dock, panel, viewer, image):
     panel.ruler_button.click()
     viewer.layers["ruler"].data = np.array([[0, 5, 30], [0, 35, 30]])
     box._measure(box.diameters[0])
-    assert "known pixel size" in box.ellipsoid.text()
+    assert "Tell the pixel size" in box.ellipsoid.text()
     panel.height.setValue(1)
     panel.apply_button.click()
     box._measure(box.diameters[0])
@@ -239,7 +239,7 @@ def test_an_ellipsoid_is_measured_with_the_ruler(dock, panel, viewer, image):
         ),
         (
             lambda p: (choose(p.sweep, "rotational"), p.angles.setText("x")),
-            "Angles must be",
+            "is no list of angles",
         ),
         (
             lambda p: (choose(p.sweep, "rotational"), p.angles.setText("1,2")),

@@ -232,7 +232,8 @@ def _see_place(folder: Path, overwrite: bool, opened: Case | None) -> None:
             f"A case must have a folder of its own; got {folder}, which holds other "
             "files. Choose a new folder.",
             plain=(
-                f"There are other files in {folder}. Choose a new folder for the case."
+                f"A case needs a folder of its own, and {folder} holds other files. "
+                "Choose a new one."
             ),
         )
 

@@ -135,8 +135,7 @@ class Study:
                 f"({getattr(error, 'strerror', None) or error}). "
                 "Choose a study's folder, or create one.",
                 plain=(
-                    f"{path} holds no study that can be read. Choose the folder "
-                    "of a study."
+                    f"No study that can be read: {path}. Choose the folder of a study."
                 ),
             ) from error
         missing = [name for name in _BEFORE[:4] if name not in columns]

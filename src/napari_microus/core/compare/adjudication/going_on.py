@@ -60,7 +60,9 @@ def check_goes_on(work: Adjudication, mask_path: Path, names: Sequence[str]) -> 
         raise OutputError(
             "The file must not hold the adjudication of other masks; got "
             f"{mask_path}. Choose another name.",
-            plain=("That file holds decisions about other masks. Choose another name."),
+            plain=(
+                "That file holds the adjudication of other masks. Choose another name."
+            ),
         )
     ours = [(step.when, step.region) for step in work.log]
     if not goes_on or ours[: len(saved)] != saved:
@@ -69,7 +71,7 @@ def check_goes_on(work: Adjudication, mask_path: Path, names: Sequence[str]) -> 
             f"{mask_path}, saved in another window or by somebody else. Open it "
             "again, or save under another name.",
             plain=(
-                "That file was saved in another window, or by somebody "
+                "That file was saved in another window or by somebody "
                 "else. Open it again, or choose another name."
             ),
         )

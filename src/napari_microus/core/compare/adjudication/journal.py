@@ -147,8 +147,8 @@ class Journal:
                 "Masks must be adjudicated in one window at a time; got another in "
                 "which these are. Finish there first.",
                 plain=(
-                    "These masks are being adjudicated in another window. "
-                    "Finish there first."
+                    "These masks are adjudicated in another window, and can be "
+                    "in one window at a time. Finish there first."
                 ),
             ) from error
         except OSError:
