@@ -77,7 +77,7 @@ def test_a_name_in_the_picture_is_blanked_out_wherever_the_scan_is_read(
         (["--orientation", "left"], "three directions"),
         (
             ["--axis-along", "rows", "--axis-at-mm", "0", "--angles-deg", "1,2"],
-            "got 2 angles and 5 frames",
+            "2 angles were told, and the scan has 5 frames",
         ),
     ],
 )

@@ -128,7 +128,7 @@ def test_annotation_of_another_scan_is_refused(qtbot, page, viewer, tmp_path):
     page.form.add_button.click()
     wait(qtbot, page)
 
-    assert "got another image for 'scan-one'" in page.message.text()
+    assert "Case 'scan-one' has another scan" in page.message.text()
     assert not Study.open(tmp_path / "study").cases[0].expert
 
 
@@ -146,7 +146,7 @@ def test_empty_annotation_is_refused(qtbot, page, viewer, tmp_path):
     page.form.add_button.click()
     wait(qtbot, page)
 
-    assert "got the empty layer 'expert'" in page.message.text()
+    assert "Nothing is drawn in 'expert'" in page.message.text()
     assert Study.open(tmp_path / "study").cases == []
 
 
@@ -164,7 +164,7 @@ def test_mask_elsewhere_is_refused(qtbot, page, viewer):
     page.form.add_button.click()
     wait(qtbot, page)
 
-    assert page.message.text().startswith("Mask and image must share a grid")
+    assert page.message.text().startswith("The mask 'expert' has another size")
 
 
 def test_unfit_name_is_refused(qtbot, page):
