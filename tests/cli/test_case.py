@@ -171,4 +171,4 @@ def test_what_cannot_be_ends_with_a_sentence(run, tmp_path, capsys, options, wor
 def test_a_folder_without_a_case_ends_with_a_sentence(run_command, tmp_path, capsys):
     for command in ("show", "check"):
         assert run_command("case", command, tmp_path) == 2
-        assert "a folder with a case.json" in capsys.readouterr().err
+        assert "no case that can be read" in capsys.readouterr().err

@@ -230,7 +230,7 @@ def test_an_ellipsoid_is_measured_with_the_ruler(dock, panel, viewer, image):
     ("act", "words"),
     [
         (lambda p: None, "Nothing was changed"),
-        (lambda p: choose(p.runs[0], "left"), "got 1 of 3"),
+        (lambda p: choose(p.runs[0], "left"), "is not complete"),
         (
             lambda p: [
                 choose(b, w) for b, w in zip(p.runs, ("left",) * 3, strict=True)
@@ -243,7 +243,7 @@ def test_an_ellipsoid_is_measured_with_the_ruler(dock, panel, viewer, image):
         ),
         (
             lambda p: (choose(p.sweep, "rotational"), p.angles.setText("1,2")),
-            "2 angles and 5 frames",
+            "2 angles were told, and the scan has 5 frames",
         ),
     ],
 )

@@ -82,7 +82,10 @@ def find_scans(
         elif path.exists():
             search.take_file(path)
         else:
-            raise InputError(f"The file must exist; got {path}. Check the path.")
+            raise InputError(
+                f"The file must exist; got {path}. Check the path.",
+                plain=f"{path} does not exist. Check the name.",
+            )
     if not search.drafts:
         raise search.nothing(inputs)
     yield from search.notices()

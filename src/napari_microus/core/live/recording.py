@@ -93,7 +93,7 @@ class Recording:
                 "The recording ended before it.",
                 plain=(
                     "The pictures have changed their size, so that the "
-                    "recording ended. It is kept as it was."
+                    "recording ended before it."
                 ),
             )
         try:

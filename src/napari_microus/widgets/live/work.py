@@ -103,7 +103,7 @@ class LiveWork:
             except MicroUSError as error:
                 saved = self._save()
                 self.is_recording = False
-                yield Notice(f"{error} {saved}")
+                yield Notice(f"{error.plain} {saved}")
         # A beat for the worker, which looks then whether it is to end.
         yield Progress(event.number, 0)
 
