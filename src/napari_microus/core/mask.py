@@ -216,8 +216,9 @@ def fill_polygon(
     column = begin[edge, 1] + part * (end[edge, 1] - begin[edge, 1])
     first = np.ceil(column).astype(int).clip(0, shape[1])
     inside = np.zeros(shape, dtype=bool)
-    order = np.lexsort((first, row))  # a row is crossed an even number of times
-    pairs = first[order].reshape(-1, 2).tolist()
-    for line, (start, stop) in zip(row[order][::2].tolist(), pairs, strict=True):
-        inside[line, start:stop] = True
+    pixels = inside.reshape(-1)
+    # Row after row; a row is crossed an even number of times.
+    crossings = np.sort(row * shape[1] + first).reshape(-1, 2)
+    for start, stop in crossings.tolist():
+        pixels[start:stop] = True
     return inside
