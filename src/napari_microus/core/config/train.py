@@ -107,8 +107,8 @@ class LossConfig(Config):
     Attributes
     ----------
     name : str
-        "adaptive_focal", "ag_bce", "focal", "focal_as_published" or
-        "size_smoothness".
+        "adaptive_focal", "ag_bce", "focal", "focal_as_published",
+        "size_smoothness", "bce", "dice" or "tversky".
     variability : str
         Of the adaptive loss: "nonexpert_mean" as published, or "disagreement".
     per_sample : bool
@@ -121,6 +121,11 @@ class LossConfig(Config):
         Of "focal": alpha on both classes as published, or as Lin et al. (2017).
     form : str
         Of "size_smoothness": the paper's formula or its published code.
+    terms : tuple of str
+        Of "size_smoothness": which of "alpha_va", "gamma_va" and "gamma_mSa" take
+        part; fewer are for ablations.
+    tversky_beta : float
+        Of "tversky": weight of what is missed; what is too much weighs 1 less it.
     dice_weight : float
         Weight of a Dice loss added to the loss; 0 adds none.
     deep_supervision : bool
@@ -137,6 +142,9 @@ class LossConfig(Config):
         "focal",
         "focal_as_published",
         "size_smoothness",
+        "bce",
+        "dice",
+        "tversky",
     ] = "adaptive_focal"
     variability: Literal["nonexpert_mean", "disagreement"] = "nonexpert_mean"
     per_sample: bool = False
@@ -145,6 +153,12 @@ class LossConfig(Config):
     gamma: float = 2.0
     convention: Literal["published", "lin2017"] = "published"
     form: Literal["paper", "published_code"] = "paper"
+    terms: tuple[Literal["alpha_va", "gamma_va", "gamma_mSa"], ...] = (
+        "alpha_va",
+        "gamma_va",
+        "gamma_mSa",
+    )
+    tversky_beta: float = 0.7
     dice_weight: float = 0.0
     deep_supervision: bool = True
     kernel_sizes: tuple[int, int, int, int] = KERNEL_SIZES
@@ -156,12 +170,16 @@ class LossConfig(Config):
         ok = self.hard_weight > 0
         require(ok, "hard_weight must be positive", self.hard_weight, "Raise it.")
         object.__setattr__(self, "kernel_sizes", tuple(self.kernel_sizes))
+        object.__setattr__(self, "terms", tuple(self.terms))
+        once = len(set(self.terms)) == len(self.terms)
+        require(once, "terms must name each once", self.terms, "Leave one out.")
         check_bounds(
             self,
             {
                 "hard_weight": Bounds(0, 1e6, is_low_open=True),
                 "alpha": _CHANCE,
                 "gamma": Bounds(0, 20),
+                "tversky_beta": Bounds(0, 1, is_low_open=True, is_high_open=True),
                 "dice_weight": Bounds(0, 1000),
                 "kernel_sizes": Bounds(1, 224),
             },

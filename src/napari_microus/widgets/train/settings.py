@@ -47,7 +47,16 @@ class Setting:
 
 
 _LABEL_WIDTH = 140
-_LOSSES = ("adaptive_focal", "ag_bce", "focal", "focal_as_published", "size_smoothness")
+_LOSSES = (
+    "adaptive_focal",
+    "ag_bce",
+    "focal",
+    "focal_as_published",
+    "size_smoothness",
+    "bce",
+    "dice",
+    "tversky",
+)
 _PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 
 SECTIONS: dict[str, tuple[Setting, ...]] = {
