@@ -178,9 +178,9 @@ def preset_label(preset: str) -> str:
 
 def _tell_estimate(config: Any, progress: ProgressStyle) -> None:
     from napari_microus.core.train.estimate import estimate
-    from napari_microus.core.train.sources import prepare
+    from napari_microus.core.train.sources import prepare_run
 
-    data = drain(prepare(config.data, config.model.image_size), progress)
+    data = drain(prepare_run(config), progress)
     found = estimate(config, len(data.frames))
     if progress is ProgressStyle.json:
         print(to_json(Finished(dataclasses.asdict(found))), flush=True)

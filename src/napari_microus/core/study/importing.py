@@ -355,4 +355,5 @@ def _relative(case: StudyCase, folder: Path) -> StudyCase:
         expert=name(case.expert),
         nonexpert=name(case.nonexpert),
         annotators={who: name(file) for who, file in case.annotators.items()},
+        channels={what: name(file) for what, file in case.channels.items()},
     )

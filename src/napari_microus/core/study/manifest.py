@@ -24,7 +24,7 @@ from napari_microus.core.files import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from napari_microus.core.volume import Volume
 
@@ -37,7 +37,10 @@ SPLITS = ("train", "val", "test")
 _BEFORE = ("case", "patient", "image", "expert", "nonexpert")
 _AFTER = ("split", "ignore")
 _PIXEL = "spacing_mm"
-_KNOWN = (*_BEFORE, *_AFTER, _PIXEL)
+_RULE = "label_rule"
+_KNOWN = (*_BEFORE, *_AFTER, _PIXEL, _RULE)
+# A column "image_adc" names the files of the channel "adc".
+_CHANNEL = "image_"
 _NAME = re.compile(r"[\w.-]+")
 _FOLD = re.compile(r"fold(\d+)")
 
@@ -61,6 +64,12 @@ class StudyCase:
     spacing_mm : tuple of float, optional
         Height and width of a pixel in mm, for an image that tells no size; the
         distance of its frames stays unknown.
+    channels : dict
+        Files of an examination of several channels by their name (T2W, ADC, ...),
+        ``image`` being one of them; empty for a scan of one.
+    label_rule : str
+        Which values of the masks are the target, see
+        `core.multichannel.label_rules`; "" for masks of 0 and 1.
     """
 
     case: str
@@ -72,6 +81,8 @@ class StudyCase:
     split: str = ""
     ignore: bool = False
     spacing_mm: tuple[float, float] | None = None
+    channels: dict[str, str] = field(default_factory=dict)
+    label_rule: str = ""
 
     @property
     def fold(self) -> int | None:
@@ -141,7 +152,9 @@ class Study:
                 f"A manifest must have the columns {', '.join(_BEFORE + _AFTER)}; got "
                 f"no '{missing[0]}' in {path}. Add the column."
             )
-        annotators = [c for c in columns if c not in _KNOWN]
+        annotators = [
+            c for c in columns if c not in _KNOWN and not c.startswith(_CHANNEL)
+        ]
         cases = [_read_row(row, annotators, path) for row in rows]
         _check_names(cases, path)
         study = cls(Path(folder), cases)
@@ -205,8 +218,11 @@ class Study:
 
     def _write(self) -> None:
         annotators = list(dict.fromkeys(n for c in self.cases for n in c.annotators))
+        channels = list(dict.fromkeys(n for c in self.cases for n in c.channels))
         is_sized = any(case.spacing_mm is not None for case in self.cases)
-        columns = [*_BEFORE, *annotators, *_AFTER, *([_PIXEL] if is_sized else [])]
+        is_ruled = any(case.label_rule for case in self.cases)
+        columns = [*_BEFORE, *annotators, *(_CHANNEL + name for name in channels)]
+        columns += [*_AFTER, *([_PIXEL] * is_sized), *([_RULE] * is_ruled)]
         with (
             atomic_write(self.folder / MANIFEST, overwrite=True) as temporary,
             temporary.open("w", newline="", encoding="utf-8") as file,
@@ -216,8 +232,10 @@ class Study:
             for case in self.cases:
                 start = [getattr(case, name) for name in _BEFORE]
                 more = [case.annotators.get(name, "") for name in annotators]
+                more += [case.channels.get(name, "") for name in channels]
                 line = [*start, *more, case.split, int(case.ignore)]
-                writer.writerow(line + ([_as_text(case)] if is_sized else []))
+                line += [_as_text(case)] * is_sized + [case.label_rule] * is_ruled
+                writer.writerow(line)
         self._seen = (self.folder / MANIFEST).read_bytes()
 
     @property
@@ -512,6 +530,38 @@ class Study:
             return scan, expert, None
         return scan, expert, self.read_mask(case, case.nonexpert, scan)
 
+    def read_channels(
+        self, case: StudyCase, names: Sequence[str] = ()
+    ) -> dict[str, Volume]:
+        """Read the channels of a case, each on its own grid.
+
+        Parameters
+        ----------
+        case : StudyCase
+            A case of one channel has it under the name "image".
+        names : sequence of str
+            Which, in this order; all where none is named.
+
+        Raises
+        ------
+        InputError
+            If the case lacks one, or it cannot be read.
+        """
+        from napari_microus.core.io import read_volume
+
+        files = case.channels or {"image": case.image}
+        lacking = [name for name in names if not files.get(name)]
+        if lacking:
+            raise InputError(
+                f"A case must have the channels {', '.join(names)}; got "
+                f"{', '.join(files)} for '{case.case}'. Add the file of "
+                f"'{lacking[0]}', or set ignore to 1."
+            )
+        return {
+            name: sized(read_volume(self.path(files[name])), case)
+            for name in names or files
+        }
+
     def read_mask(self, case: StudyCase, file: str, scan: Volume) -> Volume:
         """Read one of a case's masks and insist that it lies on the scan's grid.
 
@@ -520,9 +570,14 @@ class Study:
         InputError
             If it cannot be read or lies elsewhere, with the case's name.
         """
-        from napari_microus.core.io import read_mask
+        from napari_microus.core.io import read_labels, read_mask
+        from napari_microus.core.io.masks import placed_on
+        from napari_microus.core.multichannel.label_rules import by_rule
 
         try:
+            if case.label_rule:
+                labels = read_labels(self.path(file))
+                return placed_on(by_rule(labels, case.label_rule), scan)
             if case.spacing_mm is None:
                 return read_mask(self.path(file), grid=scan)
             return _mask_of_sized(self.path(file), scan)
@@ -575,6 +630,12 @@ def _read_row(
         split=split,
         ignore=values.get("ignore", "").lower() in ("1", "true", "yes"),
         spacing_mm=read_pixel(values.get(_PIXEL, ""), f"case '{values['case']}'"),
+        channels={
+            name.removeprefix(_CHANNEL): file
+            for name, file in values.items()
+            if name.startswith(_CHANNEL) and file
+        },
+        label_rule=values.get(_RULE, ""),
     )
 
 

@@ -48,6 +48,13 @@ def prepare_study(
     study = Study.open(config.study)
     train, val, how = training_cases(study, config.fold)
     yield Notice(how)
+    several = next((case for case in train if len(case.channels) > 1), None)
+    if several is not None:
+        raise InputError(
+            "Training on frames takes scans of one channel; got "
+            f"{', '.join(several.channels)} for '{several.case}'. Choose a preset for "
+            "volumes, such as picai."
+        )
     lacking = sum(not case.nonexpert for case in train)
     if lacking:
         yield Notice(
