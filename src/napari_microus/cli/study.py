@@ -28,6 +28,8 @@ class Layout(StrEnum):
     nnu_net = "nnu-net"
     folders = "folders"
     cases = "cases"
+    picai = "picai"
+    brats = "brats"
 
 
 _PIXEL_HELP = (
