@@ -11,8 +11,8 @@ losses on this task and say nothing of patients.**
 
 Every loss has the same network (a small U-Net of MONAI's), data, optimiser (AdamW,
 whose steps do not depend on a loss's scale), learning rate and steps; a seed decides
-weights and patches. Writes scores.csv (a line for each lesion), summary.md, classes.png (as the
-paper's Figures 3 and 4) and examples.png (as its Figure 5).
+weights and patches. Writes scores.csv (a line for each lesion), summary.md, classes.png
+(as the paper's Figures 3 and 4) and examples.png (as its Figure 5).
 """
 
 from __future__ import annotations

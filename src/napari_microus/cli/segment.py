@@ -124,11 +124,10 @@ def segment(
     """
     from napari_microus.core import library
     from napari_microus.core.errors import ConfigError
-    from napari_microus.core.predict.volumes import takes_volumes
 
     be_polite()
     names = model or [library.DEFAULT_MODEL]
-    if takes_volumes(library.find_model(names[0])):
+    if library.find_model(names[0]).channels:
         if frames is not None:
             raise ConfigError(
                 f"A model of volumes takes the whole; got --frames {frames}. Leave it "

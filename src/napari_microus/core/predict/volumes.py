@@ -52,12 +52,6 @@ class VolumePrediction:
     probability: Volume
 
 
-def takes_volumes(model: LoadedModel | ModelInfo) -> bool:
-    """Return whether a model sees volumes, and not single frames."""
-    described = model.config.get("input")
-    return isinstance(described, dict) and described.get("spatial_dims") == 3
-
-
 def channels_of(model: LoadedModel | ModelInfo) -> tuple[str, ...]:
     """Return the names of the channels that a model of volumes takes, in its order.
 
@@ -66,12 +60,12 @@ def channels_of(model: LoadedModel | ModelInfo) -> tuple[str, ...]:
     ConfigError
         If the model sees single frames.
     """
-    if not takes_volumes(model):
+    if not model.channels:
         raise ConfigError(
             f"The model must be one of volumes; got '{model.name}', which sees single "
             "frames. Choose another model."
         )
-    return tuple(model.config["input"]["channels"])
+    return model.channels
 
 
 def channel_files(inputs: Sequence[Path], names: Sequence[str]) -> dict[str, Path]:

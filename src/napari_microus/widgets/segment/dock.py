@@ -280,6 +280,9 @@ class SegmentWidget(Dock):
             return
         try:
             check_image(self.form.image)
+            if self.form.takes_volumes:
+                for layer in self.form.channels.chosen().values():
+                    check_image(layer)
             if self.form.model is None:
                 raise InputError(
                     "There must be a model to segment with; got an empty library. "
@@ -303,16 +306,19 @@ class SegmentWidget(Dock):
             return
         image, model = check_image(self.form.image), self.form.model
         assert model is not None  # the button is off without one
+        channels = self.form.channels.chosen() if self.form.takes_volumes else {}
+        image = next(iter(channels.values()), image)
         self._image = image
         self._request = Request(
             image.data,
-            {**geometry(image), "metadata": image.metadata, "rgb": image.rgb},
+            _attributes(image),
             model,
             self.form.device,
             self.form.frames(),
             self.form.settings(),
             self.form.maps(),
             current_frame(self._viewer, image),
+            {name: (one.data, _attributes(one)) for name, one in channels.items()},
         )
         self._say("")
         self._stopped_by = ""
@@ -362,6 +368,9 @@ class SegmentWidget(Dock):
             layer = self._growing.finish(image, result.mask, made)
             note_drawn(layer, result.checksums)
             words = tr("Drew the capsule as '{name}' in {seconds} s.")
+            if self._request.channels:
+                layer.name = f"{image.name} {result.model.name}"
+                words = tr("Drew '{name}' in {seconds} s.")
             said = words.format(name=layer.name, seconds=f"{result.seconds:.1f}")
         else:
             layer = old
@@ -374,7 +383,7 @@ class SegmentWidget(Dock):
             )
             said = said.format(frames=span)
             said = said[:1].upper() + said[1:]
-        if result.is_empty:
+        if result.is_empty and not self._request.channels:  # which tells it itself
             said = f"The model found no capsule here. {said}"
         for name, values in result.maps.items():
             add_map(self._viewer, image, name, values)
@@ -436,6 +445,11 @@ class SegmentWidget(Dock):
     def _say(self, words: str) -> None:
         self.message.setText(words)
         self.message.setVisible(bool(words))
+
+
+def _attributes(image: Image) -> dict[str, Any]:
+    """Return what the thread needs to know of a layer beside its data."""
+    return {**geometry(image), "metadata": image.metadata, "rgb": image.rgb}
 
 
 def _span(frames: tuple[int, ...]) -> str:
