@@ -20,9 +20,10 @@ def live(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="HOST[:PORT]|FOLDER",
-            help="A server of OpenIGTLink (port 18944 if not told), or a folder into "
-            "which a screen capture writes pictures.",
+            metavar="HOST[:PORT]|FOLDER|VIDEO",
+            help="A server of OpenIGTLink (port 18944 if not told), a folder into "
+            "which a screen capture writes pictures, or a video file: played, or "
+            "followed while it is written.",
         ),
     ],
     model: Annotated[
@@ -58,18 +59,15 @@ def live(
     from napari_microus.core import library
     from napari_microus.core.events import Notice
     from napari_microus.core.live import (
-        FolderSource,
         LiveFrame,
         Recording,
-        StreamSource,
         follow,
+        source_of,
     )
     from napari_microus.core.provenance import segmentation_provenance
 
     be_polite()
-    chosen = (
-        FolderSource(source) if Path(source).is_dir() else StreamSource.parse(source)
-    )
+    chosen = source_of(source)
     recording = None if record is None else Recording(record, overwrite=overwrite)
     try:
         loaded = library.load_model(model or library.DEFAULT_MODEL, device)

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 NOTE = "For research and teaching. Not for clinical use."
 NAME = "live"
+_VIDEOS = "Videos (*.mp4 *.mkv *.avi *.mov *.ts *.webm *.wmv);;All files (*)"
 _DRAW_MS = 30
 _SHOWN = 60  # answers over which rate and latency are told
 
@@ -85,10 +86,11 @@ class LiveWidget(QWidget):
         self._kept = 0
         self.address = QLineEdit("localhost:18944")
         self.address.setToolTip(
-            "A server of OpenIGTLink as host:port, or a folder into which a screen "
-            "capture writes pictures."
+            "A server of OpenIGTLink as host:port, a folder into which a screen "
+            "capture writes pictures, or a video file."
         )
         self.folder_button = QPushButton("Folder…")
+        self.video_button = QPushButton("Video…")
         self.model_box = ModelBox()
         self.device_box = DeviceBox()
         self.connect_button = QPushButton("Connect")
@@ -113,9 +115,13 @@ class LiveWidget(QWidget):
         self.record_button.setToolTip(
             "Keep frames and capsules from here on; asks for a file."
         )
+        self.video_button.setToolTip(
+            "Play a video; one that is being written (.mkv, .ts) is followed."
+        )
         source = QHBoxLayout()
         source.addWidget(self.address, 1)
         source.addWidget(self.folder_button)
+        source.addWidget(self.video_button)
         rows = QFormLayout()
         rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         rows.addRow("From", source)
@@ -145,6 +151,7 @@ class LiveWidget(QWidget):
     def _connect(self) -> None:
         self.model_box.opening.connect(self.refresh_models)
         self.folder_button.clicked.connect(self._choose_folder)
+        self.video_button.clicked.connect(self._choose_video)
         self.connect_button.clicked.connect(self.start_or_stop)
         self.address.returnPressed.connect(self.start_or_stop)
         self.freeze_button.toggled.connect(self._draw)
@@ -172,13 +179,11 @@ class LiveWidget(QWidget):
         model, address = self.model_box.chosen, self.address.text().strip()
         if model is None or not address:
             self.message.setText(
-                "Choose a model, and write where the frames come from: host:port, or "
-                "a folder."
+                "Choose a model, and write where the frames come from: host:port, a "
+                "folder, or a video."
             )
             return
-        self._work = self._make_work(
-            address, Path(address).is_dir(), model, device=self.device_box.chosen
-        )
+        self._work = self._make_work(address, model, device=self.device_box.chosen)
         self._answers.clear()
         self._drawn = None
         self.freeze_button.setChecked(False)
@@ -215,6 +220,7 @@ class LiveWidget(QWidget):
         for control in (
             self.address,
             self.folder_button,
+            self.video_button,
             self.model_box,
             self.device_box,
         ):
@@ -333,6 +339,11 @@ class LiveWidget(QWidget):
 
     def _choose_folder(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self, "Folder of the screen capture")
+        if chosen:
+            self.address.setText(chosen)
+
+    def _choose_video(self) -> None:
+        chosen, _ = QFileDialog.getOpenFileName(self, "Video to play", "", _VIDEOS)
         if chosen:
             self.address.setText(chosen)
 
