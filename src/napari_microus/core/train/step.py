@@ -15,6 +15,7 @@ from napari_microus.core.train.augment import augment, change_intensity
 from napari_microus.core.train.criterion import last_gamma
 from napari_microus.core.train.learner import memory_format
 from napari_microus.core.train.patches import PatchSource, augment_patches
+from napari_microus.core.train.small_numbers import small_numbers_as_zero
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +86,17 @@ def make_step(
     DeviceError
         If not even one frame fits into memory, or the device fails.
     """
+    with small_numbers_as_zero(learner.fabric.device):
+        return _step(learner, indices, keys, step, on_halved)
+
+
+def _step(
+    learner: Learner,
+    indices: NDArray[np.int64],
+    keys: list[tuple[int, ...]],
+    step: int,
+    on_halved: Callable[[int], None],
+) -> tuple[float, float | None]:
     frames, masks = make_batch(learner, indices, keys)
     while True:
         learner.optimizer.zero_grad()
