@@ -45,6 +45,15 @@ def live(
     probe: Annotated[
         str, typer.Option(help="Where the frames show the probe: top or bottom.")
     ] = "top",
+    send: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65535,
+            help="Offer the capsules at this port as images of OpenIGTLink, to 3D "
+            "Slicer for instance; to this computer alone.",
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace existing files.")] = False,
     every: Annotated[
         float, typer.Option(min=0, help="Seconds between two lines; 0 for each frame.")
@@ -59,6 +68,7 @@ def live(
     from napari_microus.core import library
     from napari_microus.core.events import Notice
     from napari_microus.core.live import (
+        CapsuleServer,
         LiveFrame,
         Recording,
         follow,
@@ -69,6 +79,7 @@ def live(
     be_polite()
     chosen = source_of(source)
     recording = None if record is None else Recording(record, overwrite=overwrite)
+    server = None if send is None else CapsuleServer(send)
     try:
         loaded = library.load_model(model or library.DEFAULT_MODEL, device)
         if recording is not None:
@@ -89,6 +100,8 @@ def live(
                     continue
                 if recording is not None:
                     recording.add(event)
+                if server is not None:
+                    server.add(event)
                 is_last = frames is not None and event.number >= frames
                 told_s = _tell(event, told_s, every, is_last)
                 if is_last:
@@ -96,6 +109,8 @@ def live(
         finally:
             work.close()
     finally:
+        if server is not None:
+            server.close()
         if recording is not None:
             _save(recording)
 
