@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-ALL_AGREE = 0
+# 0 where all three agree.
 SIDES_WITH_EXPERT = 1
 SIDES_WITH_NONEXPERT = 2
 AGAINST_BOTH = 3
