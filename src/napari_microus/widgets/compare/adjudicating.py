@@ -9,6 +9,7 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_microus.core import colors
+from napari_microus.core.colors import AGREED_COLOR, BETWEEN_COLOR, MORE_COLORS, PREVIEW
 from napari_microus.core.compare.adjudication.sidecar import (
     Origin,
     adjudication_files,
@@ -19,13 +20,7 @@ from napari_microus.core.compare.adjudication.votes import (
     ANNOTATORS,
     CODE_OF_DECISION,
 )
-from napari_microus.core.compare.naming import (
-    AGREED_COLOR,
-    BETWEEN_COLOR,
-    HAND_DRAWN_COLOR,
-    MORE_COLORS,
-    Naming,
-)
+from napari_microus.core.compare.naming import HAND_DRAWN_COLOR, Naming
 from napari_microus.core.errors import MicroUSError
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.edits import EditWatcher
@@ -52,7 +47,6 @@ if TYPE_CHECKING:
 
 # Decisions and strokes of one second go into the journal together.
 _JOURNAL_PAUSE_MS = 1000
-_PREVIEW = "#ffffff"
 # The disagreement stands back while what is decided is looked at.
 _FADED = 0.35
 
@@ -246,7 +240,7 @@ class AdjudicationLayers(QObject):
             self.preview_layer = self.viewer.add_labels(
                 self._preview[0] if self._flat else self._preview,
                 name="preview",
-                colormap={1: _PREVIEW, None: "transparent"},
+                colormap={1: PREVIEW, None: "transparent"},
                 opacity=0.9,
                 metadata=derived_metadata(self._pair.expert, **{ROLE: "preview"}),
                 **geometry(self._pair.expert),
