@@ -11,7 +11,6 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -28,7 +27,7 @@ from napari_microus.core.compare.adjudication.votes import vote_map
 from napari_microus.core.compare.naming import OPEN, Naming, naming_from_json
 from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.mask import as_mask
-from napari_microus.widgets._shared.controls import text
+from napari_microus.widgets._shared.controls import push_button, text
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.compare.acts import Acts
 from napari_microus.widgets.compare.adjudicating import AdjudicationLayers, More
@@ -84,8 +83,9 @@ class RegionsTab(QWidget):
         self.acts = Acts(self.work_panel)
         self.acts.who = lambda: self.who.text().strip()
         self.message = text()
-        self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("End the search for regions; nothing is changed.")
+        self.cancel_button = push_button(
+            "Cancel", "End the search for regions; nothing is changed."
+        )
         self.cancel_button.setVisible(False)
         column = QVBoxLayout(self)
         column.setContentsMargins(4, 4, 4, 4)
@@ -108,11 +108,12 @@ class RegionsTab(QWidget):
         self.resume_panel = QWidget()
         row = QHBoxLayout(self.resume_panel)
         row.setContentsMargins(0, 0, 0, 0)
-        self.resume_button = QPushButton("Resume")
-        self.resume_button.setToolTip("Go on with the decisions of last time.")
-        self.again_button = QPushButton("Start over")
-        self.again_button.setToolTip(
-            "Begin without them. They are replaced with your first decision."
+        self.resume_button = push_button(
+            "Resume", "Go on with the decisions of last time."
+        )
+        self.again_button = push_button(
+            "Start over",
+            "Begin without them. They are replaced with your first decision.",
         )
         row.addWidget(self.resume_button)
         row.addWidget(self.again_button)

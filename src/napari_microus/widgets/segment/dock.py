@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QFrame,
     QLabel,
     QProgressBar,
-    QPushButton,
     QScrollArea,
     QShortcut,
     QSizePolicy,
@@ -27,6 +26,7 @@ from napari_microus.widgets._shared import key_table
 from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.closing import guard_closing
+from napari_microus.widgets._shared.controls import push_button
 from napari_microus.widgets._shared.dock import NARROWEST, Dock
 from napari_microus.widgets._shared.doors import ask_folder, ask_scans, open_sample
 from napari_microus.widgets._shared.drawn import begin_notes, note_drawn
@@ -140,16 +140,15 @@ class SegmentWidget(Dock):
         self.footer = Footer(viewer)
         self.footer.serve(self)
         self.form = SegmentForm(viewer, list_models)
-        self.run_button = QPushButton(tr("Segment"))
-        self.run_button.setToolTip(f"Draw the capsule ({SHORTCUT}).")
+        self.run_button = push_button(tr("Segment"), f"Draw the capsule ({SHORTCUT}).")
         self.progress = QProgressBar()
         self.message = QLabel()
-        self.save_button = QPushButton(tr("Save segmentation (NIfTI, NRRD)…"))
-        self.save_button.setToolTip(
+        self.save_button = push_button(
+            tr("Save segmentation (NIfTI, NRRD)…"),
             tr(
                 "Write the capsule named above in its scan's geometry, and beside it "
                 "who drew it."
-            )
+            ),
         )
         self.save_button.setEnabled(False)
         self.ask_path: Callable[[Labels], str] = ask_path

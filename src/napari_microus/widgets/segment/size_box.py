@@ -10,14 +10,13 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QGroupBox,
     QLabel,
-    QPushButton,
     QWidget,
 )
 from superqt import QCollapsible
 
 from napari_microus.core.errors import InputError, plain_words
 from napari_microus.core.volumetry import ellipsoid_volume, psa_density
-from napari_microus.widgets._shared.controls import WHEEL_GUARD, text
+from napari_microus.widgets._shared.controls import WHEEL_GUARD, push_button, text
 from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.segment.ruler import length_mm
 
@@ -85,8 +84,10 @@ class SizeBox(QGroupBox):
         for name, box in zip(_DIAMETERS, self.diameters, strict=True):
             box.setToolTip(f"{name} of the gland, in the frame where it is largest.")
             form.addRow(name, box)
-            button = QPushButton(tr("From the ruler"))
-            button.setToolTip(tr("Take the length of the layer 'ruler', see below."))
+            button = push_button(
+                tr("From the ruler"),
+                tr("Take the length of the layer 'ruler', see below."),
+            )
             button.clicked.connect(lambda _=False, box=box: self._measure(box))
             form.addRow("", button)
         form.addRow(tr("Volume"), self.ellipsoid)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_microus.widgets._shared.accessible import describe_controls
-from napari_microus.widgets._shared.controls import scrolled, text
+from napari_microus.widgets._shared.controls import push_button, scrolled, text
 from napari_microus.widgets._shared.dock import NARROWEST, Dock
 from napari_microus.widgets._shared.doors import (
     COMPARE,
@@ -139,8 +139,7 @@ def _focus(holder: QWidget | None, name: str) -> None:
 
 
 def _door(words: str, tip: str) -> QPushButton:
-    button = QPushButton(words)
-    button.setToolTip(tip)
+    button = push_button(words, tip)
     button.setMinimumHeight(30)
     button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     return button
