@@ -3,7 +3,7 @@
 import pytest
 from qtpy.QtWidgets import QScrollArea
 
-from napari_microus.widgets._shared.doors import DOCKS, WELCOME, open_sample
+from napari_microus.widgets._shared.opening import DOCKS, WELCOME, open_sample
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_microus.cli._console import be_polite
+from napari_microus.cli._console import lower_priority
 from napari_microus.cli.application import app
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def live(
     )
     from napari_microus.core.provenance import segmentation_provenance
 
-    be_polite()
+    lower_priority()
     chosen = source_of(source)
     recording = None if record is None else Recording(record, overwrite=overwrite)
     server = None if send is None else CapsuleServer(send)

@@ -9,7 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from napari_microus.cli._batch import segment_many
-from napari_microus.cli._console import ProgressOption, ProgressStyle, be_polite, drain
+from napari_microus.cli._console import (
+    ProgressOption,
+    ProgressStyle,
+    drain,
+    lower_priority,
+)
 from napari_microus.cli.application import app
 
 
@@ -125,7 +130,7 @@ def segment(
     from napari_microus.core import library
     from napari_microus.core.errors import ConfigError
 
-    be_polite()
+    lower_priority()
     names = model or [library.DEFAULT_MODEL]
     if library.find_model(names[0]).channels:
         if frames is not None:

@@ -12,8 +12,8 @@ import typer
 from napari_microus.cli._console import (
     ProgressOption,
     ProgressStyle,
-    be_polite,
     drain,
+    lower_priority,
 )
 from napari_microus.cli.application import app
 from napari_microus.core.errors import ConfigError
@@ -102,7 +102,7 @@ def train(
     config = TrainConfig.preset(preset, **changes)
     if settings:
         config = config.with_changes(parse_settings(settings))
-    be_polite()
+    lower_priority()
     if estimate:
         _tell_estimate(config, progress)
         return
@@ -133,7 +133,7 @@ def resume(
     progress: ProgressOption = ProgressStyle.bar,
 ) -> None:
     """Continue with a run exactly where its last checkpoint was made."""
-    be_polite()
+    lower_priority()
     from napari_microus.core.train import resume as go_on
 
     _show(go_on(run, unchecked=unchecked), progress)

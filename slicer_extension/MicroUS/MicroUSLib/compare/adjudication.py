@@ -60,7 +60,7 @@ class Adjudicated:
         from napari_microus.core.events import Progress
 
         self.journal = _journal(found)
-        self.journal.hold()
+        self.journal.lock()
         self.found = found
         self.work = work
         self.origin = origin
@@ -89,7 +89,7 @@ class Adjudicated:
                     is_worked_on=True,
                 )
         except BaseException:
-            self.journal.let_go()
+            self.journal.unlock()
             remove_segmentation(self.node)
             raise
         self._seen = self._stamps()
@@ -204,9 +204,9 @@ class Adjudicated:
 
         self.journal.write(to_document(self.work, self.origin))
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Let other windows adjudicate these masks."""
-        self.journal.let_go()
+        self.journal.unlock()
 
     def _show(self, frames: list[int]) -> None:
         for value, segment_id in self._ids.items():

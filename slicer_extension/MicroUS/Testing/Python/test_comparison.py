@@ -370,7 +370,7 @@ def test_an_adjudication_of_another_annotators_masks_is_not_replaced(
     with pytest.raises(OutputError, match="adjudication of other masks"):
         case.save(str(tmp_path / "case.nii.gz"), overwrite=True)
     assert (tmp_path / "case.json").read_bytes() == before
-    case.let_go()
+    case.release()
 
 
 def test_masks_are_adjudicated_in_one_window(chosen):
@@ -379,5 +379,5 @@ def test_masks_are_adjudicated_in_one_window(chosen):
     case = adjudication.begin(found, "ab")
     with pytest.raises(InputError, match="one window at a time"):
         adjudication.begin(compare(volume, annotators), "cd")
-    case.let_go()
-    adjudication.begin(found, "cd").let_go()
+    case.release()
+    adjudication.begin(found, "cd").release()

@@ -17,7 +17,7 @@ from napari_microus.core.io.nrrd import (
     check_nrrd,
     check_numbers,
 )
-from napari_microus.core.io.read_errors import damaged, tells_damage
+from napari_microus.core.io.read_errors import damaged, reports_damage
 from napari_microus.core.io.tiff import NO_FRAME_DISTANCE, UNKNOWN_UNIT
 from napari_microus.core.volume import UNKNOWN, Volume
 
@@ -168,7 +168,7 @@ def _execute(reader: Any, path: Path, kind: str) -> tuple[Any, list[str]]:
         except (RuntimeError, MemoryError) as error:
             raise damaged(path, kind) from error
     for text in said:
-        if tells_damage(text):
+        if reports_damage(text):
             raise damaged(path, kind, text)
     return image, [f"ITK says: {text}" for text in said]
 

@@ -49,14 +49,14 @@ def make_batch(
         return patches.contiguous(memory_format=memory_format(config)), masks
     frames, masks = learner.frames.batch(indices)
     if learner.bank is not None:
-        _lend_texture(learner.bank, frames, keys, config.augment.texture)
+        _transfer_texture(learner.bank, frames, keys, config.augment.texture)
     frames = frames.to(device, non_blocking=True).to(torch.float32) / 255
     masks = masks.to(device, non_blocking=True)
     frames, masks = augment(frames, masks, keys, config.augment)
     return frames.contiguous(memory_format=memory_format(config)), masks
 
 
-def _lend_texture(
+def _transfer_texture(
     bank: TextureBank, frames: Tensor, keys: list[tuple[int, ...]], chance: float
 ) -> None:
     """Give some frames (B, 1, S, S) the look of unlabelled ones, in place."""

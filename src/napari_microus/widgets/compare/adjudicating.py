@@ -289,7 +289,7 @@ class AdjudicationLayers(QObject):
         if self._pause.isActive() or not self.is_kept:
             self._pause.stop()
             self._keep_now()
-        self.journal.let_go()
+        self.journal.unlock()
         self._watcher.close()
         self.viewer.layers.events.removed.disconnect(self._on_removed)
         for helper in (self.box_layer, self.preview_layer):

@@ -252,9 +252,9 @@ class RegionsTab(QWidget):
         comparison = self._comparison
         if comparison is None:
             return
-        self._let_go()
+        self._release()
         try:
-            journal.hold()
+            journal.lock()
         except MicroUSError as error:
             self.message.setText(plain_words(error))
             self._show_panels()
@@ -303,7 +303,7 @@ class RegionsTab(QWidget):
     def stop(self) -> None:
         """Stop adjudicating; the layers stay."""
         shown = self.shown
-        self._let_go()
+        self._release()
         if shown is not None and not shown.is_saved and shown.is_kept:
             self.message.setText(
                 "Stopped. The decisions are kept: press Start to resume them."
@@ -315,13 +315,13 @@ class RegionsTab(QWidget):
     def close_down(self) -> None:
         """Let go of the viewer: the dock is going away."""
         self._forget_work()
-        self._let_go()
+        self._release()
 
     # --- inside
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if self.shown is not None:
-            self.acts.let_go()
+            self.acts.release()
             self.shown.close()
             if self.shown.is_saved or self.shown.is_kept:
                 self._left = (self.shown, _state_of(self.shown))
@@ -338,7 +338,7 @@ class RegionsTab(QWidget):
 
     def _on_ended(self, reason: str) -> None:
         shown = self.shown
-        self._let_go()
+        self._release()
         kept = shown is None or shown.is_saved or shown.is_kept
         self._left = None
         told = " Decisions are kept: press Start to resume them." if kept else ""

@@ -28,12 +28,12 @@ from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.closing import guard_closing
 from napari_microus.widgets._shared.controls import push_button
 from napari_microus.widgets._shared.dock import NARROWEST, Dock
-from napari_microus.widgets._shared.doors import ask_folder, ask_scans, open_sample
 from napari_microus.widgets._shared.drawn import begin_notes, note_drawn
 from napari_microus.widgets._shared.empty_state import EmptyState
 from napari_microus.widgets._shared.first_use import welcome_once
 from napari_microus.widgets._shared.footer import Footer
 from napari_microus.widgets._shared.layers import geometry
+from napari_microus.widgets._shared.opening import ask_folder, ask_scans, open_sample
 from napari_microus.widgets._shared.saving import ask_path, save
 from napari_microus.widgets._shared.view import refit
 from napari_microus.widgets._shared.words import tr
@@ -45,8 +45,8 @@ from napari_microus.widgets.segment.layers import (
     current_frame,
     describe,
     find_capsule,
-    mend_frames,
     provenance,
+    replace_frames,
 )
 from napari_microus.widgets.segment.loose_pictures import LoosePictures
 from napari_microus.widgets.segment.partial_capsule import PartialCapsule
@@ -373,7 +373,7 @@ class SegmentWidget(Dock):
             said = words.format(name=layer.name, seconds=f"{result.seconds:.1f}")
         else:
             layer = old
-            is_new = mend_frames(layer, result.mask, frames, made)
+            is_new = replace_frames(layer, result.mask, frames, made)
             span = _span(frames)
             said = (
                 tr("{frames} re-segmented. Undo: Ctrl+Z.")

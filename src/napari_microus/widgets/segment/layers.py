@@ -152,7 +152,7 @@ def warm_up() -> None:
         Labels(np.zeros((2, 2), dtype=np.uint8), **tint(colors.CAPSULE))
 
 
-def mend_frames(
+def replace_frames(
     layer: Labels, mask: NDArray[Any], frames: tuple[int, ...], made: dict[str, Any]
 ) -> bool:
     """Put the given frames of ``mask`` into our layer as one step that can be undone.

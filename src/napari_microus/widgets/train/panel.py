@@ -32,7 +32,7 @@ from napari_microus.widgets.train.follow import RunFollower
 from napari_microus.widgets.train.model import (
     library_model,
     roll_back,
-    was_held_back,
+    was_withheld,
 )
 from napari_microus.widgets.train.watched import WatchedFrame
 
@@ -324,7 +324,7 @@ class RunPanel(QWidget):
                 self.state = "stopped"
             self._model = library_model(self.history.result)
             words = ending(self.state, status, self.history, self._model)
-            if was_held_back(self.history.result) and not self._model:
+            if was_withheld(self.history.result) and not self._model:
                 words += (
                     " It is worse than its start, so it was not added to the library."
                 )

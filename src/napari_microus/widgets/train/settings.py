@@ -387,7 +387,7 @@ class AdvancedForm(QWidget):
         if not text and setting.may_be_empty:
             return None
         if setting.kind == "wholes":
-            return self._wholes(setting, text)
+            return self._integers(setting, text)
         is_whole = setting.kind == "whole"
         try:
             return int(text) if is_whole else float(text)
@@ -398,7 +398,7 @@ class AdvancedForm(QWidget):
                 "Advanced."
             ) from None
 
-    def _wholes(self, setting: Setting, text: str) -> list[int]:
+    def _integers(self, setting: Setting, text: str) -> list[int]:
         try:
             return [int(part) for part in text.replace(",", " ").split()]
         except ValueError:

@@ -126,8 +126,8 @@ class Journal:
         )
         self._lock: Any = None
 
-    def hold(self) -> None:
-        """Let no other window adjudicate these masks until `let_go`.
+    def lock(self) -> None:
+        """Let no other window adjudicate these masks until `unlock`.
 
         Raises
         ------
@@ -151,7 +151,7 @@ class Journal:
             return  # a folder that cannot be written: `write` says so
         self._lock = lock
 
-    def let_go(self) -> None:
+    def unlock(self) -> None:
         """Let other windows adjudicate these masks."""
         if self._lock is not None:
             self._lock.release()
