@@ -107,7 +107,7 @@ def set_(
         read_volume,
         write_scan_properties,
     )
-    from napari_microus.core.study.manifest import read_pixel
+    from napari_microus.core.study.table import read_pixel
 
     told = ScanProperties() if clear else read_scan_properties(path)
     changes: dict[str, Any] = {}

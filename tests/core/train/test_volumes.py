@@ -12,7 +12,7 @@ from napari_microus.core.events import BatchReport, EpochReport, Notice
 from napari_microus.core.io import write_volume
 from napari_microus.core.library import load_model
 from napari_microus.core.study import Study
-from napari_microus.core.study.manifest import StudyCase
+from napari_microus.core.study.table import StudyCase
 from napari_microus.core.train import resume, train
 from napari_microus.core.train.fingerprint import Fingerprint
 from napari_microus.core.volume import Volume

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Literal
 
 from napari_microus.core.errors import InputError
 from napari_microus.core.io import is_readable, stem_of
-from napari_microus.core.study.manifest import SPLITS, Study, StudyCase
 from napari_microus.core.study.mri_layouts import find_cases, recognise_mri
+from napari_microus.core.study.table import SPLITS, StudyCase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from napari_microus.core.study.manifest import Study
 
 Layout = Literal["auto", "micro-us", "nnu-net", "folders", "cases", "picai", "brats"]
 _MICRO_US = "micro_ultrasound_scans"

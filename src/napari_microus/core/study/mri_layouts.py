@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from napari_microus.core.errors import InputError
-from napari_microus.core.study.manifest import StudyCase
+from napari_microus.core.study.table import StudyCase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
     from napari_microus.core.config.train import TrainConfig
-    from napari_microus.core.study.manifest import StudyCase
+    from napari_microus.core.study.table import StudyCase
 
 FINGERPRINT = "fingerprint.json"
 _FORMAT = 1

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_microus.core.config.train import DataConfig
-    from napari_microus.core.study.manifest import StudyCase
+    from napari_microus.core.study.table import StudyCase
     from napari_microus.core.volume import Volume
 
 

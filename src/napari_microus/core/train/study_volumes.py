@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_microus.core.config.train import DataConfig, TrainConfig
-    from napari_microus.core.study.manifest import StudyCase
+    from napari_microus.core.study.table import StudyCase
     from napari_microus.core.volume import Volume
 
 # Voxels of the target from which a patch's middle is drawn.
