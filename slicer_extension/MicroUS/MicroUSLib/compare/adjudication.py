@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_microus.core.compare import Adjudication, DisputedRegion
+    from napari_microus.core.compare.adjudication.document import (
+        Origin,
+    )
     from napari_microus.core.compare.adjudication.journal import Journal
-    from napari_microus.core.compare.adjudication.sidecar import Origin
     from napari_microus.core.events import Event
 
     from .comparison import Comparison
@@ -184,13 +186,15 @@ class Adjudicated:
         """
         from pathlib import Path
 
-        from napari_microus.core.compare.adjudication.going_on import check_goes_on
-        from napari_microus.core.compare.adjudication.sidecar import adjudication_files
+        from napari_microus.core.compare.adjudication.resuming import check_resumes
+        from napari_microus.core.compare.adjudication.sidecar import (
+            adjudication_files,
+        )
 
         self.take_drawing(on_event)
         origin = self.origin
         names = (origin.expert, origin.nonexpert, *origin.others)
-        check_goes_on(self.work, Path(path), names)
+        check_resumes(self.work, Path(path), names)
         files = adjudication_files(
             self.work, self.origin, self.found.grid, path, overwrite=overwrite
         )
@@ -200,7 +204,9 @@ class Adjudicated:
 
     def keep(self) -> None:
         """Write the decisions into the journal, which survives a crash."""
-        from napari_microus.core.compare.adjudication.sidecar import to_document
+        from napari_microus.core.compare.adjudication.document import (
+            to_document,
+        )
 
         self.journal.write(to_document(self.work, self.origin))
 
@@ -224,7 +230,10 @@ def begin(
     from napari_microus.core.compare.adjudication.adjudicated_mask import (
         first_masks,
     )
-    from napari_microus.core.compare.adjudication.sidecar import Origin, place_of
+    from napari_microus.core.compare.adjudication.document import (
+        Origin,
+        place_of,
+    )
 
     start = drain(first_masks(found.codes), on_event)
     work = Adjudication(found.codes, found.regions, who=who, start=start)
@@ -282,7 +291,9 @@ def continue_with(
     from napari_microus.core.compare.adjudication.adjudicated_mask import (
         first_masks,
     )
-    from napari_microus.core.compare.adjudication.sidecar import read_adjudication
+    from napari_microus.core.compare.adjudication.document import (
+        read_adjudication,
+    )
 
     start = drain(first_masks(found.codes), on_event)
     work, origin, changed = drain(

@@ -158,9 +158,11 @@ def test_removed_segment_is_told_and_changes_nothing(chosen):
 def test_case_is_saved_as_napari_saves_it(kind, chosen, pair, tmp_path, transform):
     """The same masks, decisions and files without any MRML give the same bytes."""
     from napari_microus.core.compare import Adjudication, disagreement_map
-    from napari_microus.core.compare.adjudication.sidecar import (
+    from napari_microus.core.compare.adjudication.document import (
         Origin,
         place_of,
+    )
+    from napari_microus.core.compare.adjudication.sidecar import (
         save_adjudication,
     )
     from napari_microus.core.io import read_volume
@@ -220,8 +222,10 @@ def _document(path):
 
 def test_case_begun_elsewhere_is_finished_here(chosen, pair, tmp_path):
     from napari_microus.core.compare import Adjudication, disagreement_map
-    from napari_microus.core.compare.adjudication.sidecar import (
+    from napari_microus.core.compare.adjudication.document import (
         Origin,
+    )
+    from napari_microus.core.compare.adjudication.sidecar import (
         save_adjudication,
     )
     from napari_microus.core.io import read_volume
@@ -286,10 +290,12 @@ def begun_in_parts(pair, path):
         disputed_regions,
     )
     from napari_microus.core.compare.adjudication.between import contour_between
-    from napari_microus.core.compare.adjudication.history import Note
-    from napari_microus.core.compare.adjudication.sidecar import (
+    from napari_microus.core.compare.adjudication.document import (
         Origin,
         place_of,
+    )
+    from napari_microus.core.compare.adjudication.history import Note
+    from napari_microus.core.compare.adjudication.sidecar import (
         save_adjudication,
     )
     from napari_microus.core.io import read_volume

@@ -9,7 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_microus.core.compare.adjudication.sidecar import read_document
+from napari_microus.core.compare.adjudication.sidecar import (
+    read_document,
+)
 from napari_microus.core.errors import InputError
 from napari_microus.core.io.pairing import files_by_case, natural_order
 from napari_microus.core.io.writing import sidecar_of

@@ -10,11 +10,13 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_microus.core import colors
 from napari_microus.core.colors import AGREED_COLOR, BETWEEN_COLOR, MORE_COLORS, PREVIEW
-from napari_microus.core.compare.adjudication.sidecar import (
+from napari_microus.core.compare.adjudication.document import (
     Origin,
-    adjudication_files,
     place_of,
     to_document,
+)
+from napari_microus.core.compare.adjudication.sidecar import (
+    adjudication_files,
 )
 from napari_microus.core.compare.adjudication.votes import (
     ANNOTATORS,

@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_microus.core.compare.adjudication.going_on import check_goes_on
 from napari_microus.core.compare.adjudication.opening import (
     Begun,
     Resumed,
@@ -23,6 +22,7 @@ from napari_microus.core.compare.adjudication.opening import (
     resume,
     unsaved_text,
 )
+from napari_microus.core.compare.adjudication.resuming import check_resumes
 from napari_microus.core.compare.adjudication.votes import vote_map
 from napari_microus.core.compare.naming import OPEN, Naming, naming_from_json
 from napari_microus.core.errors import MicroUSError, plain_words
@@ -286,7 +286,7 @@ class RegionsTab(QWidget):
         shown = self.shown
         shown.work.who = self.who.text().strip()
         try:
-            check_goes_on(shown.work, path, shown.names)
+            check_resumes(shown.work, path, shown.names)
         except MicroUSError as error:
             self.message.setText(plain_words(error))
             return

@@ -7,8 +7,10 @@ import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
-from napari_microus.core.compare.adjudication.sidecar import (
+from napari_microus.core.compare.adjudication.document import (
     check_fit,
+)
+from napari_microus.core.compare.adjudication.sidecar import (
     read_document,
     write_document,
 )
