@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 SHAPE = (20, 64, 64)
 SPACING_MM = (3.0, 1.0, 1.0)
 # Tertiles of the 100 real lesions on this grid; `lesion_shapes.py` prints them.
-VOLUME_ML = (0.5, 1.5)
-SPHERICITY = (0.6, 0.7)
+VOLUME_ML = (0.91, 2.2)
+SPHERICITY = (0.704, 0.79)
 VOLUME_CLASSES = ("small", "medium", "large")
 SMOOTHNESS_CLASSES = ("poor", "medium", "good")
 

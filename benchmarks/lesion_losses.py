@@ -1,7 +1,7 @@
 """The size- and smoothness-aware focal loss term by term, on simulated lesions.
 
     python benchmarks/lesion_losses.py OUTPUT [--shapes ../shared/data/picai_masks]
-        [--seeds 5] [--epochs 8] [--workers 2] [--losses bce,dice,...]
+        [--seeds 5] [--epochs 8] [--workers 2] [--losses bce,dice,...] [--again]
 
 Simulated examinations (T2W, ADC, HBV: `core.phantom.lesion`) go through the whole
 way: PI-CAI's layout, `study import`, the engine, sliding windows. Shapes are generated,
@@ -11,7 +11,8 @@ losses on this task and say nothing of patients.**
 
 Every loss has the same network (a small U-Net of MONAI's), data, optimiser (AdamW,
 whose steps do not depend on a loss's scale), learning rate and steps; a seed decides
-weights and patches. Writes scores.csv (a line for each lesion), summary.md, classes.png
+weights and patches. ``--again`` makes tables and figures from an earlier scores.csv.
+Writes scores.csv (a line for each lesion), summary.md, classes.png
 (as the paper's Figures 3 and 4) and examples.png (as its Figure 5).
 """
 
@@ -32,6 +33,7 @@ from _lesions import (
     SMOOTHNESS_CLASSES,
     SPACING_MM,
     VOLUME_CLASSES,
+    Shape,
     real_shapes,
     shape_of,
 )
@@ -172,7 +174,21 @@ def one_run(
     return rows
 
 
-def summary(rows: list[dict[str, Any]], seeds: int) -> str:
+def read_scores(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a finished or half-finished run, classes taken anew."""
+    rows: list[dict[str, Any]] = []
+    for line in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
+        row: dict[str, Any] = dict(line)
+        row["seed"] = int(row["seed"])
+        for name in ("ml", "sphericity", *METRICS):
+            row[name] = float(row[name])
+        shape = Shape(row["ml"], row["sphericity"], 0.0, 0.0)
+        row |= {"volume": shape.volume_class, "smoothness": shape.smoothness_class}
+        rows.append(row)
+    return rows
+
+
+def summary(rows: list[dict[str, Any]]) -> str:
     """Return means over seeds with their 95 % t intervals, as a table."""
     from scipy.stats import t
 
@@ -183,17 +199,14 @@ def summary(rows: list[dict[str, Any]], seeds: int) -> str:
     for loss in dict.fromkeys(row["loss"] for row in rows):
         cells = []
         for metric in METRICS:
-            each = [
-                np.nanmean([r[metric] for r in rows if (r["loss"], r["seed"]) == key])
-                for key in dict.fromkeys((loss, r["seed"]) for r in rows)
-                if any((r["loss"], r["seed"]) == key for r in rows)
-            ]
+            each = _each_seed(rows, loss, metric)
             half = 0.0
             if len(each) > 1:
                 spread = np.std(each, ddof=1) / np.sqrt(len(each))
                 half = float(t.ppf(0.975, len(each) - 1) * spread)
             digits = 1 if metric == "hd95_mm" else 3
-            cells.append(f"{np.mean(each):.{digits}f} ± {half:.{digits}f}")
+            mean = f"{np.mean(each):.{digits}f}" if each else "none"
+            cells.append(f"{mean} ± {half:.{digits}f}" if len(each) > 1 else mean)
         mine = [r for r in rows if r["loss"] == loss]
         nothing = sum(np.isnan(r["hd95_mm"]) for r in mine)
         lines.append(f"| {loss} | {' | '.join(cells)} | {nothing}/{len(mine)} |")
@@ -212,6 +225,16 @@ def summary(rows: list[dict[str, Any]], seeds: int) -> str:
         counts = [len({r["case"] for r in rows if r[kind] == name}) for name in classes]
         lines += [f"| lesions | {' | '.join(map(str, counts))} |", ""]
     return "\n".join(lines)
+
+
+def _each_seed(rows: list[dict[str, Any]], loss: str, metric: str) -> list[float]:
+    """Return a metric's mean over the lesions where it is known, for each seed."""
+    means = []
+    for seed in sorted({row["seed"] for row in rows if row["loss"] == loss}):
+        mine = [r[metric] for r in rows if (r["loss"], r["seed"]) == (loss, seed)]
+        known = [value for value in mine if not np.isnan(value)]
+        means += [float(np.mean(known))] if known else []
+    return means
 
 
 def _mean(rows: list[dict[str, Any]], loss: str, kind: str, name: str) -> float:
@@ -322,10 +345,19 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--losses", default=",".join(LOSSES))
+    parser.add_argument("--again", action="store_true")
     asked = parser.parse_args()
+    if asked.again:
+        rows = read_scores(asked.output / "scores.csv")
+        text = summary(rows)
+        (asked.output / "summary.md").write_text(text + "\n", encoding="utf-8")
+        print(text)
+        draw_classes(rows, asked.output / "classes.png")
+        draw_examples(asked.output, asked.output / "study", rows)
+        return
     asked.output.mkdir(parents=True)
     study = make_study(asked.output, asked.shapes)
-    rows: list[dict[str, Any]] = []
+    rows = []
     with ProcessPoolExecutor(asked.workers, get_context("spawn")) as pool:
         runs = [
             pool.submit(one_run, study, asked.output, loss, seed, asked.epochs)
@@ -342,7 +374,7 @@ def main() -> None:
                 writer = csv.DictWriter(file, list(rows[0]))
                 writer.writeheader()
                 writer.writerows(rows)
-            text = summary(rows, asked.seeds)
+            text = summary(rows)
             (asked.output / "summary.md").write_text(text + "\n", encoding="utf-8")
     print(text)
     draw_classes(rows, asked.output / "classes.png")
