@@ -82,6 +82,9 @@ def test_the_mask_lies_over_the_first_channel(qtbot, viewer, widget):
     assert 0.8 < drawn.data.sum() / (4 * 10 * 12) < 1.2
     assert provenance(drawn)["model"] == "lesion"
     assert "Drew 'p1_t2w lesion'" in widget.message.text()
+    # 5 ng/mL by the volume of a lesion would be no PSA density.
+    assert widget.size_box.psa.isHidden()
+    assert not widget.size_box.volume.isHidden()
 
 
 def test_one_layer_for_two_channels_is_refused(widget):

@@ -437,7 +437,12 @@ class SegmentWidget(Dock):
 
     def _show_size(self, size: Size) -> None:
         layer: Labels | None = self.readout.layer
-        self.size_box.show_size("Capsule" if layer is None else layer.name, size)
+        made = None if layer is None else provenance(layer)
+        self.size_box.show_size(
+            "Capsule" if layer is None else layer.name,
+            size,
+            is_gland=made is None or "channels" not in made,
+        )
         self.save_button.setEnabled(layer is not None)
         self.results.watch(layer)
 

@@ -167,7 +167,8 @@ class SegmentForm(QWidget):
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        rows.addRow(tr("Image"), self.image_box)
+        self.image_label = QLabel(tr("Image"))
+        rows.addRow(self.image_label, self.image_box)
         rows.addRow(tr("Model"), self.model_box)
         rows.addRow("", self.model_note)
         rows.addRow(self.channels)
@@ -320,6 +321,8 @@ class SegmentForm(QWidget):
         self.model_note.setVisible(bool(self.model_note.text()))
         self.channels.show_names(() if model is None else model.channels)
         of_frames = (
+            self.image_label,
+            self.image_box,
             self.uncertainty,
             self.largest,
             self.holes,

@@ -94,7 +94,8 @@ def describe(image: Image, request: Request, result: Segmented) -> dict[str, Any
         settings=request.settings,
     )
     sure = {"confidence": dict(result.confidence)} if result.confidence else {}
-    return made | sure | {"image_id": str(image.unique_id)}
+    several = {"channels": list(request.channels)} if request.channels else {}
+    return made | sure | several | {"image_id": str(image.unique_id)}
 
 
 def find_capsule(viewer: ViewerModel, image: Image) -> Labels | None:

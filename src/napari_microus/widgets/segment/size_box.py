@@ -49,6 +49,7 @@ class SizeBox(QGroupBox):
         super().__init__("Capsule", parent)
         self._viewer = viewer
         self._ml: float | None = None
+        self._is_gland = True
         self.area, self.volume = QLabel("–"), QLabel("–")
         self.method, self.density, self.ellipsoid = text(), text(), text("–")
         self.psa = _spin(" ng/mL", 10_000)
@@ -71,8 +72,10 @@ class SizeBox(QGroupBox):
                 )
             )
         self.method.setStyleSheet("font-size: 11px")
-        self.rows.addRow(tr("Prostate: area in this frame"), self.area)
-        self.rows.addRow(tr("Prostate: volume"), self.volume)
+        self._labels = (QLabel(), QLabel())
+        for label, value in zip(self._labels, (self.area, self.volume), strict=True):
+            self.rows.addRow(label, value)
+        self._name_gland(True)
         self.rows.addRow(self.method)
         self.rows.addRow(tr("PSA"), self.psa)
         self.rows.addRow(tr("PSA density"), self.density)
@@ -98,9 +101,21 @@ class SizeBox(QGroupBox):
         self.more.toggled.connect(inside.setEnabled)
         self.rows.addRow(self.more)
 
-    def show_size(self, name: str, size: Size) -> None:
-        """Show the size of the layer of that name."""
+    def _name_gland(self, is_gland: bool) -> None:
+        """Say whose size it is; a part of the gland has no PSA density."""
+        words = (tr("Prostate: area in this frame"), tr("Prostate: volume"))
+        if not is_gland:
+            words = (tr("Area in this frame"), tr("Volume"))
+        for label, text_ in zip(self._labels, words, strict=True):
+            label.setText(text_)
+
+    def show_size(self, name: str, size: Size, *, is_gland: bool = True) -> None:
+        """Show the size of the layer of that name, of the gland or of another part."""
         self.setTitle(name)
+        self._name_gland(is_gland)
+        self._is_gland = is_gland
+        for row in (self.psa, self.more):
+            self.rows.setRowVisible(row, is_gland)
         self._ml = size.ml
         self.area.setText(size.area)
         self.volume.setText(size.volume)
@@ -110,7 +125,7 @@ class SizeBox(QGroupBox):
 
     def _show_density(self) -> None:
         psa = self.psa.value()
-        self.rows.setRowVisible(self.density, psa > 0)
+        self.rows.setRowVisible(self.density, psa > 0 and self._is_gland)
         if self._ml:
             density = psa_density(psa, self._ml)
             self.density.setText(f"{density:.3f} ng/mL per mL")
