@@ -21,7 +21,7 @@ def live(
         str,
         typer.Argument(
             metavar="HOST[:PORT]|FOLDER|VIDEO",
-            help="A server of OpenIGTLink (port 18944 if not told), a folder into "
+            help="A server of OpenIGTLink (port 18944 if none is given), a folder into "
             "which a screen capture writes pictures, or a video file: played, or "
             "followed while it is written.",
         ),

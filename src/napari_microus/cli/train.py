@@ -56,14 +56,14 @@ def train(
         typer.Option(
             help="all: train on every fold of the study, each into a run of its own "
             "below the output, and put the ensemble into the library. The same "
-            "command again goes on where it was stopped."
+            "command again continues where it was stopped."
         ),
     ] = None,
     unchecked: Annotated[
         bool,
         typer.Option(
             "--unchecked",
-            help="With --folds: keep and go on with runs of other code too.",
+            help="With --folds: keep and continue runs of other code too.",
         ),
     ] = False,
     settings: _Set = None,
