@@ -14,7 +14,7 @@ from napari_microus.core.io import (
     write_volume,
 )
 from napari_microus.core.volume import Volume
-from napari_microus.widgets._shared.doors import open_paths
+from napari_microus.widgets._shared.opening import open_paths
 from napari_microus.widgets._shared.reader_choice import open_unasked, opens_unasked
 
 

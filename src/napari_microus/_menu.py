@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from napari.utils.notifications import show_error, show_info
 
 from napari_microus.core.errors import MicroUSError, plain_words
-from napari_microus.widgets._shared.doors import ask_folder, ask_scans
+from napari_microus.widgets._shared.opening import ask_folder, ask_scans
 from napari_microus.widgets._shared.saving import ask_path, save
 
 if TYPE_CHECKING:

@@ -12,21 +12,14 @@ from napari_microus.cli import _screen
 from napari_microus.cli._screen import virtual_screen
 from napari_microus.core.demo import SEED, run_demo, write_demo
 from napari_microus.core.errors import DeviceError, OutputError
+from napari_microus.core.events import drain
 from napari_microus.core.io import read_mask
 from napari_microus.core.phantom import make_phantom
 
 
-def run(work):
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            return stop.value
-
-
 @pytest.fixture(scope="module")
 def result():
-    return run(run_demo(frames=4))
+    return drain(run_demo(frames=4))
 
 
 def test_capsule_lies_on_the_gland_and_on_the_scan(result, tmp_path):

@@ -8,6 +8,7 @@ import torch
 from napari_microus.cli import main
 from napari_microus.core import library
 from napari_microus.core.config import TransUNetConfig
+from napari_microus.core.events import drain
 from napari_microus.core.io import read_volume, write_volume
 from napari_microus.core.library import catalog
 from napari_microus.core.models.transunet import TransUNet
@@ -75,12 +76,7 @@ def test_the_file_holds_what_predict_gives(command, scan, tmp_path):
 
     command("segment", scan, "-o", tmp_path / "m.nii.gz", "--precision", "float32")
     work = predict(library.load_model(), read_volume(scan), precision="float32")
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            expected = stop.value.mask.array
-            break
+    expected = drain(work).mask.array
     np.testing.assert_array_equal(read_volume(tmp_path / "m.nii.gz").array, expected)
 
 

@@ -67,7 +67,7 @@ def test_stopping_keeps_what_is_done_and_gives_status_130(
     monkeypatch.setattr(run, "segment_scan", then_stop)
     assert run_command("segment", folder, "-r", "-o", tmp_path / "out") == 130
 
-    assert "goes on from here" in capsys.readouterr().err
+    assert "continues from here" in capsys.readouterr().err
     assert (tmp_path / "out" / "a_capsule.nii.gz").is_file()
     told = (tmp_path / "out" / "measurements.csv").read_text()
     assert len(told.splitlines()) == 2

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from drained import drained
 from napari_microus.core.config import TrainConfig
 from napari_microus.core.study import Study
 from napari_microus.core.volume import Volume
@@ -83,11 +84,7 @@ def drain():
     """Give all events of a generator, and what it returned."""
 
     def run(work):
-        events = []
-        while True:
-            try:
-                events.append(next(work))
-            except StopIteration as stop:
-                return events, stop.value
+        result, events = drained(work)
+        return events, result
 
     return run

@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import nn
 
+from drained import drained
 from napari_microus.core.errors import InputError
-from napari_microus.core.events import Notice, Progress
+from napari_microus.core.events import Notice, Progress, drain
 from napari_microus.core.next_case import next_cases
 
 
@@ -21,12 +22,7 @@ class Echo(nn.Module):
 @pytest.fixture
 def rank(study_of, case_of):
     def run(study):
-        work = next_cases(study, Echo(), device="cpu")
-        while True:
-            try:
-                next(work)
-            except StopIteration as stop:
-                return stop.value
+        return drain(next_cases(study, Echo(), device="cpu"))
 
     return run
 
@@ -53,13 +49,7 @@ def test_a_scan_that_cannot_be_read_is_left_out_and_named(study_of, case_of):
     study.add_case("good", "p5", case_of(3)[0])
     broken = study.add_case("broken", "p6", case_of(4)[0])
     study.path(broken.image).write_bytes(b"no scan")
-    events, work = [], next_cases(study, Echo(), device="cpu")
-    while True:
-        try:
-            events.append(next(work))
-        except StopIteration as stop:
-            ranked = stop.value
-            break
+    ranked, events = drained(next_cases(study, Echo(), device="cpu"))
 
     assert [found.case.case for found in ranked] == ["good"]
     (notice,) = [event for event in events if isinstance(event, Notice)]

@@ -169,8 +169,10 @@ def adjudication():
 
 
 def save_an_adjudication(folder: Path) -> None:
-    from napari_microus.core.compare.adjudication.sidecar import (
+    from napari_microus.core.compare.adjudication.document import (
         Origin,
+    )
+    from napari_microus.core.compare.adjudication.sidecar import (
         save_adjudication,
     )
 

@@ -154,7 +154,9 @@ class Adjudication(Work):
         disks.save_an_adjudication(self.folder)
 
     def _found(self) -> list[object]:
-        from napari_microus.core.compare.adjudication.sidecar import read_document
+        from napari_microus.core.compare.adjudication.sidecar import (
+            read_document,
+        )
         from napari_microus.core.io import read_mask
 
         masks = [read_mask(self.folder / name).array.tobytes() for name in self.NAMES]

@@ -55,7 +55,7 @@ class Short(TorchFunctionMode):
 
 def segment(**options) -> tuple[np.ndarray, list[str]]:
     """Return a mask of ten frames, and the notices."""
-    from napari_microus.core.events import Notice
+    from napari_microus.core.events import Notice, drain
     from napari_microus.core.predict import predict
 
     scan = degenerate.volume(degenerate.plain_scan((10, 30, 40)))
@@ -63,12 +63,11 @@ def segment(**options) -> tuple[np.ndarray, list[str]]:
     work = predict(
         degenerate.network(), scan, device="cpu", precision="float32", **options
     )
-    while True:
-        try:
-            event = next(work)
-        except StopIteration as stop:
-            return stop.value.mask.array, said
-        said += [event.message] if isinstance(event, Notice) else []
+
+    def note(event) -> None:
+        said.extend([event.message] if isinstance(event, Notice) else [])
+
+    return drain(work, note).mask.array, said
 
 
 def inference(times: int) -> tuple[int, int, int, int, list[str]]:

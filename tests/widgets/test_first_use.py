@@ -1,4 +1,4 @@
-"""The first minutes: the welcome panel, its doors, and docks with nothing open."""
+"""The first minutes: the welcome panel, its buttons, and docks with nothing open."""
 
 import pytest
 from qtpy.QtWidgets import QFileDialog, QPushButton
@@ -6,7 +6,7 @@ from qtpy.QtWidgets import QFileDialog, QPushButton
 from napari_microus.core.io import write_volume
 from napari_microus.core.samples import read_sweep
 from napari_microus.widgets._shared import first_use
-from napari_microus.widgets._shared.doors import BATCH, DOCKS, TRAIN, WELCOME
+from napari_microus.widgets._shared.opening import BATCH, DOCKS, TRAIN, WELCOME
 
 
 @pytest.fixture

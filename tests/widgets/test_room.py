@@ -6,7 +6,7 @@ import pytest
 from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QScrollArea
 from superqt import QCollapsible
 
-from napari_microus.widgets._shared.doors import DOCKS, WELCOME, open_sample
+from napari_microus.widgets._shared.opening import DOCKS, WELCOME, open_sample
 
 
 @pytest.fixture

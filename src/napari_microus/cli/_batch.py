@@ -44,7 +44,7 @@ def segment_many(
     try:
         result = drain(run_batch(settings, scans, workers=workers, dask=dask), progress)
     except KeyboardInterrupt:
-        print("The same command goes on from here.", file=sys.stderr)
+        print("The same command continues from here.", file=sys.stderr)
         raise
     _tell(result, progress)
     if result.failures:

@@ -46,7 +46,7 @@ ProgressOption = Annotated[
 ]
 
 
-def be_polite() -> None:
+def lower_priority() -> None:
     """Let idle threads sleep, before PyTorch is imported and reads this.
 
     Threads that spin while they wait slow everything, training too, many times

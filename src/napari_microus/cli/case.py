@@ -185,8 +185,8 @@ def _code(scan: Path, code: str | None, is_pseudonym: bool) -> str | None:
     found = dicom_pseudonym(scan, pseudonym_key())
     if found is None:
         raise InputError(
-            "A pseudonym must be of a patient that the scan tells; got a scan that "
-            "tells none. Give a --code."
+            "A pseudonym must be made from the scan's patient; got a scan that "
+            "names none. Give a --code."
         )
     return found
 

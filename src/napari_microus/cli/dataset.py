@@ -21,6 +21,45 @@ class Dataset(StrEnum):
     micro_us = "micro-us"
 
 
+class Volumes(StrEnum):
+    """Public data sets of volumes that are fetched by hand."""
+
+    picai = "picai"
+    brats = "brats"
+
+
+@dataset.command()
+def where(name: Annotated[Volumes, typer.Argument(help="Which data.")]) -> None:
+    """Tell where a data set of volumes is, its terms, and how it must lie."""
+    from napari_microus.core.study.mri_layouts import PUBLIC
+
+    data = PUBLIC[name.value]
+    print(f"{data.name}\n{data.where}\nTerms: {data.terms}\nLayout: {data.layout}")
+
+
+@dataset.command()
+def check(
+    name: Annotated[Volumes, typer.Argument(help="Which data.")],
+    folder: Annotated[Path, typer.Argument(help="Where it was unpacked.")],
+) -> None:
+    """Look at what of a data set of volumes is there, and what is missing."""
+    from napari_microus.core.study.mri_layouts import find_cases
+
+    found = find_cases(folder, name.value)
+    shown = 10
+    for sentence in found.lacking[:shown]:
+        print(sentence)
+    if len(found.lacking) > shown:
+        print(f"And {len(found.lacking) - shown} more.")
+    labelled = sum(bool(case.expert) for case in found.cases)
+    patients = len({case.patient for case in found.cases})
+    print(
+        f"{len(found.cases)} cases of {patients} patients are whole, {labelled} have "
+        f"labels. Next: napari-microus study import STUDY {folder} --layout "
+        f"{name.value}"
+    )
+
+
 @dataset.command()
 def fetch(
     name: Annotated[Dataset, typer.Argument(help="Which data.")],

@@ -55,7 +55,7 @@ def export(
     ] = None,
     drawn: Annotated[
         Drawn | None,
-        typer.Option(help="Who drew the mask, where nothing beside it tells."),
+        typer.Option(help="Who drew the mask, where no file beside it says so."),
     ] = None,
     deidentified: Annotated[
         bool,

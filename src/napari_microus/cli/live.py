@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_microus.cli._console import be_polite
+from napari_microus.cli._console import lower_priority
 from napari_microus.cli.application import app
 
 if TYPE_CHECKING:
@@ -20,9 +20,10 @@ def live(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="HOST[:PORT]|FOLDER",
-            help="A server of OpenIGTLink (port 18944 if not told), or a folder into "
-            "which a screen capture writes pictures.",
+            metavar="HOST[:PORT]|FOLDER|VIDEO",
+            help="A server of OpenIGTLink (port 18944 if none is given), a folder into "
+            "which a screen capture writes pictures, or a video file: played, or "
+            "followed while it is written.",
         ),
     ],
     model: Annotated[
@@ -44,6 +45,15 @@ def live(
     probe: Annotated[
         str, typer.Option(help="Where the frames show the probe: top or bottom.")
     ] = "top",
+    send: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65535,
+            help="Offer the capsules at this port as images of OpenIGTLink, to 3D "
+            "Slicer for instance; to this computer alone.",
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace existing files.")] = False,
     every: Annotated[
         float, typer.Option(min=0, help="Seconds between two lines; 0 for each frame.")
@@ -58,19 +68,18 @@ def live(
     from napari_microus.core import library
     from napari_microus.core.events import Notice
     from napari_microus.core.live import (
-        FolderSource,
+        CapsuleServer,
         LiveFrame,
         Recording,
-        StreamSource,
         follow,
+        source_of,
     )
     from napari_microus.core.provenance import segmentation_provenance
 
-    be_polite()
-    chosen = (
-        FolderSource(source) if Path(source).is_dir() else StreamSource.parse(source)
-    )
+    lower_priority()
+    chosen = source_of(source)
     recording = None if record is None else Recording(record, overwrite=overwrite)
+    server = None if send is None else CapsuleServer(send)
     try:
         loaded = library.load_model(model or library.DEFAULT_MODEL, device)
         if recording is not None:
@@ -91,6 +100,8 @@ def live(
                     continue
                 if recording is not None:
                     recording.add(event)
+                if server is not None:
+                    server.add(event)
                 is_last = frames is not None and event.number >= frames
                 told_s = _tell(event, told_s, every, is_last)
                 if is_last:
@@ -98,6 +109,8 @@ def live(
         finally:
             work.close()
     finally:
+        if server is not None:
+            server.close()
         if recording is not None:
             _save(recording)
 

@@ -24,10 +24,25 @@ def phantom(
     style: Annotated[
         str, typer.Option(help="The non-expert: cautious, generous, hasty or all.")
     ] = "cautious",
+    lesions: Annotated[
+        bool,
+        typer.Option(
+            "--lesions",
+            help="Simulated MRI instead (T2W, ADC, HBV) with a lesion, in PI-CAI's "
+            "layout; the other options but seed and count have no part.",
+        ),
+    ] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace existing files.")] = False,
     progress: ProgressOption = ProgressStyle.bar,
 ) -> None:
     """Make phantom scans with the truth and a non-expert's mask, as NIfTI."""
+    if lesions:
+        from napari_microus.core.phantom.lesion_files import write_lesions
+
+        folder = drain(write_lesions(output, seed=seed, count=count), progress)
+        if progress is not ProgressStyle.json:
+            print(f"{folder}. Next: napari-microus study import STUDY {folder}")
+        return
     from napari_microus.core.phantom.files import write_phantoms
 
     work = write_phantoms(

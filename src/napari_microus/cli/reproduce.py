@@ -33,7 +33,9 @@ def reproduce(
     ] = None,
     unchecked: Annotated[
         bool,
-        typer.Option("--unchecked", help="Take runs of other code; the report tells."),
+        typer.Option(
+            "--unchecked", help="Take runs of other code; the report says so."
+        ),
     ] = False,
     progress: ProgressOption = ProgressStyle.bar,
 ) -> None:

@@ -93,13 +93,13 @@ def set_(
         ),
     ] = None,
     clear: Annotated[
-        bool, typer.Option("--clear", help="Forget what was told before.")
+        bool, typer.Option("--clear", help="Remove what was stated before.")
     ] = False,
 ) -> None:
-    """Tell what a scan's file does not; kept beside it in NAME.scan.json.
+    """State what a scan's file does not say; kept beside it in NAME.scan.json.
 
     A folder's scan.json holds for all scans in it. What is not given stays as it
-    was told before.
+    was stated before.
     """
     from napari_microus.core.io import (
         ScanProperties,
@@ -107,7 +107,7 @@ def set_(
         read_volume,
         write_scan_properties,
     )
-    from napari_microus.core.study.manifest import read_pixel
+    from napari_microus.core.study.table import read_pixel
 
     told = ScanProperties() if clear else read_scan_properties(path)
     changes: dict[str, Any] = {}

@@ -9,7 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from napari_microus.cli._batch import segment_many
-from napari_microus.cli._console import ProgressOption, ProgressStyle, be_polite, drain
+from napari_microus.cli._console import (
+    ProgressOption,
+    ProgressStyle,
+    drain,
+    lower_priority,
+)
 from napari_microus.cli.application import app
 
 
@@ -111,6 +116,10 @@ def segment(
 ) -> None:
     """Draw the prostate capsule in scans and write it on each scan's grid.
 
+    With a model of volumes: what it was made for, from one file a channel. Files are
+    told apart by their names (case_adc.mha), or as adc=FILE, or stand in the model's
+    order. The mask lies on the first channel's grid.
+
     A picture's mask is NIfTI too, of the picture's pixels. Beside each mask
     <mask>.json tells the model, its version, the date and the settings.
     Into a folder, a scan that cannot be segmented does not stop the others, and the
@@ -119,14 +128,35 @@ def segment(
     Not for clinical use.
     """
     from napari_microus.core import library
+    from napari_microus.core.errors import ConfigError
 
-    be_polite()
+    lower_priority()
+    names = model or [library.DEFAULT_MODEL]
+    if library.find_model(names[0]).channels:
+        if frames is not None:
+            raise ConfigError(
+                f"A model of volumes takes the whole; got --frames {frames}. Leave it "
+                "out."
+            )
+        _segment_channels(
+            inputs,
+            output,
+            names,
+            progress,
+            probability=probability,
+            device=device,
+            threshold=threshold,
+            flip=flip,
+            batch_size=batch_size,
+            precision=precision,
+            overwrite=overwrite,
+        )
+        return
     wanted = None
     if frames is not None:
         from napari_microus.core.predict.files import parse_frames
 
         wanted = parse_frames(frames)
-    names = model or [library.DEFAULT_MODEL]
     settings: dict[str, Any] = {
         "batch_size": batch_size,
         "threshold": threshold,
@@ -159,6 +189,55 @@ def segment(
         dask=dask,
         **shared,
     )
+
+
+def _segment_channels(
+    inputs: list[Path],
+    output: Path,
+    names: list[str],
+    progress: ProgressStyle,
+    *,
+    probability: Path | None,
+    device: str,
+    overwrite: bool,
+    **settings: Any,
+) -> None:
+    """Segment one examination of several channels into a file."""
+    from napari_microus.core import library
+    from napari_microus.core.errors import OutputError
+    from napari_microus.core.io import read_volume
+    from napari_microus.core.predict.files import check_outputs
+    from napari_microus.core.predict.volumes import (
+        channel_files,
+        channels_of,
+        segment_channels_into,
+    )
+
+    models = [library.load_model(name, device) for name in names]
+    files = channel_files(inputs, channels_of(models[0]))
+    if not is_file_name(output):
+        raise OutputError(
+            f"The output of one examination must be a file; got {output}. Name one "
+            "that ends in .nii.gz."
+        )
+    check_outputs(list(files.values()), [output, probability], overwrite=overwrite)
+    work = segment_channels_into(
+        models,
+        {name: read_volume(file) for name, file in files.items()},
+        output,
+        image=", ".join(file.name for file in files.values()),
+        probability=probability,
+        device=device,
+        overwrite=overwrite,
+        **settings,
+    )
+    result = drain(work, progress)
+    if progress is ProgressStyle.json:
+        print(json.dumps({"event": "Finished", "result": result}), flush=True)
+        return
+    size = result.get("volume_ml")
+    told = "" if size is None else f"  {size:.2f} mL, {result['volume_method']}"
+    print(f"{result['mask']}{told}")
 
 
 def is_file_name(path: Path) -> bool:

@@ -28,6 +28,8 @@ class Layout(StrEnum):
     nnu_net = "nnu-net"
     folders = "folders"
     cases = "cases"
+    picai = "picai"
+    brats = "brats"
 
 
 _PIXEL_HELP = (
@@ -57,7 +59,7 @@ def add(
     """Copy a scan with its masks into the study."""
     from napari_microus.core.io import read_mask, read_volume
     from napari_microus.core.study import Study
-    from napari_microus.core.study.manifest import StudyCase, read_pixel, sized
+    from napari_microus.core.study.table import StudyCase, read_pixel, sized
 
     opened = Study.open(folder)
     pixel = read_pixel(spacing_mm, "--spacing-mm")
@@ -105,7 +107,7 @@ def import_(
     Makes the study where there is none.
     """
     from napari_microus.core.study import Study, import_folder
-    from napari_microus.core.study.manifest import MANIFEST, read_pixel
+    from napari_microus.core.study.table import MANIFEST, read_pixel
 
     pixel = read_pixel(spacing_mm, "--spacing-mm")
     exists = (folder / MANIFEST).exists()

@@ -12,8 +12,8 @@ import typer
 from napari_microus.cli._console import (
     ProgressOption,
     ProgressStyle,
-    be_polite,
     drain,
+    lower_priority,
 )
 from napari_microus.cli.application import app
 from napari_microus.core.errors import ConfigError
@@ -56,14 +56,14 @@ def train(
         typer.Option(
             help="all: train on every fold of the study, each into a run of its own "
             "below the output, and put the ensemble into the library. The same "
-            "command again goes on where it was stopped."
+            "command again continues where it was stopped."
         ),
     ] = None,
     unchecked: Annotated[
         bool,
         typer.Option(
             "--unchecked",
-            help="With --folds: keep and go on with runs of other code too.",
+            help="With --folds: keep and continue runs of other code too.",
         ),
     ] = False,
     settings: _Set = None,
@@ -102,7 +102,7 @@ def train(
     config = TrainConfig.preset(preset, **changes)
     if settings:
         config = config.with_changes(parse_settings(settings))
-    be_polite()
+    lower_priority()
     if estimate:
         _tell_estimate(config, progress)
         return
@@ -133,7 +133,7 @@ def resume(
     progress: ProgressOption = ProgressStyle.bar,
 ) -> None:
     """Continue with a run exactly where its last checkpoint was made."""
-    be_polite()
+    lower_priority()
     from napari_microus.core.train import resume as go_on
 
     _show(go_on(run, unchecked=unchecked), progress)
@@ -178,9 +178,9 @@ def preset_label(preset: str) -> str:
 
 def _tell_estimate(config: Any, progress: ProgressStyle) -> None:
     from napari_microus.core.train.estimate import estimate
-    from napari_microus.core.train.sources import prepare
+    from napari_microus.core.train.sources import prepare_run
 
-    data = drain(prepare(config.data, config.model.image_size), progress)
+    data = drain(prepare_run(config), progress)
     found = estimate(config, len(data.frames))
     if progress is ProgressStyle.json:
         print(to_json(Finished(dataclasses.asdict(found))), flush=True)

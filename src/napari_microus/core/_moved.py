@@ -21,6 +21,7 @@ MOVED = {
     "compare.sidecar": "compare.adjudication.sidecar",
     "compare.journal": "compare.adjudication.journal",
     "compare.pairing": "io.pairing",
+    "compare.adjudication.going_on": "compare.adjudication.resuming",
     "reproduce.statistics": "statistics",
     "study.training": "train.study_frames",
     "study.next_case": "next_case",

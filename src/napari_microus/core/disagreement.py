@@ -19,14 +19,6 @@ NONEXPERT_ONLY = 3
 #: At least one annotator left the pixel undecided: neither agreed nor disputed.
 IGNORED = 4
 
-#: What each code of `disagreement_map` means, for legends.
-CODE_NAMES = {
-    BOTH: "both",
-    EXPERT_ONLY: "expert only",
-    NONEXPERT_ONLY: "non-expert only",
-    IGNORED: "undecided",
-}
-
 # Index: expert foreground + 2 × non-expert foreground.
 _CODES = np.array([AGREED_BACKGROUND, EXPERT_ONLY, NONEXPERT_ONLY, BOTH], np.uint8)
 

@@ -133,7 +133,7 @@ def decided(*masks: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return valid
 
 
-def settle(
+def fill_undecided(
     first: NDArray[np.uint8], second: NDArray[np.uint8]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return both masks as bool, made to agree where one is undecided.
@@ -143,9 +143,12 @@ def settle(
     """
     one, two = first == 1, second == 1
     open_one, open_two = first == IGNORE_VALUE, second == IGNORE_VALUE
-    settled_one = np.where(open_one, two, one)
-    settled_two = np.where(open_two, one, two)
-    return settled_one, settled_two
+    filled_one = np.where(open_one, two, one)
+    filled_two = np.where(open_two, one, two)
+    return filled_one, filled_two
+
+
+settle = fill_undecided  # its name before, for one release
 
 
 def check_same_shape(*arrays: NDArray[Any]) -> None:
@@ -216,8 +219,9 @@ def fill_polygon(
     column = begin[edge, 1] + part * (end[edge, 1] - begin[edge, 1])
     first = np.ceil(column).astype(int).clip(0, shape[1])
     inside = np.zeros(shape, dtype=bool)
-    order = np.lexsort((first, row))  # a row is crossed an even number of times
-    pairs = first[order].reshape(-1, 2).tolist()
-    for line, (start, stop) in zip(row[order][::2].tolist(), pairs, strict=True):
-        inside[line, start:stop] = True
+    pixels = inside.reshape(-1)
+    # Row after row; a row is crossed an even number of times.
+    crossings = np.sort(row * shape[1] + first).reshape(-1, 2)
+    for start, stop in crossings.tolist():
+        pixels[start:stop] = True
     return inside

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_microus.core.library import LoadedModel
-    from napari_microus.core.study.manifest import Study, StudyCase
+    from napari_microus.core.study.manifest import Study
+    from napari_microus.core.study.table import StudyCase
     from napari_microus.core.volume import Volume
 
 # Margin in pixels that counts as the boundary of a 224 px frame.

@@ -11,17 +11,10 @@ from napari_microus.core.compare.consensus import (
     why_not,
 )
 from napari_microus.core.errors import InputError
+from napari_microus.core.events import drain
 
 REFERENCE = Path(__file__).parents[2] / "reference"
 SPACING = (1.0, 1.0, 1.0)
-
-
-def finish(work):
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            return stop.value
 
 
 def row(*values):
@@ -66,7 +59,7 @@ def test_staple_meets_simpleitk_on_other_masks():
 
     np.testing.assert_allclose(result.probability, expected, atol=1e-6)
     np.testing.assert_allclose(result.sensitivity, stapler.GetSensitivity(), atol=1e-6)
-    fused = finish(consensus(masks, "staple", SPACING))
+    fused = drain(consensus(masks, "staple", SPACING))
     np.testing.assert_array_equal(fused, expected > 0.5)
 
 
@@ -76,16 +69,16 @@ def test_staple_does_not_count_an_open_pixel_as_a_vote():
     masks[0][:, :20] = 255
     result = staple(masks)
     np.testing.assert_allclose(result.sensitivity, 1, atol=1e-6)
-    fused = finish(consensus(masks, Consensus.staple, SPACING))
+    fused = drain(consensus(masks, Consensus.staple, SPACING))
     np.testing.assert_array_equal(fused, truth)
 
 
 def test_votes_are_counted():
     masks = [row(1, 1, 0, 0), row(1, 0, 1, 0), row(1, 1, 0, 0)]
-    assert finish(consensus(masks, "union", SPACING)).tolist() == [[[1, 1, 1, 0]]]
-    both = finish(consensus(masks, "intersection", SPACING))
+    assert drain(consensus(masks, "union", SPACING)).tolist() == [[[1, 1, 1, 0]]]
+    both = drain(consensus(masks, "intersection", SPACING))
     assert both.tolist() == [[[1, 0, 0, 0]]]
-    most = finish(consensus(masks, "majority", SPACING))
+    most = drain(consensus(masks, "majority", SPACING))
     assert most.tolist() == [[[1, 1, 0, 0]]]
 
 
@@ -94,33 +87,31 @@ def test_an_open_pixel_is_no_vote_and_stays_open_where_nobody_votes():
     expected = {"union": [1, 255, 1], "intersection": [1, 255, 0]}
     expected["majority"] = [1, 255, 1]
     for method, values in expected.items():
-        assert finish(consensus(masks, method, SPACING)).tolist() == [[values]]
+        assert drain(consensus(masks, method, SPACING)).tolist() == [[values]]
 
 
 def test_a_tie_is_background():
     masks = [row(1), row(1), row(0), row(0)]
-    assert finish(consensus(masks, "majority", SPACING)).tolist() == [[[0]]]
+    assert drain(consensus(masks, "majority", SPACING)).tolist() == [[[0]]]
 
 
 def test_mean_distance_of_two_discs_is_the_disc_between():
-    fused = finish(consensus([disc(8), disc(14)], "mean_distance", SPACING))
+    fused = drain(consensus([disc(8), disc(14)], "mean_distance", SPACING))
     difference = fused != disc(11)
     assert difference.sum() <= 0.03 * disc(11).sum()
 
 
 def test_mean_distance_follows_half_of_the_annotators_in_a_frame():
     empty = np.zeros_like(disc(8))
-    two_of_three = finish(
-        consensus([disc(8), disc(8), empty], "mean_distance", SPACING)
-    )
+    two_of_three = drain(consensus([disc(8), disc(8), empty], "mean_distance", SPACING))
     np.testing.assert_array_equal(two_of_three, disc(8))
-    one_of_three = finish(consensus([disc(8), empty, empty], "mean_distance", SPACING))
+    one_of_three = drain(consensus([disc(8), empty, empty], "mean_distance", SPACING))
     assert not one_of_three.any()
 
 
 def test_mean_distance_takes_a_mask_that_fills_the_picture():
     full = np.ones((1, 9, 9), np.uint8)
-    fused = finish(consensus([full, full], "mean_distance", SPACING))
+    fused = drain(consensus([full, full], "mean_distance", SPACING))
     np.testing.assert_array_equal(fused, full)
 
 
@@ -130,7 +121,7 @@ def test_two_annotators_are_too_few_and_the_reason_is_said(method):
     assert reason is not None
     assert "three or more" in reason
     with pytest.raises(InputError, match="three or more"):
-        finish(consensus([disc(8), disc(9)], method, SPACING))
+        drain(consensus([disc(8), disc(9)], method, SPACING))
 
 
 def test_every_method_serves_three():
@@ -142,7 +133,7 @@ def test_staple_leaves_a_pixel_open_that_nobody_decided():
     for mask in discs:
         mask[0, 0, :3] = 255
     discs[0][0, 5, 5] = 255  # the others did decide
-    fused = finish(consensus(discs, "staple", SPACING))
+    fused = drain(consensus(discs, "staple", SPACING))
     assert (fused[0, 0, :3] == 255).all()
     assert (fused == 255).sum() == 3
     assert fused[0, 5, 5] == 0

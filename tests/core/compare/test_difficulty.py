@@ -12,16 +12,8 @@ from napari_microus.core.compare.difficulty import (
     hardest_first,
     rank_correlation,
 )
-from napari_microus.core.events import Progress
+from napari_microus.core.events import Progress, drain
 from napari_microus.core.volume import Volume
-
-
-def finish(work):
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            return stop.value
 
 
 def bright_parts(volume):
@@ -41,7 +33,7 @@ def test_a_certain_model_is_certain_where_the_changes_do_not_matter():
     scan = np.zeros((2, 10, 40), np.uint8)
     scan[..., 10:30] = 255
     scan[..., 18:20] = 120  # brightened above the threshold by one of the copies
-    entropy = finish(difficulty(bright_parts, Volume(scan)))
+    entropy = drain(difficulty(bright_parts, Volume(scan)))
     assert entropy[..., :10].max() < 1e-4  # each copy was brought back into place
     assert entropy[..., 30:].max() < 1e-4
     assert entropy[..., 18:20].min() > 0.5

@@ -21,14 +21,6 @@ from napari_microus.core.events import drain
 SPACING = (1.2, 0.5, 0.25)
 
 
-def finish(work):
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            return stop.value
-
-
 def block(rows, columns, shape=(30, 40)):
     mask = np.zeros(shape, np.uint8)
     mask[slice(*rows), slice(*columns)] = 1
@@ -87,7 +79,7 @@ def test_undecided_pixels_change_no_number():
 def test_frames_are_measured_in_turn_whatever_the_values(scale):
     expert = np.stack([block((10, 20), (10, 20))] * 3) * np.array(scale)
     nonexpert = np.stack([block((10, 20), (10, 22))] * 3)
-    rows = finish(compare_frames(expert, nonexpert, SPACING, frames=[2, 0]))
+    rows = drain(compare_frames(expert, nonexpert, SPACING, frames=[2, 0]))
     assert [row.frame for row in rows] == [2, 0]
     assert rows[0].dice == pytest.approx(200 / 220)
 
@@ -95,17 +87,17 @@ def test_frames_are_measured_in_turn_whatever_the_values(scale):
 def test_other_grids_and_several_labels_are_refused():
     mask = np.stack([block((10, 20), (10, 20))])
     with pytest.raises(InputError, match="share a grid"):
-        finish(compare_frames(mask, mask[:, :-1], SPACING))
+        drain(compare_frames(mask, mask[:, :-1], SPACING))
     labels = mask.copy()
     labels[0, 0, 0] = 5
     with pytest.raises(InputError, match="several"):
-        finish(compare_frames(labels, mask, SPACING))
+        drain(compare_frames(labels, mask, SPACING))
 
 
 def test_totals_sum_up_the_frames():
     expert = np.stack([block((10, 20), (10, 20)), block((0, 0), (0, 0))] * 2)
     nonexpert = np.stack([block((10, 20), (10, 24))] * 2 + [block((0, 0), (0, 0))] * 2)
-    rows = finish(compare_frames(expert, nonexpert, SPACING))
+    rows = drain(compare_frames(expert, nonexpert, SPACING))
     pixels = counts(count_codes(disagreement_map(expert, nonexpert)))
     total = summarise(rows, pixels, SPACING, knows_frame_distance=True)
     assert (total.frames, total.frames_both_drew, total.frames_one_drew) == (4, 1, 2)
@@ -119,7 +111,7 @@ def test_totals_sum_up_the_frames():
 
 def test_totals_of_nothing_have_no_value():
     nothing = np.zeros((2, 5, 5), np.uint8)
-    rows = finish(compare_frames(nothing, nothing, SPACING))
+    rows = drain(compare_frames(nothing, nothing, SPACING))
     pixels = counts(count_codes(disagreement_map(nothing, nothing)))
     total = summarise(rows, pixels, SPACING, knows_frame_distance=True)
     assert np.isnan([total.dice, total.mean_hd95_mm, total.cohen_kappa]).all()
@@ -183,7 +175,7 @@ def test_undecided_contours_count_in_neither_measure():
 def test_totals_add_up_the_paths_and_average_the_surface_dice():
     expert = np.stack([block((10, 20), (10, 20))] * 2 + [block((0, 0), (0, 0))])
     nonexpert = np.stack([block((10, 20), (10, 24)), block((0, 0), (0, 0))] * 2)[:3]
-    rows = finish(compare_frames(expert, nonexpert, (1, 0.5, 0.5), tolerance_mm=0.5))
+    rows = drain(compare_frames(expert, nonexpert, (1, 0.5, 0.5), tolerance_mm=0.5))
     pixels = counts(count_codes(disagreement_map(expert, nonexpert)))
     total = summarise(rows, pixels, (1, 0.5, 0.5), knows_frame_distance=True)
     assert total.tolerance_mm == 0.5
@@ -195,7 +187,7 @@ def test_totals_add_up_the_paths_and_average_the_surface_dice():
 
 def test_no_volume_without_a_frame_distance():
     expert = np.stack([block((10, 20), (10, 20))])
-    rows = finish(compare_frames(expert, expert, SPACING))
+    rows = drain(compare_frames(expert, expert, SPACING))
     pixels = counts(count_codes(disagreement_map(expert, expert)))
     total = summarise(rows, pixels, SPACING, knows_frame_distance=False)
     assert np.isnan([total.expert_ml, total.nonexpert_ml]).all()

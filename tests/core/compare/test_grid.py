@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from drained import drained
 from napari_microus.core.compare.grid import (
     grid_problem,
     resample_frames,
@@ -70,16 +71,8 @@ def test_frames_of_a_tilted_mask_are_looked_up_one_by_one():
         np.vstack([turn, [0, 0, 0, 1]]) @ np.diag([-1, -1, 1.5, 1]),
     )
     reference = Volume.from_spacing(np.zeros((4, 12, 14), np.uint8), (2, 1.1, 0.9))
-    work = resample_frames(mask, reference)
-    steps = 0
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            found = stop.value
-            break
-        steps += 1
-    assert steps == 4
+    found, steps = drained(resample_frames(mask, reference))
+    assert len(steps) == 4
     to_mask = np.linalg.inv(mask.affine) @ reference.affine
     for k, j, i in np.ndindex(*reference.shape):
         x, y, z = np.floor(to_mask @ (i, j, k, 1) + 0.5).astype(int)[:3]

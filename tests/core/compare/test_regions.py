@@ -5,16 +5,9 @@ import pytest
 
 from napari_microus.core.compare.regions import RankBy, disputed_regions
 from napari_microus.core.disagreement import disagreement_map
+from napari_microus.core.events import drain
 
 SPACING = (1.0, 0.5, 0.25)
-
-
-def finish(work):
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            return stop.value
 
 
 @pytest.fixture
@@ -30,7 +23,7 @@ def pair():
 
 
 def test_parts_of_each_frame_are_ranked_by_the_distance_of_the_contours(pair):
-    regions = finish(disputed_regions(disagreement_map(*pair), SPACING))
+    regions = drain(disputed_regions(disagreement_map(*pair), SPACING))
 
     assert [region.number for region in regions] == [1, 2, 3]
     widest, narrower, row = regions
@@ -45,7 +38,7 @@ def test_parts_of_each_frame_are_ranked_by_the_distance_of_the_contours(pair):
 
 def test_parts_join_through_frames_when_asked(pair):
     codes = disagreement_map(*pair)
-    regions = finish(disputed_regions(codes, SPACING, through_frames=True))
+    regions = drain(disputed_regions(codes, SPACING, through_frames=True))
     assert [(r.frames, r.pixels) for r in regions] == [(2, 36), (1, 20)]
     assert regions[0].frame == 1
     assert regions[0].centre == (1, 21, 15.5)
@@ -54,31 +47,31 @@ def test_parts_join_through_frames_when_asked(pair):
 def test_regions_cover_the_disagreement_exactly(pair):
     codes = disagreement_map(*pair)
     covered = np.zeros(codes.shape, int)
-    for region in finish(disputed_regions(codes, SPACING)):
+    for region in drain(disputed_regions(codes, SPACING)):
         covered[region.box] += region.mask
     np.testing.assert_array_equal(covered, (codes == 2) | (codes == 3))
 
 
 def test_other_ranks_and_a_smallest_size(pair):
     codes = disagreement_map(*pair)
-    by_area = finish(disputed_regions(codes, SPACING, rank_by=RankBy.area))
+    by_area = drain(disputed_regions(codes, SPACING, rank_by=RankBy.area))
     assert [region.pixels for region in by_area] == [24, 20, 12]
-    by_extent = finish(disputed_regions(codes, SPACING, rank_by=RankBy.extent))
+    by_extent = drain(disputed_regions(codes, SPACING, rank_by=RankBy.extent))
     assert by_extent[0].drawn_by == "expert"
-    large = finish(disputed_regions(codes, SPACING, smallest_px=20))
+    large = drain(disputed_regions(codes, SPACING, smallest_px=20))
     assert sorted(region.pixels for region in large) == [20, 24]
 
 
 def test_a_frame_that_one_annotator_left_empty_comes_first(pair):
     expert, nonexpert = pair
     nonexpert[2, 5:8, 5:8] = 1
-    regions = finish(disputed_regions(disagreement_map(expert, nonexpert), SPACING))
+    regions = drain(disputed_regions(disagreement_map(expert, nonexpert), SPACING))
     assert regions[0].frame == 2
     assert math.isinf(regions[0].distance_mm)
 
 
 def test_equal_masks_have_no_region(pair):
-    assert finish(disputed_regions(disagreement_map(pair[0], pair[0]), SPACING)) == []
+    assert drain(disputed_regions(disagreement_map(pair[0], pair[0]), SPACING)) == []
 
 
 @pytest.mark.parametrize("through_frames", [False, True])
@@ -95,7 +88,7 @@ def test_parts_are_those_of_a_second_labelling(through_frames):
     structure[[0, 2]] = through_frames and structure[[0, 2]]
     labels, number = ndi.label((codes == 2) | (codes == 3), structure)
 
-    regions = finish(disputed_regions(codes, SPACING, through_frames=through_frames))
+    regions = drain(disputed_regions(codes, SPACING, through_frames=through_frames))
 
     assert len(regions) == number > 20
     ours = np.zeros(codes.shape, int)

@@ -2,14 +2,7 @@ import numpy as np
 import pytest
 
 from napari_microus.core.compare.three_way import three_way
-
-
-def finish(work):
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            return stop.value
+from napari_microus.core.events import drain
 
 
 def row(*values):
@@ -21,7 +14,7 @@ def test_every_pixel_says_with_whom_the_model_sides():
     expert = row(0, 1, 0, 0, 0, 255)
     nonexpert = row(0, 0, 1, 0, 0, 1)
     probability = np.array([[[0.1, 0.6, 0.6, 0.6, 0.95, 0.9]]])
-    found = finish(
+    found = drain(
         three_way(
             model, expert, nonexpert, (1, 1, 1), probability=probability, tolerance_mm=9
         )
@@ -31,7 +24,7 @@ def test_every_pixel_says_with_whom_the_model_sides():
 
 
 def test_without_a_probability_nothing_is_called_confident():
-    found = finish(three_way(row(1), row(0), row(0), (1, 1, 1)))
+    found = drain(three_way(row(1), row(0), row(0), (1, 1, 1)))
     assert found.codes.tolist() == [[[3]]]
     assert np.isnan(found.nonexpert_share)
 
@@ -42,8 +35,8 @@ def test_three_contours_far_apart_are_marked():
     expert, model, nonexpert = (
         (radius <= r)[None].astype(np.uint8) for r in (10, 16, 22)
     )
-    found = finish(three_way(model, expert, nonexpert, (1, 1, 1), tolerance_mm=2))
+    found = drain(three_way(model, expert, nonexpert, (1, 1, 1), tolerance_mm=2))
     on_contour = (radius > 15) & (radius < 16)
     assert (found.codes[0][on_contour] == 5).all()
-    near = finish(three_way(model, expert, nonexpert, (1, 1, 1), tolerance_mm=7))
+    near = drain(three_way(model, expert, nonexpert, (1, 1, 1), tolerance_mm=7))
     assert not (near.codes == 5).any()

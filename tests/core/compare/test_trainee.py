@@ -16,19 +16,9 @@ from napari_microus.core.compare.trainee_page import write_trainee_page
 from napari_microus.core.compare.trainee_repeats import within_observer
 from napari_microus.core.compare.trainee_trend import trend
 from napari_microus.core.errors import InputError, OutputError
-from napari_microus.core.events import Notice
+from napari_microus.core.events import Notice, drain
 from napari_microus.core.io import write_mask
 from napari_microus.core.volume import Volume
-
-
-def finish(work, events=None):
-    while True:
-        try:
-            event = next(work)
-        except StopIteration as stop:
-            return stop.value
-        if events is not None:
-            events.append(event)
 
 
 def disc(radius, frames=2):
@@ -76,7 +66,7 @@ def folders(tmp_path):
 
 
 def test_bias_and_trend_are_told_in_mm(folders):
-    cases = finish(compare_trainee(*folders))
+    cases = drain(compare_trainee(*folders))
     assert [case.day for case in cases] == [date(2026, n, 10) for n in range(1, 7)]
     found = bias(cases)
     assert found.mean == pytest.approx(3.5 * 0.5, abs=0.1)
@@ -89,7 +79,7 @@ def test_bias_and_trend_are_told_in_mm(folders):
 
 
 def test_the_trend_is_the_line_of_scipy(folders):
-    cases = finish(compare_trainee(*folders))
+    cases = drain(compare_trainee(*folders))
     found = trend(cases)
     line = linregress(
         [case.day.toordinal() for case in cases],
@@ -103,19 +93,19 @@ def test_the_trend_is_the_line_of_scipy(folders):
 
 
 def test_cases_of_one_day_are_one_point(folders):
-    cases = finish(compare_trainee(*folders))
+    cases = drain(compare_trainee(*folders))
     twice = [*cases, *cases]
     assert trend(twice) == trend(cases)
 
 
 def test_four_days_have_no_trend(tmp_path):
-    cases = finish(compare_trainee(*draw(tmp_path, (25, 24, 23, 22))))
+    cases = drain(compare_trainee(*draw(tmp_path, (25, 24, 23, 22))))
     assert trend(cases) is None
     assert "A trend needs work on 5 or more days; got 4." in page_of(cases, tmp_path)
 
 
 def test_a_trend_that_may_be_none_is_called_so(tmp_path):
-    cases = finish(compare_trainee(*draw(tmp_path, (23, 24, 22, 24, 23, 23))))
+    cases = drain(compare_trainee(*draw(tmp_path, (23, 24, 22, 24, 23, 23))))
     found = trend(cases)
     assert found.low < 0 < found.high
     text = page_of(cases, tmp_path)
@@ -125,7 +115,7 @@ def test_a_trend_that_may_be_none_is_called_so(tmp_path):
 
 
 def test_a_bias_that_may_be_none_is_called_so(tmp_path):
-    cases = finish(compare_trainee(*draw(tmp_path, (21, 19, 21, 19, 20, 20))))
+    cases = drain(compare_trainee(*draw(tmp_path, (21, 19, 21, 19, 20, 20))))
     assert "neither clearly larger nor clearly smaller" in page_of(cases, tmp_path)
 
 
@@ -133,7 +123,7 @@ def test_pictures_without_a_size_are_reported_in_pixels(tmp_path):
     for number in (1, 2):
         picture(tmp_path / "gold" / f"g_{number}.png", disc(20))
         picture(tmp_path / "student" / f"s_{number}.png", disc(23))
-    cases = finish(compare_trainee(tmp_path / "gold", tmp_path / "student"))
+    cases = drain(compare_trainee(tmp_path / "gold", tmp_path / "student"))
     assert not any(case.has_geometry for case in cases)
     text = page_of(cases, tmp_path)
     assert "tell no pixel size" in text
@@ -147,7 +137,7 @@ def test_cases_with_and_without_a_size_are_reported_apart(folders, tmp_path):
     gold, student = folders
     picture(gold / "gold_7.png", disc(20))
     picture(student / "student_7.png", disc(29))
-    cases = finish(compare_trainee(gold, student))
+    cases = drain(compare_trainee(gold, student))
     text = page_of(cases, tmp_path)
     assert "6 cases with a pixel size and 1 case without one" in text
     sized, unsized = text.split("Cases without a pixel size")
@@ -164,7 +154,7 @@ def test_frames_are_counted_from_0(tmp_path):
     wide[1] = disc(26, frames=1)[0]
     write(tmp_path / "gold" / "g_1.nii.gz", disc(20, frames=3))
     write(tmp_path / "s" / "s_1.nii.gz", wide)
-    cases = finish(compare_trainee(tmp_path / "gold", tmp_path / "s"))
+    cases = drain(compare_trainee(tmp_path / "gold", tmp_path / "s"))
     assert cases[0].worst.frame == 1
     text = page_of(cases, tmp_path)
     assert "Case 1, frame 1:" in text
@@ -175,7 +165,7 @@ def test_controls_are_told_apart(folders, tmp_path):
     gold, student = folders
     (gold / "controls.txt").write_text("1  # easy\n\ngold_02.nii.gz\n99\n")
     events = []
-    cases = finish(compare_trainee(gold, student), events)
+    cases = drain(compare_trainee(gold, student), events.append)
     assert [case.name for case in cases if case.is_control] == ["1", "2"]
     said = [event.message for event in events if isinstance(event, Notice)]
     assert said == ["Control case 99 is not among the compared cases."]
@@ -195,14 +185,14 @@ def test_controls_are_told_apart(folders, tmp_path):
 def test_a_list_of_controls_can_lie_elsewhere(folders, tmp_path):
     listed = tmp_path / "known.txt"
     listed.write_text("3\n")
-    cases = finish(compare_trainee(*folders, controls=listed))
+    cases = drain(compare_trainee(*folders, controls=listed))
     assert [case.name for case in cases if case.is_control] == ["3"]
     with pytest.raises(InputError, match="must be a text file"):
-        finish(compare_trainee(*folders, controls=tmp_path / "missing.txt"))
+        drain(compare_trainee(*folders, controls=tmp_path / "missing.txt"))
 
 
 def test_a_report_without_controls_and_repeats_has_no_such_part(folders, tmp_path):
-    text = page_of(finish(compare_trainee(*folders)), tmp_path)
+    text = page_of(drain(compare_trainee(*folders)), tmp_path)
     assert "Control cases" not in text
     assert "Repeated drawings" not in text
 
@@ -213,7 +203,7 @@ def test_a_repeat_is_compared_with_the_first_drawing(folders, tmp_path):
     write(student / "student_2-Repeat.nii.gz", disc(25))
     write(student / "student_77_repeat.nii.gz", disc(25))
     events = []
-    cases = finish(compare_trainee(gold, student), events)
+    cases = drain(compare_trainee(gold, student), events.append)
     assert len(cases) == 6
     said = [event.message for event in events if isinstance(event, Notice)]
     assert said == [
@@ -254,7 +244,7 @@ def test_a_repeat_that_does_not_fit_is_noticed(folders):
     write(student / "student_2_repeat.nii.gz", disc(24))
     write(student / "again_2_repeat.nii.gz", disc(24))
     events = []
-    cases = finish(compare_trainee(gold, student), events)
+    cases = drain(compare_trainee(gold, student), events.append)
     said = " ".join(e.message for e in events if isinstance(e, Notice))
     assert "The repeat of case 1 is left out." in said
     assert "several repeats of case 2; keep one." in said
@@ -265,21 +255,21 @@ def test_scans_of_a_patient_count_as_one(tmp_path):
     for name in ("1", "1_1", "2"):
         write(tmp_path / "gold" / f"g_{name}.nii.gz", disc(20))
         write(tmp_path / "s" / f"s_{name}.nii.gz", disc(22))
-    cases = finish(compare_trainee(tmp_path / "gold", tmp_path / "s"))
+    cases = drain(compare_trainee(tmp_path / "gold", tmp_path / "s"))
     assert [case.patient for case in cases] == ["1", "1", "2"]
     assert bias(cases).patients == 2
     text = page_of(cases, tmp_path)
     assert "over 3 cases of 2 patients" in text
     assert "2 patients, no interval: it needs 5" in text
     assert "limits of agreement need 5 patients" in text
-    cases = finish(
+    cases = drain(
         compare_trainee(tmp_path / "gold", tmp_path / "s", patient_pattern="^(g)")
     )
     assert bias(cases).patients == 1
 
 
 def test_limits_of_agreement_are_told_and_drawn(folders, tmp_path):
-    cases = finish(compare_trainee(*folders))
+    cases = drain(compare_trainee(*folders))
     text = page_of(cases, tmp_path)
     areas = [(disc(26 - n)[0].sum() - disc(20)[0].sum()) * 0.25 for n in range(6)]
     assert f"differs by {np.mean(areas):+.1f} mm²" in text
@@ -292,7 +282,7 @@ def test_limits_of_agreement_are_told_and_drawn(folders, tmp_path):
 
 
 def test_no_volume_without_a_distance_between_frames(folders, tmp_path):
-    cases = finish(compare_trainee(*folders))
+    cases = drain(compare_trainee(*folders))
     unknown = [replace(case, knows_frame_distance=False) for case in cases]
     text = page_of(unknown, tmp_path)
     assert "mL" not in text
@@ -306,8 +296,7 @@ def test_dates_in_names_count_before_the_files_own(tmp_path):
         write(tmp_path / "gold" / f"g_{number}.nii.gz", disc(20))
         write(tmp_path / "s" / f"s_{day}-case_{number}.nii.gz", disc(21))
     days = {
-        c.name: c.day
-        for c in finish(compare_trainee(tmp_path / "gold", tmp_path / "s"))
+        c.name: c.day for c in drain(compare_trainee(tmp_path / "gold", tmp_path / "s"))
     }
     assert days["1"] == date(2026, 3, 4)
     assert days["2"] == date(2025, 12, 31)
@@ -319,7 +308,7 @@ def test_files_without_a_partner_and_other_grids_are_noticed(folders):
     write(gold / "gold_8.nii.gz", disc(20, frames=4))
     write(student / "student_8.nii.gz", disc(20))
     events = []
-    cases = finish(compare_trainee(gold, student), events)
+    cases = drain(compare_trainee(gold, student), events.append)
     said = " ".join(e.message for e in events if isinstance(e, Notice))
     assert len(cases) == 6
     assert "gold_7.nii.gz: no file for 7" in said
@@ -329,11 +318,11 @@ def test_files_without_a_partner_and_other_grids_are_noticed(folders):
 def test_no_common_case_is_refused(folders, tmp_path):
     write(tmp_path / "other" / "x_99.nii.gz", disc(20))
     with pytest.raises(InputError, match="at least one case in both folders"):
-        finish(compare_trainee(folders[0], tmp_path / "other"))
+        drain(compare_trainee(folders[0], tmp_path / "other"))
 
 
 def test_the_page_holds_plots_pictures_and_numbers(folders, tmp_path):
-    cases = finish(compare_trainee(*folders))
+    cases = drain(compare_trainee(*folders))
     page = tmp_path / "report.html"
     write_trainee_page(cases, page, trainee="A <b> & co")
     text = page.read_text(encoding="utf-8")
@@ -351,7 +340,7 @@ def test_a_page_of_empty_masks_is_written(tmp_path):
     nothing = np.zeros((1, 20, 20), bool)
     write(tmp_path / "g" / "g_1.nii.gz", nothing)
     write(tmp_path / "s" / "s_1.nii.gz", nothing)
-    cases = finish(compare_trainee(tmp_path / "g", tmp_path / "s"))
+    cases = drain(compare_trainee(tmp_path / "g", tmp_path / "s"))
     write_trainee_page(cases, tmp_path / "r.html")
     assert "no frame was drawn by both" in (tmp_path / "r.html").read_text(
         encoding="utf-8"

@@ -7,18 +7,20 @@ import pytest
 from PIL import Image
 
 from napari_microus.core.compare import Adjudication, disputed_regions
-from napari_microus.core.compare.adjudication.going_on import (
-    check_goes_on,
-    has_unsaved,
+from napari_microus.core.compare.adjudication.document import (
+    Origin,
+    to_document,
 )
 from napari_microus.core.compare.adjudication.journal import (
     journal_path,
     write_journal,
 )
+from napari_microus.core.compare.adjudication.resuming import (
+    check_resumes,
+    has_unsaved,
+)
 from napari_microus.core.compare.adjudication.sidecar import (
-    Origin,
     save_adjudication,
-    to_document,
 )
 from napari_microus.core.compare.case_progress import (
     Share,
@@ -291,15 +293,15 @@ def adjudication(decisions=0):
 
 def test_only_what_goes_on_from_the_saved_decisions_may_replace_them(tmp_path):
     path, work = tmp_path / "2.nii.gz", adjudication(1)
-    assert check_goes_on(work, path, NAMES) is False  # nothing is there
+    assert check_resumes(work, path, NAMES) is False  # nothing is there
     save_adjudication(work, Origin(*NAMES), GRID, path)
     work.decide(work.regions[1], "nonexpert")
-    assert check_goes_on(work, path, NAMES)
+    assert check_resumes(work, path, NAMES)
     with pytest.raises(OutputError, match="no decisions that were not loaded"):
-        check_goes_on(adjudication(0), path, NAMES)
+        check_resumes(adjudication(0), path, NAMES)
     (tmp_path / "2.json").write_text("{", encoding="utf-8")
     with pytest.raises(OutputError, match="damaged adjudication must be kept"):
-        check_goes_on(work, path, NAMES)
+        check_resumes(work, path, NAMES)
 
 
 def test_journal_is_unsaved_until_the_sidecar_holds_its_decisions(tmp_path):

@@ -6,6 +6,7 @@ import torch
 
 from napari_microus.core.config import ModelConfig
 from napari_microus.core.errors import OutputError
+from napari_microus.core.events import drain
 from napari_microus.core.io import read_mask, write_volume
 from napari_microus.core.library import LoadedModel
 from napari_microus.core.library.bundle import export_bundle
@@ -70,12 +71,7 @@ def test_monai_runs_it_to_the_mask_that_we_predict(bundle, model, tmp_path, dtyp
         opening=0,
         precision="float32",
     )
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            expected = stop.value.mask
-            break
+    expected = drain(work).mask
 
     with torch.enable_grad():  # puts back what the bundle switches off
         run(

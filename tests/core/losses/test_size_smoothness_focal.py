@@ -127,3 +127,40 @@ def test_one_counted_pixel_fills_its_mask():
     criterion(torch.zeros(1, 1, 4, 4), expert)
     assert criterion.last_factors.gamma_va.item() == 1
     assert criterion.last_factors.alpha_va.item() == 0
+
+
+@pytest.mark.parametrize("form", ["paper", "published_code"])
+@pytest.mark.parametrize(
+    "terms",
+    [
+        (),
+        ("alpha_va",),
+        ("gamma_va",),
+        ("gamma_mSa",),
+        ("gamma_va", "gamma_mSa"),
+        ("alpha_va", "gamma_mSa"),
+    ],
+)
+def test_terms_alone_and_together(form, terms):
+    label = masks((6, 9, 8), count=1)
+    logits = np.random.default_rng(3).normal(size=label.shape)
+    alpha_va, gamma_va, gamma_mSa = factors(label[0])
+    large = alpha_va if form == "paper" else 1 - alpha_va
+    weight = np.where(label == 1, large, 1 - large)
+    if "alpha_va" not in terms:
+        weight = np.ones_like(weight)
+    gamma = gamma_va * ("gamma_va" in terms) + gamma_mSa * ("gamma_mSa" in terms)
+    pt = np.where(label == 1, 1 / (1 + np.exp(-logits)), 1 / (1 + np.exp(logits)))
+    expected = (-weight * (1 - pt) ** gamma * np.log(pt)).mean()
+
+    criterion = SizeSmoothnessFocalLoss(form, terms)
+    loss = criterion(
+        torch.from_numpy(logits)[:, None], torch.from_numpy(label)[:, None]
+    )
+
+    assert loss.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_an_unknown_term_is_named():
+    with pytest.raises(ConfigError, match=r"each once; got gamma_x\. Leave"):
+        SizeSmoothnessFocalLoss(terms=("gamma_x",))

@@ -6,6 +6,7 @@ from skimage.measure import label, regionprops
 
 from napari_microus.core.predict.outline import (
     ANGLES,
+    _closed_path,
     best_path,
     fill_polygon,
     smooth_mask,
@@ -149,3 +150,27 @@ def test_a_horseshoe_that_cannot_be_seen_whole_keeps_its_shape():
     mask = smooth_mask(logits, (SIZE, SIZE))
     assert dice(mask, own) > 0.93
     assert not mask[SIZE // 2, SIZE // 2]  # its inside stays outside
+
+
+def test_the_path_is_the_best_of_all_closed_ones():
+    """Against every closed path from every first radius, one after the other."""
+    rays, steps, reach = np.arange(ANGLES), np.arange(96), 4
+    rng = np.random.default_rng(3)
+    ring = 50 + 15 * np.sin(2 * np.pi * 3 * rays / ANGLES) + rng.normal(0, 4, ANGLES)
+    score = -0.05 * np.abs(steps - ring[:, None]) ** 1.5
+    score[40:46] = 0.0  # nothing is seen there
+    change = steps[:, None] - steps
+    cost = np.where(np.abs(change) <= reach, 0.2 * change**2, np.inf)
+
+    def best_from(first):
+        total = np.where(steps == first, score[0], -np.inf)
+        for row in score[1:]:
+            total = (total[:, None] - cost).max(axis=0) + row
+        return (total - cost[first]).max()
+
+    best = max(best_from(first) for first in steps)
+    path = _closed_path(score.astype(np.float32))
+    jumps = np.abs(path - np.roll(path, 1))
+    assert jumps.max() <= reach
+    found = score[rays, path].sum() - 0.2 * (jumps**2).sum()
+    assert found == pytest.approx(best, abs=1e-3)

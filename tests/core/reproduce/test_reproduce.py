@@ -10,6 +10,7 @@ import pytest
 
 import tiny_network
 from napari_microus.core.errors import InputError
+from napari_microus.core.events import drain
 from napari_microus.core.io import read_volume, write_mask, write_volume
 from napari_microus.core.phantom import make_phantom
 from napari_microus.core.reproduce import reproduce
@@ -55,14 +56,6 @@ def dataset(tmp_path_factory):
     return root
 
 
-def run(work):
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            return stop.value
-
-
 def rows(path):
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
@@ -73,7 +66,9 @@ def test_report_sets_recipes_and_annotators_side_by_side(dataset, tmp_path):
     changes = TINY | {"data": {"cache": str(tmp_path / "cache")}}
     presets = ("microsegnet", "paper")
 
-    report = run(reproduce(dataset, tmp_path / "out", presets=presets, changes=changes))
+    report = drain(
+        reproduce(dataset, tmp_path / "out", presets=presets, changes=changes)
+    )
 
     text = report.read_text(encoding="utf-8")
     assert "| 0.939 | 2.02 |" in text  # the published column
@@ -108,7 +103,9 @@ def test_report_sets_recipes_and_annotators_side_by_side(dataset, tmp_path):
 
     # A second call trains nothing again and reports the same.
     stamp = (tmp_path / "out" / "runs" / "paper" / "curves.csv").stat().st_mtime_ns
-    again = run(reproduce(dataset, tmp_path / "out", presets=presets, changes=changes))
+    again = drain(
+        reproduce(dataset, tmp_path / "out", presets=presets, changes=changes)
+    )
     assert again.read_text(encoding="utf-8") == text
     kept = (tmp_path / "out" / "runs" / "paper" / "curves.csv").stat().st_mtime_ns
     assert kept == stamp
@@ -127,7 +124,7 @@ def test_a_study_in_folds_is_measured_on_every_patient_once(dataset, tmp_path):
     study.save()
     changes = TINY | {"epochs": 1, "data": {"cache": str(tmp_path / "cache")}}
 
-    report = run(
+    report = drain(
         reproduce(study.folder, tmp_path / "out", presets=["paper"], changes=changes)
     )
 
@@ -164,7 +161,7 @@ def test_a_finished_run_is_used_again_for_the_same_settings_and_data_only(
     changes = TINY | {"epochs": 1, "data": {"cache": str(tmp_path / "cache")}}
 
     def call(source=dataset, **more):
-        return run(reproduce(source, out, presets=["paper"], changes=changes | more))
+        return drain(reproduce(source, out, presets=["paper"], changes=changes | more))
 
     call()
     report = (out / "report.md").read_bytes()
@@ -205,4 +202,4 @@ def test_a_finished_run_is_used_again_for_the_same_settings_and_data_only(
 
 def test_no_recipe_is_refused(tmp_path):
     with pytest.raises(InputError, match="at least one recipe"):
-        run(reproduce(tmp_path, tmp_path / "out", presets=()))
+        drain(reproduce(tmp_path, tmp_path / "out", presets=()))

@@ -12,15 +12,7 @@ CASES = Path(__file__).parents[2] / "data" / "cases"
 
 @pytest.fixture
 def findings_of(study_of):
-    def drained(study):
-        work = check_study(study)
-        while True:
-            try:
-                next(work)
-            except StopIteration as stop:
-                return stop.value
-
-    return drained
+    return lambda study: drain(check_study(study))
 
 
 def test_a_sound_study_gives_no_finding(study_of, findings_of):

@@ -6,7 +6,7 @@ import pytest
 
 from napari_microus.core.errors import InputError, OutputError
 from napari_microus.core.study import Study, StudyCase, import_folder
-from napari_microus.core.study.manifest import MANIFEST, read_pixel
+from napari_microus.core.study.table import MANIFEST, read_pixel
 from napari_microus.core.volume import Volume
 from small_disk import files_of_at_most
 

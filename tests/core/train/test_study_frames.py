@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from drained import drained
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Notice
 from napari_microus.core.train import DataConfig
@@ -15,12 +16,8 @@ def prepare(tmp_path):
         config = DataConfig(
             study=str(study.folder), cache=str(tmp_path / "cache"), **settings
         )
-        work, events = prepare_study(config, size), []
-        while True:
-            try:
-                events.append(next(work))
-            except StopIteration as stop:
-                return events, stop.value
+        frames, events = drained(prepare_study(config, size))
+        return events, frames
 
     return run
 

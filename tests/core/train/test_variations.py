@@ -2,21 +2,14 @@ import numpy as np
 import pytest
 
 from napari_microus.core.errors import InputError
+from napari_microus.core.events import drain
 from napari_microus.core.phantom import make_phantom
 from napari_microus.core.study import Study
 from napari_microus.core.train.variations import vary_a_frame
 
 
-def drained(work):
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            return stop.value
-
-
 def test_the_frame_itself_comes_first_and_the_others_differ(tiny):
-    found = drained(vary_a_frame(tiny(), count=3, seed=1))
+    found = drain(vary_a_frame(tiny(), count=3, seed=1))
 
     assert found.frames.shape == found.masks.shape == (4, 32, 32)
     assert found.masks[0].any()
@@ -25,7 +18,7 @@ def test_the_frame_itself_comes_first_and_the_others_differ(tiny):
 
 def test_without_variation_all_are_the_frame(tiny):
     still = tiny(augment={"rotation_deg": 0, "speckle": 0, "flip_horizontal": 0})
-    found = drained(vary_a_frame(still, count=2))
+    found = drain(vary_a_frame(still, count=2))
 
     assert (found.frames == found.frames[0]).all()
     assert (found.masks == found.masks[0]).all()
@@ -42,7 +35,7 @@ def test_a_training_case_of_the_study_is_shown_at_its_largest_mask(tiny, tmp_pat
         )
     config = tiny(data={"study": str(study.folder)})
 
-    found = drained(vary_a_frame(config, seed=7))
+    found = drain(vary_a_frame(config, seed=7))
 
     assert (found.case, found.frame) == ("train", 2)
 
@@ -52,11 +45,11 @@ def test_a_study_of_one_patient_is_refused(tiny, tmp_path):
     case = make_phantom(0, frames=2)
     study.add_case("only", "p", case.scan, case.expert)
     with pytest.raises(InputError, match="at least 2 patients"):
-        drained(vary_a_frame(tiny(data={"study": str(study.folder)})))
+        drain(vary_a_frame(tiny(data={"study": str(study.folder)})))
 
 
 def test_masks_move_with_their_frames(tiny):
     turned = tiny(augment={"rotation_deg": 0, "speckle": 0, "flip_horizontal": 1.0})
-    found = drained(vary_a_frame(turned, count=1))
+    found = drain(vary_a_frame(turned, count=1))
 
     np.testing.assert_array_equal(found.masks[1], found.masks[0, :, ::-1])

@@ -575,7 +575,7 @@ def test_decisions_survive_a_crash(qtbot, settled, viewer, pair, tmp_path):
     qtbot.waitUntil(lambda: settled.regions.shown._worker is None)
 
     # Another window, opened after the first one has died, which frees its lock.
-    settled.regions.shown.journal.let_go()
+    settled.regions.shown.journal.unlock()
     viewer = ViewerModel()
     for mask, name in zip(masks(), ("expert", "non-expert"), strict=True):
         add(viewer, mask, name)
@@ -826,7 +826,7 @@ def test_no_model_is_said(qtbot, compared, viewer, monkeypatch):
 def test_closing_the_dock_in_the_window_lets_go_of_it(
     qtbot, make_napari_viewer, tmp_path
 ):
-    from napari_microus.widgets.compare import open_settle
+    from napari_microus.widgets.compare import open_adjudication
 
     viewer = make_napari_viewer()
     pair = [
@@ -834,7 +834,7 @@ def test_closing_the_dock_in_the_window_lets_go_of_it(
         for mask, name in zip(masks(), ("expert", "non-expert"), strict=True)
     ]
     viewer.window._qt_window.resize(1200, 800)
-    open_settle(viewer)
+    open_adjudication(viewer)
     dock = next(iter(viewer.window.dock_widgets.values()))
     assert isinstance(dock, CompareWidget)
     assert dock.tabs.currentIndex() == 2

@@ -188,3 +188,23 @@ def test_what_is_wrong_is_a_sentence(qtbot, dock, viewer):
     dock.connect_button.click()
     assert "where the frames come from" in dock.message.text()
     assert not dock.is_running
+
+
+def test_a_video_that_was_chosen_is_the_address(dock, monkeypatch):
+    asked = []
+
+    def choose(_, title, folder, suffixes):
+        asked.append(suffixes)
+        return ("/cines/cine.mkv", "")
+
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", choose)
+    dock.video_button.click()
+    assert dock.address.text() == "/cines/cine.mkv"
+    assert "*.mkv" in asked[0]
+
+
+def test_a_video_that_is_none_is_a_sentence(qtbot, dock, tmp_path):
+    dock.address.setText(str(tmp_path / "none.mkv"))
+    dock.connect_button.click()
+    qtbot.waitUntil(lambda: not dock.is_running, timeout=PATIENCE_MS)
+    assert "A video must be a file" in dock.message.text()

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_microus.core.compare import Adjudication, DisputedRegion
+    from napari_microus.core.compare.adjudication.document import (
+        Origin,
+    )
     from napari_microus.core.compare.adjudication.journal import Journal
-    from napari_microus.core.compare.adjudication.sidecar import Origin
     from napari_microus.core.events import Event
 
     from .comparison import Comparison
@@ -60,7 +62,7 @@ class Adjudicated:
         from napari_microus.core.events import Progress
 
         self.journal = _journal(found)
-        self.journal.hold()
+        self.journal.lock()
         self.found = found
         self.work = work
         self.origin = origin
@@ -89,7 +91,7 @@ class Adjudicated:
                     is_worked_on=True,
                 )
         except BaseException:
-            self.journal.let_go()
+            self.journal.unlock()
             remove_segmentation(self.node)
             raise
         self._seen = self._stamps()
@@ -184,13 +186,15 @@ class Adjudicated:
         """
         from pathlib import Path
 
-        from napari_microus.core.compare.adjudication.going_on import check_goes_on
-        from napari_microus.core.compare.adjudication.sidecar import adjudication_files
+        from napari_microus.core.compare.adjudication.resuming import check_resumes
+        from napari_microus.core.compare.adjudication.sidecar import (
+            adjudication_files,
+        )
 
         self.take_drawing(on_event)
         origin = self.origin
         names = (origin.expert, origin.nonexpert, *origin.others)
-        check_goes_on(self.work, Path(path), names)
+        check_resumes(self.work, Path(path), names)
         files = adjudication_files(
             self.work, self.origin, self.found.grid, path, overwrite=overwrite
         )
@@ -200,13 +204,15 @@ class Adjudicated:
 
     def keep(self) -> None:
         """Write the decisions into the journal, which survives a crash."""
-        from napari_microus.core.compare.adjudication.sidecar import to_document
+        from napari_microus.core.compare.adjudication.document import (
+            to_document,
+        )
 
         self.journal.write(to_document(self.work, self.origin))
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Let other windows adjudicate these masks."""
-        self.journal.let_go()
+        self.journal.unlock()
 
     def _show(self, frames: list[int]) -> None:
         for value, segment_id in self._ids.items():
@@ -224,7 +230,10 @@ def begin(
     from napari_microus.core.compare.adjudication.adjudicated_mask import (
         first_masks,
     )
-    from napari_microus.core.compare.adjudication.sidecar import Origin, place_of
+    from napari_microus.core.compare.adjudication.document import (
+        Origin,
+        place_of,
+    )
 
     start = drain(first_masks(found.codes), on_event)
     work = Adjudication(found.codes, found.regions, who=who, start=start)
@@ -282,7 +291,9 @@ def continue_with(
     from napari_microus.core.compare.adjudication.adjudicated_mask import (
         first_masks,
     )
-    from napari_microus.core.compare.adjudication.sidecar import read_adjudication
+    from napari_microus.core.compare.adjudication.document import (
+        read_adjudication,
+    )
 
     start = drain(first_masks(found.codes), on_event)
     work, origin, changed = drain(

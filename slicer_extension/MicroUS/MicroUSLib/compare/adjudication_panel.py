@@ -113,7 +113,7 @@ class AdjudicationPanel:
         """Forget the case; what was decided is in its journal."""
         self.keep()
         if self._case is not None:
-            self._case.let_go()
+            self._case.release()
         self._case = None
         self._ui.regionLabel.text = ""
 
@@ -325,7 +325,7 @@ class AdjudicationPanel:
                 self._comparer.compare()
             self.keep()
             if self._case is not None:
-                self._case.let_go()
+                self._case.release()
             self._case, notice = adjudication.resume(
                 self._comparer.found, path, on_event
             )

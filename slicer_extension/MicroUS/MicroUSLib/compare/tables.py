@@ -120,7 +120,7 @@ def totals(found: Comparison) -> str:
         )
     if grid.has_geometry:
         return words
-    return _("{0} Lengths are in pixels: nobody told the size of one.").format(words)
+    return _("{0} Lengths are in pixels: the size of a pixel is unknown.").format(words)
 
 
 def _capital(name: str) -> str:

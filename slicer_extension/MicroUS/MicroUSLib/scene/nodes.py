@@ -22,7 +22,7 @@ import slicer
 import vtk
 
 from .loaded_size import size_as_loaded
-from .told import told_of
+from .stated import stated_of
 
 if TYPE_CHECKING:
     from napari_microus.core.volume import Volume
@@ -118,7 +118,7 @@ def grid_from_node(node: slicer.vtkMRMLVolumeNode | None, role: str = "scan") ->
     from napari_microus.core.io.scan_properties import with_properties
 
     require_volume(node, role)
-    told = told_of(node)
+    told = stated_of(node)
     if told is None:
         return grid_as_loaded(node, affine_in_file(node))
     grid = with_properties(grid_as_loaded(node, told.before), told.properties)

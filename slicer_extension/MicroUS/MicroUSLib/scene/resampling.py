@@ -29,7 +29,7 @@ from .nodes import (
     transform_to_world,
 )
 from .segments import add_segment, new_segmentation
-from .told import told_of
+from .stated import stated_of
 
 # A mask is drawn on a grid if its voxels are off by less than this part of one.
 _OFF_GRID = 1e-3
@@ -205,7 +205,7 @@ def _sized_like(volume: slicer.vtkMRMLVolumeNode, mask: Volume) -> Volume:
     """Return a mask on the pixels of a scan as it was before its size was told, on
     those that it has now; any other mask as it is.
     """
-    told = told_of(volume)
+    told = stated_of(volume)
     if told is None:
         return mask
     above = transform_to_world(volume)

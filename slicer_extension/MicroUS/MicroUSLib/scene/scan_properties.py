@@ -17,7 +17,7 @@ from .loaded_size import files_of, told_by_file
 from .nodes import affine_in_file, grid_as_loaded, grid_from_node
 from .placing import motion_between, move_scan
 from .sequence_items import with_items
-from .told import Told, keep_told, told_of, was_asked
+from .stated import Stated, keep_stated, stated_of, was_asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,7 +47,7 @@ def properties_of(volume: slicer.vtkMRMLVolumeNode) -> ScanProperties:
     """
     from napari_microus.core.io import ScanProperties
 
-    told = told_of(volume)
+    told = stated_of(volume)
     return ScanProperties() if told is None else told.properties
 
 
@@ -128,7 +128,7 @@ def use_properties(
     after = before if is_as_loaded else wanted.affine
     move_scan(volume, after)
     for node in with_items(volume):
-        keep_told(node, Told(properties, before, after))
+        keep_stated(node, Stated(properties, before, after))
 
 
 def keep_beside(volume: slicer.vtkMRMLVolumeNode, properties: ScanProperties) -> Kept:
@@ -163,7 +163,7 @@ def scan_path(volume: slicer.vtkMRMLVolumeNode) -> Path | None:
 
 def _before(volume: slicer.vtkMRMLVolumeNode) -> np.ndarray:
     """Return the affine that a scan would have without what was told."""
-    told, now = told_of(volume), affine_in_file(volume)
+    told, now = stated_of(volume), affine_in_file(volume)
     if told is None:
         return now
     if np.abs(now - told.after).max() <= _SAME_MM:

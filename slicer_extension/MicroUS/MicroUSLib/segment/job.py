@@ -31,7 +31,8 @@ class Request:
     """What the user asked to have segmented.
 
     ``frames`` None means all, counted as in the volume's file; ``segmentation``
-    None means a new node.
+    None means a new node. ``channels`` are the volumes of a model of several channels
+    by their names; ``volume`` is the first of them, and the mask lies on its grid.
     """
 
     volume: slicer.vtkMRMLScalarVolumeNode
@@ -40,6 +41,7 @@ class Request:
     device: str = "auto"
     frames: tuple[int, ...] | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    channels: dict[str, slicer.vtkMRMLScalarVolumeNode] = field(default_factory=dict)
 
 
 def check(request: Request) -> None:
@@ -63,6 +65,15 @@ def check(request: Request) -> None:
     model = find_model(request.model or DEFAULT_MODEL)
     if model.problem:
         raise CheckpointError(model.problem)
+    if tuple(request.channels) != model.channels:
+        raise InputError(
+            f"The model '{model.name}' takes "
+            + (", ".join(model.channels) if model.channels else "one scan")
+            + f"; got {', '.join(request.channels) or 'one scan'}. Choose another "
+            "model, or a volume for each channel."
+        )
+    for name, volume in request.channels.items():
+        require_volume(volume, name)
     count = request.volume.GetImageData().GetDimensions()[2]
     wrong = [f for f in request.frames or () if not 0 <= f < count]
     if wrong or request.frames == ():
@@ -77,9 +88,12 @@ def arguments(request: Request, folder: Path) -> list[str]:
     from napari_microus.core.io import write_volume
     from napari_microus.core.library import DEFAULT_MODEL
 
-    scan = folder / "scan.nii"
-    write_volume(volume_from_node(request.volume), scan)
-    line = ["segment", str(scan), "--output", str(folder / "capsule.nii")]
+    given = request.channels or {"scan": request.volume}
+    files = []
+    for name, volume in given.items():
+        write_volume(volume_from_node(volume), folder / f"{name}.nii")
+        files.append(str(folder / f"{name}.nii"))
+    line = ["segment", *files, "--output", str(folder / "capsule.nii")]
     line += ["--model", request.model or DEFAULT_MODEL, "--device", request.device]
     if request.frames is not None:
         line += ["--frames", ",".join(str(frame) for frame in request.frames)]

@@ -104,7 +104,7 @@ def in_words(found: Measured, psa_ng_ml: float | None = None) -> str:
     if found.area_mm2 is not None:
         return _("Area {0:,.1f} mm²").format(found.area_mm2)
     if found.volume is None:
-        return _("{0:,} pixels (nobody told the size of one)").format(found.pixels)
+        return _("{0:,} pixels (the size of a pixel is unknown)").format(found.pixels)
     estimate = found.volume
     if estimate.ml is None:
         return _("{0:,} pixels. {1}").format(found.pixels, estimate.method)

@@ -189,8 +189,8 @@ class PropertiesPanel:
         file = told_by_file(volume)
         if file is None or file.pixel_mm is None:
             return _(
-                "Slicer shows 1 mm, which nobody told; numbers are in pixels. Tell the "
-                "size of a pixel."
+                "Slicer shows 1 mm, which no file states; numbers are in pixels. State "
+                "the size of a pixel."
             )
         height, width = file.pixel_mm
         show_pixel(self._ui, file.pixel_mm)

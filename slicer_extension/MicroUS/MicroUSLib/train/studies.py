@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def open_or_create(folder: Path) -> Study:
     """Return the study in ``folder``, a new one where there is none."""
     from napari_microus.core.study import Study
-    from napari_microus.core.study.manifest import MANIFEST
+    from napari_microus.core.study.table import MANIFEST
 
     is_there = (folder / MANIFEST).exists()
     return Study.open(folder) if is_there else Study.create(folder)
@@ -96,7 +96,7 @@ def describe(folder: str) -> str:
         from napari_microus.core.study import Study
     except ImportError:
         return ""
-    from napari_microus.core.study.manifest import MANIFEST
+    from napari_microus.core.study.table import MANIFEST
 
     if not (Path(folder) / MANIFEST).exists():
         return "No study yet; adding a case makes one."

@@ -158,9 +158,11 @@ def test_removed_segment_is_told_and_changes_nothing(chosen):
 def test_case_is_saved_as_napari_saves_it(kind, chosen, pair, tmp_path, transform):
     """The same masks, decisions and files without any MRML give the same bytes."""
     from napari_microus.core.compare import Adjudication, disagreement_map
-    from napari_microus.core.compare.adjudication.sidecar import (
+    from napari_microus.core.compare.adjudication.document import (
         Origin,
         place_of,
+    )
+    from napari_microus.core.compare.adjudication.sidecar import (
         save_adjudication,
     )
     from napari_microus.core.io import read_volume
@@ -220,8 +222,10 @@ def _document(path):
 
 def test_case_begun_elsewhere_is_finished_here(chosen, pair, tmp_path):
     from napari_microus.core.compare import Adjudication, disagreement_map
-    from napari_microus.core.compare.adjudication.sidecar import (
+    from napari_microus.core.compare.adjudication.document import (
         Origin,
+    )
+    from napari_microus.core.compare.adjudication.sidecar import (
         save_adjudication,
     )
     from napari_microus.core.io import read_volume
@@ -286,10 +290,12 @@ def begun_in_parts(pair, path):
         disputed_regions,
     )
     from napari_microus.core.compare.adjudication.between import contour_between
-    from napari_microus.core.compare.adjudication.history import Note
-    from napari_microus.core.compare.adjudication.sidecar import (
+    from napari_microus.core.compare.adjudication.document import (
         Origin,
         place_of,
+    )
+    from napari_microus.core.compare.adjudication.history import Note
+    from napari_microus.core.compare.adjudication.sidecar import (
         save_adjudication,
     )
     from napari_microus.core.io import read_volume
@@ -370,7 +376,7 @@ def test_an_adjudication_of_another_annotators_masks_is_not_replaced(
     with pytest.raises(OutputError, match="adjudication of other masks"):
         case.save(str(tmp_path / "case.nii.gz"), overwrite=True)
     assert (tmp_path / "case.json").read_bytes() == before
-    case.let_go()
+    case.release()
 
 
 def test_masks_are_adjudicated_in_one_window(chosen):
@@ -379,5 +385,5 @@ def test_masks_are_adjudicated_in_one_window(chosen):
     case = adjudication.begin(found, "ab")
     with pytest.raises(InputError, match="one window at a time"):
         adjudication.begin(compare(volume, annotators), "cd")
-    case.let_go()
-    adjudication.begin(found, "cd").let_go()
+    case.release()
+    adjudication.begin(found, "cd").release()

@@ -14,16 +14,18 @@ from MicroUSLib.scene import annotations, segments
 from MicroUSLib.scene.annotations import Annotator
 
 from napari_microus.core import compare as core
+from napari_microus.core.compare.adjudication.document import (
+    Origin,
+    from_document,
+    to_document,
+)
 from napari_microus.core.compare.adjudication.journal import (
     journal_path,
     write_journal,
 )
 from napari_microus.core.compare.adjudication.sidecar import (
-    Origin,
-    from_document,
     read_document,
     save_adjudication,
-    to_document,
 )
 from napari_microus.core.io import read_volume
 from napari_microus.core.metrics import evaluate_case

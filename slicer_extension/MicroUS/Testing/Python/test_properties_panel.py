@@ -22,7 +22,7 @@ def test_unknown_size_is_asked_for(widget, picture, shown):
     choose(widget, volume=picture)
     words = widget.ui.propertiesLabel.text()
     assert "5 frames of 48 × 64 pixels of unknown size" in words
-    assert "Slicer shows 1 mm, which nobody told" in words
+    assert "Slicer shows 1 mm, which no file states" in words
     assert not widget.ui.propertiesSection.property("collapsed")
     assert shown == []
 

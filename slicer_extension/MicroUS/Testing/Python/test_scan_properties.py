@@ -16,7 +16,7 @@ from MicroUSLib.scene.scan_properties import (
     properties_of,
     use_properties,
 )
-from MicroUSLib.scene.told import told_of
+from MicroUSLib.scene.stated import stated_of
 
 from napari_microus.core.errors import InputError
 from napari_microus.core.io import (
@@ -147,7 +147,7 @@ def test_segmentation_under_another_transform_is_refused(drawn, transform):
     with pytest.raises(InputError, match="must lie under the transform"):
         use_properties(volume, SMALL)
     np.testing.assert_array_equal(nodes.ijk_to_ras(volume), before)
-    assert told_of(volume) is None
+    assert stated_of(volume) is None
 
 
 def test_segmentation_that_is_turned_against_the_scan_is_refused(drawn, mask):
@@ -315,7 +315,7 @@ def test_wrong_number_of_angles_is_refused(drawn):
     angles = Sweep("rotational", "columns", 0.0, (0.0, 1.0))
     with pytest.raises(InputError, match="got 2 angles and 5 frames"):
         use_properties(volume, ScanProperties(sweep=angles))
-    assert told_of(volume) is None
+    assert stated_of(volume) is None
 
 
 # --- unknown sizes, and DICOM ----------------------------------------------------

@@ -8,7 +8,7 @@ from panel import press
 from PIL import Image
 
 from napari_microus.core.study import Study
-from napari_microus.core.study.manifest import StudyCase
+from napari_microus.core.study.table import StudyCase
 
 
 def heading_of(widget, column):

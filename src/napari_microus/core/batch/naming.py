@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from napari_microus.core.batch.scan import Scan, content_sha256
 from napari_microus.core.errors import InputError
-from napari_microus.core.io.dicom_identity import names_somebody
+from napari_microus.core.io.dicom_identity import identifies_patient
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +80,7 @@ class _Name:
         self.draft = draft
         where = "/".join((*draft.folders, draft.shown))
         header = draft.identity
-        self._is_neutral = header is not None and names_somebody(where, header)
+        self._is_neutral = header is not None and identifies_patient(where, header)
         self._has_digest = draft.is_one_of_several
         self._has_suffix = False
         self._above = 0

@@ -152,10 +152,10 @@ def _segment(
         **settings.predict,
     )
 
-    def hear(event: Event) -> None:
+    def note(event: Event) -> None:
         notices.extend([event.message] if isinstance(event, Notice) else [])
 
-    prediction, told = yield from relay(work, hear)
+    prediction, told = yield from relay(work, note)
     row = row_of(
         scan,
         settings,

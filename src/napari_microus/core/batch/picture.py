@@ -43,7 +43,7 @@ def write_picture(path: Path, scan: Volume, mask: Volume) -> None:
     OutputError
         If it cannot be written.
     """
-    from PIL import Image
+    from PIL import Image, ImageColor
 
     frame = chosen_frame(mask)
     grey = _grey(np.asarray(scan.array[frame], dtype=np.float32))
@@ -52,7 +52,7 @@ def write_picture(path: Path, scan: Volume, mask: Volume) -> None:
     inside = Image.fromarray(mask.array[frame].astype(np.uint8) * 255)
     inside = inside.resize(size, Image.Resampling.BOX)
     pixels = np.array(picture)
-    pixels[_outline(np.asarray(inside) > 127)] = _rgb(CAPSULE)
+    pixels[_outline(np.asarray(inside) > 127)] = ImageColor.getrgb(CAPSULE)
     stored = io.BytesIO()
     Image.fromarray(pixels).save(stored, "JPEG", quality=_QUALITY)
     with atomic_write(path, overwrite=True) as beside:
@@ -83,8 +83,3 @@ def _outline(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     core: Any = binary_erosion(inside, iterations=_LINE)
     outline: NDArray[np.bool_] = inside & ~core
     return outline
-
-
-def _rgb(color: str) -> tuple[int, int, int]:
-    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    return red, green, blue

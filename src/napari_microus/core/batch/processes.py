@@ -70,7 +70,7 @@ def in_processes(
             if not heard:
                 yield 0, GoesOn()
             for worker in [w for w in pool if w.connection in heard]:
-                said = worker.hear()
+                said = worker.receive()
                 if said is not None:
                     yield said
                     continue
@@ -115,10 +115,10 @@ class _Worker:
     def give(self, scan: tuple[int, Scan]) -> None:
         """Let it work on a scan."""
         self.scan = scan
-        with suppress(OSError):  # it is gone, which `hear` finds out
+        with suppress(OSError):  # it is gone, which `receive` finds out
             self.connection.send(scan[1])
 
-    def hear(self) -> tuple[int, Said] | None:
+    def receive(self) -> tuple[int, Said] | None:
         """Return what it says; None where it is gone."""
         try:
             said = self.connection.recv()

@@ -14,6 +14,7 @@ from napari_microus.core.batch.places import (
     SHEET,
     picture_path,
 )
+from napari_microus.core.colors import ORANGE
 from napari_microus.core.files import atomic_write
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ figure {{ margin: 0; break-inside: avoid; }}
 .failed .frame {{ background: #5a1f1f; padding: 0 1rem; }}
 figcaption {{ font-size: 13px; margin-top: .3rem; overflow-wrap: anywhere; }}
 figcaption b {{ font-size: 14px; }}
-.use {{ border-left: 4px solid #e69f00; padding-left: .7rem; }}
+.use {{ border-left: 4px solid {ORANGE}; padding-left: .7rem; }}
 """
 
 _HEAD = """<!doctype html>

@@ -1,4 +1,4 @@
-"""Compare the masks of two or more annotators, settle them, and learn from it."""
+"""Compare the masks of two or more annotators, adjudicate them, and learn from it."""
 
 from napari_microus.core.compare.adjudication import Adjudication, Decision
 from napari_microus.core.compare.agreement import cohen_kappa, fleiss_kappa

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Event, Progress
-from napari_microus.core.study.manifest import Study, StudyCase
+from napari_microus.core.study.manifest import Study
+from napari_microus.core.study.table import StudyCase
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -14,7 +14,7 @@ from napari_microus.core.mask import (
     as_mask,
     check_same_shape,
     decided,
-    settle,
+    fill_undecided,
 )
 from napari_microus.core.metrics.masks import read_spacing
 from napari_microus.core.metrics.surface_distance import surface_distances
@@ -110,11 +110,11 @@ def _contour_numbers(
     """Return what depends on the contours, NaN where it has no meaning."""
     names = ("hd95_mm", "assd_mm", "signed_mean_mm", "surface_dice", "added_path_mm")
     numbers = dict.fromkeys(names, math.nan)
-    settled = settle(expert, nonexpert)
-    box = crop_to(settled[0] | settled[1])
+    filled = fill_undecided(expert, nonexpert)
+    box = crop_to(filled[0] | filled[1])
     if box is None:
         return numbers
-    one, two = settled[0][box], settled[1][box]
+    one, two = filled[0][box], filled[1][box]
     both_drawn = bool(one.any() and two.any())
     # What is undecided takes the other's side, and is no surface of its own.
     if both_drawn and not ((expert == 1).any() and (nonexpert == 1).any()):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_microus.core import colors
-from napari_microus.core.colors import EXPERT, HARD_REGION, NONEXPERT
+from napari_microus.core.colors import AGREED_COLOR, EXPERT, HARD_REGION, NONEXPERT
 from napari_microus.core.disagreement import (
     BOTH,
     EXPERT_ONLY,
@@ -18,12 +18,7 @@ from napari_microus.core.disagreement import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# What two or more agree on; Okabe and Ito's bluish green.
-AGREED_COLOR = "#009e73"
 HAND_DRAWN_COLOR = HARD_REGION
-BETWEEN_COLOR = "#0072b2"
-# Of the third and later annotators.
-MORE_COLORS = ("#f0e442", "#d55e00", "#882255", "#44aa99", "#999933")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_microus.core.colors import EXPERT, NONEXPERT
+from napari_microus.core.colors import BLUE, EXPERT, GREEN, NONEXPERT, VERMILION, YELLOW
 from napari_microus.core.compare.cases import CaseComparison, hard_region_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def draw_panel(
     for other in case.others:
         disputed += np.nan_to_num([row.disagreement_mm2 for row in other.frames])
     frame = int(disputed.argmax())
-    colors = (EXPERT, NONEXPERT, "#009e73", "#f0e442", "#d55e00", "#0072b2")
+    colors = (EXPERT, NONEXPERT, GREEN, YELLOW, VERMILION, BLUE)
     names = [case.reference, *(other.file for other in case.others)]
     contours = [
         Contour(mask.array[frame] == 1, name, colors[number % len(colors)])

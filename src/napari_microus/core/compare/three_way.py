@@ -10,7 +10,7 @@ from scipy import ndimage as ndi
 
 from napari_microus.core.compare.surfaces import crop_to, signed_distance_mm
 from napari_microus.core.events import Event, Progress
-from napari_microus.core.mask import check_same_shape, decided, settle
+from napari_microus.core.mask import check_same_shape, decided, fill_undecided
 from napari_microus.core.metrics.surface_distance import surface
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-ALL_AGREE = 0
+# 0 where all three agree.
 SIDES_WITH_EXPERT = 1
 SIDES_WITH_NONEXPERT = 2
 AGAINST_BOTH = 3
@@ -122,11 +122,11 @@ def _frame(
     codes[alone] = AGAINST_BOTH
     if sure is not None:
         codes[alone & sure] = CONFIDENTLY_AGAINST_BOTH
-    settled = settle(masks[1], masks[2])
-    box = crop_to(model | settled[0] | settled[1], margin=2)
+    filled = fill_undecided(masks[1], masks[2])
+    box = crop_to(model | filled[0] | filled[1], margin=2)
     if box is not None:
         apart = _three_contours(
-            model[box], settled[0][box], settled[1][box], spacing_mm, tolerance_mm
+            model[box], filled[0][box], filled[1][box], spacing_mm, tolerance_mm
         )
         codes[box][apart & valid[box]] = ALL_DIFFER
     return codes

@@ -167,12 +167,12 @@ def compare_trainee(
             "Files pair by the number that ends their names."
         )
     compared = [case.name for case in cases]
-    for sentence in (*unknown_controls(known, compared), *_lonely(repeats)):
+    for sentence in (*unknown_controls(known, compared), *_unpaired(repeats)):
         yield Notice(sentence)
     return sorted(cases, key=lambda case: (case.day, case.name))
 
 
-def _lonely(repeats: dict[str, list[Path]]) -> list[str]:
+def _unpaired(repeats: dict[str, list[Path]]) -> list[str]:
     return [
         f"{path.name}: no compared case {name} that it could repeat."
         for name, paths in repeats.items()

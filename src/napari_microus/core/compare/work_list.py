@@ -9,11 +9,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_microus.core.compare.adjudication.sidecar import read_document
+from napari_microus.core.compare.adjudication.sidecar import (
+    read_document,
+)
 from napari_microus.core.errors import InputError
 from napari_microus.core.io.pairing import files_by_case, natural_order
 from napari_microus.core.io.writing import sidecar_of
-from napari_microus.core.study.manifest import MANIFEST, Study
+from napari_microus.core.study.manifest import Study
+from napari_microus.core.study.table import MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

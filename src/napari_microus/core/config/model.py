@@ -213,11 +213,22 @@ class BaselineConfig(Config):
     image_size : int
         Edge of the square (or cubic) input in pixels, a multiple of 32.
     spatial_dims : int
-        2 for frames (B, 1, H, W), 3 for volumes (B, 1, D, H, W).
+        2 for frames (B, 1, H, W), 3 for volumes (B, C, D, H, W).
+    in_channels : int
+        Channels of a volume; frames have one.
+    patch_size : tuple of int, optional
+        Of volumes: slices, rows and columns that the network sees at once, multiples
+        of 32; None: a cube of ``image_size``.
+    width : int, optional
+        Channels of the finest scale of "basic_unet", "attention_unet" and
+        "segresnet"; None takes MONAI's.
     """
 
     image_size: int = 224
     spatial_dims: int = 2
+    in_channels: int = 1
+    patch_size: tuple[int, int, int] | None = None
+    width: int | None = None
 
     def __post_init__(self) -> None:
         require(
@@ -232,8 +243,30 @@ class BaselineConfig(Config):
             self.spatial_dims,
             "Frames have 2, volumes 3.",
         )
+        if self.patch_size is not None:
+            object.__setattr__(self, "patch_size", tuple(self.patch_size))
+            require(
+                all(edge >= 32 and edge % 32 == 0 for edge in self.patch_size),
+                "patch_size must be multiples of 32",
+                self.patch_size,
+                "Choose 32, 64, 96 and so on; smaller volumes are filled up.",
+            )
+        if self.spatial_dims == 2:
+            require(
+                self.in_channels == 1 and self.patch_size is None,
+                "Frames have one channel and no patch_size",
+                f"{self.in_channels} and {self.patch_size}",
+                "Set spatial_dims to 3 for volumes.",
+            )
         check_bounds(
-            self, {"image_size": Bounds(32, 4096), "spatial_dims": Bounds(2, 3)}
+            self,
+            {
+                "image_size": Bounds(32, 4096),
+                "spatial_dims": Bounds(2, 3),
+                "in_channels": Bounds(1, 64),
+                "patch_size": Bounds(32, 1024),
+                "width": Bounds(4, 1024),
+            },
         )
 
 
@@ -274,6 +307,43 @@ class ModelConfig(Config):
     def spatial_dims(self) -> int:
         """2 if the network sees single frames, 3 if it sees volumes."""
         return 2 if self.architecture == "transunet" else self.baseline.spatial_dims
+
+    @property
+    def patch_size(self) -> tuple[int, int, int]:
+        """Slices, rows and columns of what a network of volumes sees at once."""
+        patch = self.baseline.patch_size
+        return patch or (self.image_size, self.image_size, self.image_size)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Channels and edges of one input."""
+        if self.spatial_dims == 3:
+            return (self.baseline.in_channels, *self.patch_size)
+        return (1, self.image_size, self.image_size)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], *, section: str = "") -> Self:
+        """Return the settings; ``spatial_dims`` may stand for the baseline's own.
+
+        Raises
+        ------
+        ConfigError
+            If it is 3 and the network is one of frames.
+        """
+        if isinstance(values, dict) and "spatial_dims" in values:
+            values = dict(values)
+            dims = values.pop("spatial_dims")
+            name = values.get("architecture", "transunet")
+            require(
+                name != "transunet" or dims == 2,
+                "spatial_dims must be 2 with transunet",
+                dims,
+                "Choose another architecture for volumes, such as resnet50_unet.",
+            )
+            if name != "transunet":
+                baseline = {**(values.get("baseline") or {}), "spatial_dims": dims}
+                values["baseline"] = baseline
+        return super().from_dict(values, section=section)
 
     @classmethod
     def base(cls, **changes: Any) -> Self:

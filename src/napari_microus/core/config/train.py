@@ -15,6 +15,20 @@ from napari_microus.core.hard_region import KERNEL_SIZES
 _COUNT = Bounds(1, 1e9)
 _NOT_NEGATIVE = Bounds(0, 1e9)
 _CHANCE = Bounds(0, 1)
+# Augmentation of frames that volumes have not.
+_FRAMES_ALONE = (
+    "shift",
+    "gamma",
+    "speckle",
+    "gain_curve",
+    "blur",
+    "aspect",
+    "elastic",
+    "bars",
+    "shadow",
+    "resolution",
+    "swap_annotators",
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,18 @@ class DataConfig(Config):
         Frames drawn in an epoch; None takes each frame once.
     val_frames_per_case : int, optional
         Frames of each validation case that are measured, evenly spread; None: all.
+    channels : tuple of str
+        Of volumes: names of the study's channels, in the network's order; none: those
+        of its first case.
+    spacing_mm : tuple of float, optional
+        Of volumes: voxel size (slice, row, column) at which the network sees them;
+        None keeps each volume's own.
+    patches_per_case : int
+        Of volumes: patches drawn from each in an epoch.
+    foreground_share : float
+        Of volumes: probability that a patch is drawn around a voxel of the target.
+    overlap : float
+        Of volumes: share of a window that the next one sees again.
     cache : str, optional
         Folder for prepared frames; None is the user's cache folder.
     """
@@ -67,6 +93,11 @@ class DataConfig(Config):
     phantom_share: float = 0.0
     samples_per_epoch: int | None = None
     val_frames_per_case: int | None = None
+    channels: tuple[str, ...] = ()
+    spacing_mm: tuple[float, float, float] | None = None
+    patches_per_case: int = 4
+    foreground_share: float = 0.5
+    overlap: float = 0.25
     cache: str | None = None
 
     def __post_init__(self) -> None:
@@ -83,6 +114,9 @@ class DataConfig(Config):
         for name in ("unlabelled_batch", "consistency_weight"):
             value = getattr(self, name)
             require(value >= 0, f"{name} must not be negative", value, "Use 0.")
+        object.__setattr__(self, "channels", tuple(self.channels))
+        once = len(set(self.channels)) == len(self.channels)
+        require(once, "channels must be named once", self.channels, "Drop one.")
         check_bounds(
             self,
             {
@@ -96,6 +130,10 @@ class DataConfig(Config):
                 "phantom_share": Bounds(0, 1, is_high_open=True),
                 "samples_per_epoch": _COUNT,
                 "val_frames_per_case": _COUNT,
+                "spacing_mm": Bounds(0, 100, is_low_open=True),
+                "patches_per_case": Bounds(1, 10000),
+                "foreground_share": _CHANCE,
+                "overlap": Bounds(0, 1, is_high_open=True),
             },
         )
 
@@ -107,8 +145,8 @@ class LossConfig(Config):
     Attributes
     ----------
     name : str
-        "adaptive_focal", "ag_bce", "focal", "focal_as_published" or
-        "size_smoothness".
+        "adaptive_focal", "ag_bce", "focal", "focal_as_published",
+        "size_smoothness", "bce", "dice" or "tversky".
     variability : str
         Of the adaptive loss: "nonexpert_mean" as published, or "disagreement".
     per_sample : bool
@@ -121,6 +159,11 @@ class LossConfig(Config):
         Of "focal": alpha on both classes as published, or as Lin et al. (2017).
     form : str
         Of "size_smoothness": the paper's formula or its published code.
+    terms : tuple of str
+        Of "size_smoothness": which of "alpha_va", "gamma_va" and "gamma_mSa" take
+        part; fewer are for ablations.
+    tversky_beta : float
+        Of "tversky": weight of what is missed; what is too much weighs 1 less it.
     dice_weight : float
         Weight of a Dice loss added to the loss; 0 adds none.
     deep_supervision : bool
@@ -137,6 +180,9 @@ class LossConfig(Config):
         "focal",
         "focal_as_published",
         "size_smoothness",
+        "bce",
+        "dice",
+        "tversky",
     ] = "adaptive_focal"
     variability: Literal["nonexpert_mean", "disagreement"] = "nonexpert_mean"
     per_sample: bool = False
@@ -145,6 +191,12 @@ class LossConfig(Config):
     gamma: float = 2.0
     convention: Literal["published", "lin2017"] = "published"
     form: Literal["paper", "published_code"] = "paper"
+    terms: tuple[Literal["alpha_va", "gamma_va", "gamma_mSa"], ...] = (
+        "alpha_va",
+        "gamma_va",
+        "gamma_mSa",
+    )
+    tversky_beta: float = 0.7
     dice_weight: float = 0.0
     deep_supervision: bool = True
     kernel_sizes: tuple[int, int, int, int] = KERNEL_SIZES
@@ -156,12 +208,16 @@ class LossConfig(Config):
         ok = self.hard_weight > 0
         require(ok, "hard_weight must be positive", self.hard_weight, "Raise it.")
         object.__setattr__(self, "kernel_sizes", tuple(self.kernel_sizes))
+        object.__setattr__(self, "terms", tuple(self.terms))
+        once = len(set(self.terms)) == len(self.terms)
+        require(once, "terms must name each once", self.terms, "Leave one out.")
         check_bounds(
             self,
             {
                 "hard_weight": Bounds(0, 1e6, is_low_open=True),
                 "alpha": _CHANCE,
                 "gamma": Bounds(0, 20),
+                "tversky_beta": Bounds(0, 1, is_low_open=True, is_high_open=True),
                 "dice_weight": Bounds(0, 1000),
                 "kernel_sizes": Bounds(1, 224),
             },
@@ -430,9 +486,8 @@ class TrainConfig(Config):
             count = getattr(self, name)
             ok = count is None or count >= 1
             require(ok, f"{name} must be at least 1 or null", count, "Raise it.")
-        ok = self.model.spatial_dims == 2
-        dims = self.model.spatial_dims
-        require(ok, "Training works on frames", f"{dims}D", "Choose a 2D network.")
+        if self.model.spatial_dims == 3:
+            self._check_volumes()
         require(self.seed >= 0, "seed must not be negative", self.seed, "Use 0.")
         check_bounds(
             self,
@@ -446,6 +501,23 @@ class TrainConfig(Config):
                 "opening": Bounds(0, 224),
                 "min_confidence": _CHANCE,
             },
+        )
+
+    def _check_volumes(self) -> None:
+        """Refuse what training on volumes does not know."""
+        data = self.data
+        for name in ("unlabelled", "unlabelled_batch", "phantom_share"):
+            value = getattr(data, name)
+            require(not value, f"Volumes know no data.{name}", value, "Leave it out.")
+        for name in _FRAMES_ALONE:
+            value = getattr(self.augment, name)
+            require(not value, f"Volumes know no augment.{name}", value, "Use 0.")
+        count = self.model.baseline.in_channels
+        require(
+            len(data.channels) in (0, count),
+            f"data.channels must name the network's {count} channels",
+            ", ".join(data.channels),
+            "Change model.baseline.in_channels or the names.",
         )
 
     @classmethod

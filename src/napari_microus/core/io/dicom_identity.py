@@ -32,7 +32,7 @@ _SHORTEST = 3
 _WITHIN = 5
 
 
-def names_somebody(name: str, path: Path) -> bool:
+def identifies_patient(name: str, path: Path) -> bool:
     """Return whether ``name`` holds an identifier that the header of ``path`` tells.
 
     Parameters

@@ -12,7 +12,7 @@ from napari_microus.core.errors import InputError
 from napari_microus.core.io.alpha import stored_mask
 from napari_microus.core.io.colour import to_grey
 from napari_microus.core.io.mask_names import names_without_role
-from napari_microus.core.io.read_errors import damaged, heard
+from napari_microus.core.io.read_errors import damaged, library_messages
 from napari_microus.core.io.tiff import NO_FRAME_DISTANCE, TIFF_SUFFIXES, read_tiff
 from napari_microus.core.volume import UNKNOWN, Volume
 
@@ -64,7 +64,7 @@ def read_picture(path: Path, *, as_stored: bool = False) -> Volume:
 
     try:
         with (
-            heard("PIL") as complaints,
+            library_messages("PIL") as complaints,
             Image.open(path, formats=("PNG", "JPEG", "BMP")) as picture,
         ):
             pixels, notices = _pixels(picture, as_stored, path)

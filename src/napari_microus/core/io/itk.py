@@ -11,13 +11,10 @@ import numpy as np
 from napari_microus.core.errors import InputError
 from napari_microus.core.io.between_frames import KEY, frames_metadata, frames_text
 from napari_microus.core.io.colour import to_grey
-from napari_microus.core.io.nrrd import (
-    Header,
-    check_meta_image,
-    check_nrrd,
-    check_numbers,
-)
-from napari_microus.core.io.read_errors import damaged, tells_damage
+from napari_microus.core.io.header_limits import check_header
+from napari_microus.core.io.nrrd import Header, check_data, read_header
+from napari_microus.core.io.raw_header import RawHeader, read_raw_header
+from napari_microus.core.io.read_errors import damaged, reports_damage
 from napari_microus.core.io.tiff import NO_FRAME_DISTANCE, UNKNOWN_UNIT
 from napari_microus.core.volume import UNKNOWN, Volume
 
@@ -71,8 +68,9 @@ def read_itk(path: Path) -> Volume:
     reader.SetImageIO(image_io)
     reader.SetFileName(str(path))
     # First: damage that these find makes ITK hang, abort, or invent pixels.
-    _check_numbers(path, kind)
-    header = (check_nrrd if kind == "NRRD" else check_meta_image)(path)
+    raw = _checked_header(path, kind)
+    check_data(raw)
+    header = read_header(raw)
     image, notices = _execute(reader, path, kind)
     return _volume(image, path, header, notices)
 
@@ -87,14 +85,13 @@ def read_itk_grid(
     reader.SetImageIO(image_io)
     reader.SetFileName(str(path))
     try:
-        _check_numbers(path, kind)
+        header = read_header(_checked_header(path, kind))
         with _warnings():
             reader.ReadImageInformation()
     except (RuntimeError, InputError):
         return None
     if reader.GetDimension() != 3:
         return None
-    header = (check_nrrd if kind == "NRRD" else check_meta_image)(path, inflate=False)
     affine = _affine(reader)
     if header.factors is None or np.array_equal(affine, np.diag([-1.0, -1.0, 1, 1])):
         return None
@@ -105,8 +102,7 @@ def read_itk_grid(
 
 def tells_itk_frame_distance(path: Path) -> bool:
     """Return whether a header that tells a size tells the distance of frames too."""
-    is_nrrd = path.suffix.lower() in NRRD_SUFFIXES
-    header = (check_nrrd if is_nrrd else check_meta_image)(path, inflate=False)
+    header = read_header(read_raw_header(path))
     return header.is_frame_distance_known and not header.listed
 
 
@@ -142,16 +138,18 @@ def write_itk(
         raise OSError("the disk is full or the file is protected") from error
     # ITK does not look whether a disk took all that it wrote of a MetaImage.
     try:
-        (check_meta_image if path.suffix == ".mha" else check_nrrd)(path)
+        check_data(read_raw_header(path))
     except InputError as error:
         raise OSError("the disk did not take the whole file") from error
 
 
-def _check_numbers(path: Path, kind: str) -> None:
+def _checked_header(path: Path, kind: str) -> RawHeader:
     try:
-        check_numbers(path, kind)
+        raw = read_raw_header(path)
+        check_header(raw)
     except OSError as error:
         raise damaged(path, kind) from error
+    return raw
 
 
 def _execute(reader: Any, path: Path, kind: str) -> tuple[Any, list[str]]:
@@ -168,7 +166,7 @@ def _execute(reader: Any, path: Path, kind: str) -> tuple[Any, list[str]]:
         except (RuntimeError, MemoryError) as error:
             raise damaged(path, kind) from error
     for text in said:
-        if tells_damage(text):
+        if reports_damage(text):
             raise damaged(path, kind, text)
     return image, [f"ITK says: {text}" for text in said]
 

@@ -37,13 +37,13 @@ def damaged(path: Path, kind: str, said: str = "") -> InputError:
     )
 
 
-def tells_damage(text: str) -> bool:
+def reports_damage(text: str) -> bool:
     """Return whether a library's message means that not all of a file was read."""
     return bool(_DAMAGE.search(text))
 
 
 @contextmanager
-def heard(*loggers: str) -> Iterator[list[str]]:
+def library_messages(*loggers: str) -> Iterator[list[str]]:
     """Collect what a library logs or warns of damage while it reads a file.
 
     Many readers go on with zeros in place of what is missing and only say so.
@@ -63,7 +63,7 @@ def heard(*loggers: str) -> Iterator[list[str]]:
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             text = record.getMessage()
-            if tells_damage(text):
+            if reports_damage(text):
                 kept.append(text)
 
     before = []
@@ -75,7 +75,7 @@ def heard(*loggers: str) -> Iterator[list[str]]:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             yield kept
-        kept += [str(w.message) for w in warned if tells_damage(str(w.message))]
+        kept += [str(w.message) for w in warned if reports_damage(str(w.message))]
     finally:
         for logger, handlers, propagate in before:
             logger.handlers[:], logger.propagate = handlers, propagate

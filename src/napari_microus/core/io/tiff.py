@@ -17,7 +17,7 @@ import numpy as np
 from napari_microus.core.errors import InputError
 from napari_microus.core.io.alpha import stored_mask
 from napari_microus.core.io.colour import to_grey
-from napari_microus.core.io.read_errors import damaged, heard
+from napari_microus.core.io.read_errors import damaged, library_messages
 from napari_microus.core.volume import UNKNOWN, Volume
 
 if TYPE_CHECKING:
@@ -75,7 +75,10 @@ def read_tiff(path: Path, *, as_stored: bool = False) -> Volume:
     import tifffile
 
     try:
-        with heard("tifffile") as complaints, tifffile.TiffFile(path) as file:
+        with (
+            library_messages("tifffile") as complaints,
+            tifffile.TiffFile(path) as file,
+        ):
             series: Any = _only_series(file, path)
             axes, page = series.axes, series.keyframe
             _check_colours(page, path)
@@ -123,7 +126,7 @@ def tiff_size(path: Path) -> tuple[float | None, float, float] | None:
     import tifffile
 
     try:
-        with heard("tifffile"), tifffile.TiffFile(path) as file:
+        with library_messages("tifffile"), tifffile.TiffFile(path) as file:
             sizes = _sizes(file, _only_series(file, path).keyframe)
     except InputError:
         raise
@@ -137,7 +140,7 @@ def is_stack(path: Path) -> bool:
     import tifffile
 
     try:
-        with heard("tifffile"), tifffile.TiffFile(path) as file:
+        with library_messages("tifffile"), tifffile.TiffFile(path) as file:
             first: Any = file.series[0]
             counts = dict(zip(first.axes, first.shape, strict=False))
             planes = file.is_shaped and first.axes.startswith("S")

@@ -66,6 +66,11 @@ class ModelInfo:
         return str(self.config.get("version", "unknown"))
 
     @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of what a model of volumes takes, in its order; none for frames."""
+        return _channels(self.config)
+
+    @property
     def learnt_from(self) -> str:
         """What the model was trained on, in a few words; "" where nobody noted it."""
         return str(self.config.get("learnt_from", ""))
@@ -85,6 +90,18 @@ class LoadedModel:
     card: str
     metrics: dict[str, Any]
     weights_sha256: str = ""
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of what a model of volumes takes, in its order; none for frames."""
+        return _channels(self.config)
+
+
+def _channels(config: Mapping[str, Any]) -> tuple[str, ...]:
+    described = config.get("input")
+    if not isinstance(described, dict) or described.get("spatial_dims") != 3:
+        return ()
+    return tuple(map(str, described.get("channels", ())))
 
 
 def save_model(

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_microus.core.live.messages import Placement
+
 _LOOK_S = 0.1
 
 
@@ -52,6 +54,8 @@ class LiveFrame(Event):
         How many frames were answered, with this one.
     received, dropped, refused : int
         Frames that came, that a newer one overtook, and that could not be read.
+    placement : Placement or None
+        Where the sender says that the frame lies.
     """
 
     frame: NDArray[np.generic]
@@ -62,6 +66,7 @@ class LiveFrame(Event):
     received: int
     dropped: int
     refused: int
+    placement: Placement | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,7 @@ def follow(
                 received,
                 dropped,
                 refused,
+                arrived.placement() if arrived.placement is not None else None,
             )
     finally:
         stop.set()

@@ -12,6 +12,7 @@ References
 from __future__ import annotations
 
 import struct
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,22 @@ class Header:
     kind: str
     body_size: int
     crc: int
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a frame lies, as its sender tells it.
+
+    Attributes
+    ----------
+    system : int
+        1 for RAS, 2 for LPS.
+    matrix : tuple of 12 floats
+        Columns for i, j and k with the pixel's size, then the middle of the frame.
+    """
+
+    system: int
+    matrix: tuple[float, ...]
 
 
 def read_header(raw: bytes | bytearray) -> Header:
@@ -140,6 +157,35 @@ def read_image(
             "A frame must be finite; got NaN or infinity. Check the sender."
         )
     return _grey(frame), _spacing(fields[8:20])
+
+
+def read_placement(header: Header, body: bytes | bytearray | memoryview) -> Placement:
+    """Return where the frame of a message lies that `read_image` has accepted."""
+    content = memoryview(body)
+    if header.version == 2:
+        content = _without_extension(content)
+    fields = _IMAGE.unpack(content[: _IMAGE.size])
+    return Placement(fields[4], fields[8:20])
+
+
+def write_image(frame: NDArray[np.uint8], placement: Placement, name: str) -> bytes:
+    """Return an IMAGE message, version 1, of one grey frame (Y, X) of bytes."""
+    height, width = frame.shape
+    body = _IMAGE.pack(
+        *(1, 1, 3, 2, placement.system),
+        *(width, height, 1),
+        *placement.matrix,
+        *(0, 0, 0),
+        *(width, height, 1),
+    )
+    body += frame.tobytes()
+    now = int(time.time() * (1 << 32))
+    return (
+        _HEADER.pack(
+            1, b"IMAGE", name.encode("ascii")[:20], now, len(body), crc64(body)
+        )
+        + body
+    )
 
 
 def _without_extension(body: memoryview) -> memoryview:

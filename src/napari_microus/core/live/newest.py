@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_microus.core.live.messages import Placement
+
 _NOTICES = 20
 _AGAIN_S = 10.0
 
@@ -30,10 +32,13 @@ class Arrived:
         a frame that nobody looks at costs nothing.
     at_s : float
         `time.perf_counter` when its last byte had come.
+    placement : callable or None
+        Gives where the frame lies, once it was read; None where nobody tells.
     """
 
     read: Callable[[], tuple[NDArray[np.generic], tuple[float, float] | None]]
     at_s: float = field(default_factory=time.perf_counter)
+    placement: Callable[[], Placement] | None = None
 
 
 class Newest:

@@ -8,7 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari_microus.core.errors import ConfigError, InputError
-from napari_microus.core.live.messages import HEADER_SIZE, read_header, read_image
+from napari_microus.core.live.messages import (
+    HEADER_SIZE,
+    read_header,
+    read_image,
+    read_placement,
+)
 from napari_microus.core.live.newest import Arrived
 
 if TYPE_CHECKING:
@@ -88,7 +93,12 @@ class StreamSource:
                 header = read_header(raw)
                 body = _receive(peer, header.body_size, stop)
                 if header.kind == "IMAGE":
-                    newest.put(Arrived(partial(read_image, header, body)))
+                    newest.put(
+                        Arrived(
+                            partial(read_image, header, body),
+                            placement=partial(read_placement, header, body),
+                        )
+                    )
 
 
 def _receive(

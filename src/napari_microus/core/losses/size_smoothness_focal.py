@@ -12,7 +12,11 @@ from napari_microus.core.losses.base import AnnotationLoss
 from napari_microus.core.losses.sigmoid_focal import focal_cross_entropy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_microus.core.losses.annotation import Annotation
+
+TERMS = ("alpha_va", "gamma_va", "gamma_mSa")
 
 
 class SizeSmoothness(NamedTuple):
@@ -57,6 +61,10 @@ class SizeSmoothnessFocalLoss(AnnotationLoss):
     ----------
     form : {"paper", "published_code"}
         Which of the two.
+    terms : sequence of str
+        Which of the three factors take part, for ablations. Without alpha_va both
+        classes weigh 1; gamma is the sum of its terms, 0 without any, where the
+        loss is a (weighted) cross-entropy.
 
     Attributes
     ----------
@@ -66,7 +74,7 @@ class SizeSmoothnessFocalLoss(AnnotationLoss):
     Raises
     ------
     ConfigError
-        If ``form`` is unknown.
+        If ``form`` or a term is unknown.
 
     References
     ----------
@@ -76,14 +84,20 @@ class SizeSmoothnessFocalLoss(AnnotationLoss):
 
     channels = (1, 2)
 
-    def __init__(self, form: Literal["paper", "published_code"] = "paper") -> None:
+    def __init__(
+        self,
+        form: Literal["paper", "published_code"] = "paper",
+        terms: Sequence[str] = TERMS,
+    ) -> None:
         super().__init__()
         if form not in ("paper", "published_code"):
             raise ConfigError(
                 'form must be "paper" or "published_code"; got '
                 f"{form!r}. Choose one of the two."
             )
+        check_terms(terms)
         self.form = form
+        self.terms = tuple(terms)
         self.last_factors: SizeSmoothness | None = None
 
     def loss(self, logits: Tensor, annotation: Annotation) -> Tensor:
@@ -98,16 +112,37 @@ class SizeSmoothnessFocalLoss(AnnotationLoss):
             gamma_mSa = gamma_mSa[:1].expand_as(alpha)
             alpha = gamma_va
         to_pixels = (-1, *[1] * (logits.ndim - 1))
-        alpha = alpha.view(to_pixels)
-        gamma = (gamma_va + gamma_mSa).view(to_pixels)
+        foreground, background = alpha.view(to_pixels), (1 - alpha).view(to_pixels)
+        if "alpha_va" not in self.terms:
+            foreground = background = torch.ones_like(foreground)
+        by_name = {"gamma_va": gamma_va, "gamma_mSa": gamma_mSa}
+        gamma = torch.zeros_like(gamma_va)
+        for name in self.terms:
+            gamma = gamma + by_name.get(name, 0)
+        gamma = gamma.view(to_pixels)
         sign = annotation.sign(logits.dtype)
         if logits.shape[1] == 1:
-            weight = torch.where(annotation.foreground, alpha, 1 - alpha)
+            weight = torch.where(annotation.foreground, foreground, background)
         else:
             sign = torch.cat([-sign, sign], dim=1)
-            weight = torch.cat([1 - alpha, alpha], dim=1)
+            weight = torch.cat([background, foreground], dim=1)
         focal = weight * focal_cross_entropy(logits, sign, gamma) * counted
         return focal.sum() / (counted.sum() * logits.shape[1]).clamp(min=1)
+
+
+def check_terms(terms: Sequence[str]) -> None:
+    """Refuse factors that the loss does not have.
+
+    Raises
+    ------
+    ConfigError
+        If one is unknown or named twice.
+    """
+    if len(set(terms)) != len(terms) or not set(terms) <= set(TERMS):
+        raise ConfigError(
+            f"terms must be some of {', '.join(TERMS)}, each once; got "
+            f"{', '.join(terms)}. Leave out the others."
+        )
 
 
 @torch.no_grad()

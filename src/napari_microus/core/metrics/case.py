@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_microus.core.errors import InputError
-from napari_microus.core.mask import IGNORE_VALUE, settle
+from napari_microus.core.mask import IGNORE_VALUE, fill_undecided
 from napari_microus.core.metrics.masks import check_grids, read_spacing
 from napari_microus.core.metrics.overlap import count_overlap
 from napari_microus.core.metrics.surface_distance import surface_distances
@@ -182,7 +182,7 @@ def _scores(
     ignored = (prediction == IGNORE_VALUE) | (reference == IGNORE_VALUE)
     first, second = prediction == 1, reference == 1
     if ignored.any():
-        first, second = settle(prediction, reference)
+        first, second = fill_undecided(prediction, reference)
     overlap = count_overlap(first, second, ignored if ignored.any() else None)
     is_open = not all(drawn) and first.any() and second.any()
     if is_open:

@@ -20,7 +20,7 @@ class Baseline(nn.Module):
     Parameters
     ----------
     network : nn.Module
-        Maps one channel to one channel of logits of the same size.
+        Maps the channels to one channel of logits of the same size.
     config : ModelConfig
         What it was built from.
     """
@@ -31,12 +31,12 @@ class Baseline(nn.Module):
         self.config = config
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits of the shape of ``x``.
+        """Return logits (B, 1, ...) of the size of ``x``.
 
         Parameters
         ----------
-        x : Tensor, shape (B, 1, H, W) or (B, 1, D, H, W)
-            Frames or volumes in [0, 1], edges multiples of 32 pixels.
+        x : Tensor, shape (B, 1, H, W) or (B, C, D, H, W)
+            Frames in [0, 1], or volumes; edges are multiples of 32 pixels.
 
         Raises
         ------
@@ -45,12 +45,13 @@ class Baseline(nn.Module):
             network cannot halve often enough.
         """
         dims = self.config.baseline.spatial_dims
-        fits = x.ndim == dims + 2 and x.shape[1] == 1
+        channels = self.config.baseline.in_channels
+        fits = x.ndim == dims + 2 and x.shape[1] == channels
         if not fits or any(n % 32 or n == 0 for n in x.shape[2:]):
             axes = "H, W" if dims == 2 else "D, H, W"
             raise InputError(
-                f"Input must have shape (B, 1, {axes}) with edges that are multiples "
-                f"of 32; got {tuple(x.shape)}. Resize or pad it."
+                f"Input must have shape (B, {channels}, {axes}) with edges that are "
+                f"multiples of 32; got {tuple(x.shape)}. Resize or pad it."
             )
         return self.network(x)
 
@@ -88,7 +89,7 @@ def _resnet50_unet(config: BaselineConfig) -> nn.Module:
     from monai.networks.nets.flexible_unet import FlexibleUNet
 
     return FlexibleUNet(
-        in_channels=1,
+        in_channels=config.in_channels,
         out_channels=1,
         backbone="resnet50",
         pretrained=False,
@@ -99,7 +100,13 @@ def _resnet50_unet(config: BaselineConfig) -> nn.Module:
 def _basic_unet(config: BaselineConfig) -> nn.Module:
     from monai.networks.nets.basic_unet import BasicUNet
 
-    return BasicUNet(config.spatial_dims, in_channels=1, out_channels=1)
+    finest = config.width or 32
+    return BasicUNet(
+        config.spatial_dims,
+        in_channels=config.in_channels,
+        out_channels=1,
+        features=(finest, finest, 2 * finest, 4 * finest, 8 * finest, finest),
+    )
 
 
 def _attention_unet(config: BaselineConfig) -> nn.Module:
@@ -107,9 +114,9 @@ def _attention_unet(config: BaselineConfig) -> nn.Module:
 
     return AttentionUnet(
         config.spatial_dims,
-        in_channels=1,
+        in_channels=config.in_channels,
         out_channels=1,
-        channels=(32, 64, 128, 256, 512),
+        channels=[(config.width or 32) * 2**scale for scale in range(5)],
         strides=(2, 2, 2, 2),
     )
 
@@ -118,7 +125,10 @@ def _segresnet(config: BaselineConfig) -> nn.Module:
     from monai.networks.nets.segresnet import SegResNet
 
     return SegResNet(
-        config.spatial_dims, init_filters=16, in_channels=1, out_channels=1
+        config.spatial_dims,
+        init_filters=config.width or 16,
+        in_channels=config.in_channels,
+        out_channels=1,
     )
 
 
@@ -126,7 +136,10 @@ def _swin_unetr(config: BaselineConfig) -> nn.Module:
     from monai.networks.nets.swin_unetr import SwinUNETR
 
     return SwinUNETR(
-        in_channels=1, out_channels=1, spatial_dims=config.spatial_dims, feature_size=24
+        in_channels=config.in_channels,
+        out_channels=1,
+        spatial_dims=config.spatial_dims,
+        feature_size=24,
     )
 
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from scipy import ndimage
 
 from napari_microus.core.mask import fill_polygon
@@ -24,11 +26,16 @@ if TYPE_CHECKING:
 ANGLES = 128
 _STEPS = 96  # along a ray
 _REACH = 4  # steps by which the radius may change from ray to ray
+_ARCS = 4  # into which the turn is cut, to find the path of all at once
+_LEAD = 16  # rays walked before an arc: enough to forget where a walk began
 _STIFFNESS = 0.2  # price of a step's square, in log-odds times pixels
 _SURE = 4.0  # log-odds beyond which a pixel is no more certain
 _HARMONICS = 10  # of the radius that are kept; higher ones fade out
 _AGREEMENT = 0.93  # Dice with the network's own mask below which a shape is no star
 _FALLBACK_SIGMA = 2.0  # pixels of the network
+_COSTS = (_STIFFNESS * np.arange(-_REACH, _REACH + 1) ** 2).astype(np.float32)
+_TURNS = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)
+_WAYS = np.stack([np.sin(_TURNS), np.cos(_TURNS)], axis=1)
 
 
 def smooth_mask(
@@ -52,7 +59,8 @@ def smooth_mask(
         that cannot be seen whole from its middle keeps the network's own outline,
         smoothed.
     """
-    evidence = np.clip(logits - cut, -_SURE, _SURE)
+    evidence = logits - np.float32(cut)
+    np.clip(evidence, -_SURE, _SURE, out=evidence)
     own = evidence > 0
     keep_one_piece(own)
     if not own.any():
@@ -85,9 +93,7 @@ def best_path(
     """
     scale = np.divide(shape, own.shape)
     middle = (_centroid(own) + 0.5) * scale
-    turns = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)
-    ways = np.stack([np.sin(turns), np.cos(turns)], axis=1)
-    border = _to_border(middle, ways, shape)
+    border = _to_border(middle, _WAYS, shape)
     # The farthest pixel is the first or the last of its row.
     rows = np.flatnonzero(own.any(axis=1))
     first = own[rows].argmax(axis=1)
@@ -97,12 +103,11 @@ def best_path(
     longest = np.hypot(*corners.T).max() * 1.15 + 2 * scale.max()
     step = longest / _STEPS
     radii = (np.arange(_STEPS) + 0.5) * step
-    places = (middle + radii[:, None] * ways[:, None]) / scale - 0.5
-    values = ndimage.map_coordinates(
-        evidence, np.moveaxis(places, -1, 0), order=1, mode="nearest"
-    )
+    extent = np.divide(2, shape)
+    values = _along_rays(evidence, middle * extent - 1, _WAYS * extent, radii)
     # In pixels of the network, so that a price means the same at any size.
-    score = np.cumsum(values, axis=1) * (step / scale.mean())
+    score = np.cumsum(values, axis=1)
+    score *= step / scale.mean()
     beyond = radii > border[:, None]
     last = np.maximum((~beyond).sum(axis=1) - 1, 0)
     score[beyond] = -np.inf
@@ -118,7 +123,7 @@ def best_path(
         found[edge] = np.maximum(behind, border[edge])
     found = np.minimum(_low_pass(found), border)
     found[edge] = border[edge]
-    outline: NDArray[np.float64] = middle + found[:, None] * ways - 0.5
+    outline: NDArray[np.float64] = middle + found[:, None] * _WAYS - 0.5
     return outline
 
 
@@ -132,66 +137,83 @@ def _to_border(
     return reach
 
 
-def _closed_path(score: NDArray[np.float64]) -> NDArray[np.intp]:
+def _along_rays(
+    evidence: NDArray[np.float32],
+    middle: NDArray[np.float64],
+    ways: NDArray[np.float64],
+    radii: NDArray[np.float64],
+) -> NDArray[np.float32]:
+    """Return the evidence along each ray, in a frame that reaches from -1 to 1."""
+    grid = np.empty((2, len(ways), len(radii)), dtype=np.float32)
+    steps, turned = radii.astype(np.float32), ways.T.astype(np.float32)
+    # torch asks for the column first.
+    for places, way, start in zip(grid, turned[::-1], middle[::-1], strict=True):
+        np.multiply.outer(way, steps, out=places)
+        places += np.float32(start)
+    values = F.grid_sample(
+        torch.from_numpy(evidence)[None, None],
+        torch.from_numpy(grid).permute(1, 2, 0)[None],
+        padding_mode="border",
+        align_corners=False,
+    )
+    found: NDArray[np.float32] = values[0, 0].numpy()
+    return found
+
+
+def _closed_path(score: NDArray[np.float32]) -> NDArray[np.intp]:
     """Return the step of each ray on the best closed path.
 
-    Half a turn before and behind it are walked too, so that the turn in the middle is
-    closed. Two walkers share the way: one comes from each end, and they meet halfway.
+    The turn is cut into arcs. Two walkers share each: they set out some rays before it
+    and behind it, so that the path of one arc goes on in the next, and meet halfway.
     """
     rays, steps = score.shape
-    turn = np.arange(rays)
-    ways = np.stack([turn - rays // 2, rays // 2 - 1 - turn], axis=1) % rays
-    shifts = np.arange(-_REACH, _REACH + 1)
-    costs = _STIFFNESS * shifts.astype(np.float64) ** 2
+    half = rays // _ARCS // 2
+    ahead = np.arange(_LEAD + half)[:, None] - _LEAD
+    first = np.arange(_ARCS) * 2 * half
+    ways = np.concatenate([first + ahead, first + 2 * half - 1 - ahead], axis=1) % rays
     # Best sums up to each step of each ray, with room on both sides.
-    sums = np.full((rays, 2, steps + 2 * _REACH), -np.inf)
+    sums = np.full((*ways.shape, steps + 2 * _REACH), -np.inf, dtype=np.float32)
     inner = sums[:, :, _REACH:-_REACH]
-    inner[:] = score[ways]
-    offers = np.empty((2, len(shifts), steps))
-    best = np.empty((2, steps))
+    # The best of each ray is 0, where float32 is finest.
+    inner[:] = (score - score.max(axis=1, keepdims=True))[ways]
     windows = np.lib.stride_tricks.sliding_window_view(sums, steps, axis=2)
-    price = costs[:, None]
+    windows = windows.transpose(0, 2, 1, 3)  # the shifts first: quick to compare
+    price = _COSTS[:, None, None]
+    offers, best = np.empty_like(windows[0]), np.empty_like(inner[0])
     for before, here in zip(windows[:-1], inner[1:], strict=True):
         np.subtract(before, price, out=offers)
-        np.maximum.reduce(offers, axis=1, out=best)
+        np.maximum.reduce(offers, axis=0, out=best)
         here += best
-    other = (windows[-1, 1] - price).max(axis=0)
-    place = int((inner[-1, 0] + other).argmax())
-    path = np.empty(rays, dtype=np.intp)
-    path[rays // 2 - 1 :: -1] = _back(sums[:, 0], costs, place, rays // 2)
-    place = _came_from(sums[-1, 1], costs, place)
-    path[rays // 2 :] = _back(sums[:, 1], costs, place, rays - rays // 2)
-    return path
+    others = (windows[-1, :, _ARCS:] - price).max(axis=0)
+    places = (inner[-1, :_ARCS] + others).argmax(axis=1)
+    places = np.concatenate([places, _came_from(sums[-1, _ARCS:], places)])
+    path = np.empty((half, 2 * _ARCS), dtype=np.intp)
+    path[-1] = places
+    for index in range(half - 2, -1, -1):
+        path[index] = places = _came_from(sums[_LEAD + index], places)
+    arcs = [path[:, :_ARCS], path[::-1, _ARCS:]]
+    return np.concatenate(arcs).T.ravel()
 
 
-def _back(
-    sums: NDArray[np.float64], costs: NDArray[np.float64], place: int, count: int
-) -> list[int]:
-    """Return the last steps of a walk that ended at ``place``, the last one first."""
-    path = [place]
-    for row in sums[-2 : -1 - count : -1]:
-        path.append(place := _came_from(row, costs, place))
-    return path
-
-
-def _came_from(
-    sums: NDArray[np.float64], costs: NDArray[np.float64], place: int
-) -> int:
-    """Return the step from which ``place`` was reached best."""
-    offered = sums[place : place + len(costs)] - costs
-    steps = len(sums) - 2 * _REACH
-    return min(max(place + int(offered.argmax()) - _REACH, 0), steps - 1)
+def _came_from(sums: NDArray[np.float32], places: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return, for each walker, the step from which its place was reached best."""
+    width = sums.shape[1]
+    walkers = np.arange(len(sums)) * width
+    around = (walkers + places)[:, None] + np.arange(len(_COSTS))
+    shift: NDArray[np.intp] = (sums.take(around) - _COSTS).argmax(axis=1) - _REACH
+    return (places + shift).clip(0, width - 2 * _REACH - 1)
 
 
 def _centroid(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return the mean row and column of the set pixels."""
-    rows, columns = mask.sum(axis=1), mask.sum(axis=0)
-    sums = [(count * np.arange(len(count))).sum() for count in (rows, columns)]
-    return np.array(sums) / rows.sum()
+    pixels, ones = mask.astype(np.float32), np.ones(max(mask.shape), np.float32)
+    rows, columns = pixels @ ones[: mask.shape[1]], ones[: len(mask)] @ pixels
+    sums = [float(n @ np.arange(len(n))) for n in (rows, columns)]
+    return np.array(sums) / np.count_nonzero(mask)
 
 
 def _between(
-    score: NDArray[np.float64], radius: NDArray[np.intp]
+    score: NDArray[np.float32], radius: NDArray[np.intp]
 ) -> NDArray[np.float64]:
     """Return by how much of a step each ray's best radius lies off the whole step."""
     rays = np.arange(len(radius))
@@ -216,9 +238,9 @@ def _at_network(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.b
         ((np.arange(s) + 0.5) * n / s).astype(int)
         for n, s in zip(mask.shape, shape, strict=True)
     )
-    return mask[np.ix_(rows, columns)]
+    return mask[rows][:, columns]
 
 
 def _dice(one: NDArray[np.bool_], two: NDArray[np.bool_]) -> float:
-    both = int(one.sum()) + int(two.sum())
-    return 2 * int((one & two).sum()) / both if both else 1.0
+    both = np.count_nonzero(one) + np.count_nonzero(two)
+    return 2 * np.count_nonzero(one & two) / both if both else 1.0

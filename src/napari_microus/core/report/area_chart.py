@@ -8,20 +8,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_microus.core.colors import (
+    BLUE,
+    FRAME_STATES_ON_PAPER,
+    GREY,
+    INK_ON_PAPER,
+)
 from napari_microus.core.edit.review import FrameState
 from napari_microus.core.report.words import STATES, area
 
 if TYPE_CHECKING:
     from napari_microus.core.measure import Measurements
 
-# Dark enough on white, apart for colour-blind eyes (Okabe and Ito), each with a shape.
-_LOOKS = {
-    FrameState.MODEL.value: ("#0072b2", "o"),
-    FrameState.DOUBTFUL.value: ("#d55e00", "^"),
-    FrameState.EDITED.value: ("#a0527c", "s"),
-    FrameState.APPROVED.value: ("#00725c", "D"),
+# Each state is told by its shape, too.
+_MARKERS = {
+    FrameState.MODEL: "o",
+    FrameState.DOUBTFUL: "^",
+    FrameState.EDITED: "s",
+    FrameState.APPROVED: "D",
 }
-_INK, _BAND = "#333333", "#0072b2"
 
 
 def area_chart(measured: Measurements) -> str:
@@ -46,30 +51,30 @@ def area_chart(measured: Measurements) -> str:
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     frames = np.arange(len(areas))
-    axes.plot(frames, areas, color="#999999", linewidth=0.8)
+    axes.plot(frames, areas, color=GREY, linewidth=0.8)
     if shares.any():
         half = 1.96 * shares * areas
         axes.fill_between(
             frames,
             np.maximum(areas - half, 0),
             areas + half,
-            color=_BAND,
+            color=BLUE,
             alpha=0.18,
             linewidth=0,
             label="95 % interval",
         )
-    for state, (colour, marker) in _LOOKS.items():
-        held = [size.frame for size in measured.frames if size.state == state]
-        held = [frame for frame in held if measured.frames[frame].is_drawn]
-        if held:
-            name = STATES[state]
-            axes.plot(held, areas[held], marker, color=colour, ms=4, label=name)
+    for state, marker in _MARKERS.items():
+        of_state = [size for size in measured.frames if size.state == state.value]
+        shown = [size.frame for size in of_state if size.is_drawn]
+        if shown:
+            colour, name = FRAME_STATES_ON_PAPER[state.name], STATES[state.value]
+            axes.plot(shown, areas[shown], marker, color=colour, ms=4, label=name)
     axes.set_ylim(bottom=0)
     axes.set_xlim(-0.5, max(len(areas) - 0.5, 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("frame", color=_INK)
-    axes.set_ylabel("area, cm²" if is_mm else "area, pixels", color=_INK)
-    axes.tick_params(colors=_INK, labelsize=8)
+    axes.set_xlabel("frame", color=INK_ON_PAPER)
+    axes.set_ylabel("area, cm²" if is_mm else "area, pixels", color=INK_ON_PAPER)
+    axes.tick_params(colors=INK_ON_PAPER, labelsize=8)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     handles, _ = axes.get_legend_handles_labels()

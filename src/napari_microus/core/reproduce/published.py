@@ -53,15 +53,6 @@ def published_losses(column: str) -> list[float]:
     return [float(row[column]) for row in rows]
 
 
-def published_cases(column: str) -> dict[int, Published]:
-    """Return Table 2's row of each test case, by its number."""
-    rows = _first_paper()["table_2_test_cases"]
-    return {
-        row["case"]: Published(row[column]["dice"], row[column]["hd95_mm"])
-        for row in rows
-    }
-
-
 def published_setting() -> dict[str, Any]:
     """Return how the first paper trained: sizes, rates, epochs, patients."""
     return dict(_first_paper()["setting"])

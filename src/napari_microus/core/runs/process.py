@@ -70,7 +70,7 @@ class TrainingProcess:
                 cwd=run.parent,
                 **_detached(),
             )
-        _be_polite(self._process.pid)
+        _lower_priority(self._process.pid)
 
     @property
     def pid(self) -> int:
@@ -188,7 +188,7 @@ def _detached() -> dict[str, Any]:
     return {"start_new_session": True}
 
 
-def _be_polite(pid: int) -> None:
+def _lower_priority(pid: int) -> None:
     """Let the window go first where both want the processor."""
     if hasattr(os, "setpriority"):
         with contextlib.suppress(OSError):

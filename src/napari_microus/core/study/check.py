@@ -14,7 +14,8 @@ from napari_microus.core.events import Event, Progress
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from napari_microus.core.study.manifest import Study, StudyCase
+    from napari_microus.core.study.manifest import Study
+    from napari_microus.core.study.table import StudyCase
     from napari_microus.core.volume import Volume
 
 

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Literal
 
 from napari_microus.core.errors import InputError
 from napari_microus.core.io import is_readable, stem_of
-from napari_microus.core.study.manifest import SPLITS, Study, StudyCase
+from napari_microus.core.study.mri_layouts import find_cases, recognise_mri
+from napari_microus.core.study.table import SPLITS, StudyCase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-Layout = Literal["auto", "micro-us", "nnu-net", "folders", "cases"]
+    from napari_microus.core.study.manifest import Study
+
+Layout = Literal["auto", "micro-us", "nnu-net", "folders", "cases", "picai", "brats"]
 _MICRO_US = "micro_ultrasound_scans"
 # The number that ends a file's name, with the suffix of a repeated scan.
 _NUMBER = re.compile(r"(\d+)((?:_\d+)*)$")
@@ -47,12 +50,13 @@ def import_folder(
     study : Study
         Takes the cases and is saved.
     source : path
-        One of four layouts: the public micro-ultrasound dataset
+        One of six layouts: the public micro-ultrasound dataset
         (``train/micro_ultrasound_scans`` …), nnU-Net's (``imagesTr``,
         ``labelsTr``), or plain folders (``images`` and ``masks``, and
         ``nonexpert`` where there is one, files of equal names) with an optional
         ``split.csv`` of file, patient (or exam) and split, or a folder for each case
-        with ``scan``, ``expert`` and ``nonexpert``, as ``phantom`` writes them.
+        with ``scan``, ``expert`` and ``nonexpert``, as ``phantom`` writes them, or
+        the volumes of PI-CAI 2022 or BraTS 2018, see `mri_layouts`.
     layout : str
         "auto" looks which one it is.
     patient_pattern : str, optional
@@ -75,6 +79,10 @@ def import_folder(
     notices: list[str] = []
     if layout == "micro-us":
         cases = _micro_us(source, notices)
+    elif layout in ("picai", "brats"):
+        found = find_cases(source, layout)
+        cases = found.cases
+        notices += found.lacking
     elif layout == "cases":
         cases = _cases(source, patient_of)
     elif layout == "nnu-net":
@@ -129,6 +137,9 @@ def _recognise(source: Path) -> Layout:
         return "micro-us"
     if (source / "imagesTr").is_dir():
         return "nnu-net"
+    mri = recognise_mri(source)
+    if mri is not None:
+        return mri
     if _first_folder(source, _IMAGE_FOLDERS) is not None:
         return "folders"
     if any(_named(folder, _SCAN_NAMES) for folder in _subfolders(source)):
@@ -360,4 +371,5 @@ def _relative(case: StudyCase, folder: Path) -> StudyCase:
         expert=name(case.expert),
         nonexpert=name(case.nonexpert),
         annotators={who: name(file) for who, file in case.annotators.items()},
+        channels={what: name(file) for what, file in case.channels.items()},
     )

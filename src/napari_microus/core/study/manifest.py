@@ -1,15 +1,13 @@
-"""The table of a study's cases, and the files it names."""
+"""A study: a folder with a table of cases, and the files that it names."""
 
 from __future__ import annotations
 
 import csv
 import datetime
-import io
 import json
-import re
 import shutil
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -22,62 +20,30 @@ from napari_microus.core.files import (
     atomic_write,
     only_one,
 )
+from napari_microus.core.study.table import (
+    MANIFEST,
+    SPLITS,
+    StudyCase,
+    check_names,
+    read_pixel,
+    read_table,
+    sized,
+    write_table,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from napari_microus.core.volume import Volume
 
-MANIFEST = "manifest.csv"
+__all__ = ["LOCK", "MANIFEST", "SPLITS", "TEST_USE", "Study"]
+# They stood here; for one release.
+__all__ += ["StudyCase", "read_pixel", "sized"]
+
 LOCK = ".manifest.lock"
 # A manifest is written in much less.
 _PATIENCE_S = 10.0
 TEST_USE = "test_use.jsonl"
-SPLITS = ("train", "val", "test")
-_BEFORE = ("case", "patient", "image", "expert", "nonexpert")
-_AFTER = ("split", "ignore")
-_PIXEL = "spacing_mm"
-_KNOWN = (*_BEFORE, *_AFTER, _PIXEL)
-_NAME = re.compile(r"[\w.-]+")
-_FOLD = re.compile(r"fold(\d+)")
-
-
-@dataclass(frozen=True)
-class StudyCase:
-    """One line of the manifest.
-
-    Attributes
-    ----------
-    case, patient : str
-        Name of the scan and pseudonym of whom it shows.
-    image, expert, nonexpert : str
-        Files, absolute or from the study's folder; "" where there is none.
-    annotators : dict
-        Files of further annotators by their name.
-    split : str
-        "train", "val", "test", "fold0" and so on, or "" while undecided.
-    ignore : bool
-        Whether the case is left out of everything.
-    spacing_mm : tuple of float, optional
-        Height and width of a pixel in mm, for an image that tells no size; the
-        distance of its frames stays unknown.
-    """
-
-    case: str
-    patient: str
-    image: str
-    expert: str = ""
-    nonexpert: str = ""
-    annotators: dict[str, str] = field(default_factory=dict)
-    split: str = ""
-    ignore: bool = False
-    spacing_mm: tuple[float, float] | None = None
-
-    @property
-    def fold(self) -> int | None:
-        """Number of the fold, where the study is split in folds."""
-        found = _FOLD.fullmatch(self.split)
-        return int(found[1]) if found else None
 
 
 class Study:
@@ -126,9 +92,7 @@ class Study:
         path = Path(folder) / MANIFEST
         try:
             content = path.read_bytes()
-            text = io.StringIO(content.decode("utf-8-sig"), newline="")
-            reader = csv.DictReader(text)
-            rows, columns = list(reader), list(reader.fieldnames or [])
+            cases = read_table(content, path)
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise InputError(
                 f"A study must have a readable {MANIFEST}; got {path} "
@@ -138,15 +102,6 @@ class Study:
                     f"No study that can be read: {path}. Choose the folder of a study."
                 ),
             ) from error
-        missing = [name for name in _BEFORE[:4] if name not in columns]
-        if missing:
-            raise InputError(
-                f"A manifest must have the columns {', '.join(_BEFORE + _AFTER)}; got "
-                f"no '{missing[0]}' in {path}. Add the column."
-            )
-        annotators = [c for c in columns if c not in _KNOWN]
-        cases = [_read_row(row, annotators, path) for row in rows]
-        _check_names(cases, path)
         study = cls(Path(folder), cases)
         study._seen = content
         return study
@@ -207,20 +162,11 @@ class Study:
                 raise
 
     def _write(self) -> None:
-        annotators = list(dict.fromkeys(n for c in self.cases for n in c.annotators))
-        is_sized = any(case.spacing_mm is not None for case in self.cases)
-        columns = [*_BEFORE, *annotators, *_AFTER, *([_PIXEL] if is_sized else [])]
         with (
             atomic_write(self.folder / MANIFEST, overwrite=True) as temporary,
             temporary.open("w", newline="", encoding="utf-8") as file,
         ):
-            writer = csv.writer(file)
-            writer.writerow(columns)
-            for case in self.cases:
-                start = [getattr(case, name) for name in _BEFORE]
-                more = [case.annotators.get(name, "") for name in annotators]
-                line = [*start, *more, case.split, int(case.ignore)]
-                writer.writerow(line + ([_as_text(case)] if is_sized else []))
+            write_table(self.cases, file)
         self._seen = (self.folder / MANIFEST).read_bytes()
 
     @property
@@ -244,7 +190,7 @@ class Study:
         self._change(lambda cases: self._with(cases, case))
 
     def _with(self, cases: list[StudyCase], case: StudyCase) -> list[StudyCase]:
-        _check_names([*cases, case], self.folder / MANIFEST)
+        check_names([*cases, case], self.folder / MANIFEST)
         return [*cases, case]
 
     def add_case(
@@ -295,7 +241,7 @@ class Study:
             files,
             split,
         )
-        _check_names([*self.cases, case], self.folder / MANIFEST)
+        check_names([*self.cases, case], self.folder / MANIFEST)
         if scan.array.dtype == np.bool_:
             raise InputError(
                 "A scan must hold intensities; got an array of yes and no, as a mask "
@@ -515,6 +461,38 @@ class Study:
             return scan, expert, None
         return scan, expert, self.read_mask(case, case.nonexpert, scan)
 
+    def read_channels(
+        self, case: StudyCase, names: Sequence[str] = ()
+    ) -> dict[str, Volume]:
+        """Read the channels of a case, each on its own grid.
+
+        Parameters
+        ----------
+        case : StudyCase
+            A case of one channel has it under the name "image".
+        names : sequence of str
+            Which, in this order; all where none is named.
+
+        Raises
+        ------
+        InputError
+            If the case lacks one, or it cannot be read.
+        """
+        from napari_microus.core.io import read_volume
+
+        files = case.channels or {"image": case.image}
+        lacking = [name for name in names if not files.get(name)]
+        if lacking:
+            raise InputError(
+                f"A case must have the channels {', '.join(names)}; got "
+                f"{', '.join(files)} for '{case.case}'. Add the file of "
+                f"'{lacking[0]}', or set ignore to 1."
+            )
+        return {
+            name: sized(read_volume(self.path(files[name])), case)
+            for name in names or files
+        }
+
     def read_mask(self, case: StudyCase, file: str, scan: Volume) -> Volume:
         """Read one of a case's masks and insist that it lies on the scan's grid.
 
@@ -523,9 +501,14 @@ class Study:
         InputError
             If it cannot be read or lies elsewhere, with the case's name.
         """
-        from napari_microus.core.io import read_mask
+        from napari_microus.core.io import read_labels, read_mask
+        from napari_microus.core.io.masks import placed_on
+        from napari_microus.core.multichannel.label_rules import by_rule
 
         try:
+            if case.label_rule:
+                labels = read_labels(self.path(file))
+                return placed_on(by_rule(labels, case.label_rule), scan)
             if case.spacing_mm is None:
                 return read_mask(self.path(file), grid=scan)
             return _mask_of_sized(self.path(file), scan)
@@ -566,73 +549,6 @@ def _check_grids(scan: Volume, masks: Mapping[str, Volume]) -> None:
             )
 
 
-def _read_row(
-    row: dict[str, str | None], annotators: list[str], path: Path
-) -> StudyCase:
-    values = {key: (value or "").strip() for key, value in row.items() if key}
-    split = values.get("split", "")
-    if split and split not in SPLITS and not _FOLD.fullmatch(split):
-        raise InputError(
-            f"A split must be {', '.join(SPLITS)}, foldN or empty; got '{split}' for "
-            f"case '{values['case']}' in {path}. Correct the line."
-        )
-    return StudyCase(
-        **{name: values.get(name, "") for name in _BEFORE},
-        annotators={name: values[name] for name in annotators if values.get(name)},
-        split=split,
-        ignore=values.get("ignore", "").lower() in ("1", "true", "yes"),
-        spacing_mm=read_pixel(values.get(_PIXEL, ""), f"case '{values['case']}'"),
-    )
-
-
-def read_pixel(text: str, of: str) -> tuple[float, float] | None:
-    """Return height and width of a pixel in mm from ``0.1`` or ``0.1x0.12``.
-
-    Raises
-    ------
-    InputError
-        If it is no size; ``of`` says whose it is.
-    """
-    if not text.strip():
-        return None
-    try:
-        sides = [float(part) for part in text.lower().split("x")]
-    except ValueError:
-        sides = []
-    if len(sides) not in (1, 2) or not all(0 < side < 1000 for side in sides):
-        raise InputError(
-            f"A pixel size must be mm above 0, as 0.1 or 0.1x0.12; got '{text}' for "
-            f"{of}. Correct it."
-        )
-    return sides[0], sides[-1]
-
-
-def sized(scan: Volume, case: StudyCase) -> Volume:
-    """Return a scan with the pixel size that its line of the manifest states.
-
-    Raises
-    ------
-    InputError
-        If the scan's own file tells another.
-    """
-    from napari_microus.core.volume import UNKNOWN, Volume
-
-    if case.spacing_mm is None:
-        return scan
-    if not scan.has_geometry:
-        placed = Volume.from_spacing(scan.array, (1.0, *case.spacing_mm))
-        placed.metadata.update(scan.metadata, frame_distance=UNKNOWN)
-        return placed
-    own = scan.spacing_mm[1:]
-    if any(abs(a - b) > 1e-3 * b for a, b in zip(own, case.spacing_mm, strict=True)):
-        raise InputError(
-            f"The pixel size in {MANIFEST} must be that of the file; got "
-            f"{_as_text(case)} mm for case '{case.case}', whose file tells "
-            f"{own[0]:g}x{own[1]:g} mm. Correct {_PIXEL}, or leave it empty."
-        )
-    return scan
-
-
 def _mask_of_sized(path: Path, scan: Volume) -> Volume:
     """Read a mask; one that tells no place either lies on its scan's pixels."""
     from napari_microus.core.io import read_mask
@@ -641,31 +557,3 @@ def _mask_of_sized(path: Path, scan: Volume) -> Volume:
     if mask.has_geometry or mask.shape != scan.shape:
         return read_mask(path, grid=scan)
     return scan.like(mask.array)
-
-
-def _as_text(case: StudyCase) -> str:
-    if case.spacing_mm is None:
-        return ""
-    height, width = case.spacing_mm
-    return f"{height:g}" if height == width else f"{height:g}x{width:g}"
-
-
-def _check_names(cases: list[StudyCase], path: Path) -> None:
-    seen = set()
-    for case in cases:
-        for what, name in (("case", case.case), ("patient", case.patient)):
-            if not _NAME.fullmatch(name) or name.startswith("."):
-                raise InputError(
-                    f"A {what}'s name must consist of letters, digits and _ . -; got "
-                    f"'{name}' in {path}. Rename it.",
-                    plain=(
-                        f"This name of a {what} cannot be used. Take letters, digits "
-                        "and _ . - alone."
-                    ),
-                )
-        if case.case in seen:
-            raise InputError(
-                f"Each case must have a name of its own; got '{case.case}' twice in "
-                f"{path}. Rename one."
-            )
-        seen.add(case.case)

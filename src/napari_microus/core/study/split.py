@@ -13,7 +13,8 @@ from napari_microus.core.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_microus.core.study.manifest import Study, StudyCase
+    from napari_microus.core.study.manifest import Study
+    from napari_microus.core.study.table import StudyCase
 
 
 def split_study(

@@ -34,8 +34,8 @@ def write_card(
 
 Not for clinical use.
 
-Segments the prostate capsule in micro-ultrasound frames. Network:
-{config.model.architecture}, {config.model.image_size} px input. Loss:
+{_what(config, data)} Network:
+{config.model.architecture}, {_seen(config)} input. Loss:
 {config.loss.name}{" with deep supervision" if config.loss.deep_supervision else ""}\
 {f" and Dice (weight {config.loss.dice_weight:g})" if config.loss.dice_weight else ""}.
 Started from {_start(config)}.
@@ -46,8 +46,8 @@ Started from {_start(config)}.
 
 ## Measured
 
-On the validation patients, mean over patients of the mean over their frames with a
-capsule; 95 % intervals are Student's t over patients, from five patients on:
+On the validation patients, mean over patients of {_measured_on(config)};
+95 % intervals are Student's t over patients, from five patients on:
 
 - DSC: {_number(metrics["validation_dice"], 4)}\
 {_interval(metrics["validation_dice_interval"], 4)}
@@ -69,6 +69,30 @@ Seed {config.seed}, best of {metrics["epochs"]} epochs (number
 
 Licence: that of the training data applies; the code is Apache-2.0.
 """
+
+
+def _what(config: TrainConfig, data: TrainingData) -> str:
+    if config.model.spatial_dims == 2:
+        return "Segments the prostate capsule in micro-ultrasound frames."
+    names = data.provenance["channels"]
+    return f"Segments volumes of the channels {names} (in this order)."
+
+
+def _seen(config: TrainConfig) -> str:
+    """Return the size of what the network sees at once."""
+    if config.model.spatial_dims == 2:
+        return f"{config.model.image_size} px"
+    spacing = config.data.spacing_mm
+    at = "their own voxel size"
+    if spacing is not None:
+        at = f"{' × '.join(f'{edge:g}' for edge in spacing)} mm"
+    return f"{' × '.join(map(str, config.model.patch_size))} voxels at {at} as"
+
+
+def _measured_on(config: TrainConfig) -> str:
+    if config.model.spatial_dims == 2:
+        return "the mean over their frames with a\ncapsule"
+    return "their volumes with a target, each\nmeasured as a whole"
 
 
 def _fingerprint(found: Fingerprint | None) -> str:

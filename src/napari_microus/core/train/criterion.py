@@ -10,6 +10,7 @@ from napari_microus.core.losses import (
     AdaptiveFocalLoss,
     AnnotationGuidedBCE,
     DeepSupervision,
+    OverlapLoss,
     SigmoidFocalLoss,
     SizeSmoothnessFocalLoss,
     WithDice,
@@ -76,7 +77,13 @@ def _single_scale(config: LossConfig) -> nn.Module:
     if config.name == "ag_bce":
         return AnnotationGuidedBCE(config.hard_weight, kernel_size=kernel_size)
     if config.name == "size_smoothness":
-        return SizeSmoothnessFocalLoss(form=config.form)
+        return SizeSmoothnessFocalLoss(form=config.form, terms=config.terms)
+    if config.name == "dice":
+        return OverlapLoss()
+    if config.name == "tversky":
+        return OverlapLoss(1 - config.tversky_beta, config.tversky_beta)
+    if config.name == "bce":
+        return SigmoidFocalLoss(1.0, 0.0)  # every weight 1: the cross-entropy
     return SigmoidFocalLoss(
         config.alpha,
         config.gamma,

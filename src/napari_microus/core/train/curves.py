@@ -5,6 +5,11 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, Any
 
+from napari_microus.core.colors import (
+    HUMAN_ON_PAPER,
+    TRAINING_ON_PAPER,
+    VALIDATION_ON_PAPER,
+)
 from napari_microus.core.files import atomic_write
 
 if TYPE_CHECKING:
@@ -57,14 +62,14 @@ def draw(run: Path, human_dice: float | None) -> None:
     FigureCanvasAgg(figure)
     figure.subplots_adjust(left=0.05, right=0.98, top=0.9, bottom=0.14)
     losses, dice, distance = figure.subplots(1, 3)
-    _plot(losses, history, "train_loss", "training", "#4477aa")
-    _plot(losses, history, "val_loss", "validation", "#ee6677")
+    _plot(losses, history, "train_loss", "training", TRAINING_ON_PAPER)
+    _plot(losses, history, "val_loss", "validation", VALIDATION_ON_PAPER)
     losses.set_title("loss")
-    _plot(dice, history, "val_dice", "validation", "#ee6677")
+    _plot(dice, history, "val_dice", "validation", VALIDATION_ON_PAPER)
     if human_dice is not None:
-        dice.axhline(human_dice, color="#228833", ls="--", label="annotators")
+        dice.axhline(human_dice, color=HUMAN_ON_PAPER, ls="--", label="annotators")
     dice.set_title("DSC")
-    _plot(distance, history, "val_hd95_mm", "validation", "#ee6677")
+    _plot(distance, history, "val_hd95_mm", "validation", VALIDATION_ON_PAPER)
     distance.set_title("HD95 (mm)")
     for axes in (losses, dice, distance):
         axes.set_xlabel("epoch")

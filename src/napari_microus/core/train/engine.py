@@ -59,7 +59,7 @@ from napari_microus.core.train.saving import (
     save_last,
     snapshot_step,
 )
-from napari_microus.core.train.sources import prepare
+from napari_microus.core.train.sources import prepare_run
 from napari_microus.core.train.start import start_network
 from napari_microus.core.train.step import make_step
 from napari_microus.core.train.tensorboard import TensorBoardLog
@@ -408,10 +408,9 @@ def _prepare(
     config: TrainConfig, fabric: Fabric
 ) -> Generator[Event, None, TrainingData]:
     """Prepare the data once and let the other processes wait for it."""
-    size = config.model.image_size
     if not fabric.is_global_zero:
         fabric.barrier()
-    data = yield from prepare(config.data, size)
+    data = yield from prepare_run(config)
     if fabric.is_global_zero:
         fabric.barrier()
     if config.data.unlabelled_batch and data.textures is None:

@@ -85,9 +85,8 @@ def _measured(
 ) -> Estimate:
     criterion = create_criterion(config.loss)
     count = min(2, config.batch_size)
-    size = config.model.image_size
-    images = torch.rand(count, 1, size, size, device=fabric.device)
-    masks = (images > 0.5).float()
+    images = torch.rand(count, *config.model.input_shape, device=fabric.device)
+    masks = (images[:, :1] > 0.5).float()
     saved: list[int] = []
     with torch.autograd.graph.saved_tensors_hooks(
         lambda tensor: _note(tensor, saved), lambda tensor: tensor

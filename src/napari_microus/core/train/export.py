@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_microus.core.statistics import counted
 from napari_microus.core.train.card import write_card
 from napari_microus.core.train.model_comparison import intervals
 from napari_microus.core.train.promote import earlier_copy, promote
@@ -52,7 +53,7 @@ def export_model(
     described: dict[str, Any] = {
         "architecture": model.architecture,
         "options": options.to_dict(),
-        "input": {"size": model.image_size},
+        "input": _input(config, data),
         "predict": {
             "opening": config.opening or 0,
             "outline": config.outline or "raw",
@@ -92,9 +93,27 @@ def export_model(
     return promote(config.output, config.name, replace=earlier)
 
 
+def _input(config: TrainConfig, data: TrainingData) -> dict[str, Any]:
+    """Return what the network takes, as `predict` must prepare it."""
+    model = config.model
+    if model.spatial_dims == 2:
+        return {"size": model.image_size}
+    spacing = config.data.spacing_mm
+    return {
+        "spatial_dims": 3,
+        "patch_size": list(model.patch_size),
+        "channels": str(data.provenance["channels"]).split(", "),
+        "spacing_mm": None if spacing is None else list(spacing),
+        "overlap": config.data.overlap,
+    }
+
+
 def _learnt_from(counts: dict[str, Any]) -> str:
     """Return what a model learnt from in a few words, without identifiers."""
     frames, patients = counts.get("training_frames"), counts.get("training_patients")
+    if "channels" in counts:
+        cases = counts["training_cases"]
+        return f"{counted(cases, 'volume')} of {counted(patients or 0, 'patient')}"
     if patients is None:
         return f"{frames} phantom frames"
     return f"{frames} frames of {patients} patient{'s' * (patients != 1)}"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
     from napari_microus.core.config.train import TrainConfig
-    from napari_microus.core.study.manifest import StudyCase
+    from napari_microus.core.study.table import StudyCase
 
 FINGERPRINT = "fingerprint.json"
 _FORMAT = 1
@@ -56,6 +56,7 @@ _SOURCES = (
     "losses",
     "metrics",
     "models",
+    "multichannel",
     "study",
     "train",
     "disagreement.py",
@@ -185,6 +186,10 @@ def case_digests(study: Study, case: StudyCase) -> dict[str, str]:
         role: content_digest(study.path(file)) if file else ""
         for role, file in files.items()
     }
+    for name, file in case.channels.items():
+        found[f"channel {name}"] = content_digest(study.path(file))
+    if case.label_rule:
+        found["label rule"] = case.label_rule
     size = case.spacing_mm
     return found | {"pixel": "" if size is None else f"{size[0]:g}x{size[1]:g}"}
 

@@ -9,7 +9,7 @@ import torch
 
 from napari_microus.core.phantom.texture import TextureBank
 from napari_microus.core.train.criterion import create_criterion
-from napari_microus.core.train.frames import JoinedFrames
+from napari_microus.core.train.frames import FrameCache, JoinedFrames
 from napari_microus.core.train.optimizer import WeightAverage, create_optimizer
 from napari_microus.core.train.processes import synchronise_batch_norm
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_microus.core.config.train import TrainConfig
-    from napari_microus.core.train.frames import FrameCache
+    from napari_microus.core.train.patches import PatchSource
     from napari_microus.core.train.training_data import TrainingData
 
 
@@ -36,7 +36,7 @@ class Learner:
     optimizer: torch.optim.Optimizer
     criterion: torch.nn.Module
     average: WeightAverage | None
-    frames: FrameCache | JoinedFrames
+    frames: FrameCache | JoinedFrames | PatchSource
     bank: TextureBank | None
     unlabelled: Tensor | None
     micro_batch: int
@@ -45,6 +45,14 @@ class Learner:
     def evaluated(self) -> torch.nn.Module:
         """The network that is validated and kept."""
         return self.network if self.average is None else self.average.network
+
+
+def memory_format(config: TrainConfig) -> torch.memory_format:
+    """Return how images and weights lie in memory."""
+    if not config.channels_last:
+        return torch.contiguous_format
+    is_3d = config.model.spatial_dims == 3
+    return torch.channels_last_3d if is_3d else torch.channels_last
 
 
 def create_learner(
@@ -57,8 +65,7 @@ def create_learner(
     fused = fabric.device.type == "cpu" and config.precision != "16-mixed"
     optimizer = create_optimizer(network, config.optimizer, fused=fused)
     network = network.to(fabric.device)
-    if config.channels_last:
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.to(memory_format=memory_format(config))  # type: ignore[call-overload]
     ema = config.optimizer.ema
     average = WeightAverage(network, ema) if ema > 0 else None
     model, wrapped = fabric.setup(network, optimizer)
@@ -67,8 +74,8 @@ def create_learner(
         bank = TextureBank(data.textures) if config.augment.texture > 0 else None
         unlabelled = torch.from_numpy(data.textures).to(fabric.device).unsqueeze(1)
         unlabelled = unlabelled.to(torch.float32) / 255
-    frames: FrameCache | JoinedFrames = data.frames
-    if data.phantoms is not None:
+    frames: FrameCache | JoinedFrames | PatchSource = data.frames
+    if data.phantoms is not None and isinstance(data.frames, FrameCache):
         frames = JoinedFrames(data.frames, data.phantoms)
     return Learner(
         config=config,

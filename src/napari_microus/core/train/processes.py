@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from napari_microus.core.device import choose_device
 from napari_microus.core.errors import ConfigError
+from napari_microus.core.models.fast import multiplies_bfloat16
+from napari_microus.core.train.small_numbers import start_threads
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -42,6 +44,7 @@ def create_fabric(config: TrainConfig) -> Fabric:
     device = choose_device(config.device)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
+    start_threads(device)
     if config.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=device.type == "cuda")
@@ -82,9 +85,9 @@ def choose_precision(name: str, device: str) -> str:
         return name
     if device == "cuda":
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-    # Without the instructions for it, bfloat16 on a CPU is many times slower.
-    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return "bf16-mixed" if device == "cpu" and supported() else "32-true"
+    # Imitated, bfloat16 on a CPU is many times slower than float32.
+    is_quick = device == "cpu" and multiplies_bfloat16(torch.device(device))
+    return "bf16-mixed" if is_quick else "32-true"
 
 
 def synchronise_batch_norm(network: nn.Module) -> nn.Module:

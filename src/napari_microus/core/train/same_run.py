@@ -160,7 +160,11 @@ def _case_difference(
             f"case {name} is {_ROLES[now['part']]} and was {_ROLES[then['part']]}"
         )
     words = {"image": "image", "expert": "expert mask", "nonexpert": "non-expert mask"}
-    changed = [word for key, word in words.items() if now[key] != then[key]]
-    if now["pixel"] != then["pixel"]:
-        changed.append("pixel size")
+    words["pixel"] = "pixel size"
+    keys = dict.fromkeys([*words, *now, *then])
+    changed = [
+        words.get(key, key)
+        for key in keys
+        if key != "part" and now.get(key) != then.get(key)
+    ]
     return said + [f"the {word} of case {name} changed" for word in changed]

@@ -19,6 +19,7 @@ from napari_microus.core.train.frames import (
 )
 from napari_microus.core.train.phantom_frames import fill
 from napari_microus.core.train.study_frames import prepare_study
+from napari_microus.core.train.study_volumes import prepare_volumes
 from napari_microus.core.train.training_data import (
     TrainingData,
     ValidationCase,
@@ -31,10 +32,23 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_microus.core.config.train import DataConfig
+    from napari_microus.core.config.train import DataConfig, TrainConfig
     from napari_microus.core.volume import Volume
 
 _VALIDATION_SEED = 1_000_000
+
+
+def prepare_run(config: TrainConfig) -> Generator[Event, None, TrainingData]:
+    """Return the data of a run, frames or volumes as its network sees them.
+
+    Raises
+    ------
+    MicroUSError
+        As `prepare` and `study_volumes.prepare_volumes`.
+    """
+    if config.model.spatial_dims == 3:
+        return (yield from prepare_volumes(config))
+    return (yield from prepare(config.data, config.model.image_size))
 
 
 def prepare(config: DataConfig, size: int) -> Generator[Event, None, TrainingData]:

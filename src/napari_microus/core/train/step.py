@@ -13,6 +13,9 @@ from napari_microus.core.device import is_out_of_memory
 from napari_microus.core.errors import DeviceError, InputError
 from napari_microus.core.train.augment import augment, change_intensity
 from napari_microus.core.train.criterion import last_gamma
+from napari_microus.core.train.learner import memory_format
+from napari_microus.core.train.patches import PatchSource, augment_patches
+from napari_microus.core.train.small_numbers import small_numbers_as_zero
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,20 +33,30 @@ _TEXTURE = 2
 def make_batch(
     learner: Learner, indices: NDArray[np.int64], keys: list[tuple[int, ...]]
 ) -> tuple[Tensor, Tensor]:
-    """Return varied frames (B, 1, S, S) and masks (B, 2, S, S) on the device."""
-    frames, masks = learner.frames.batch(indices)
+    """Return varied frames (B, 1, S, S) and masks (B, 2, S, S) on the device.
+
+    Of a run on volumes: patches (B, C, D, H, W) and masks (B, 2, D, H, W).
+    """
     device, config = learner.fabric.device, learner.config
+    if isinstance(learner.frames, PatchSource):
+        patches, masks = learner.frames.batch(indices, keys)
+        patches, masks = augment_patches(
+            patches.to(device, non_blocking=True),
+            masks.to(device, non_blocking=True),
+            keys,
+            config.augment,
+        )
+        return patches.contiguous(memory_format=memory_format(config)), masks
+    frames, masks = learner.frames.batch(indices)
     if learner.bank is not None:
-        _lend_texture(learner.bank, frames, keys, config.augment.texture)
+        _transfer_texture(learner.bank, frames, keys, config.augment.texture)
     frames = frames.to(device, non_blocking=True).to(torch.float32) / 255
     masks = masks.to(device, non_blocking=True)
     frames, masks = augment(frames, masks, keys, config.augment)
-    if config.channels_last:
-        frames = frames.contiguous(memory_format=torch.channels_last)
-    return frames, masks
+    return frames.contiguous(memory_format=memory_format(config)), masks
 
 
-def _lend_texture(
+def _transfer_texture(
     bank: TextureBank, frames: Tensor, keys: list[tuple[int, ...]], chance: float
 ) -> None:
     """Give some frames (B, 1, S, S) the look of unlabelled ones, in place."""
@@ -73,6 +86,17 @@ def make_step(
     DeviceError
         If not even one frame fits into memory, or the device fails.
     """
+    with small_numbers_as_zero(learner.fabric.device):
+        return _step(learner, indices, keys, step, on_halved)
+
+
+def _step(
+    learner: Learner,
+    indices: NDArray[np.int64],
+    keys: list[tuple[int, ...]],
+    step: int,
+    on_halved: Callable[[int], None],
+) -> tuple[float, float | None]:
     frames, masks = make_batch(learner, indices, keys)
     while True:
         learner.optimizer.zero_grad()

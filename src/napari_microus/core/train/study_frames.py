@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_microus.core.config.train import DataConfig
-    from napari_microus.core.study.manifest import StudyCase
+    from napari_microus.core.study.table import StudyCase
     from napari_microus.core.volume import Volume
 
 
@@ -48,6 +48,13 @@ def prepare_study(
     study = Study.open(config.study)
     train, val, how = training_cases(study, config.fold)
     yield Notice(how)
+    several = next((case for case in train if len(case.channels) > 1), None)
+    if several is not None:
+        raise InputError(
+            "Training on frames takes scans of one channel; got "
+            f"{', '.join(several.channels)} for '{several.case}'. Choose a preset for "
+            "volumes, such as picai."
+        )
     lacking = sum(not case.nonexpert for case in train)
     if lacking:
         yield Notice(

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from napari_microus.core.train.frames import FrameCache
+    from napari_microus.core.train.patches import PatchSource
     from napari_microus.core.volume import Volume
 
 
@@ -31,15 +32,29 @@ class ValidationCase:
 
 
 @dataclass(frozen=True)
+class VolumeCase:
+    """A volume on which the network is measured, read only when it is its turn.
+
+    ``load`` returns standardised channels (C, Z, Y, X), the scan that gives the grid,
+    and the mask.
+    """
+
+    name: str
+    patient: str
+    load: Callable[[], tuple[NDArray[np.float32], Volume, Volume]]
+
+
+@dataclass(frozen=True)
 class TrainingData:
     """What a run learns from and is measured on.
 
     ``provenance`` goes into the model card: counts and splits, no identifiers.
-    ``phantoms`` are mixed into the frames of a study.
+    ``phantoms`` are mixed into the frames of a study. A run on volumes has patches
+    in the place of frames.
     """
 
-    frames: FrameCache
-    validation: list[ValidationCase]
+    frames: FrameCache | PatchSource
+    validation: Sequence[ValidationCase | VolumeCase]
     textures: NDArray[np.uint8] | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     phantoms: FrameCache | None = None

@@ -18,6 +18,7 @@ from napari_microus.core.preprocess import (
     to_network,
 )
 from napari_microus.core.statistics import by_patient, patient_mean
+from napari_microus.core.train.training_data import ValidationCase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from napari_microus.core.train.training_data import ValidationCase
+    from napari_microus.core.train.training_data import VolumeCase
 
 # How often a cancel is looked for while a scan is read, in seconds.
 _LOOK_EVERY_S = 0.1
@@ -202,13 +203,17 @@ def mean_over_frames(
     return _mean(dices), _mean(distances)
 
 
-def human_dice(cases: Sequence[ValidationCase], frames: int | None) -> float | None:
+def human_dice(
+    cases: Sequence[ValidationCase | VolumeCase], frames: int | None
+) -> float | None:
     """Return the annotators' own agreement on the validation patients: their ceiling.
 
     A mean over patients; None where no case has a second annotation.
     """
     found: list[tuple[str, float]] = []
     for case in cases:
+        if not isinstance(case, ValidationCase):  # volumes have one annotator
+            continue
         _, expert, nonexpert = case.load()
         if nonexpert is None:
             continue

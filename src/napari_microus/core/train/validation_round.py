@@ -10,7 +10,9 @@ import torch
 from napari_microus.core.events import Event, Preview
 from napari_microus.core.files import atomic_write
 from napari_microus.core.train.control import Control, StepAbandoned
+from napari_microus.core.train.training_data import VolumeCase
 from napari_microus.core.train.validate import CaseScore, FramePreview, score_case
+from napari_microus.core.train.validate_volume import score_volume
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -28,19 +30,32 @@ def _score(
     shown: list[FramePreview] | None,
     watched: int | None,
 ) -> CaseScore | None:
+    config = learner.config
+    shared: dict[str, Any] = {
+        "device": learner.fabric.device,
+        "batch_size": min(8, learner.micro_batch),
+        "cancelled": control.wants_break,
+        "previews": shown,
+        "watched": watched,
+    }
     try:
         with learner.fabric.autocast():
+            if isinstance(case, VolumeCase):
+                return score_volume(
+                    learner.evaluated,
+                    learner.criterion,
+                    case,
+                    data=config.data,
+                    patch=config.model.patch_size,
+                    **shared,
+                )
             return score_case(
                 learner.evaluated,
                 learner.criterion,
                 case,
-                size=learner.config.model.image_size,
-                device=learner.fabric.device,
-                frames=learner.config.data.val_frames_per_case,
-                batch_size=min(8, learner.micro_batch),
-                cancelled=control.wants_break,
-                previews=shown,
-                watched=watched,
+                size=config.model.image_size,
+                frames=config.data.val_frames_per_case,
+                **shared,
             )
     except StepAbandoned:
         return None

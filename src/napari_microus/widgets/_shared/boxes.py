@@ -23,15 +23,18 @@ if TYPE_CHECKING:
 AVERAGE = tr("Average with mirrored image\n(slower, steadier)")
 
 
-def combo(tip: str, box: QComboBox | None = None) -> QComboBox:
-    """Return a combo box that long names do not widen, nor the wheel changes."""
+def combo(tip: str, box: QComboBox | None = None, *, least: int = 8) -> QComboBox:
+    """Return a combo box that long names do not widen, nor the wheel changes.
+
+    It is at least as wide as ``least`` letters.
+    """
     box = QComboBox() if box is None else box
     box.setToolTip(tip)
     box.installEventFilter(WHEEL_GUARD)
     box.setSizeAdjustPolicy(
         QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
     )
-    box.setMinimumContentsLength(8)
+    box.setMinimumContentsLength(least)
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     return box
 

@@ -1,15 +1,26 @@
-"""Small pieces that the tabs of the *Compare annotations* dock share."""
+"""Buttons, rows and texts as the docks show them."""
 
 from __future__ import annotations
 
 import math
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QWidget
+from qtpy.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QWidget,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_microus.core.volume import Volume
 
 
@@ -27,6 +38,24 @@ class _WheelGuard(QObject):
 
 #: For ``installEventFilter`` of a combo box or a spin box.
 WHEEL_GUARD = _WheelGuard()
+
+
+def push_button(words: str, tip: str, *, checkable: bool = False) -> QPushButton:
+    """Return a button with its tooltip."""
+    button = QPushButton(words)
+    button.setToolTip(tip)
+    button.setCheckable(checkable)
+    return button
+
+
+def beside(*widgets: QWidget, stretch: Sequence[int] = ()) -> QWidget:
+    """Return widgets beside each other; ``stretch`` is that of the first ones."""
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for widget, factor in zip_longest(widgets, stretch, fillvalue=0):
+        layout.addWidget(widget, factor)
+    return row
 
 
 def scrolled(inside: QWidget) -> QScrollArea:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
-from napari_microus.widgets._shared.doors import open_paths
+from napari_microus.widgets._shared.opening import open_paths
 
 if TYPE_CHECKING:
     from qtpy.QtCore import QMimeData

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFrame, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_microus.widgets._shared.controls import text
+from napari_microus.widgets._shared.controls import push_button, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +33,7 @@ class EmptyState(QFrame):
 
     def add(self, label: str, tip: str, do: Callable[[], object]) -> QPushButton:
         """Add a button; ``do`` is a bound method of who shows this."""
-        button = QPushButton(label)
-        button.setToolTip(tip)
+        button = push_button(label, tip)
         button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         button.clicked.connect(lambda: do())
         self._column.addWidget(button)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 
-from napari_microus.widgets._shared.doors import WELCOME, open_dock
+from napari_microus.widgets._shared.opening import WELCOME, open_dock
 
 if TYPE_CHECKING:
     from pathlib import Path

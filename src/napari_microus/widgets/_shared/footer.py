@@ -16,9 +16,10 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.widgets._shared import key_table
+from napari_microus.widgets._shared.controls import push_button
 from napari_microus.widgets._shared.diagnostics import copy_diagnostics, listen
-from napari_microus.widgets._shared.doors import WELCOME, open_dock
 from napari_microus.widgets._shared.key_sheet import show_sheet
+from napari_microus.widgets._shared.opening import WELCOME, open_dock
 from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
@@ -90,6 +91,5 @@ class Footer(QWidget):
 
 
 def _link(words: str, tip: str) -> QPushButton:
-    button = QPushButton(words)
-    button.setToolTip(tip)
+    button = push_button(words, tip)
     return button

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
-    QHBoxLayout,
     QProgressBar,
     QPushButton,
     QSizePolicy,
@@ -25,7 +24,7 @@ from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.child_process import ChildProcess
 from napari_microus.widgets._shared.closing import guard_closing
-from napari_microus.widgets._shared.controls import scrolled, text
+from napari_microus.widgets._shared.controls import beside, scrolled, text
 from napari_microus.widgets._shared.dock import NARROWEST, Dock
 from napari_microus.widgets._shared.empty_state import EmptyState
 from napari_microus.widgets._shared.first_use import welcome_once
@@ -143,10 +142,6 @@ class BatchWidget(Dock):
         self.folder_button.setToolTip("Show the masks and tables.")
         self.progress.setVisible(False)
         self.message.setVisible(False)
-        results = QHBoxLayout()
-        results.setContentsMargins(0, 0, 0, 0)
-        results.addWidget(self.sheet_button)
-        results.addWidget(self.folder_button)
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.addWidget(self.empty)
@@ -154,7 +149,7 @@ class BatchWidget(Dock):
             column.addWidget(row)
         column.addWidget(self.table, 1)
         column.addWidget(self.detail)
-        column.addLayout(results)
+        column.addWidget(beside(self.sheet_button, self.folder_button))
         column.addWidget(self.footer)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

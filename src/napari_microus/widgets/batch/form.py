@@ -10,10 +10,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -26,6 +24,7 @@ from napari_microus.widgets._shared.boxes import (
     check,
     spin,
 )
+from napari_microus.widgets._shared.controls import beside, push_button
 from napari_microus.widgets._shared.preferences import preferred
 
 if TYPE_CHECKING:
@@ -54,16 +53,14 @@ class BatchForm(QWidget):
         self._list_models = list_models
         self._proposed = ""
         self.scans_edit = _path_edit("The folder of the scans.")
-        self.scans_button = QPushButton("Choose…")
-        self.scans_button.setToolTip("Choose the folder of the scans.")
+        self.scans_button = push_button("Choose…", "Choose the folder of the scans.")
         self.recursive = check(
             "Folders of folders, too", "Look for scans in the folders below as well."
         )
         self.output_edit = _path_edit(
             "The folder of the results: masks, measurements.csv and a contact sheet."
         )
-        self.output_button = QPushButton("Choose…")
-        self.output_button.setToolTip("Choose the folder of the results.")
+        self.output_button = push_button("Choose…", "Choose the folder of the results.")
         self.model_box = ModelBox()
         self.device_box = DeviceBox()
         self.workers = spin(
@@ -94,9 +91,11 @@ class BatchForm(QWidget):
         rows = QFormLayout()
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        rows.addRow("Scans", _beside(self.scans_edit, self.scans_button))
+        rows.addRow("Scans", beside(self.scans_edit, self.scans_button, stretch=(1,)))
         rows.addRow("", self.recursive)
-        rows.addRow("Results", _beside(self.output_edit, self.output_button))
+        rows.addRow(
+            "Results", beside(self.output_edit, self.output_button, stretch=(1,))
+        )
         rows.addRow("Model", self.model_box)
         self.options = QCollapsible("More options")
         self.options.layout().setContentsMargins(0, 0, 0, 0)
@@ -191,12 +190,3 @@ def _path_edit(tip: str) -> QLineEdit:
 def _path(edit: QLineEdit) -> Path | None:
     text = edit.text().strip()
     return Path(text).expanduser() if text else None
-
-
-def _beside(edit: QLineEdit, button: QPushButton) -> QWidget:
-    row = QWidget()
-    line = QHBoxLayout(row)
-    line.setContentsMargins(0, 0, 0, 0)
-    line.addWidget(edit, 1)
-    line.addWidget(button)
-    return row

@@ -8,6 +8,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
 
+from napari_microus.core.colors import FAILED
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -19,7 +21,6 @@ WAITING = "waiting"
 _WORDS = {"skipped": "done before"}
 _HEIGHT = 220
 _NAME_WIDTH, _STATE_WIDTH = 110, 80
-_FAILED = "#e69f00"
 
 
 class ScanTable(QTreeWidget):
@@ -87,7 +88,7 @@ class ScanTable(QTreeWidget):
         item.setText(RESULT, words)
         item.setToolTip(RESULT, words)
         if report.state == "failed":
-            item.setForeground(STATE, QColor(_FAILED))
+            item.setForeground(STATE, QColor(FAILED))
         self._tell()
 
     def show_notice(self, words: str) -> None:

@@ -1,5 +1,7 @@
-"""Dock that compares two annotations and settles their differences."""
+"""Dock that compares two annotations and adjudicates their differences."""
 
-from napari_microus.widgets.compare.dock import CompareWidget, open_settle
+from napari_microus.widgets.compare.dock import CompareWidget, open_adjudication
 
-__all__ = ["CompareWidget", "open_settle"]
+open_settle = open_adjudication  # its name before, for one release
+
+__all__ = ["CompareWidget", "open_adjudication"]

@@ -109,7 +109,7 @@ class Acts(QObject):
             {note.reason for note in shown.work.notes.values()}
         )
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Work on none."""
         if self._shown is None:
             return

@@ -9,23 +9,20 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_microus.core import colors
-from napari_microus.core.compare.adjudication.sidecar import (
+from napari_microus.core.colors import AGREED_COLOR, BETWEEN_COLOR, MORE_COLORS, PREVIEW
+from napari_microus.core.compare.adjudication.document import (
     Origin,
-    adjudication_files,
     place_of,
     to_document,
+)
+from napari_microus.core.compare.adjudication.sidecar import (
+    adjudication_files,
 )
 from napari_microus.core.compare.adjudication.votes import (
     ANNOTATORS,
     CODE_OF_DECISION,
 )
-from napari_microus.core.compare.naming import (
-    AGREED_COLOR,
-    BETWEEN_COLOR,
-    HAND_DRAWN_COLOR,
-    MORE_COLORS,
-    Naming,
-)
+from napari_microus.core.compare.naming import HAND_DRAWN_COLOR, Naming
 from napari_microus.core.errors import MicroUSError
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.edits import EditWatcher
@@ -52,7 +49,6 @@ if TYPE_CHECKING:
 
 # Decisions and strokes of one second go into the journal together.
 _JOURNAL_PAUSE_MS = 1000
-_PREVIEW = "#ffffff"
 # The disagreement stands back while what is decided is looked at.
 _FADED = 0.35
 
@@ -246,7 +242,7 @@ class AdjudicationLayers(QObject):
             self.preview_layer = self.viewer.add_labels(
                 self._preview[0] if self._flat else self._preview,
                 name="preview",
-                colormap={1: _PREVIEW, None: "transparent"},
+                colormap={1: PREVIEW, None: "transparent"},
                 opacity=0.9,
                 metadata=derived_metadata(self._pair.expert, **{ROLE: "preview"}),
                 **geometry(self._pair.expert),
@@ -295,7 +291,7 @@ class AdjudicationLayers(QObject):
         if self._pause.isActive() or not self.is_kept:
             self._pause.stop()
             self._keep_now()
-        self.journal.let_go()
+        self.journal.unlock()
         self._watcher.close()
         self.viewer.layers.events.removed.disconnect(self._on_removed)
         for helper in (self.box_layer, self.preview_layer):

@@ -51,14 +51,14 @@ class BlindMode(QObject):
         self._order = list(viewer.layers)
         self._before = [(layer, layer.name) for layer in (pair.expert, pair.nonexpert)]
         self._nameless = [_Nameless(layer) for layer, _ in self._before]
-        self._veils: list[_Veil] = []
+        self._anonymous: list[_AnonymousLayer] = []
         pair.expert.name = self.naming.expert
         pair.nonexpert.name = self.naming.nonexpert
         if self.naming.is_swapped != self._lies_swapped():
             self._exchange()
         if hide is not None:
             derived = [layer for layer in viewer.layers if _is_made_here(layer)]
-            self._veils = [_Veil(layer) for layer in (hide, *derived)]
+            self._anonymous = [_AnonymousLayer(layer) for layer in (hide, *derived)]
             viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.status = ""  # it may name a layer as it was called
@@ -69,9 +69,9 @@ class BlindMode(QObject):
             return
         self.hidden = None
         self._viewer.layers.events.inserted.disconnect(self._on_inserted)
-        for veil in self._veils:
+        for veil in self._anonymous:
             veil.lift()
-        self._veils = []
+        self._anonymous = []
 
     def end(self) -> None:
         """Give the layers their names and places back."""
@@ -87,7 +87,7 @@ class BlindMode(QObject):
 
     def _on_inserted(self, event: Any) -> None:
         if _is_made_here(event.value):
-            self._veils.append(_Veil(event.value))
+            self._anonymous.append(_AnonymousLayer(event.value))
 
     def _on_removed(self, event: Any) -> None:
         if event.value in (self._pair.expert, self._pair.nonexpert):
@@ -132,7 +132,7 @@ class _Nameless:
         }
 
 
-class _Veil:
+class _AnonymousLayer:
     """A layer that cannot be looked at: neither picture, thumbnail nor values."""
 
     def __init__(self, layer: Layer) -> None:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import (
-    QComboBox,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QProgressBar,
-    QPushButton,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -18,7 +15,8 @@ from qtpy.QtWidgets import (
 
 from napari_microus.core.compare.case_progress import matching
 from napari_microus.core.compare.work_list import CaseState
-from napari_microus.widgets._shared.controls import text
+from napari_microus.widgets._shared.boxes import combo
+from napari_microus.widgets._shared.controls import beside, push_button, text
 from napari_microus.widgets.compare.case_table import (
     STATES,
     CaseTable,
@@ -44,12 +42,16 @@ class CaseControls(QWidget):
     def _make_controls(self) -> None:
         self.folder_line = QLineEdit()
         self.folder_line.setToolTip(_HINT)
-        self.folder_button = QPushButton("Choose folder or study…")
-        self.folder_button.setToolTip(_HINT)
-        self.expert_box = _choice("Whose mask the other is measured against.")
-        self.nonexpert_box = _choice("The annotator who is compared with the first.")
-        self.roles = QWidget()
-        self.state_box = _choice("Show the cases that are as far as this.")
+        self.folder_button = push_button("Choose folder or study…", _HINT)
+        self.expert_box = combo("Whose mask the other is measured against.", least=6)
+        self.nonexpert_box = combo(
+            "The annotator who is compared with the first.", least=6
+        )
+        for box in (self.expert_box, self.nonexpert_box):  # side by side in a dock
+            box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        roles = (QLabel("Compare"), self.expert_box, QLabel("with"), self.nonexpert_box)
+        self.roles = beside(*roles, stretch=(0, 1, 0, 1))
+        self.state_box = combo("Show the cases that are as far as this.", least=6)
         self.state_box.addItem("all states", None)
         for state, words in STATES.items():
             self.state_box.addItem(words, state)
@@ -60,38 +62,33 @@ class CaseControls(QWidget):
         self.table = CaseTable()
         self.progress = QProgressBar()
         self.people = text()
-        self.open_button = QPushButton("Open")
-        self.open_button.setToolTip("Open the selected case: scan and both masks.")
-        self.next_button = QPushButton("Next open case")
-        self.next_button.setToolTip("Open the next case shown that is not done.")
-        self.save_button = QPushButton("Save and next")
-        self.save_button.setToolTip(
+        self.open_button = push_button(
+            "Open", "Open the selected case: scan and both masks."
+        )
+        self.next_button = push_button(
+            "Next open case", "Open the next case shown that is not done."
+        )
+        self.save_button = push_button(
+            "Save and next",
             "Save the adjudication in the list's folder 'adjudicated', and open the "
-            "next case."
+            "next case.",
         )
         self.message = text(_HINT)
-        self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("End what is going on; nothing is changed.")
+        self.cancel_button = push_button(
+            "Cancel", "End what is going on; nothing is changed."
+        )
         self.cancel_button.setVisible(False)
 
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)
-        column.addLayout(_row((self.folder_line, 1), (self.folder_button, 0)))
-        roles = _row(
-            (QLabel("Compare"), 0),
-            (self.expert_box, 1),
-            (QLabel("with"), 0),
-            (self.nonexpert_box, 1),
-        )
-        self.roles.setLayout(roles)
+        column.addWidget(beside(self.folder_line, self.folder_button, stretch=(1,)))
         column.addWidget(self.roles)
-        column.addLayout(_row((self.state_box, 1), (self.search_line, 2)))
+        column.addWidget(beside(self.state_box, self.search_line, stretch=(1, 2)))
         column.addWidget(self.table, 1)
         column.addWidget(self.progress)
         column.addWidget(self.people)
-        column.addLayout(
-            _row((self.open_button, 1), (self.next_button, 1), (self.save_button, 1))
-        )
+        buttons = (self.open_button, self.next_button, self.save_button)
+        column.addWidget(beside(*buttons, stretch=(1, 1, 1)))
         column.addWidget(self.message)
         column.addWidget(self.cancel_button)
 
@@ -132,19 +129,3 @@ class CaseControls(QWidget):
         self.progress.setVisible(bool(cases))
         self.people.setText(people_in_words(cases, is_blind=is_blind))
         self.people.setVisible(bool(self.people.text()))
-
-
-def _choice(tip: str) -> QComboBox:
-    box = QComboBox()
-    box.setToolTip(tip)
-    box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    box.setMinimumContentsLength(6)
-    return box
-
-
-def _row(*parts: tuple[QWidget, int]) -> QHBoxLayout:
-    row = QHBoxLayout()
-    row.setContentsMargins(0, 0, 0, 0)
-    for widget, stretch in parts:
-        row.addWidget(widget, stretch)
-    return row

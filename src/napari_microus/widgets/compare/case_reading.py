@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_microus.core.compare.adjudication.going_on import has_unsaved
+from napari_microus.core.compare.adjudication.resuming import has_unsaved
 from napari_microus.core.compare.case_volumes import read_case
 from napari_microus.core.compare.work_list import work_list
 from napari_microus.widgets.compare.case_layers import ReadMask

@@ -11,14 +11,13 @@ from qtpy.QtWidgets import (
     QComboBox,
     QListWidget,
     QListWidgetItem,
-    QPushButton,
     QVBoxLayout,
 )
 
 from napari_microus.core.compare.agreement import fleiss_kappa
 from napari_microus.core.compare.consensus import Consensus, consensus, why_not
 from napari_microus.core.errors import InputError, MicroUSError, plain_words
-from napari_microus.widgets._shared.controls import number
+from napari_microus.widgets._shared.controls import number, push_button
 from napari_microus.widgets._shared.layers import (
     array_for_layer,
     derived_metadata,
@@ -61,11 +60,11 @@ class ConsensusBox(ToolBox):
         self.method_box = QComboBox()
         self.method_box.setToolTip("How several annotations become one.")
         self.method_box.addItems(list(_METHODS))
-        self.consensus_button = QPushButton("Make consensus layer")
-        self.consensus_button.setToolTip("Add a layer that stands for all annotators.")
-        self.kappa_button = QPushButton("Fleiss' kappa")
-        self.kappa_button.setToolTip(
-            "Agreement of all ticked annotators beyond chance."
+        self.consensus_button = push_button(
+            "Make consensus layer", "Add a layer that stands for all annotators."
+        )
+        self.kappa_button = push_button(
+            "Fleiss' kappa", "Agreement of all ticked annotators beyond chance."
         )
         column = QVBoxLayout(self)
         for widget in (

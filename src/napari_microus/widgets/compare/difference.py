@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QGroupBox,
     QHBoxLayout,
     QLabel,
-    QPushButton,
     QSizePolicy,
     QSpinBox,
     QVBoxLayout,
@@ -23,7 +22,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.core import colors
-from napari_microus.core.compare.naming import AGREED_COLOR, OPEN
+from napari_microus.core.colors import AGREED_COLOR
+from napari_microus.core.compare.naming import OPEN
 from napari_microus.core.disagreement import (
     BOTH,
     EXPERT_ONLY,
@@ -33,7 +33,7 @@ from napari_microus.core.disagreement import (
 from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.hard_region import KERNEL_SIZES, kernel_sizes_of
 from napari_microus.core.runs.workspace import Workspace
-from napari_microus.widgets._shared.controls import swatch, text
+from napari_microus.widgets._shared.controls import push_button, swatch, text
 from napari_microus.widgets._shared.layers import derived_metadata, geometry
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.compare.outlined import Outlined
@@ -148,10 +148,10 @@ class DifferenceTab(QWidget):
             "scan's. Its size is that under Loss weight."
         )
         self.hard_count = text()
-        self.train_button = QPushButton("Use in training")
-        self.train_button.setToolTip(
+        self.train_button = push_button(
+            "Use in training",
             "Hand this kernel over to Train, where the next run takes it: at the other "
-            "scales it shrinks as the published 4, 3, 2, 1 do."
+            "scales it shrinks as the published 4, 3, 2, 1 do.",
         )
         self.train_button.clicked.connect(self._hand_over)
         row = QHBoxLayout()

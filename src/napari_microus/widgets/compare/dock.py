@@ -18,10 +18,10 @@ from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.controls import scrolled
 from napari_microus.widgets._shared.dock import NARROWEST, Dock
-from napari_microus.widgets._shared.doors import open_sample
 from napari_microus.widgets._shared.empty_state import EmptyState
 from napari_microus.widgets._shared.first_use import welcome_once
 from napari_microus.widgets._shared.footer import Footer
+from napari_microus.widgets._shared.opening import open_sample
 from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.compare.blind import BlindMode
 from napari_microus.widgets.compare.difference import DifferenceTab
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 class CompareWidget(Dock):
-    """Compare two annotators' masks while they are edited, and settle them.
+    """Compare two annotators' masks while they are edited, and adjudicate them.
 
     Parameters
     ----------
@@ -282,7 +282,7 @@ class CompareWidget(Dock):
         self.picker.message.setText(reason)
 
 
-def open_settle(viewer: napari.viewer.Viewer) -> None:
+def open_adjudication(viewer: napari.viewer.Viewer) -> None:
     """Open the dock on the tab in which regions are adjudicated."""
     _, widget = viewer.window.add_plugin_dock_widget(
         "napari-microus", "Compare annotations"

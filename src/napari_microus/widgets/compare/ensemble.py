@@ -6,14 +6,20 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
-from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QPushButton, QSizePolicy
+from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QSizePolicy
 
 from napari_microus.core import library
-from napari_microus.core.colors import EXPERT, HARD_REGION, NONEXPERT
+from napari_microus.core.colors import (
+    ALONE,
+    CONFIDENTLY_ALONE,
+    EXPERT,
+    HARD_REGION,
+    NONEXPERT,
+)
 from napari_microus.core.compare.difficulty import difficulty, rank_correlation
 from napari_microus.core.compare.three_way import THREE_WAY_NAMES, ThreeWay, three_way
 from napari_microus.core.errors import MicroUSError, plain_words
-from napari_microus.widgets._shared.controls import number
+from napari_microus.widgets._shared.controls import number, push_button
 from napari_microus.widgets._shared.fresh_combo import FreshComboBox
 from napari_microus.widgets._shared.layers import (
     METADATA_KEY,
@@ -49,8 +55,8 @@ if TYPE_CHECKING:
 _THREE_WAY_COLORS: dict[int | None, str] = {
     1: EXPERT,
     2: NONEXPERT,
-    3: "#f0e442",
-    4: "#d55e00",
+    3: ALONE,
+    4: CONFIDENTLY_ALONE,
     5: HARD_REGION,
 }
 
@@ -71,9 +77,9 @@ class ModelBox(ToolBox):
         self.tolerance.setToolTip(
             "Contours further apart than this count as different (mm, or pixels)."
         )
-        self.three_way_button = QPushButton("Compare the model with both")
-        self.three_way_button.setToolTip(
-            "Segment with the model, and tell how far it is from each annotator."
+        self.three_way_button = push_button(
+            "Compare the model with both",
+            "Segment with the model, and tell how far it is from each annotator.",
         )
         self.scan_box = layer_box("The scan to predict difficulty for.")
         self.network_box = FreshComboBox()
@@ -81,10 +87,10 @@ class ModelBox(ToolBox):
         self.network_box.setSizePolicy(
             QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed
         )
-        self.difficulty_button = QPushButton("Predict difficulty")
-        self.difficulty_button.setToolTip(
+        self.difficulty_button = push_button(
+            "Predict difficulty",
             "Segment changed copies of the scan; bright is where the model is "
-            "uncertain."
+            "uncertain.",
         )
         form = QFormLayout(self)
         form.addRow("Model", self.model_box)

@@ -17,7 +17,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QLabel,
-    QPushButton,
     QTableView,
     QVBoxLayout,
     QWidget,
@@ -36,7 +35,12 @@ from napari_microus.core.errors import plain_words
 from napari_microus.core.events import drain
 from napari_microus.core.sweep import sweep_of
 from napari_microus.core.volumetry import NO_SWEEP
-from napari_microus.widgets._shared.controls import length_unit, number, text
+from napari_microus.widgets._shared.controls import (
+    length_unit,
+    number,
+    push_button,
+    text,
+)
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.compare.plot import FramePlot
 
@@ -139,8 +143,7 @@ class FramesTab(QWidget):
         )
 
     def _lay_out(self) -> None:
-        self.save_button = QPushButton("Save table…")
-        self.save_button.setToolTip("Write the table as CSV.")
+        self.save_button = push_button("Save table…", "Write the table as CSV.")
         row = QHBoxLayout()
         row.addWidget(QLabel("Plot"))
         row.addWidget(self.plot_box, 1)

@@ -25,7 +25,7 @@ from superqt import QCollapsible
 from napari_microus.core.compare.adjudication.history import Note
 from napari_microus.core.compare.adjudication.selection import REASONS
 from napari_microus.core.compare.adjudication.votes import ANNOTATORS, Decision
-from napari_microus.widgets._shared.controls import text
+from napari_microus.widgets._shared.controls import push_button, text
 from napari_microus.widgets.compare.part_tools import ADVICE
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ class PartPanel(QWidget):
         self.slider.setToolTip(
             "A contour between the two, from the first annotator's to the second's."
         )
-        self.between_button = QPushButton("Set this contour")
-        self.between_button.setToolTip(
-            "Draw the contour between the two, where the slider stands."
+        self.between_button = push_button(
+            "Set this contour",
+            "Draw the contour between the two, where the slider stands.",
         )
         self.first, self.second = QLabel(), QLabel()
         between = QHBoxLayout()
@@ -144,14 +144,13 @@ class SeveralPanel(QWidget):
         self.in_favour = QComboBox()
         self.in_favour.setToolTip("Whose outline is taken there.")
         may_shrink(self.in_favour)
-        self.preview_button = QPushButton("Preview")
-        self.preview_button.setToolTip(
-            "Show which regions would be decided; nothing is changed yet."
+        self.preview_button = push_button(
+            "Preview", "Show which regions would be decided; nothing is changed yet."
         )
-        self.apply_button = QPushButton("Apply")
-        self.apply_button.setToolTip("One step: a single Undo takes all of it back.")
-        self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("Leave the regions as they are.")
+        self.apply_button = push_button(
+            "Apply", "One step: a single Undo takes all of it back."
+        )
+        self.cancel_button = push_button("Cancel", "Leave the regions as they are.")
         self.count = text()
         buttons = QHBoxLayout()
         for button in (self.preview_button, self.apply_button, self.cancel_button):

@@ -12,10 +12,7 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
     QGridLayout,
-    QHBoxLayout,
     QLabel,
-    QPushButton,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -24,6 +21,8 @@ from napari_microus.core.compare.grid import resample_frames
 from napari_microus.core.errors import InputError, MicroUSError, plain_words
 from napari_microus.core.io.reading import stem_of
 from napari_microus.core.mask import IGNORE_VALUE, label_values
+from napari_microus.widgets._shared.boxes import combo
+from napari_microus.widgets._shared.controls import beside, push_button
 from napari_microus.widgets._shared.layers import (
     array_for_layer,
     derived_metadata,
@@ -74,27 +73,26 @@ class PairPicker(QWidget):
         self._resampled: tuple[Labels, str]
         # Until the user chooses, names tell the roles.
         self._is_guessed = True
-        self.expert_box = _combo("The mask to measure against.")
-        self.nonexpert_box = _combo("The mask of the annotator who is compared.")
+        self.expert_box = combo("The mask to measure against.")
+        self.nonexpert_box = combo("The mask of the annotator who is compared.")
         self.expert_value = _value_box()
         self.nonexpert_value = _value_box()
-        self.load_button = QPushButton("Load mask…")
-        self.load_button.setToolTip("Open a mask file as a layer (NIfTI, NRRD, PNG …).")
-        self.swap_button = QPushButton("Swap")
-        self.swap_button.setToolTip("Exchange the two roles.")
-        self.compare_button = QPushButton("Compare")
-        self.compare_button.setToolTip(
-            "Show where the two masks differ, and keep it up to date while you edit."
+        self.load_button = push_button(
+            "Load mask…", "Open a mask file as a layer (NIfTI, NRRD, PNG …)."
+        )
+        self.swap_button = push_button("Swap", "Exchange the two roles.")
+        self.compare_button = push_button(
+            "Compare",
+            "Show where the two masks differ, and keep it up to date while you edit.",
         )
         self.message = QLabel()
         self.message.setWordWrap(True)
-        self.resample_button = QPushButton("Resample the second mask onto the first")
-        self.resample_button.setToolTip(
-            "Add a copy of the second mask on the grid of the first."
+        self.resample_button = push_button(
+            "Resample the second mask onto the first",
+            "Add a copy of the second mask on the grid of the first.",
         )
         self.resample_button.setVisible(False)
-        self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("End it; no layer is made.")
+        self.cancel_button = push_button("Cancel", "End it; no layer is made.")
         self.cancel_button.setVisible(False)
         self._starters = (self.load_button, self.compare_button, self.resample_button)
         self._lay_out()
@@ -115,15 +113,11 @@ class PairPicker(QWidget):
             rows.addWidget(QLabel("label"), row, 2)
             rows.addWidget(value, row, 3)
         rows.setColumnStretch(1, 1)
-        buttons = QHBoxLayout()
-        buttons.setContentsMargins(0, 0, 0, 0)
-        buttons.addWidget(self.load_button)
-        buttons.addWidget(self.swap_button)
-        buttons.addWidget(self.compare_button, 1)
+        buttons = (self.load_button, self.swap_button, self.compare_button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(rows)
-        column.addLayout(buttons)
+        column.addWidget(beside(*buttons, stretch=(0, 0, 1)))
         column.addWidget(self.message)
         column.addWidget(self.resample_button)
         column.addWidget(self.cancel_button)
@@ -436,14 +430,6 @@ def _value_of(box: QComboBox) -> int:
 
 def _texts(box: QComboBox) -> str:
     return ", ".join(box.itemText(index) for index in range(min(box.count(), 8)))
-
-
-def _combo(tip: str) -> QComboBox:
-    box = QComboBox()
-    box.setToolTip(tip)
-    box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    box.setMinimumContentsLength(8)
-    return box
 
 
 def _value_box() -> QComboBox:

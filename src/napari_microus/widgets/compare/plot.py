@@ -9,6 +9,8 @@ import pyqtgraph as pg
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QPalette
 
+from napari_microus.core.colors import SKY_BLUE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -71,8 +73,8 @@ class FramePlot(pg.PlotWidget):
             axis = self.getAxis(side)
             axis.setPen(front)
             axis.setTextPen(front)
-        self._line.setPen(pg.mkPen("#56b4e9", width=2))
-        self._line.setSymbolBrush("#56b4e9")
+        self._line.setPen(pg.mkPen(SKY_BLUE, width=2))
+        self._line.setSymbolBrush(SKY_BLUE)
         self._line.setSymbolPen(None)
         self._mark.setPen(pg.mkPen(front, width=1))
 

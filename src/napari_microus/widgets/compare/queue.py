@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer
 
-from napari_microus.core.compare.adjudication.going_on import check_goes_on
+from napari_microus.core.compare.adjudication.resuming import check_resumes
 from napari_microus.core.compare.work_list import CaseState
 from napari_microus.core.errors import OutputError, plain_words
 from napari_microus.widgets._shared.controls import scrolled
@@ -163,7 +163,7 @@ class Queue(QObject):
             self.panel.say("Still at work. Wait for it to end, then save again.")
             return
         try:
-            overwrite = check_goes_on(shown.work, case.result, shown.names)
+            overwrite = check_resumes(shown.work, case.result, shown.names)
         except OutputError as error:
             self._refuse(case, plain_words(error))
             return

@@ -15,7 +15,7 @@ from qtpy.QtCore import (
 )
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
-from napari_microus.core.compare.adjudication.selection import Which, is_meant
+from napari_microus.core.compare.adjudication.selection import Which, is_selected
 from napari_microus.core.compare.adjudication.votes import ANNOTATORS, Decision
 from napari_microus.widgets._shared.controls import number
 
@@ -102,7 +102,7 @@ class _Chosen(QSortFilterProxyModel):
     def filterAcceptsRow(self, row: int, parent: QModelIndex) -> bool:
         """Return whether a region is shown; Qt's name."""
         work = self.sourceModel().work
-        return work is not None and is_meant(work, work.regions[row], self.which)
+        return work is not None and is_selected(work, work.regions[row], self.which)
 
 
 class RegionTable(QTableView):

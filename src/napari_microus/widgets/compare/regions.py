@@ -11,12 +11,10 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
-from napari_microus.core.compare.adjudication.going_on import check_goes_on
 from napari_microus.core.compare.adjudication.opening import (
     Begun,
     Resumed,
@@ -24,11 +22,12 @@ from napari_microus.core.compare.adjudication.opening import (
     resume,
     unsaved_text,
 )
+from napari_microus.core.compare.adjudication.resuming import check_resumes
 from napari_microus.core.compare.adjudication.votes import vote_map
 from napari_microus.core.compare.naming import OPEN, Naming, naming_from_json
 from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.mask import as_mask
-from napari_microus.widgets._shared.controls import text
+from napari_microus.widgets._shared.controls import push_button, text
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.compare.acts import Acts
 from napari_microus.widgets.compare.adjudicating import AdjudicationLayers, More
@@ -84,8 +83,9 @@ class RegionsTab(QWidget):
         self.acts = Acts(self.work_panel)
         self.acts.who = lambda: self.who.text().strip()
         self.message = text()
-        self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("End the search for regions; nothing is changed.")
+        self.cancel_button = push_button(
+            "Cancel", "End the search for regions; nothing is changed."
+        )
         self.cancel_button.setVisible(False)
         column = QVBoxLayout(self)
         column.setContentsMargins(4, 4, 4, 4)
@@ -108,11 +108,12 @@ class RegionsTab(QWidget):
         self.resume_panel = QWidget()
         row = QHBoxLayout(self.resume_panel)
         row.setContentsMargins(0, 0, 0, 0)
-        self.resume_button = QPushButton("Resume")
-        self.resume_button.setToolTip("Go on with the decisions of last time.")
-        self.again_button = QPushButton("Start over")
-        self.again_button.setToolTip(
-            "Begin without them. They are replaced with your first decision."
+        self.resume_button = push_button(
+            "Resume", "Go on with the decisions of last time."
+        )
+        self.again_button = push_button(
+            "Start over",
+            "Begin without them. They are replaced with your first decision.",
         )
         row.addWidget(self.resume_button)
         row.addWidget(self.again_button)
@@ -251,9 +252,9 @@ class RegionsTab(QWidget):
         comparison = self._comparison
         if comparison is None:
             return
-        self._let_go()
+        self._release()
         try:
-            journal.hold()
+            journal.lock()
         except MicroUSError as error:
             self.message.setText(plain_words(error))
             self._show_panels()
@@ -285,7 +286,7 @@ class RegionsTab(QWidget):
         shown = self.shown
         shown.work.who = self.who.text().strip()
         try:
-            check_goes_on(shown.work, path, shown.names)
+            check_resumes(shown.work, path, shown.names)
         except MicroUSError as error:
             self.message.setText(plain_words(error))
             return
@@ -302,7 +303,7 @@ class RegionsTab(QWidget):
     def stop(self) -> None:
         """Stop adjudicating; the layers stay."""
         shown = self.shown
-        self._let_go()
+        self._release()
         if shown is not None and not shown.is_saved and shown.is_kept:
             self.message.setText(
                 "Stopped. The decisions are kept: press Start to resume them."
@@ -314,13 +315,13 @@ class RegionsTab(QWidget):
     def close_down(self) -> None:
         """Let go of the viewer: the dock is going away."""
         self._forget_work()
-        self._let_go()
+        self._release()
 
     # --- inside
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if self.shown is not None:
-            self.acts.let_go()
+            self.acts.release()
             self.shown.close()
             if self.shown.is_saved or self.shown.is_kept:
                 self._left = (self.shown, _state_of(self.shown))
@@ -337,7 +338,7 @@ class RegionsTab(QWidget):
 
     def _on_ended(self, reason: str) -> None:
         shown = self.shown
-        self._let_go()
+        self._release()
         kept = shown is None or shown.is_saved or shown.is_kept
         self._left = None
         told = " Decisions are kept: press Start to resume them." if kept else ""

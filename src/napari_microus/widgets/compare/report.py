@@ -11,11 +11,11 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLineEdit,
-    QPushButton,
     QToolButton,
     QWidget,
 )
 
+from napari_microus.widgets._shared.controls import push_button
 from napari_microus.widgets.compare.toolbox import ToolBox
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ class ReportBox(ToolBox):
         self.trainee = FolderRow("Folder of the masks of one annotator.")
         self.scans = FolderRow("Folder of the scans, shown under the contours.")
         self.scans.line.setPlaceholderText("optional")
-        self.report_button = QPushButton("Write report…")
-        self.report_button.setToolTip(
+        self.report_button = push_button(
+            "Write report…",
             "One annotator against a reference over many cases: bias, worst frames, "
-            "trend. Files pair by the number that ends their names."
+            "trend. Files pair by the number that ends their names.",
         )
         form = QFormLayout(self)
         form.addRow("Reference", self.reference)

@@ -12,13 +12,13 @@ from qtpy.QtWidgets import (
     QLineEdit,
     QListWidget,
     QListWidgetItem,
-    QPushButton,
     QSpinBox,
     QWidget,
 )
 
 from napari_microus.core.compare.adjudication.opening import RegionChoice
 from napari_microus.core.compare.regions import RankBy
+from napari_microus.widgets._shared.controls import push_button
 from napari_microus.widgets.compare.adjudicating import More
 from napari_microus.widgets.compare.pair import candidate_masks, layer_grid_problem
 
@@ -76,13 +76,14 @@ class StartPanel(QWidget):
         self.others.setToolTip(
             "Masks of further annotators, to adjudicate all at once."
         )
-        self.start_button = QPushButton("Start adjudicating")
-        self.start_button.setToolTip(
+        self.start_button = push_button(
+            "Start adjudicating",
             "List the places where they differ, and make the adjudicated layer. "
-            "The masks are kept as they are and cannot be edited meanwhile."
+            "The masks are kept as they are and cannot be edited meanwhile.",
         )
-        self.load_button = QPushButton("Load…")
-        self.load_button.setToolTip("Continue with an adjudication that was saved.")
+        self.load_button = push_button(
+            "Load…", "Continue with an adjudication that was saved."
+        )
         self.form = QFormLayout(self)
         self.form.setContentsMargins(0, 0, 0, 0)
         self.form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)

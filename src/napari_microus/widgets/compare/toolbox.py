@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtWidgets import QComboBox, QGroupBox, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QComboBox, QGroupBox, QSizePolicy, QWidget
 
 from napari_microus.core.errors import plain_words
 from napari_microus.core.mask import as_mask
-from napari_microus.widgets._shared.controls import text
+from napari_microus.widgets._shared.controls import push_button, text
 from napari_microus.widgets._shared.worker import start_worker
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ class ToolBox(QGroupBox):
     ) -> None:
         super().__init__(title, parent)
         self.message = text()
-        self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("End what is going on; nothing is changed.")
+        self.cancel_button = push_button(
+            "Cancel", "End what is going on; nothing is changed."
+        )
         self.cancel_button.setVisible(False)
         self.cancel_button.clicked.connect(self.cancel)
         self._viewer = viewer

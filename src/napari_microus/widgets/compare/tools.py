@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QGroupBox, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QGroupBox, QVBoxLayout, QWidget
 
+from napari_microus.widgets._shared.controls import push_button
 from napari_microus.widgets.compare.consensus import ConsensusBox
 from napari_microus.widgets.compare.ensemble import ModelBox
 from napari_microus.widgets.compare.report import ReportBox
@@ -92,16 +93,16 @@ class ToolsTab(QWidget):
         box = QGroupBox("Blind review")
         self.hide_other = QCheckBox("Hide the expert's mask\nuntil I submit mine")
         self.hide_other.setToolTip("Draw first, and see the other mask afterwards.")
-        self.blind_button = QPushButton("Start blind review")
-        self.blind_button.setToolTip(
-            "Names, colours and order are shuffled, and shown again when you save."
+        self.blind_button = push_button(
+            "Start blind review",
+            "Names, colours and order are shuffled, and shown again when you save.",
         )
-        self.submit_button = QPushButton("Submit my mask")
-        self.submit_button.setToolTip(
-            "End the drawing and show the mask that was hidden."
+        self.submit_button = push_button(
+            "Submit my mask", "End the drawing and show the mask that was hidden."
         )
-        self.unblind_button = QPushButton("Reveal annotators")
-        self.unblind_button.setToolTip("Show who drew which mask; blind review ends.")
+        self.unblind_button = push_button(
+            "Reveal annotators", "Show who drew which mask; blind review ends."
+        )
         self.submit_button.setEnabled(False)
         self.unblind_button.setEnabled(False)
         column = QVBoxLayout(box)

@@ -18,10 +18,10 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.core import colors
+from napari_microus.core.colors import AGREED_COLOR, MORE_COLORS
 from napari_microus.core.compare.adjudication.selection import Which
 from napari_microus.core.compare.adjudication.votes import ANNOTATORS, Decision
-from napari_microus.core.compare.naming import AGREED_COLOR, MORE_COLORS
-from napari_microus.widgets._shared.controls import swatch, text
+from napari_microus.widgets._shared.controls import push_button, swatch, text
 from napari_microus.widgets._shared.key_table import ADJUDICATE as KEYS
 from napari_microus.widgets.compare.part_panel import (
     NotePanel,
@@ -84,16 +84,17 @@ class WorkPanel(QWidget):
         self.margin.setRange(0, 500)
         self.margin.setValue(8)
         self.margin.setSuffix(" px")
-        self.draw_button = QPushButton("Draw by hand")
-        self.draw_button.setToolTip(
-            "Take the brush on the adjudicated layer: 1 paints prostate, 0 erases."
+        self.draw_button = push_button(
+            "Draw by hand",
+            "Take the brush on the adjudicated layer: 1 paints prostate, 0 erases.",
         )
-        self.save_button = QPushButton("Save…")
-        self.save_button.setToolTip(
-            "Write the mask (255 is undecided), the provenance map and the decisions."
+        self.save_button = push_button(
+            "Save…",
+            "Write the mask (255 is undecided), the provenance map and the decisions.",
         )
-        self.stop_button = QPushButton("Stop adjudicating")
-        self.stop_button.setToolTip("The layers and the decisions stay.")
+        self.stop_button = push_button(
+            "Stop adjudicating", "The layers and the decisions stay."
+        )
         self._lay_out()
         self._on_margin(self.margin.value())
         self.margin.valueChanged.connect(self._on_margin)
@@ -182,8 +183,7 @@ class WorkPanel(QWidget):
         if chosen:
             chosen.append(("Majority", Decision.majority, AGREED_COLOR))
         for name, decision, color in chosen:
-            button = QPushButton(name)
-            button.setToolTip(f"Take this outline in this region: {name}.")
+            button = push_button(name, f"Take this outline in this region: {name}.")
             button.setIcon(swatch(color))
             self.more_row.addWidget(button)
             self.more_buttons.append((button, decision))

@@ -21,7 +21,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_microus.widgets._shared.controls import WHEEL_GUARD, scrolled, text
+from napari_microus.widgets._shared.controls import (
+    WHEEL_GUARD,
+    push_button,
+    scrolled,
+    text,
+)
 from napari_microus.widgets._shared.dock import NARROWEST, Dock
 from napari_microus.widgets._shared.empty_state import EmptyState
 from napari_microus.widgets._shared.words import tr
@@ -247,9 +252,7 @@ class CorrectControls(Dock):
 
 
 def _button(words: str, tip: str, *, checkable: bool = False) -> QPushButton:
-    button = QPushButton(words)
-    button.setToolTip(tip)
-    button.setCheckable(checkable)
+    button = push_button(words, tip, checkable=checkable)
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     return button
 

@@ -18,7 +18,6 @@ from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.closing import guard_closing
-from napari_microus.widgets._shared.doors import SEGMENT, ask_scans, open_dock
 from napari_microus.widgets._shared.drawn import (
     begin_notes,
     checksum,
@@ -30,6 +29,7 @@ from napari_microus.widgets._shared.edits import EditWatcher, shown_frame
 from napari_microus.widgets._shared.first_use import welcome_once
 from napari_microus.widgets._shared.footer import Footer
 from napari_microus.widgets._shared.layers import volume_from_layer
+from napari_microus.widgets._shared.opening import SEGMENT, ask_scans, open_dock
 from napari_microus.widgets._shared.saving import ask_path, save
 from napari_microus.widgets._shared.view import refit
 from napari_microus.widgets._shared.worker import start_worker

@@ -137,7 +137,7 @@ class OutlineHandles:
         if keep:
             self._live.close()
         else:
-            self._live.let_go()
+            self._live.release()
         if self.is_shown:
             self._viewer.layers.remove(self.layer)
         if self._capsule.layer in self._viewer.layers:

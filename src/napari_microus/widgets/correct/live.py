@@ -66,7 +66,7 @@ class LiveFrame:
         self._show()
         self._one_step.close()
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """End without a last look: the capsule is being corrected no longer."""
         self._soon.stop()
         self._one_step.close()

@@ -205,7 +205,7 @@ class PointerTools:
         """Let the capsule go: it is no longer corrected."""
         self.leave()
         if self._live is not None:
-            self._live.let_go()
+            self._live.release()
             self._live = None
         self.clicks.clear()
 

@@ -8,18 +8,13 @@ from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPen
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from napari_microus.core.colors import FRAME_STATES
 from napari_microus.core.edit.review import FrameState
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QMouseEvent, QPaintEvent
 
-COLORS = {
-    FrameState.APPROVED: "#2ca02c",
-    FrameState.EDITED: "#56b4e9",
-    FrameState.DOUBTFUL: "#e69f00",
-    FrameState.EMPTY: "#3a3f47",
-    FrameState.MODEL: "#8a8f98",
-}
+COLORS = {state: FRAME_STATES[state.name] for state in FrameState}
 _HEIGHT = 18
 
 

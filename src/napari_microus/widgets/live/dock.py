@@ -27,7 +27,7 @@ from napari_microus.core.events import Notice
 from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.boxes import DeviceBox, ModelBox
 from napari_microus.widgets._shared.closing import guard_closing
-from napari_microus.widgets._shared.controls import scrolled, text
+from napari_microus.widgets._shared.controls import beside, scrolled, text
 from napari_microus.widgets._shared.dock import NARROWEST, Dock
 from napari_microus.widgets._shared.drawn import begin_notes
 from napari_microus.widgets._shared.empty_state import EmptyState
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from napari_microus.widgets._shared.worker import Worker
 
 NAME = "live"
+_VIDEOS = "Videos (*.mp4 *.mkv *.avi *.mov *.ts *.webm *.wmv);;All files (*)"
 _DRAW_MS = 30
 _SHOWN = 60  # answers over which rate and latency are told
 
@@ -92,6 +93,7 @@ class LiveWidget(Dock):
         self._kept = 0
         self.address = QLineEdit("localhost:18944")
         self.folder_button = QPushButton(tr("Folder…"))
+        self.video_button = QPushButton(tr("Video…"))
         self.model_box = ModelBox()
         self.device_box = DeviceBox()
         self.connect_button = QPushButton(tr("Connect"))
@@ -127,11 +129,15 @@ class LiveWidget(Dock):
             (
                 self.address,
                 tr(
-                    "A server of OpenIGTLink as host:port, or a folder into which a "
-                    "screen capture writes pictures."
+                    "A server of OpenIGTLink as host:port, a folder into which a "
+                    "screen capture writes pictures, or a video file."
                 ),
             ),
             (self.folder_button, tr("Choose the folder of a screen capture.")),
+            (
+                self.video_button,
+                tr("Play a video; one that is being written (.mkv, .ts) is followed."),
+            ),
             (
                 self.connect_button,
                 tr("Follow the stream with the model; a second click ends that."),
@@ -150,9 +156,9 @@ class LiveWidget(Dock):
             ),
         ):
             control.setToolTip(tip)
-        source = QHBoxLayout()
-        source.addWidget(self.address, 1)
-        source.addWidget(self.folder_button)
+        source = QVBoxLayout()
+        source.addWidget(self.address)
+        source.addWidget(beside(self.folder_button, self.video_button))
         rows = QFormLayout()
         rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         rows.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
@@ -181,6 +187,7 @@ class LiveWidget(Dock):
     def _connect(self) -> None:
         self.model_box.opening.connect(self.refresh_models)
         self.folder_button.clicked.connect(self._choose_folder)
+        self.video_button.clicked.connect(self._choose_video)
         self.connect_button.clicked.connect(self.start_or_stop)
         self.address.returnPressed.connect(self.start_or_stop)
         self.freeze_button.toggled.connect(self._draw)
@@ -216,13 +223,11 @@ class LiveWidget(Dock):
             self.message.setText(
                 tr(
                     "Choose a model, and write where the frames come from: host:port, "
-                    "or a folder."
+                    "a folder, or a video."
                 )
             )
             return
-        self._work = self._make_work(
-            address, Path(address).is_dir(), model, device=self.device_box.chosen
-        )
+        self._work = self._make_work(address, model, device=self.device_box.chosen)
         self._answers.clear()
         self._drawn = None
         self.freeze_button.setChecked(False)
@@ -261,6 +266,7 @@ class LiveWidget(Dock):
         for control in (
             self.address,
             self.folder_button,
+            self.video_button,
             self.model_box,
             self.device_box,
         ):
@@ -392,6 +398,11 @@ class LiveWidget(Dock):
         if chosen:
             self.address.setText(chosen)
         return bool(chosen)
+
+    def _choose_video(self) -> None:
+        chosen, _ = QFileDialog.getOpenFileName(self, "Video to play", "", _VIDEOS)
+        if chosen:
+            self.address.setText(chosen)
 
 
 def _place(live: LiveFrame) -> dict[str, Any]:

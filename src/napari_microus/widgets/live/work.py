@@ -25,19 +25,15 @@ class LiveWork:
     Parameters
     ----------
     address : str
-        ``host:port``, or a folder.
-    is_folder : bool
-        Which of both it is.
+        ``host:port``, a folder or a video, see `core.live.source_of`.
     model : ModelInfo
         From `core.library.list_models`.
     settings : dict
         Of `core.predict.predict`.
     """
 
-    def __init__(
-        self, address: str, is_folder: bool, model: ModelInfo, **settings: Any
-    ) -> None:
-        self._address, self._is_folder = address, is_folder
+    def __init__(self, address: str, model: ModelInfo, **settings: Any) -> None:
+        self._address = address
         self._model, self._settings = model, settings
         self._wanted: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
         self._recording: Recording | None = None
@@ -60,19 +56,10 @@ class LiveWork:
         import_torch()
         from napari_microus.core.events import Notice
         from napari_microus.core.library import load_model
-        from napari_microus.core.live import (
-            FolderSource,
-            LiveFrame,
-            StreamSource,
-            follow,
-        )
+        from napari_microus.core.live import LiveFrame, follow, source_of
         from napari_microus.core.provenance import segmentation_provenance
 
-        source = (
-            FolderSource(self._address)
-            if self._is_folder
-            else StreamSource.parse(self._address)
-        )
+        source = source_of(self._address)
         yield Notice("Loading the model …")
         device = self._settings.get("device", "auto")
         model = load_model(self._model.path, device)

@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QDialogButtonBox,
     QFileDialog,
     QFormLayout,
-    QHBoxLayout,
     QLineEdit,
     QPlainTextEdit,
     QPushButton,
@@ -19,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.core.errors import MicroUSError, plain_words
-from napari_microus.widgets._shared.controls import text
+from napari_microus.widgets._shared.controls import beside, push_button, text
 
 if TYPE_CHECKING:
     from napari_microus.core.case import Case
@@ -51,10 +50,10 @@ class CaseDialog(QDialog):
         self.code = QLineEdit("" if case is None else case.code)
         self.code.setPlaceholderText("made from the scan's pixels")
         self.code.setToolTip("A code that tells nobody who it is: no name, no date.")
-        self.pseudonym_button = QPushButton("Pseudonym")
-        self.pseudonym_button.setToolTip(
+        self.pseudonym_button = push_button(
+            "Pseudonym",
             "The same for this patient each time: a hash with a key that stays on "
-            "this computer."
+            "this computer.",
         )
         self.pseudonym_button.setVisible(source is not None)
         self.note = QPlainTextEdit("" if case is None else case.note)
@@ -71,10 +70,10 @@ class CaseDialog(QDialog):
         kinds = QDialogButtonBox.StandardButton
         self.buttons = QDialogButtonBox(kinds.Save | kinds.Cancel)
         form = QFormLayout(self)
-        form.addRow("Code", _row(self.code, self.pseudonym_button))
+        form.addRow("Code", beside(self.code, self.pseudonym_button))
         form.addRow("Note", self.note)
         form.addRow("", self.copies_scan)
-        form.addRow("Folder", _row(self.place, self.place_button))
+        form.addRow("Folder", beside(self.place, self.place_button))
         form.addRow(self.message)
         form.addRow(self.buttons)
         self.resize(460, 260)
@@ -125,12 +124,3 @@ class CaseDialog(QDialog):
             )
             return
         self.code.setText(found)
-
-
-def _row(*boxes: QWidget) -> QWidget:
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    for box in boxes:
-        layout.addWidget(box)
-    return row

@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QFrame,
     QLabel,
     QProgressBar,
-    QPushButton,
     QScrollArea,
     QShortcut,
     QSizePolicy,
@@ -27,13 +26,14 @@ from napari_microus.widgets._shared import key_table
 from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.closing import guard_closing
+from napari_microus.widgets._shared.controls import push_button
 from napari_microus.widgets._shared.dock import NARROWEST, Dock
-from napari_microus.widgets._shared.doors import ask_folder, ask_scans, open_sample
 from napari_microus.widgets._shared.drawn import begin_notes, note_drawn
 from napari_microus.widgets._shared.empty_state import EmptyState
 from napari_microus.widgets._shared.first_use import welcome_once
 from napari_microus.widgets._shared.footer import Footer
 from napari_microus.widgets._shared.layers import geometry
+from napari_microus.widgets._shared.opening import ask_folder, ask_scans, open_sample
 from napari_microus.widgets._shared.saving import ask_path, save
 from napari_microus.widgets._shared.view import refit
 from napari_microus.widgets._shared.words import tr
@@ -45,8 +45,8 @@ from napari_microus.widgets.segment.layers import (
     current_frame,
     describe,
     find_capsule,
-    mend_frames,
     provenance,
+    replace_frames,
 )
 from napari_microus.widgets.segment.loose_pictures import LoosePictures
 from napari_microus.widgets.segment.partial_capsule import PartialCapsule
@@ -140,16 +140,15 @@ class SegmentWidget(Dock):
         self.footer = Footer(viewer)
         self.footer.serve(self)
         self.form = SegmentForm(viewer, list_models)
-        self.run_button = QPushButton(tr("Segment"))
-        self.run_button.setToolTip(f"Draw the capsule ({SHORTCUT}).")
+        self.run_button = push_button(tr("Segment"), f"Draw the capsule ({SHORTCUT}).")
         self.progress = QProgressBar()
         self.message = QLabel()
-        self.save_button = QPushButton(tr("Save segmentation (NIfTI, NRRD)…"))
-        self.save_button.setToolTip(
+        self.save_button = push_button(
+            tr("Save segmentation (NIfTI, NRRD)…"),
             tr(
                 "Write the capsule named above in its scan's geometry, and beside it "
                 "who drew it."
-            )
+            ),
         )
         self.save_button.setEnabled(False)
         self.ask_path: Callable[[Labels], str] = ask_path
@@ -280,6 +279,9 @@ class SegmentWidget(Dock):
             return
         try:
             check_image(self.form.image)
+            if self.form.takes_volumes:
+                for layer in self.form.channels.chosen().values():
+                    check_image(layer)
             if self.form.model is None:
                 raise InputError(
                     "There must be a model to segment with; got an empty library. "
@@ -303,16 +305,19 @@ class SegmentWidget(Dock):
             return
         image, model = check_image(self.form.image), self.form.model
         assert model is not None  # the button is off without one
+        channels = self.form.channels.chosen() if self.form.takes_volumes else {}
+        image = next(iter(channels.values()), image)
         self._image = image
         self._request = Request(
             image.data,
-            {**geometry(image), "metadata": image.metadata, "rgb": image.rgb},
+            _attributes(image),
             model,
             self.form.device,
             self.form.frames(),
             self.form.settings(),
             self.form.maps(),
             current_frame(self._viewer, image),
+            {name: (one.data, _attributes(one)) for name, one in channels.items()},
         )
         self._say("")
         self._stopped_by = ""
@@ -362,10 +367,13 @@ class SegmentWidget(Dock):
             layer = self._growing.finish(image, result.mask, made)
             note_drawn(layer, result.checksums)
             words = tr("Drew the capsule as '{name}' in {seconds} s.")
+            if self._request.channels:
+                layer.name = f"{image.name} {result.model.name}"
+                words = tr("Drew '{name}' in {seconds} s.")
             said = words.format(name=layer.name, seconds=f"{result.seconds:.1f}")
         else:
             layer = old
-            is_new = mend_frames(layer, result.mask, frames, made)
+            is_new = replace_frames(layer, result.mask, frames, made)
             span = _span(frames)
             said = (
                 tr("{frames} re-segmented. Undo: Ctrl+Z.")
@@ -374,7 +382,7 @@ class SegmentWidget(Dock):
             )
             said = said.format(frames=span)
             said = said[:1].upper() + said[1:]
-        if result.is_empty:
+        if result.is_empty and not self._request.channels:  # which tells it itself
             said = f"The model found no capsule here. {said}"
         for name, values in result.maps.items():
             add_map(self._viewer, image, name, values)
@@ -429,13 +437,23 @@ class SegmentWidget(Dock):
 
     def _show_size(self, size: Size) -> None:
         layer: Labels | None = self.readout.layer
-        self.size_box.show_size("Capsule" if layer is None else layer.name, size)
+        made = None if layer is None else provenance(layer)
+        self.size_box.show_size(
+            "Capsule" if layer is None else layer.name,
+            size,
+            is_gland=made is None or "channels" not in made,
+        )
         self.save_button.setEnabled(layer is not None)
         self.results.watch(layer)
 
     def _say(self, words: str) -> None:
         self.message.setText(words)
         self.message.setVisible(bool(words))
+
+
+def _attributes(image: Image) -> dict[str, Any]:
+    """Return what the thread needs to know of a layer beside its data."""
+    return {**geometry(image), "metadata": image.metadata, "rgb": image.rgb}
 
 
 def _span(frames: tuple[int, ...]) -> str:

@@ -29,6 +29,7 @@ from napari_microus.widgets._shared.controls import WHEEL_GUARD
 from napari_microus.widgets._shared.layers import is_derived
 from napari_microus.widgets._shared.preferences import preferred
 from napari_microus.widgets._shared.words import tr
+from napari_microus.widgets.segment.channels import ChannelBoxes
 from napari_microus.widgets.segment.layers import (
     current_frame,
     frame_count,
@@ -101,6 +102,8 @@ class SegmentForm(QWidget):
         self.model_note = QLabel()
         self.model_note.setWordWrap(True)
         self.model_note.setStyleSheet("font-size: 11px")
+        self.channels = ChannelBoxes()
+        self.channels.changed.connect(self.changed)
         self.probability = check(
             tr("Probability layer"),
             tr("Also show, for each pixel, the probability that it is prostate."),
@@ -164,11 +167,14 @@ class SegmentForm(QWidget):
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        rows.addRow(tr("Image"), self.image_box)
+        self.image_label = QLabel(tr("Image"))
+        rows.addRow(self.image_label, self.image_box)
         rows.addRow(tr("Model"), self.model_box)
         rows.addRow("", self.model_note)
+        rows.addRow(self.channels)
         rows.addRow(tr("Where the model runs"), self.device_box)
-        rows.addRow(tr("Frames"), self.frames_box)
+        self.frames_label = QLabel(tr("Frames"))
+        rows.addRow(self.frames_label, self.frames_box)
         rows.addRow("", self.range_row)
         self.options = QCollapsible(tr("More options"))
         self.options.layout().setContentsMargins(0, 0, 0, 0)
@@ -214,11 +220,16 @@ class SegmentForm(QWidget):
         """The chosen device's name."""
         return self.device_box.chosen
 
+    @property
+    def takes_volumes(self) -> bool:
+        """Whether the chosen model sees a volume of channels, and not frames."""
+        return self.model is not None and bool(self.model.channels)
+
     def frames(self) -> tuple[int, ...] | None:
         """Return the chosen frames, None for all."""
         image = self.image
         choice = self.frames_box.currentText()
-        if image is None or choice == ALL:
+        if image is None or choice == ALL or self.takes_volumes:
             return None
         if choice == CURRENT:
             return (current_frame(self._viewer, image),)
@@ -226,7 +237,9 @@ class SegmentForm(QWidget):
         return tuple(range(ends[0], ends[1] + 1))
 
     def settings(self) -> dict[str, Any]:
-        """Return the options as arguments of ``predict``."""
+        """Return the options as arguments of ``predict``, or ``predict_volume``."""
+        if self.takes_volumes:
+            return {"flip": self.flip.isChecked()}
         return {
             "largest_component": self.largest.isChecked(),
             "fill_holes": self.holes.isChecked(),
@@ -239,6 +252,8 @@ class SegmentForm(QWidget):
     def maps(self) -> tuple[str, ...]:
         """Return the maps that are wanted beside the mask."""
         wanted = {"probability": self.probability, "uncertainty": self.uncertainty}
+        if self.takes_volumes:
+            del wanted["uncertainty"]
         return tuple(name for name, box in wanted.items() if box.isChecked())
 
     def refresh_images(self) -> None:
@@ -260,6 +275,7 @@ class SegmentForm(QWidget):
             layer.events.name.connect(self._rename)
         self.image_box.setCurrentIndex(images.index(chosen) if chosen else -1)
         self.image_box.blockSignals(False)
+        self.channels.show_images(images)
         self._on_image()
 
     def refresh_models(self, select: str | None = None) -> None:
@@ -303,10 +319,26 @@ class SegmentForm(QWidget):
         card = "" if model is None else escape(model.card)
         self.model_note.setToolTip(f"<div style='white-space: pre-wrap'>{card}</div>")
         self.model_note.setVisible(bool(self.model_note.text()))
-        self.changed.emit()
+        self.channels.show_names(() if model is None else model.channels)
+        of_frames = (
+            self.image_label,
+            self.image_box,
+            self.uncertainty,
+            self.largest,
+            self.holes,
+            self.smooth,
+            self.only_sure,
+            self.probe_box,
+            self.frames_box,
+            self.frames_label,
+        )
+        for box in of_frames:
+            box.setVisible(not self.takes_volumes)
+        self._on_frames()
 
     def _on_frames(self) -> None:
-        self.range_row.setVisible(self.frames_box.currentText() == RANGE)
+        is_range = self.frames_box.currentText() == RANGE and not self.takes_volumes
+        self.range_row.setVisible(is_range)
         self.changed.emit()
 
 

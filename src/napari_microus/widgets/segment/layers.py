@@ -94,7 +94,8 @@ def describe(image: Image, request: Request, result: Segmented) -> dict[str, Any
         settings=request.settings,
     )
     sure = {"confidence": dict(result.confidence)} if result.confidence else {}
-    return made | sure | {"image_id": str(image.unique_id)}
+    several = {"channels": list(request.channels)} if request.channels else {}
+    return made | sure | several | {"image_id": str(image.unique_id)}
 
 
 def find_capsule(viewer: ViewerModel, image: Image) -> Labels | None:
@@ -152,7 +153,7 @@ def warm_up() -> None:
         Labels(np.zeros((2, 2), dtype=np.uint8), **tint(colors.CAPSULE))
 
 
-def mend_frames(
+def replace_frames(
     layer: Labels, mask: NDArray[Any], frames: tuple[int, ...], made: dict[str, Any]
 ) -> bool:
     """Put the given frames of ``mask`` into our layer as one step that can be undone.

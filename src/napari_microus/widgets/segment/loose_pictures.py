@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
-from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_microus.core.errors import plain_words
 from napari_microus.core.io import read_volume
 from napari_microus.core.io.frames import FRAME_SUFFIXES, natural_key
 from napari_microus.widgets._shared.belonging import lies_over
-from napari_microus.widgets._shared.controls import text
+from napari_microus.widgets._shared.controls import push_button, text
 from napari_microus.widgets._shared.layers import METADATA_KEY, layer_arguments
 from napari_microus.widgets._shared.worker import start_worker
 
@@ -70,8 +70,10 @@ class LoosePictures(QWidget):
         self._layers: list[Image] = []
         self._worker: Worker | None = None
         self.words = text()
-        self.button = QPushButton("Make them one scan")
-        self.button.setToolTip("Read them as the frames of one scan, by their numbers.")
+        self.button = push_button(
+            "Make them one scan",
+            "Read them as the frames of one scan, by their numbers.",
+        )
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.words)

@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QGridLayout,
     QProgressBar,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -21,7 +20,7 @@ from qtpy.QtWidgets import (
 from napari_microus.core.errors import InputError, MicroUSError, plain_words
 from napari_microus.core.events import Notice, Progress
 from napari_microus.widgets._shared.belonging import lies_over, was_drawn_on
-from napari_microus.widgets._shared.controls import text
+from napari_microus.widgets._shared.controls import push_button, text
 from napari_microus.widgets._shared.drawn import note_saved, provenance_now
 from napari_microus.widgets._shared.layers import (
     METADATA_KEY,
@@ -84,32 +83,32 @@ class ResultsPanel(QWidget):
         self.ask_open: Callable[[str], str] = _ask_open
         self.ask_folder: Callable[[str], str] = _ask_folder
         self.ask_case: Callable[[CaseDialog], bool] = _ask_case
-        self.export_button = _button(
+        self.export_button = push_button(
             tr("Export…"),
             tr(
                 "DICOM Segmentation or RT Structure Set, surface (STL, OBJ, PLY), "
                 "contours (CSV, JSON), film or pictures."
             ),
         )
-        self.report_button = _button(
+        self.report_button = push_button(
             tr("Report…"), tr("One page with pictures, measurements and who drew what.")
         )
-        self.save_button = _button(
+        self.save_button = push_button(
             tr("Save case…"),
             tr(
                 "A folder with capsule, review, sizes and measurements, that opens "
                 "again."
             ),
         )
-        self.open_button = _button(
+        self.open_button = push_button(
             tr("Open case…"), tr("Scan and capsule as they were saved.")
         )
-        self.cancel_button = _button(tr("Cancel"), tr("Nothing is written then."))
+        self.cancel_button = push_button(tr("Cancel"), tr("Nothing is written then."))
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setMaximumHeight(6)
         self.message = text()
-        self.space_button = _button(
+        self.space_button = push_button(
             tr("Show in 3D"),
             tr("The sweep's plane and the capsule's surface, as they lie."),
         )
@@ -399,12 +398,6 @@ def _probability(viewer: ViewerModel, image: Image) -> Any:
         if is_map and lies_over(layer, image):
             return volume_from_layer(layer).array
     return None
-
-
-def _button(words: str, tip: str) -> QPushButton:
-    button = QPushButton(words)
-    button.setToolTip(tip)
-    return button
 
 
 def _ask_file(title: str, name: str, forms: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_microus.core.colors import RULER
 from napari_microus.core.errors import InputError
 from napari_microus.widgets._shared.layers import METADATA_KEY, geometry
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 NAME = "ruler"
 _ROLE = "ruler"
-_COLOR = "#ffd700"
 # What is shorter was clicked, not drawn.
 _SHORTEST_PX = 4.0
 
@@ -37,7 +37,7 @@ def lay_ruler(viewer: ViewerModel, image: Image) -> Points:
         line = Vectors(
             _vector(placed),
             name=f"{NAME} line",
-            edge_color=_COLOR,
+            edge_color=RULER,
             edge_width=large / 300,
             vector_style="line",
             metadata={METADATA_KEY: {_ROLE: "line"}},
@@ -48,8 +48,8 @@ def lay_ruler(viewer: ViewerModel, image: Image) -> Points:
             name=NAME,
             size=large / 40,
             symbol="ring",
-            face_color=_COLOR,
-            border_color=_COLOR,
+            face_color=RULER,
+            border_color=RULER,
             metadata={METADATA_KEY: {_ROLE: "ends"}},
             **look,
         )

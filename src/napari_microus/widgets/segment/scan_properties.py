@@ -14,10 +14,8 @@ from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -32,17 +30,20 @@ from napari_microus.core.io import (
 from napari_microus.core.io.scan_properties import FRAME_BOUNDS_MM, PIXEL_BOUNDS_MM
 from napari_microus.core.sweep import Sweep, angles_from_text, sweep_of
 from napari_microus.core.volume import UNKNOWN
-from napari_microus.widgets._shared.controls import WHEEL_GUARD, text
+from napari_microus.widgets._shared.boxes import combo
+from napari_microus.widgets._shared.controls import (
+    WHEEL_GUARD,
+    beside,
+    push_button,
+    text,
+)
 from napari_microus.widgets._shared.layers import METADATA_KEY
 from napari_microus.widgets._shared.scan_size import as_read, resize_scan
 from napari_microus.widgets.segment.ruler import box_px, lay_ruler, length_px
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from napari.components import ViewerModel
     from napari.layers import Image
-    from qtpy.QtWidgets import QBoxLayout
 
     from napari_microus.core.io.blanking import Rectangle
     from napari_microus.core.volume import Volume
@@ -101,22 +102,22 @@ class ScanPropertiesPanel(QWidget):
         self.square = QCheckBox("as wide as high")
         self.square.setToolTip("Pixels are square: the height is taken for the width.")
         self.square.setChecked(True)
-        self.ruler_button = QPushButton("Lay a ruler")
-        self.ruler_button.setToolTip(
+        self.ruler_button = push_button(
+            "Lay a ruler",
             "A line whose ends can be dragged over the depth scale, or any distance "
-            "that is known."
+            "that is known.",
         )
         self.known = _millimetres(1000, 2)
         self.known.setToolTip("How long the ruler is in truth.")
-        self.take_button = QPushButton("Take")
-        self.take_button.setToolTip("Work the pixel size out from the ruler.")
-        self.blank_button = QPushButton("Blank out the ruler's box")
-        self.blank_button.setToolTip(
-            "Make the rectangle between the ruler's two ends black in every frame, "
-            "such as a name burnt into the picture. The scan's file stays as it is."
+        self.take_button = push_button(
+            "Take", "Work the pixel size out from the ruler."
         )
-        self.unblank_button = QPushButton("Undo")
-        self.unblank_button.setToolTip("Show what was blanked out last.")
+        self.blank_button = push_button(
+            "Blank out the ruler's box",
+            "Make the rectangle between the ruler's two ends black in every frame, "
+            "such as a name burnt into the picture. The scan's file stays as it is.",
+        )
+        self.unblank_button = push_button("Undo", "Show what was blanked out last.")
         self.unblank_button.setEnabled(False)
         self.distance = _millimetres(FRAME_BOUNDS_MM[1], 4)
         self.distance.setToolTip("Distance of two frames; at 0 it is not known.")
@@ -157,13 +158,11 @@ class ScanPropertiesPanel(QWidget):
             "scan.json: it is taken when they are opened again, here, on the command "
             "line and in 3D Slicer.",
         )
-        self.apply_button = QPushButton("Apply")
-        self.apply_button.setToolTip(
-            "Give the scan this size and place, and all layers on its grid."
+        self.apply_button = push_button(
+            "Apply", "Give the scan this size and place, and all layers on its grid."
         )
-        self.pixels_button = QPushButton("Go on in pixels")
-        self.pixels_button.setToolTip(
-            "Work without a size: areas in pixels, no volume in mL."
+        self.pixels_button = push_button(
+            "Go on in pixels", "Work without a size: areas in pixels, no volume in mL."
         )
 
     def _lay_out(self) -> None:
@@ -178,11 +177,15 @@ class ScanPropertiesPanel(QWidget):
         form.addRow("Pixel width", self.width_box)
         form.addRow("", self.square)
         form.addRow("", self.ruler_button)
-        self.ruler_row = _column(self.known, self.take_button)
+        self.ruler_row = QWidget()
+        below = QVBoxLayout(self.ruler_row)
+        below.setContentsMargins(0, 0, 0, 0)
+        for part in (self.known, self.take_button):
+            below.addWidget(part)
         form.addRow("Ruler's length", self.ruler_row)
         # A row of its own: a fold opens as far as its rows need that do not wrap.
         form.addRow(QLabel("Text in the picture"))
-        form.addRow(_row(self.blank_button, self.unblank_button))
+        form.addRow(beside(self.blank_button, self.unblank_button))
         form.addRow("Sweep", self.sweep)
         form.addRow("Frame distance", self.distance)
         form.addRow("Axis", self.axis)
@@ -191,7 +194,7 @@ class ScanPropertiesPanel(QWidget):
         for words, box in zip(_RUNS, self.runs, strict=True):
             form.addRow(words.capitalize(), box)
         form.addRow("Keep", self.keep)
-        form.addRow(_row(self.apply_button, self.pixels_button))
+        form.addRow(beside(self.apply_button, self.pixels_button))
         form.addRow(self.message)
         self.form = form
         self.section = QCollapsible("Scan properties")
@@ -516,31 +519,7 @@ def _millimetres(most: float, decimals: int) -> QDoubleSpinBox:
 
 
 def _choice(items: dict[str, str], tip: str = "") -> QComboBox:
-    box = QComboBox()
+    box = combo(tip, least=6)
     for words, data in items.items():
         box.addItem(words, data)
-    # Long words must not widen the dock.
-    box.setSizeAdjustPolicy(
-        QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-    )
-    box.setMinimumContentsLength(6)
-    box.setToolTip(tip)
-    box.installEventFilter(WHEEL_GUARD)
     return box
-
-
-def _row(*boxes: QWidget) -> QWidget:
-    return _holder(QHBoxLayout(), boxes)
-
-
-def _column(*boxes: QWidget) -> QWidget:
-    return _holder(QVBoxLayout(), boxes)
-
-
-def _holder(layout: QBoxLayout, boxes: Sequence[QWidget]) -> QWidget:
-    holder = QWidget()
-    holder.setLayout(layout)
-    layout.setContentsMargins(0, 0, 0, 0)
-    for box in boxes:
-        layout.addWidget(box)
-    return holder

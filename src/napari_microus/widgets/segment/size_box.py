@@ -10,14 +10,13 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QGroupBox,
     QLabel,
-    QPushButton,
     QWidget,
 )
 from superqt import QCollapsible
 
 from napari_microus.core.errors import InputError, plain_words
 from napari_microus.core.volumetry import ellipsoid_volume, psa_density
-from napari_microus.widgets._shared.controls import WHEEL_GUARD, text
+from napari_microus.widgets._shared.controls import WHEEL_GUARD, push_button, text
 from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.segment.ruler import length_mm
 
@@ -51,6 +50,7 @@ class SizeBox(QGroupBox):
         super().__init__("Capsule", parent)
         self._viewer = viewer
         self._ml: float | None = None
+        self._is_gland = True
         self.area, self.volume = QLabel("–"), QLabel("–")
         self.method, self.density, self.ellipsoid = text(), text(), text("–")
         self.psa = _spin(" ng/mL", 10_000)
@@ -74,8 +74,10 @@ class SizeBox(QGroupBox):
                 )
             )
         self.method.setStyleSheet("font-size: 11px")
-        self.rows.addRow(tr("Prostate: area in this frame"), self.area)
-        self.rows.addRow(tr("Prostate: volume"), self.volume)
+        self._labels = (QLabel(), QLabel())
+        for label, value in zip(self._labels, (self.area, self.volume), strict=True):
+            self.rows.addRow(label, value)
+        self._name_gland(True)
         self.rows.addRow(self.method)
         self.rows.addRow(tr("PSA"), self.psa)
         self.rows.addRow(tr("PSA density"), self.density)
@@ -87,8 +89,10 @@ class SizeBox(QGroupBox):
         for name, box in zip(_DIAMETERS, self.diameters, strict=True):
             box.setToolTip(f"{name} of the gland, in the frame where it is largest.")
             form.addRow(name, box)
-            button = QPushButton(tr("From the ruler"))
-            button.setToolTip(tr("Take the length of the layer 'ruler', see below."))
+            button = push_button(
+                tr("From the ruler"),
+                tr("Take the length of the layer 'ruler', see below."),
+            )
             button.clicked.connect(lambda _=False, box=box: self._measure(box))
             form.addRow("", button)
         form.addRow(tr("Volume"), self.ellipsoid)
@@ -99,9 +103,21 @@ class SizeBox(QGroupBox):
         self.more.toggled.connect(inside.setEnabled)
         self.rows.addRow(self.more)
 
-    def show_size(self, name: str, size: Size) -> None:
-        """Show the size of the layer of that name."""
+    def _name_gland(self, is_gland: bool) -> None:
+        """Say whose size it is; a part of the gland has no PSA density."""
+        words = (tr("Prostate: area in this frame"), tr("Prostate: volume"))
+        if not is_gland:
+            words = (tr("Area in this frame"), tr("Volume"))
+        for label, text_ in zip(self._labels, words, strict=True):
+            label.setText(text_)
+
+    def show_size(self, name: str, size: Size, *, is_gland: bool = True) -> None:
+        """Show the size of the layer of that name, of the gland or of another part."""
         self.setTitle(name)
+        self._name_gland(is_gland)
+        self._is_gland = is_gland
+        for row in (self.psa, self.more):
+            self.rows.setRowVisible(row, is_gland)
         self._ml = size.ml
         self.area.setText(size.area)
         self.volume.setText(size.volume)
@@ -111,7 +127,7 @@ class SizeBox(QGroupBox):
 
     def _show_density(self) -> None:
         psa = self.psa.value()
-        self.rows.setRowVisible(self.density, psa > 0)
+        self.rows.setRowVisible(self.density, psa > 0 and self._is_gland)
         if self._ml:
             density = psa_density(psa, self._ml)
             self.density.setText(f"{density:.3f} ng/mL per mL")

@@ -26,7 +26,8 @@ class Request:
 
     ``data`` and ``attributes`` are those of the image layer; ``frames`` is None for
     all. ``maps`` names what is wanted beside the mask. ``shown`` is the frame in
-    view, which is drawn first.
+    view, which is drawn first. ``channels`` holds data and attributes of each channel
+    for a model of volumes, the image being the first of them.
     """
 
     data: Any
@@ -37,6 +38,7 @@ class Request:
     settings: Mapping[str, Any]
     maps: tuple[str, ...] = ()
     shown: int | None = None
+    channels: Mapping[str, tuple[Any, Mapping[str, Any]]] = field(default_factory=dict)
 
 
 # A run that will take longer shows the capsule frame by frame. Making a layer holds up
@@ -111,7 +113,9 @@ class Segmenter:
         """
         loaded = self._model(model, device)
         yield
-        if self._was_asked:  # the run does the rest itself, and needs the processor
+        if (
+            self._was_asked or model.channels
+        ):  # the run does the rest itself, and needs the processor
             return
         noise = np.random.default_rng(0).integers(0, 255, (1, 64, 64), np.uint8)
         for _ in self._predict(loaded, Volume(noise), device=device):
@@ -129,6 +133,8 @@ class Segmenter:
         notices = list(volume.metadata.get("notices", ()))
         yield Progress(0, 0, "frames", f"Loading {request.model.name}")
         model = self._model(request.model, request.device)
+        if request.channels:
+            return (yield from self._run_volume(request, model, started))
         mask = np.zeros(volume.shape, np.uint8)
         work = self._predict(
             model,
@@ -176,6 +182,50 @@ class Segmenter:
             tuple(notices),
             is_empty=not any(frame.any() for frame in drawn),
             confidence=_confidence(prediction),
+            checksums=checksums(drawn),
+        )
+
+    def _run_volume(
+        self, request: Request, model: LoadedModel, started: float
+    ) -> Generator[Event, None, Segmented]:
+        """Segment a volume of several channels."""
+        from napari_microus.core.predict.volumes import predict_volume
+        from napari_microus.widgets._shared.drawn import checksums
+        from napari_microus.widgets._shared.layers import volume_from_layer_data
+
+        channels = {
+            name: volume_from_layer_data(data, attributes)
+            for name, (data, attributes) in request.channels.items()
+        }
+        notices = [
+            f"{name}: {notice}"
+            for name, channel in channels.items()
+            for notice in channel.metadata.get("notices", ())
+        ]
+        work = predict_volume(
+            model, channels, device=request.device, **request.settings
+        )
+        try:
+            while True:
+                try:
+                    event = next(work)
+                except StopIteration as stop:
+                    prediction = stop.value
+                    break
+                if isinstance(event, Notice):
+                    notices.append(event.message)
+                yield event
+        finally:
+            work.close()
+        self._prepare_drawing()
+        drawn = prediction.mask.array
+        return Segmented(
+            drawn,
+            {name: getattr(prediction, name).array for name in request.maps},
+            model,
+            time.perf_counter() - started,
+            tuple(notices),
+            is_empty=not drawn.any(),
             checksums=checksums(drawn),
         )
 

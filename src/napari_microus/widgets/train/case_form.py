@@ -13,10 +13,10 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QGroupBox,
     QLineEdit,
-    QPushButton,
 )
 
 from napari_microus.widgets._shared.boxes import combo
+from napari_microus.widgets._shared.controls import push_button
 from napari_microus.widgets.train.cases import LayerData, free_patient
 
 if TYPE_CHECKING:
@@ -70,9 +70,8 @@ class CaseForm(QGroupBox):
             "Pseudonym of the patient. All scans of one patient must have the same "
             "one: they stay together when the study is split."
         )
-        self.add_button = QPushButton(_ADD)
-        self.add_button.setToolTip(
-            "Writes scan and annotations into the study, in their geometry."
+        self.add_button = push_button(
+            _ADD, "Writes scan and annotations into the study, in their geometry."
         )
         self._lay_out()
         self.add_button.clicked.connect(self.add_wanted)

@@ -11,7 +11,7 @@ from napari_microus.core.errors import InputError
 from napari_microus.core.events import Event, Progress
 from napari_microus.core.mask import as_mask
 from napari_microus.core.study import StudyCase, check_study, import_folder
-from napari_microus.core.study.manifest import sized
+from napari_microus.core.study.table import sized
 from napari_microus.widgets._shared.layers import geometry, volume_from_layer_data
 
 if TYPE_CHECKING:

@@ -9,6 +9,8 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QColor, QPalette
 from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
+from napari_microus.core.colors import HUMAN, OTHER_RUNS, TRAINING, VALIDATION
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -18,9 +20,6 @@ if TYPE_CHECKING:
 
     Curves = Mapping[str, tuple[list[float], list[float]]]
 
-# Colours that stay apart for colour-blind eyes (Okabe and Ito).
-TRAINING, VALIDATION, HUMAN = "#56b4e9", "#e69f00", "#009e73"
-_OTHERS = ("#cc79a7", "#d55e00", "#0072b2", "#f0e442", "#999999")
 _TITLES = {
     "loss": "Loss",
     "val_dice": "DSC",
@@ -224,4 +223,4 @@ class CurvesView(QWidget):
 
 def other_color(index: int) -> str:
     """Return the colour in which the compared run of that number is drawn."""
-    return _OTHERS[index % len(_OTHERS)]
+    return OTHER_RUNS[index % len(OTHER_RUNS)]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import (
     QApplication,
     QHBoxLayout,
-    QPushButton,
     QSizePolicy,
     QStackedWidget,
     QTabWidget,
@@ -24,7 +23,7 @@ from napari_microus.core.runs.process import TrainingProcess, command
 from napari_microus.core.runs.workspace import Workspace
 from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.belonging import remember_scans
-from napari_microus.widgets._shared.controls import scrolled, text
+from napari_microus.widgets._shared.controls import beside, push_button, scrolled, text
 from napari_microus.widgets._shared.dock import NARROWEST, Dock
 from napari_microus.widgets._shared.empty_state import EmptyState
 from napari_microus.widgets._shared.first_use import welcome_once
@@ -100,24 +99,26 @@ class TrainWidget(Dock):
         self.study_page = StudyPage(viewer, self._workspace, list_models)
         self.runs_page = RunsPage(self._workspace)
         self.panel = RunPanel(viewer)
-        self.start_button = QPushButton("Train")
-        self.start_button.setToolTip(
-            "Start the run in a process of its own; while one goes on, the next waits."
+        self.start_button = push_button(
+            "Train",
+            "Start the run in a process of its own; while one goes on, the next waits.",
         )
-        self.copy_button = QPushButton("Copy command")
-        self.copy_button.setToolTip(
-            "Copy the command line of this run, for a terminal or a cluster."
+        self.copy_button = push_button(
+            "Copy command",
+            "Copy the command line of this run, for a terminal or a cluster.",
         )
-        self.small_button = QPushButton("Use the small network")
-        self.small_button.setToolTip("Hours become minutes; a little less exact.")
-        self.anyway_button = QPushButton("Start anyway")
-        self.anyway_button.setToolTip("Start the run, however long it takes.")
+        self.small_button = push_button(
+            "Use the small network", "Hours become minutes; a little less exact."
+        )
+        self.anyway_button = push_button(
+            "Start anyway", "Start the run, however long it takes."
+        )
         self.message = text()
         self.queue_label = text()
-        self.queue_button = QPushButton("Take out the last")
-        self.queue_button.setToolTip("The last run that waits is not started.")
-        self.watch_button = QPushButton()
-        self.watch_button.setToolTip("Show the curves of the run that goes on.")
+        self.queue_button = push_button(
+            "Take out the last", "The last run that waits is not started."
+        )
+        self.watch_button = push_button("", "Show the curves of the run that goes on.")
         self._lay_out()
         self.runs_page.empty.add(
             tr("Train"), tr("Choose what to learn from, and start."), self._go_to_train
@@ -143,15 +144,8 @@ class TrainWidget(Dock):
             welcome_once(self, self._viewer)
 
     def _lay_out(self) -> None:
-        buttons = QHBoxLayout()
-        buttons.setContentsMargins(0, 0, 0, 0)
-        buttons.addWidget(self.start_button, 1)
-        buttons.addWidget(self.copy_button)
-        self.queue_row = QWidget()
-        waiting = QHBoxLayout(self.queue_row)
-        waiting.setContentsMargins(0, 0, 0, 0)
-        waiting.addWidget(self.queue_label, 1)
-        waiting.addWidget(self.queue_button)
+        buttons = beside(self.start_button, self.copy_button, stretch=(1,))
+        self.queue_row = beside(self.queue_label, self.queue_button, stretch=(1,))
         offers = QHBoxLayout()
         offers.setContentsMargins(0, 0, 0, 0)
         offers.addWidget(self.small_button)
@@ -172,7 +166,7 @@ class TrainWidget(Dock):
         )
         column.addWidget(self.empty)
         column.addWidget(self.form)
-        column.addLayout(buttons)
+        column.addWidget(buttons)
         column.addWidget(self.message)
         column.addLayout(offers)
         column.addWidget(self.queue_row)

@@ -18,7 +18,7 @@ def library_model(result: dict[str, Any]) -> str:
     return path.name if path.parent == library_folder() else ""
 
 
-def was_held_back(result: dict[str, Any]) -> bool:
+def was_withheld(result: dict[str, Any]) -> bool:
     """Return whether a finished model stayed in its run, being worse than its start."""
     comparison = result.get("comparison") or {}
     gain = comparison.get("dice_gain")

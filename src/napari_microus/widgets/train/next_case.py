@@ -8,10 +8,8 @@ import numpy as np
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QGroupBox,
-    QHBoxLayout,
     QHeaderView,
     QProgressBar,
-    QPushButton,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -21,7 +19,7 @@ from napari_microus.core import colors
 from napari_microus.core.errors import ConfigError, MicroUSError, plain_words
 from napari_microus.core.events import Event, Notice, Progress
 from napari_microus.widgets._shared.boxes import combo
-from napari_microus.widgets._shared.controls import text
+from napari_microus.widgets._shared.controls import beside, push_button, text
 from napari_microus.widgets._shared.layers import layer_arguments, tint
 from napari_microus.widgets._shared.worker import start_worker
 
@@ -69,11 +67,11 @@ class NextCases(QGroupBox):
         self._has_told = False  # something that stays until the next ranking
         self.ranked: list[RankedCase] = []
         self.model_box = combo("The model whose doubts decide.")
-        self.rank_button = QPushButton("Rank")
-        self.rank_button.setToolTip(
+        self.rank_button = push_button(
+            "Rank",
             "Look at the scans without an annotation and list them by how much the "
             "model is uncertain and two annotators would differ. The test set is left "
-            "alone."
+            "alone.",
         )
         self.bar = QProgressBar()
         self.table = QTreeWidget()
@@ -101,12 +99,8 @@ class NextCases(QGroupBox):
         self.table.setMinimumHeight(110)
         header = self.table.header()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        top = QHBoxLayout()
-        top.setContentsMargins(0, 0, 0, 0)
-        top.addWidget(self.model_box, 1)
-        top.addWidget(self.rank_button)
         layout = QVBoxLayout(self)
-        layout.addLayout(top)
+        layout.addWidget(beside(self.model_box, self.rank_button, stretch=(1,)))
         layout.addWidget(self.bar)
         layout.addWidget(self.message)
         layout.addWidget(self.table)

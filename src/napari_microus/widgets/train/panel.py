@@ -12,7 +12,6 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
     QHBoxLayout,
     QProgressBar,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -26,14 +25,14 @@ from napari_microus.core.runs.texts import (
     figures,
     phase,
 )
-from napari_microus.widgets._shared.controls import text
+from napari_microus.widgets._shared.controls import push_button, text
 from napari_microus.widgets.train.curves import CurvesView
 from napari_microus.widgets.train.estimate import in_words
 from napari_microus.widgets.train.follow import RunFollower
 from napari_microus.widgets.train.model import (
     library_model,
     roll_back,
-    was_held_back,
+    was_withheld,
 )
 from napari_microus.widgets.train.watched import WatchedFrame
 
@@ -82,21 +81,27 @@ class RunPanel(QWidget):
         self.figures = text()
         self.epoch_bar = _bar()
         self.batch_bar = _bar()
-        self.back_button = _button("New run…", "Back to the choices; the run goes on.")
-        self.pause_button = _button("Pause", "Stop after the step under way, and wait.")
-        self.cancel_button = _button(
+        self.back_button = push_button(
+            "New run…", "Back to the choices; the run goes on."
+        )
+        self.pause_button = push_button(
+            "Pause", "Stop after the step under way, and wait."
+        )
+        self.cancel_button = push_button(
             "Cancel",
             "End the run. The best model so far is kept, and it can be resumed.",
         )
-        self.kill_button = _button(
+        self.kill_button = push_button(
             "End at once", "End the process without waiting for the step under way."
         )
-        self.resume_button = _button("Resume", "Continue exactly where the run ended.")
-        self.use_button = _button(
+        self.resume_button = push_button(
+            "Resume", "Continue exactly where the run ended."
+        )
+        self.use_button = push_button(
             "Use in Segment capsule", "Choose the finished model for segmenting."
         )
-        self.library_button = _button("Roll back", "")
-        self.folder_button = _button(
+        self.library_button = push_button("Roll back", "")
+        self.folder_button = push_button(
             "Open folder", "Settings, checkpoints, curves and log of the run."
         )
         self.curves = CurvesView()
@@ -319,7 +324,7 @@ class RunPanel(QWidget):
                 self.state = "stopped"
             self._model = library_model(self.history.result)
             words = ending(self.state, status, self.history, self._model)
-            if was_held_back(self.history.result) and not self._model:
+            if was_withheld(self.history.result) and not self._model:
                 words += (
                     " It is worse than its start, so it was not added to the library."
                 )
@@ -431,9 +436,3 @@ def _bar() -> QProgressBar:
     bar = QProgressBar()
     bar.setTextVisible(True)
     return bar
-
-
-def _button(label: str, tip: str) -> QPushButton:
-    button = QPushButton(label)
-    button.setToolTip(tip)
-    return button

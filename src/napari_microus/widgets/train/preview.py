@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Where both agree, what the network drew too much, and what it missed.
 AGREED, TOO_MUCH, MISSED = 1, 2, 3
-COLORS = {AGREED: colors.CAPSULE, TOO_MUCH: "#d55e00", MISSED: colors.EXPERT}
+COLORS = {AGREED: colors.CAPSULE, TOO_MUCH: colors.TOO_MUCH, MISSED: colors.EXPERT}
 IMAGE_LAYER, ERROR_LAYER = "validation frame", "prediction and its error"
 LEGEND = (
     f'<span style="color:{COLORS[AGREED]}">■</span> right '

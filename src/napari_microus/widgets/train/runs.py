@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QHeaderView,
-    QPushButton,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -22,7 +21,7 @@ from qtpy.QtWidgets import (
 from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.runs.folder import read_status
 from napari_microus.core.runs.history import read_curves
-from napari_microus.widgets._shared.controls import swatch, text
+from napari_microus.widgets._shared.controls import push_button, swatch, text
 from napari_microus.widgets._shared.empty_state import EmptyState
 from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.train.curves import CurvesView, other_color
@@ -54,12 +53,14 @@ class RunsPage(QWidget):
         self.statuses: list[RunStatus] = []
         self.table = QTreeWidget()
         self.table.setToolTip("All runs; tick some to see their curves side by side.")
-        self.attach_button = _button(
+        self.attach_button = push_button(
             "Attach", "Watch the run: live where it goes on, else as it ended."
         )
-        self.resume_button = _button("Resume", "Continue exactly where the run ended.")
-        self.folder_button = _button("Open folder", "Show the run's files.")
-        self.find_button = _button("Other run…", "Add a run that lies elsewhere.")
+        self.resume_button = push_button(
+            "Resume", "Continue exactly where the run ended."
+        )
+        self.folder_button = push_button("Open folder", "Show the run's files.")
+        self.find_button = push_button("Other run…", "Add a run that lies elsewhere.")
         self.message = text("Tick runs to see their curves side by side.")
         self.empty = EmptyState(
             tr("No run yet. Runs appear here as soon as they are started.")
@@ -231,9 +232,3 @@ def _clock(started: float) -> str:
     begun = datetime.datetime.fromtimestamp(started).astimezone()
     is_today = begun.date() == datetime.datetime.now().astimezone().date()
     return begun.strftime("%H:%M" if is_today else "%d %b %H:%M")
-
-
-def _button(label: str, tip: str) -> QPushButton:
-    button = QPushButton(label)
-    button.setToolTip(tip)
-    return button

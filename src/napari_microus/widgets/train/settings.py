@@ -47,7 +47,16 @@ class Setting:
 
 
 _LABEL_WIDTH = 140
-_LOSSES = ("adaptive_focal", "ag_bce", "focal", "focal_as_published", "size_smoothness")
+_LOSSES = (
+    "adaptive_focal",
+    "ag_bce",
+    "focal",
+    "focal_as_published",
+    "size_smoothness",
+    "bce",
+    "dice",
+    "tversky",
+)
 _PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 
 SECTIONS: dict[str, tuple[Setting, ...]] = {
@@ -378,7 +387,7 @@ class AdvancedForm(QWidget):
         if not text and setting.may_be_empty:
             return None
         if setting.kind == "wholes":
-            return self._wholes(setting, text)
+            return self._integers(setting, text)
         is_whole = setting.kind == "whole"
         try:
             return int(text) if is_whole else float(text)
@@ -391,7 +400,7 @@ class AdvancedForm(QWidget):
                 "under Advanced.",
             ) from None
 
-    def _wholes(self, setting: Setting, text: str) -> list[int]:
+    def _integers(self, setting: Setting, text: str) -> list[int]:
         try:
             return [int(part) for part in text.replace(",", " ").split()]
         except ValueError:

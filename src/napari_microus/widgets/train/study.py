@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QFileDialog,
-    QHBoxLayout,
     QHeaderView,
-    QPushButton,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -22,7 +20,7 @@ from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.events import Event, Progress
 from napari_microus.core.study import Study, split_in_folds, split_study
 from napari_microus.widgets._shared.boxes import combo
-from napari_microus.widgets._shared.controls import text
+from napari_microus.widgets._shared.controls import beside, push_button, text
 from napari_microus.widgets._shared.empty_state import EmptyState
 from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
@@ -82,15 +80,15 @@ class StudyPage(QWidget):
         self._worker: Worker | None = None
         self.study: Study | None = None
         self.study_box = combo("The study to work on. Studies are remembered.")
-        self.new_button = _button("New…", "Make an empty study in a folder.")
-        self.open_button = _button("Open…", "Open a folder that holds a study.")
+        self.new_button = push_button("New…", "Make an empty study in a folder.")
+        self.open_button = push_button("Open…", "Open a folder that holds a study.")
         self.form = CaseForm(viewer)
-        self.import_button = _button(
+        self.import_button = push_button(
             "Import folder…",
             "List scans and masks where they are: the public micro-ultrasound "
             "dataset, nnU-Net's imagesTr and labelsTr, or images and masks.",
         )
-        self.check_button = _button(
+        self.check_button = push_button(
             "Check", "Look for what would spoil a run: grids, empty masks, duplicates."
         )
         self.split_box = combo(
@@ -99,23 +97,23 @@ class StudyPage(QWidget):
         )
         for label, folds in _SPLITS.items():
             self.split_box.addItem(label, folds)
-        self.split_button = _button(
+        self.split_button = push_button(
             "Split",
             "Share the patients as chosen. Never splits a patient; those in the test "
             "set stay there.",
         )
-        self.ignore_button = _button(
+        self.ignore_button = push_button(
             "Ignore", "Leave this scan out of training and measuring; nothing is lost."
         )
-        self.test_button = _button(
+        self.test_button = push_button(
             "To the test set",
             "All scans of this patient are kept for the last measurement, and no run "
             "sees them.",
         )
-        self.remove_button = _button(
+        self.remove_button = push_button(
             "Remove", "Take this scan off the list; its files stay where they are."
         )
-        self.undo_button = _button("Undo", "List the removed scan again.")
+        self.undo_button = push_button("Undo", "List the removed scan again.")
         self.undo_button.setVisible(False)
         self._removed: tuple[StudyCase, int] | None = None
         self.empty = EmptyState(
@@ -137,19 +135,7 @@ class StudyPage(QWidget):
         self.refresh_studies()
 
     def _lay_out(self) -> None:
-        top = QHBoxLayout()
-        top.setContentsMargins(0, 0, 0, 0)
-        top.addWidget(self.study_box, 1)
-        top.addWidget(self.new_button)
-        top.addWidget(self.open_button)
-        tools = QHBoxLayout()
-        tools.setContentsMargins(0, 0, 0, 0)
-        for button in (self.import_button, self.check_button):
-            tools.addWidget(button)
-        split = QHBoxLayout()
-        split.setContentsMargins(0, 0, 0, 0)
-        split.addWidget(self.split_box, 1)
-        split.addWidget(self.split_button)
+        top = beside(self.study_box, self.new_button, self.open_button, stretch=(1,))
         self.table.setHeaderLabels(["Case", "Patient", "Masks", "Split"])
         self.table.setRootIsDecorated(False)
         self.table.setMinimumHeight(140)
@@ -157,20 +143,14 @@ class StudyPage(QWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         column = QVBoxLayout(self)
         column.addWidget(self.empty)
-        column.addLayout(top)
+        column.addWidget(top)
         column.addWidget(self.form)
-        column.addLayout(tools)
-        column.addLayout(split)
+        column.addWidget(beside(self.import_button, self.check_button))
+        column.addWidget(beside(self.split_box, self.split_button, stretch=(1,)))
         column.addWidget(self.message)
         column.addWidget(self.table, 1)
-        of_case = QHBoxLayout()
-        of_case.setContentsMargins(0, 0, 0, 0)
-        for button in (
-            *(self.ignore_button, self.test_button),
-            *(self.remove_button, self.undo_button),
-        ):
-            of_case.addWidget(button)
-        column.addLayout(of_case)
+        of_case = (self.ignore_button, self.test_button)
+        column.addWidget(beside(*of_case, self.remove_button, self.undo_button))
         column.addWidget(self.next)
 
     def _connect(self) -> None:
@@ -484,12 +464,6 @@ def _split_in_words(study: Study) -> str:
         )
     held = len(shared.get("val", ()))
     return f"{held} of {len(study.patients)} patients are held out to validate on."
-
-
-def _button(label: str, tip: str) -> QPushButton:
-    button = QPushButton(label)
-    button.setToolTip(tip)
-    return button
 
 
 def _folders_only() -> Any:

@@ -9,16 +9,14 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import (
     QCheckBox,
-    QHBoxLayout,
     QLabel,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_microus.core import colors
 from napari_microus.core.errors import MicroUSError, plain_words
-from napari_microus.widgets._shared.controls import text
+from napari_microus.widgets._shared.controls import beside, push_button, text
 from napari_microus.widgets._shared.worker import start_worker
 
 if TYPE_CHECKING:
@@ -62,23 +60,19 @@ class VariationPreview(QWidget):
         self._worker: Worker | None = None
         self._seed = -1
         self.shown: Variations | None = None
-        self.button = QPushButton("Preview")
-        self.button.setToolTip(
+        self.button = push_button(
+            "Preview",
             "Show a training frame and eight variations of it, as the settings above "
-            "make them; every click draws again."
+            "make them; every click draws again.",
         )
         self.as_layers = QCheckBox("Show as layers")
         self.as_layers.setToolTip("Also show the pictures, large, in the viewer.")
         self.picture = QLabel()
         self.picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.message = text()
-        top = QHBoxLayout()
-        top.setContentsMargins(0, 0, 0, 0)
-        top.addWidget(self.button, 1)
-        top.addWidget(self.as_layers)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(top)
+        column.addWidget(beside(self.button, self.as_layers, stretch=(1,)))
         column.addWidget(self.message)
         column.addWidget(self.picture)
         for item in (self.picture, self.message):

@@ -1,4 +1,4 @@
-"""Dock widget with four doors: a real scan, one's own, two annotations, training."""
+"""Dock widget with four beginnings: a scan of ours, one's own, masks, training."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from qtpy.QtWidgets import QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidge
 
 from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.boxes import check
-from napari_microus.widgets._shared.controls import scrolled, text
+from napari_microus.widgets._shared.controls import push_button, scrolled, text
 from napari_microus.widgets._shared.dock import NARROWEST, Dock
-from napari_microus.widgets._shared.doors import (
+from napari_microus.widgets._shared.first_use import note_welcomed
+from napari_microus.widgets._shared.footer import Footer
+from napari_microus.widgets._shared.opening import (
     COMPARE,
     SEGMENT,
     TRAIN,
@@ -18,8 +20,6 @@ from napari_microus.widgets._shared.doors import (
     open_dock,
     open_sample,
 )
-from napari_microus.widgets._shared.first_use import note_welcomed
-from napari_microus.widgets._shared.footer import Footer
 from napari_microus.widgets._shared.reader_choice import open_unasked, opens_unasked
 from napari_microus.widgets._shared.words import tr
 
@@ -45,19 +45,19 @@ class WelcomeWidget(Dock):
         super().__init__(parent)
         # napari hands docks a proxy; see `SegmentWidget`.
         self._viewer = getattr(viewer, "__wrapped__", viewer)
-        self.sample_button = _door(
+        self.sample_button = _entry(
             tr("Try a real scan"),
             tr("Opens ten real frames of one patient and Segment capsule."),
         )
-        self.own_button = _door(
+        self.own_button = _entry(
             tr("Open my own scan…"),
             tr("Asks for a DICOM, NIfTI or picture file, then opens Segment capsule."),
         )
-        self.compare_button = _door(
+        self.compare_button = _entry(
             tr("Compare two annotations"),
             tr("Opens the real frames with two outlines and Compare annotations."),
         )
-        self.train_button = _door(
+        self.train_button = _entry(
             tr("Train a model"),
             tr("Opens Train: collect annotated scans and teach a model with them."),
         )
@@ -152,9 +152,8 @@ def _focus(holder: QWidget | None, name: str) -> None:
         button.setFocus()
 
 
-def _door(words: str, tip: str) -> QPushButton:
-    button = QPushButton(words)
-    button.setToolTip(tip)
+def _entry(words: str, tip: str) -> QPushButton:
+    button = push_button(words, tip)
     button.setMinimumHeight(30)
     button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     return button

@@ -5,6 +5,12 @@ import jsonschema
 import numpy as np
 import pytest
 
+from napari_microus.core.compare.adjudication.document import (
+    Origin,
+    from_document,
+    place_of,
+    to_document,
+)
 from napari_microus.core.compare.adjudication.history import Note
 from napari_microus.core.compare.adjudication.journal import (
     journal_path,
@@ -14,13 +20,9 @@ from napari_microus.core.compare.adjudication.journal import (
 )
 from napari_microus.core.compare.adjudication.session import Adjudication
 from napari_microus.core.compare.adjudication.sidecar import (
-    Origin,
-    from_document,
-    place_of,
     provenance_of,
     read_document,
     save_adjudication,
-    to_document,
     write_document,
 )
 from napari_microus.core.compare.regions import disputed_regions

@@ -7,8 +7,10 @@ import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
-from napari_microus.core.compare.adjudication.sidecar import (
+from napari_microus.core.compare.adjudication.document import (
     check_fit,
+)
+from napari_microus.core.compare.adjudication.sidecar import (
     read_document,
     write_document,
 )
@@ -126,8 +128,8 @@ class Journal:
         )
         self._lock: Any = None
 
-    def hold(self) -> None:
-        """Let no other window adjudicate these masks until `let_go`.
+    def lock(self) -> None:
+        """Let no other window adjudicate these masks until `unlock`.
 
         Raises
         ------
@@ -155,7 +157,7 @@ class Journal:
             return  # a folder that cannot be written: `write` says so
         self._lock = lock
 
-    def let_go(self) -> None:
+    def unlock(self) -> None:
         """Let other windows adjudicate these masks."""
         if self._lock is not None:
             self._lock.release()

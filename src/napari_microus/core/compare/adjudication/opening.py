@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.compare.adjudication.adjudicated_mask import first_masks
+from napari_microus.core.compare.adjudication.document import (
+    Origin,
+    read_adjudication,
+    to_document,
+)
 from napari_microus.core.compare.adjudication.journal import Journal
 from napari_microus.core.compare.adjudication.session import Adjudication
 from napari_microus.core.compare.adjudication.sidecar import (
-    Origin,
-    read_adjudication,
     read_document,
-    to_document,
 )
 from napari_microus.core.compare.adjudication.votes import as_two
 from napari_microus.core.compare.regions import RankBy, disputed_regions

@@ -25,7 +25,7 @@ class Which(StrEnum):
     of_others = "of_others"
 
 
-def is_meant(work: Adjudication, region: DisputedRegion, which: Which) -> bool:
+def is_selected(work: Adjudication, region: DisputedRegion, which: Which) -> bool:
     """Return whether a region is one of a choice.
 
     ``of_others`` are those that somebody else than ``work.who`` has decided, as a

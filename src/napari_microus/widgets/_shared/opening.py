@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
 PLUGIN = "napari-microus"
-SAMPLE = "real frames"
 SEGMENT, CORRECT, COMPARE = "Segment capsule", "Correct capsule", "Compare annotations"
 LIVE, TRAIN, BATCH, WELCOME = "Segment live", "Train", "Batch", "Welcome"
 #: The docks that work on something.

@@ -1,4 +1,4 @@
-"""What a person told about a scan, as it is kept with the scan's node."""
+"""What a person stated about a scan, as it is kept with the scan's node."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import vtk
 if TYPE_CHECKING:
     from napari_microus.core.io import ScanProperties
 
-_TOLD = "MicroUS.ScanProperties"
+_STATED = "MicroUS.ScanProperties"
 # Sizes that differ by less, relative, went through a file.
 _SAME = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
-class Told:
-    """A person's word about a scan, and what it did to the node.
+class Stated:
+    """What a person stated about a scan, and its effect on the node.
 
     Parameters
     ----------
@@ -35,48 +35,48 @@ class Told:
     after: np.ndarray
 
 
-def told_of(node: slicer.vtkMRMLVolumeNode) -> Told | None:
-    """Return what a person told about a scan, None where it no longer holds.
+def stated_of(node: slicer.vtkMRMLVolumeNode) -> Stated | None:
+    """Return what a person stated about a scan, None where it no longer holds.
 
     That is so where somebody gave the volume another size since, in the module
-    Volumes or by a transform: the newest word counts.
+    Volumes or by a transform: the newest counts.
 
     Raises
     ------
     InputError
         If the scene holds what cannot be.
     """
-    kept = node.GetAttribute(_TOLD)
+    kept = node.GetAttribute(_STATED)
     if not kept:
         return None
     from napari_microus.core.io import ScanProperties
 
     document = json.loads(kept)
-    told = Told(
+    found = Stated(
         ScanProperties.from_dict(document["properties"]),
         np.array(document["before"], dtype=float),
         np.array(document["after"], dtype=float),
     )
-    changed_by = _sizes_of(node) / _sizes(told.after) - 1
-    return told if np.abs(changed_by).max() <= _SAME else None
+    changed_by = _sizes_of(node) / _sizes(found.after) - 1
+    return found if np.abs(changed_by).max() <= _SAME else None
 
 
-def keep_told(node: slicer.vtkMRMLVolumeNode, told: Told) -> None:
-    """Keep with a node what a person told, also that it is nothing."""
+def keep_stated(node: slicer.vtkMRMLVolumeNode, stated: Stated) -> None:
+    """Keep with a node what a person stated, even if that is nothing."""
     document = {
-        "properties": told.properties.to_dict(),
-        "before": told.before.tolist(),
-        "after": told.after.tolist(),
+        "properties": stated.properties.to_dict(),
+        "before": stated.before.tolist(),
+        "after": stated.after.tolist(),
     }
-    node.SetAttribute(_TOLD, json.dumps(document))
+    node.SetAttribute(_STATED, json.dumps(document))
 
 
 def was_asked(node: slicer.vtkMRMLVolumeNode) -> bool:
-    """Return whether a scan's node keeps a person's word, if only that it is nothing.
+    """Return whether a scan's node keeps a person's statement, if only an empty one.
 
     What lies beside the scan's file is then not taken unasked.
     """
-    return node.GetAttribute(_TOLD) is not None
+    return node.GetAttribute(_STATED) is not None
 
 
 def _sizes(affine: np.ndarray) -> np.ndarray:

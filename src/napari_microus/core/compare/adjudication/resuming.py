@@ -1,4 +1,4 @@
-"""Tell whether an adjudication goes on from a saved one, so that nothing is lost."""
+"""Check whether an adjudication resumes a saved one, so that nothing is lost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.compare.adjudication.adjudicated_mask import masks_digest
 from napari_microus.core.compare.adjudication.journal import Journal
-from napari_microus.core.compare.adjudication.sidecar import read_document
+from napari_microus.core.compare.adjudication.sidecar import (
+    read_document,
+)
 from napari_microus.core.disagreement import disagreement_map
 from napari_microus.core.errors import InputError, OutputError
 from napari_microus.core.io.writing import sidecar_of
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from napari_microus.core.volume import Volume
 
 
-def check_goes_on(work: Adjudication, mask_path: Path, names: Sequence[str]) -> bool:
+def check_resumes(work: Adjudication, mask_path: Path, names: Sequence[str]) -> bool:
     """Return whether files at ``mask_path`` may be replaced by ``work``.
 
     Parameters

@@ -3,7 +3,7 @@
 from napari.components import ViewerModel
 from npe2 import PluginManager
 
-from napari_microus.widgets._shared.doors import open_sample
+from napari_microus.widgets._shared.opening import open_sample
 
 
 def test_the_outlines_are_shown_in_a_frame_that_has_both(qapp):

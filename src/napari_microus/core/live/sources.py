@@ -1,0 +1,37 @@
+"""Which source an address means: a folder, a video, or a server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_microus.core.live.folder import FolderSource
+from napari_microus.core.live.stream import StreamSource
+from napari_microus.core.live.video import VIDEO_SUFFIXES, VideoSource
+
+if TYPE_CHECKING:
+    from napari_microus.core.live.following import Source
+
+
+def source_of(address: str) -> Source:
+    """Return the source that somebody wrote down.
+
+    Parameters
+    ----------
+    address : str
+        A folder into which pictures are written, a video file, or ``host:port`` of a
+        server of OpenIGTLink; the port may be left out.
+
+    Raises
+    ------
+    InputError
+        If a video does not exist.
+    ConfigError
+        If it is none of them.
+    """
+    path = Path(address.strip()).expanduser()
+    if path.is_dir():
+        return FolderSource(path)
+    if path.is_file() or path.suffix.lower() in VIDEO_SUFFIXES:
+        return VideoSource(path)
+    return StreamSource.parse(address)

@@ -1,0 +1,1 @@
+"""Volumes of several channels: one grid, comparable intensities, sliding windows."""
