@@ -132,7 +132,11 @@ def check_names(cases: list[StudyCase], path: Path) -> None:
             if not _NAME.fullmatch(name) or name.startswith("."):
                 raise InputError(
                     f"A {what}'s name must consist of letters, digits and _ . -; got "
-                    f"'{name}' in {path}. Rename it."
+                    f"'{name}' in {path}. Rename it.",
+                    plain=(
+                        f"This name of a {what} cannot be used. Take letters, digits "
+                        "and _ . - alone."
+                    ),
                 )
         if case.case in seen:
             raise InputError(

@@ -232,7 +232,10 @@ def check_fit(
     if made_for != list(shape):
         raise InputError(
             f"The adjudication must fit the masks; got {made_for} and {list(shape)}. "
-            "Load the masks that it was made from."
+            "Load the masks that it was made from.",
+            plain=(
+                "This adjudication was made from masks of another size. Load those."
+            ),
         )
     affine = document.get("affine")
     if grid is None or not grid.has_geometry or not _is_affine(affine):
@@ -273,7 +276,12 @@ def _changed(work: Adjudication, document: dict[str, Any]) -> str | None:
         raise InputError(
             "The adjudication must have been made from these masks; got one made "
             f"from others ('{document['expert']}' and '{document['nonexpert']}'). "
-            "Load the masks that it was made from."
+            "Load the masks that it was made from.",
+            plain=(
+                "This adjudication was made from other masks "
+                f"('{document['expert']}' and '{document['nonexpert']}'). "
+                "Load those."
+            ),
         )
     return (
         "The masks have changed since this adjudication was saved: decisions hold "
