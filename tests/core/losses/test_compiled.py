@@ -50,9 +50,7 @@ def test_a_loss_is_one_graph_and_gives_the_same(name, factor):
     loss = LOSSES[name]
     compiled = torch.compile(loss, fullgraph=True, backend="eager")
     expected = both(loss, logits, factor, *masks(24, 32))
-    torch.testing.assert_close(
-        both(compiled, logits, factor, *masks(24, 32)), expected
-    )
+    torch.testing.assert_close(both(compiled, logits, factor, *masks(24, 32)), expected)
 
 
 @pytest.mark.filterwarnings("ignore")

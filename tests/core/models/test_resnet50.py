@@ -35,7 +35,9 @@ def published():
             found[name] = 0.5 + torch.rand_like(tensor)
     found["conv1.weight"] = torch.randn(64, 3, 7, 7) * 0.05
     found["fc.weight"], found["fc.bias"] = torch.zeros(1000, 2048), torch.zeros(1000)
-    assert sum(name.endswith("weight") and t.ndim == 4 for name, t in found.items()) == 53
+    assert (
+        sum(name.endswith("weight") and t.ndim == 4 for name, t in found.items()) == 53
+    )
     return found
 
 
@@ -57,7 +59,9 @@ def test_a_grey_frame_is_seen_as_the_same_frame_in_colours(published):
         found = encoder.bn1(encoder.conv1(grey))
     inner = (..., slice(2, -2), slice(2, -2))
     torch.testing.assert_close(found[inner], expected[inner], rtol=1e-4, atol=1e-4)
-    assert torch.equal(encoder.layer4[2].conv3.weight, published["layer4.2.conv3.weight"])
+    assert torch.equal(
+        encoder.layer4[2].conv3.weight, published["layer4.2.conv3.weight"]
+    )
 
 
 def test_weights_of_another_network_are_refused_and_change_nothing(published):

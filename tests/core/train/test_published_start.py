@@ -94,9 +94,7 @@ def test_start_by_name_takes_the_network_that_fits(npz, model, is_changed):
 def test_another_network_leaves_the_papers_weights_alone(npz):
     library.import_model(npz)
     assert settled(TrainConfig.preset("paper", model="small")).encoder_weights is None
-    demanded = TrainConfig.preset(
-        "paper", model="small", encoder_weights_needed=True
-    )
+    demanded = TrainConfig.preset("paper", model="small", encoder_weights_needed=True)
     with pytest.raises(CheckpointError):
         start_network(demanded)
 
@@ -122,7 +120,9 @@ def test_a_published_pth_is_no_model(home, monkeypatch):
     torch.save({"conv1.weight": torch.zeros(2)}, path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     known = dataclasses.replace(
-        published_weights.RESNET50, size=path.stat().st_size, checksum=f"sha256:{digest}"
+        published_weights.RESNET50,
+        size=path.stat().st_size,
+        checksum=f"sha256:{digest}",
     )
     monkeypatch.setattr(published_weights, "RESNET50", known)
     assert library.import_model(path).name == known.name
