@@ -70,9 +70,10 @@ def test_weights_of_another_network_are_refused_and_change_nothing(published):
     short = {k: v for k, v in published.items() if k != "layer3.1.bn2.bias"}
     with pytest.raises(CheckpointError, match=r"missing layer3\.1\.bn2\.bias"):
         load_resnet50(network, short)
+    bad = published["layer1.0.conv1.weight"] * float("nan")
+    broken = published | {"layer1.0.conv1.weight": bad}
     with pytest.raises(CheckpointError, match="NaN or infinity in layer1"):
-        bad = published["layer1.0.conv1.weight"] * float("nan")
-        load_resnet50(network, published | {"layer1.0.conv1.weight": bad})
+        load_resnet50(network, broken)
     assert torch.equal(network.network.encoder.conv1.weight, before)
     other = create_model(ModelConfig(architecture="basic_unet"))
     with pytest.raises(CheckpointError, match="got basic_unet in 2D"):

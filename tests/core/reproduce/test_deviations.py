@@ -24,10 +24,11 @@ def learnt(train, val):
 
 
 def comparison(*names, train=55, val=0, tested=20, split="test", **changes):
+    random = {"encoder_weights": None}  # as where the file is not on the computer
     recipes = [
         Trained(
             name,
-            TrainConfig.preset(name, **changes),
+            TrainConfig.preset(name, **random | changes),
             [0.2, 0.1],
             (learnt(train, val),),
             clean_up=name not in OF_THE_PAPERS,

@@ -55,10 +55,11 @@ def read_annotation(
 
     Only shapes and kinds are checked: looking at values would wait for the
     device. With ``refuse_raw`` values on a CPU are looked at, where that costs
-    nothing (and not inside ``torch.compile``, whose graph it would break): a mask of 0 and 255 alone would count nowhere. A pixel is foreground
-    where its mask is exactly 1, is ignored where either mask is 255, and is
-    background otherwise. No non-expert mask means
-    that the second annotator agrees with the expert everywhere.
+    nothing (and not inside ``torch.compile``, whose graph it would break): a mask
+    of 0 and 255 alone would count nowhere. A pixel is foreground where its mask is
+    exactly 1, is ignored where either mask is 255, and is background otherwise. No
+    non-expert mask means that the second annotator agrees with the expert
+    everywhere.
 
     Raises
     ------
