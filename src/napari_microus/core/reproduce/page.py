@@ -129,7 +129,7 @@ img-src data:; style-src 'unsafe-inline'">
 <title>{title}</title>
 <style>
 body {{ font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; \
-color: #1d2630; background: #fff; max-width: 72rem; margin: 1.5rem auto; \
+color: #1d2630; background: #fff; max-width: 80rem; margin: 1.5rem auto; \
 padding: 0 1.25rem; font-variant-numeric: tabular-nums; }}
 h1 {{ font-size: 1.5rem; line-height: 1.25; border-bottom: 3px solid #0b5a8a; \
 padding-bottom: .5rem; }}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.files import atomic_write
@@ -46,7 +47,6 @@ from napari_microus.core.statistics import FEW_PATIENTS, MANY_PATIENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from matplotlib.figure import Figure
 
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
 # Changes that decide nothing of what is measured.
 _NOT_TOLD = frozenset({"cache"})
+_PLACES = frozenset({"start", "encoder_weights"})
 
 
 def write_report(comparison: Comparison, folder: Path) -> Path:
@@ -194,7 +195,8 @@ def _blocks(
             Heading("Spread over seeds"),
             Words(
                 f"Each recipe was trained from {comparison.seeds} seeds. A patient's "
-                "figure in the tables above and below is the mean over them."
+                "figure in the tables above and below is the mean over them, so that "
+                "intervals and tests over patients know nothing of this spread."
             ),
             seed_table(comparison),
         ]
@@ -227,12 +229,12 @@ def _blocks(
 _CONVENTION = (
     "DSC and HD95 by the papers' convention: the mean over the frames of a case in "
     "which neither mask is empty; then over the cases of a patient, then over "
-    "patients, with Student's 95 % interval from five patients on. *Volume* takes a "
+    "patients, with Student's 95 % interval from five patients on. The volume's take a "
     "case at once, with distances across frames where their geometry is known."
 )
 _GLANDS = (
     "That convention does not see a gland that is not found at all, nor a contour "
-    "where there is no gland; they are counted here."
+    "where there is no gland; they are counted here, over all seeds."
 )
 _RATES = (
     "DSC on the cases that the run holds out, lost glands as 0; each recipe had the "
@@ -264,6 +266,8 @@ def _changed(comparison: Comparison) -> str:
     told = {name: value for name, value in data.items() if name not in _NOT_TOLD}
     if told:
         changes["data"] = told
+    for name in _PLACES & changes.keys():  # the file, not where it lies
+        changes[name] = Path(str(changes[name])).name
     if changes:
         said.append(
             f"Changed in every recipe: `{changes}`. The published figures were "
