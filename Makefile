@@ -34,6 +34,7 @@ test-all: test
 	$(BIN)/python tests/reliability/kill.py
 	$(BIN)/python tests/reliability/monkey.py
 	$(BIN)/python tests/reliability/windows.py
+	$(BIN)/python tests/reliability/ends.py
 	$(BIN)/python tests/reliability/growth.py
 	$(BIN)/python tests/reliability/mutants.py
 	$(BIN)/python tests/reliability/disks.py
