@@ -19,7 +19,7 @@ SLICER := .venv-slicer
 SLICER_BIN := $(SLICER)/bin
 
 .PHONY: demo test test-all test-slicer slicer-export lint system env clean \
-	lock audit wheel docs docs-serve screenshots slicer-screenshots notebooks
+	coverage lock audit wheel docs docs-serve screenshots slicer-screenshots notebooks
 
 demo: env
 	$(BIN)/napari-microus demo --overwrite
@@ -34,11 +34,21 @@ test-all: test
 	$(BIN)/python tests/reliability/kill.py
 	$(BIN)/python tests/reliability/monkey.py
 	$(BIN)/python tests/reliability/windows.py
+	$(BIN)/python tests/reliability/ends.py
 	$(BIN)/python tests/reliability/growth.py
 	$(BIN)/python tests/reliability/mutants.py
 	$(BIN)/python tests/reliability/disks.py
 	$(BIN)/python tests/reliability/memory.py
 	$(BIN)/python tests/reliability/degenerate.py --large
+
+# Statements run by the suite, in its child processes too: fails below the bounds.
+coverage: env
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[coverage]"
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest -q $(PARALLEL)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --skip-covered --include "*/core/*" --fail-under 95
+	$(BIN)/python -m coverage report --skip-covered --include "*/widgets/*" --fail-under 85
 
 lint: env
 	$(BIN)/ruff check --no-cache .
@@ -142,4 +152,4 @@ slicer-export:
 	done
 
 clean:
-	rm -rf $(VENV) $(SLICER) $(AUDIT) $(WHEEL) $(DOCS) site demo_output
+	rm -rf $(VENV) $(SLICER) $(AUDIT) $(WHEEL) $(DOCS) .coverage* site demo_output

@@ -67,3 +67,22 @@ def test_a_blank_image_is_called_so():
     with pytest.raises(InputError, match=r"more than one intensity; got 0") as told:
         intensity_window(np.zeros((1, 4, 4), np.uint8))
     assert told.value.plain.startswith("This image is blank.")
+
+
+def test_a_mask_in_the_place_of_a_scan_is_told():
+    array = np.zeros((2, 4, 4), np.uint8)
+    array[1, 2] = 1
+    with pytest.raises(InputError, match=r"got 0 and 1 alone") as told:
+        intensity_window(array)
+    assert told.value.plain == (
+        "This image holds only 0 and 1, as a mask does. Choose the scan."
+    )
+
+
+def test_a_scan_that_is_scaled_to_one_keeps_its_window():
+    scaled = np.linspace(0, 1, 32, dtype=np.float32).reshape(2, 4, 4)
+    assert intensity_window(scaled) == (0.0, 1.0)
+    dark = np.array([[[0, 1], [2, 1]]], np.uint8)
+    assert intensity_window(dark) == (0.0, 255.0)
+    assert intensity_window(dark.astype(np.int16)) == (0.0, 2.0)
+    assert intensity_window(scaled > 0.5) == (0.0, 1.0)

@@ -343,3 +343,86 @@ def test_reason_is_the_systems_word_and_no_traceback():
     assert reason(OSError("first line\nsecond")) == "first line"
     lost = shutil.Error([("a", "b", "[Errno 28] No space left on device")])
     assert reason(lost) == "[Errno 28] No space left on device"
+
+
+@pytest.fixture
+def order(monkeypatch) -> list[str]:
+    """What the system was asked, in turn: "sync NAME" and "rename"."""
+    told, sync, replace, rename = [], os.fsync, os.replace, os.rename
+
+    def noted_sync(opened):
+        told.append(f"sync {Path(os.readlink(f'/proc/self/fd/{opened}')).name}")
+        sync(opened)
+
+    def noted(what):
+        def call(*paths):
+            told.append("rename")
+            what(*paths)
+
+        return call
+
+    monkeypatch.setattr(os, "fsync", noted_sync)
+    monkeypatch.setattr(os, "replace", noted(replace))
+    monkeypatch.setattr(os, "rename", noted(rename))
+    return told
+
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+@on_linux
+def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path, order):
+    with atomic_write(tmp_path / "a.txt") as path:
+        path.write_text("whole")
+
+    assert order == ["sync a.txt", "rename", f"sync {tmp_path.name}"]
+
+
+@on_linux
+def test_a_folders_files_are_on_the_disk_before_it_takes_its_name(tmp_path, order):
+    with atomic_folder(tmp_path / "case") as path:
+        (path / "frames").mkdir()
+        (path / "frames" / "1.png").write_text("x")
+        (path / "case.json").write_text("{}")
+
+    at = order.index("rename")
+    before, after = order[:at], order[at + 1 :]
+    assert sorted(before) == [
+        *("sync 1.png", "sync case", "sync case.json", "sync frames", "sync new"),
+    ]
+    assert after == [f"sync {tmp_path.name}"]
+
+
+@on_linux
+def test_a_line_is_on_the_disk_when_it_is_told_to_be_there(tmp_path, order):
+    append_line(tmp_path / "log.txt", "one")
+    assert order == ["sync log.txt"]
+
+
+def test_a_disk_that_loses_what_was_written_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def lost(opened):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", lost)
+    with pytest.raises(OutputError, match="Input/output error"):
+        write_text(path, "new")
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])
+def test_a_disk_that_cannot_tell_is_written_all_the_same(tmp_path, monkeypatch, code):
+    def unknown(opened):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", unknown)
+    write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").read_text() == "new"
+
+
+def write_text(path: Path, text: str) -> None:
+    with atomic_write(path, overwrite=True) as temporary:
+        temporary.write_text(text)

@@ -51,6 +51,7 @@ DISKS = (
 CUT = "cut"
 # Where it can be written at all.
 MP4 = ("mp4",) if importlib.util.find_spec("imageio_ffmpeg") else ()
+FORMS = ("stl", "obj", "ply", "csv", "json", "gif", *MP4)
 FORMATS = ("nii", "nii.gz", "nrrd", "seg.nrrd", "mha")
 # Held while a file is written, and of no size.
 LOCKS = (".lock",)
@@ -434,10 +435,7 @@ WRITERS = {
     "case report": Writer(report_a_case, with_a_case),
     "export .dcm": export_as_dicom("capsule.dcm"),
     "export rtstruct": export_as_dicom("contours.dcm", "--rtstruct"),
-    **{
-        f"export .{kind}": export_as(f"capsule.{kind}")
-        for kind in ("stl", "obj", "ply", "csv", "json", "gif", *MP4)
-    },
+    **{f"export .{kind}": export_as(f"capsule.{kind}") for kind in FORMS},
     "export pictures": export_as("pictures"),
     "study import": Writer(import_a_study, with_study),
     "study import, new": Writer(import_a_study, folders),

@@ -8,7 +8,7 @@
 A cold start finds no compiled module (PYTHONPYCACHEPREFIX on an empty folder), so that
 imports in threads take long and the end comes in their middle; a warm one shares the
 folder of the ones before. Each must end with status 0 and without a traceback, and
-leave no process behind. Prints a row for each; ends with 1 where one failed.
+leave no process behind. Prints each end and the counts; ends with 1 where one failed.
 """
 
 from __future__ import annotations
@@ -58,9 +58,14 @@ def environment(home: Path, compiled: Path, token: str) -> dict[str, str]:
 
 def fault(words: list[str], env: dict[str, str], token: str) -> str:
     """Run a process to its end; return what is wrong with that, or nothing."""
-    done = subprocess.run(
-        words, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False
-    )
+    try:
+        done = subprocess.run(
+            words, env=env, capture_output=True, text=True, timeout=PATIENCE_S
+        )
+    except subprocess.TimeoutExpired:
+        for process in windows.alive(token, 0.0):
+            os.kill(process, 9)
+        return f"has not ended after {PATIENCE_S} s"
     left = windows.alive(token, 5.0)
     for process in left:
         with contextlib.suppress(ProcessLookupError):
@@ -84,14 +89,13 @@ def check(name: str, start: str, commands: list[tuple[str, list[str]]]) -> bool:
             words = [word.replace("HOME", folder) for word in words]
             found = fault(words, environment(Path(folder), compiled, token), token)
         if found:
-            faults.append(f"{note}: {found}")
+            faults.append(note)
+        print("    ", note, " ".join(found.split()) or "good", flush=True)
     shutil.rmtree(shared, ignore_errors=True)
     print(
         f"| {name} | {start} | {len(commands) - (start == 'warm')} | {len(faults)} |",
         flush=True,
     )
-    for found in faults:
-        print("    ", " ".join(found.split()), flush=True)
     return not faults
 
 
@@ -114,7 +118,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--windows", type=int, default=30)
     parser.add_argument("--demos", type=int, default=14, help="cold starts alone")
-    parser.add_argument("--starts", nargs="+", default=["cold", "warm"])
+    parser.add_argument("--starts", nargs="*", default=["cold", "warm"])
     parser.add_argument("--play", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.play:

@@ -136,6 +136,28 @@ def content(path: Path) -> object:
     return [list(item.ContourData) for item in drawn.ContourSequence]
 
 
+class Report(Work):
+    """A case's report and the table of its frames."""
+
+    NAMES = ("case.html", "frames.csv")
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        disks.with_a_case(folder)
+        disks.report_a_case(folder)
+        self._wanted = [(folder / name).read_bytes() for name in self.NAMES]
+
+    def work(self) -> None:
+        disks.report_a_case(self.folder)
+
+    def check(self) -> None:
+        for _ in range(2):
+            for name, wanted in zip(self.NAMES, self._wanted, strict=True):
+                assert (self.folder / name).read_bytes() == wanted, name
+            disks.report_a_case(self.folder)
+        assert not self.hidden(), self.hidden()
+
+
 class Adjudication(Work):
     """Mask, map of who decided, and sidecar, of two states in turn."""
 
@@ -391,10 +413,11 @@ def weights(run: Path) -> str:
 WORK = {
     **{
         f"export .{kind}": functools.partial(Export, name=f"capsule.{kind}")
-        for kind in ("stl", "obj", "ply", "csv", "json", "gif", "dcm")
+        for kind in (*disks.FORMS, "dcm")
     },
     "export rtstruct": lambda folder: Export(folder, "contours.dcm", "--rtstruct"),
     "export pictures": functools.partial(Export, name="pictures"),
+    "report and table": Report,
     "adjudication": Adjudication,
     "study import": StudyImport,
     "download": Download,

@@ -73,7 +73,7 @@ def test_work_in_a_window_ends_or_is_found_again(scene):
 @NEEDS_SCREEN
 @pytest.mark.slow
 def test_a_dock_that_is_opened_again_and_again_takes_no_more_memory():
-    words = ("--runs", "0", "--cycles", "15", "--docks", "Compare annotations")
+    words = ("--runs", "0", "--cycles", "15", "--acts", "Compare annotations")
     done = run("growth.py", *words)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "| open and close *Compare annotations* | 15 |" in done.stdout

@@ -81,7 +81,10 @@ def show(
 def import_(
     path: Annotated[
         Path,
-        typer.Argument(help="A model's folder, or a MicroSegNet-style .pth."),
+        typer.Argument(
+            help="A model's folder, a MicroSegNet-style .pth, or published weights "
+            "to start from (R50+ViT-B_16.npz, resnet50-0676ba61.pth)."
+        ),
     ],
     name: Annotated[str | None, typer.Option(help="Its name in the library.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace that model.")] = False,
@@ -94,7 +97,7 @@ def import_(
 
 @models.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="imagenet21k")],
+    name: Annotated[str, typer.Argument(help="imagenet21k or resnet50")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder to keep it in.")
     ] = None,
@@ -102,15 +105,14 @@ def fetch(
 ) -> None:
     """Fetch public weights to start a training from; resumes where it stopped."""
     from napari_microus.core import library
+    from napari_microus.core.models.pretrained import FETCH
 
-    if name != "imagenet21k":
+    if name not in FETCH:
         raise ConfigError(
-            f"The weights to fetch must be imagenet21k; got '{name}'. Name them so."
+            f"The weights to fetch must be {' or '.join(FETCH)}; got '{name}'. Name "
+            "them so."
         )
-    from napari_microus.core.models.pretrained import fetch_imagenet21k
-
-    folder = output or library.library_folder().parent / "pretrained"
-    print(drain(fetch_imagenet21k(folder), progress))
+    print(drain(FETCH[name](output or library.pretrained_folder()), progress))
 
 
 @models.command()

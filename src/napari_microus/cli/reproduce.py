@@ -31,6 +31,11 @@ def reproduce(
         list[str] | None,
         typer.Option("--set", help="Change any setting of all recipes. Repeatable."),
     ] = None,
+    rate: Annotated[
+        list[float] | None,
+        typer.Option(help="Learning rate to try for each recipe. Repeatable."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Trainings of each recipe.")] = 1,
     unchecked: Annotated[
         bool,
         typer.Option(
@@ -44,18 +49,28 @@ def reproduce(
     Finished runs in the output folder are kept and interrupted ones continue, where
     settings, data, split and code are the same.
     """
+    from napari_microus.core.config.train import TrainConfig
     from napari_microus.core.reproduce import reproduce as compare
     from napari_microus.core.reproduce.run import DEFAULT_PRESETS
 
     changes = parse_settings(settings or [])
-    for name, value in (("model", model), ("epochs", epochs)):
-        if value is not None:
-            changes[name] = value
+    if epochs is not None:
+        changes["epochs"] = epochs
+    if model is not None:
+        named = TrainConfig.from_dict({"model": model})
+        own = {"model": changes["model"]} if "model" in changes else {}
+        changes["model"] = named.with_changes(own).model.to_dict() if own else model
     work = compare(
         source,
         output,
         presets=preset or DEFAULT_PRESETS,
         changes=changes,
+        rates=rate or (),
+        seeds=seeds,
         unchecked=unchecked,
     )
-    print(f"The report is {drain(work, progress)}.")
+    report = drain(work, progress)
+    if report is None:
+        print("Stopped. The same command goes on where it was.")
+        raise typer.Exit(130)
+    print(f"The report is {report}.")

@@ -40,7 +40,8 @@ def train(
         Path | None, typer.Option(help="Study to learn from; else phantoms.")
     ] = None,
     start: Annotated[
-        str | None, typer.Option(help="Model to start from, by name or folder.")
+        str | None,
+        typer.Option(help="Model to start from, by name or folder, or imagenet21k."),
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="Network: small or base, if not started from.")
@@ -179,7 +180,9 @@ def preset_label(preset: str) -> str:
 def _tell_estimate(config: Any, progress: ProgressStyle) -> None:
     from napari_microus.core.train.estimate import estimate
     from napari_microus.core.train.sources import prepare_run
+    from napari_microus.core.train.start import settled
 
+    config = settled(config)
     data = drain(prepare_run(config), progress)
     found = estimate(config, len(data.frames))
     if progress is ProgressStyle.json:

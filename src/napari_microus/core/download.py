@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from napari_microus.core.errors import DownloadError, OutputError
 from napari_microus.core.events import Event, Notice, Progress
+from napari_microus.core.files import reach_disk
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -102,7 +103,9 @@ def download(
                 f"{file.name} must be the published file; got {fault}. "
                 "Fetch it again, and report it if that does not help."
             )
+        reach_disk(part)
         part.replace(target)
+        reach_disk(target.parent)
         _tag(part).unlink(missing_ok=True)
     except OSError as error:
         if isinstance(error, (DownloadError, OutputError)):

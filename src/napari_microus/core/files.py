@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import platform
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 # This machine: another one may write into the same shared folder.
 _HERE = f"{zlib.crc32(platform.node().encode()):08x}"
 _DAY_S = 86400.0
+# What a file system answers that knows no `fsync`.
+_CANNOT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
 # Below the temporary folder of `atomic_folder`: what is made, and what it replaces.
 _NEW, _BEFORE = "new", "before"
 # Temporary folders of this process.
@@ -59,8 +62,10 @@ def atomic_write(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]
     is_written = False
     try:
         yield folder / path.name
+        reach_disk(folder / path.name)
         os.replace(folder / path.name, path)
         is_written = True
+        reach_disk(path.parent)
     except OSError as error:
         if isinstance(error, OutputError):
             raise
@@ -108,8 +113,13 @@ def atomic_folder(path: str | Path, *, overwrite: bool = False) -> Iterator[Path
     try:
         (around / _NEW / path.name).mkdir(parents=True)  # with a new folder's rights
         yield around / _NEW / path.name
+        for folder, _, names in os.walk(around / _NEW):
+            for name in names:
+                reach_disk(Path(folder, name))
+            reach_disk(Path(folder))
         _put(around, path, overwrite)
         is_written = True
+        reach_disk(path.parent)
     except OSError as error:
         if isinstance(error, OutputError):
             raise
@@ -219,6 +229,8 @@ def append_line(path: Path, line: str) -> None:
     try:
         with path.open("ab") as file:
             file.write(f"{line}\n".encode())
+            file.flush()
+            reach_disk(path)
     except OSError as error:
         with suppress(OSError):
             if path.exists():
@@ -246,6 +258,38 @@ def folder_beside(path: Path) -> Path:
     folder = Path(mkdtemp(prefix=f"{prefix}{os.getpid()}.", dir=path.parent))
     _in_use.add(folder)
     return folder
+
+
+def reach_disk(path: Path) -> None:
+    """Wait until a file, or a folder's list of names, is on the disk.
+
+    Else a power cut soon after a rename may leave an empty file under the name. Not
+    every system can do it: Windows not for folders, some network disks not at all.
+
+    Raises
+    ------
+    OSError
+        If the disk says that what was written is lost.
+    """
+    is_folder = path.is_dir()
+    if path.is_symlink() or (is_folder and os.name == "nt"):
+        return
+    # Windows flushes only what may be written to.
+    with_rights = os.O_RDWR if os.name == "nt" else os.O_RDONLY
+    try:
+        opened = os.open(path, with_rights)
+    except OSError as error:
+        # One may write into a folder that one may not list.
+        if is_folder or isinstance(error, PermissionError):
+            return
+        raise
+    try:
+        os.fsync(opened)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC and not is_folder:
+            raise
+    finally:
+        os.close(opened)
 
 
 def _remove(folder: Path) -> None:

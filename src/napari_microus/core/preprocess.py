@@ -29,7 +29,8 @@ def intensity_window(array: NDArray[Any]) -> tuple[float, float]:
     Raises
     ------
     InputError
-        If the scan holds NaN or infinity, or only one intensity.
+        If the scan holds NaN or infinity, only one intensity, or 8-bit numbers of
+        which none is above 1: a mask, which would be all but black.
     """
     low, high = float(array.min()), float(array.max())
     if not np.isfinite([low, high]).all():
@@ -44,7 +45,15 @@ def intensity_window(array: NDArray[Any]) -> tuple[float, float]:
             "Choose a frame or a scan with content.",
             plain="This image is blank. Choose a frame or a scan with content.",
         )
-    return (0.0, 255.0) if array.dtype == np.uint8 else (low, high)
+    if array.dtype != np.uint8:
+        return low, high
+    if high <= 1:
+        raise InputError(
+            "A scan must hold intensities; got 0 and 1 alone, as a mask holds them. "
+            "Choose the scan.",
+            plain="This image holds only 0 and 1, as a mask does. Choose the scan.",
+        )
+    return 0.0, 255.0
 
 
 def to_network(

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: Below this many patients no interval is given: it would say next to nothing.
 FEW_PATIENTS = 5
+#: From here on a bootstrap over patients covers nearly what it says.
+MANY_PATIENTS = 20
 #: What a Dice and a distance can be; an interval reaches no further.
 DICE_BOUNDS = (0.0, 1.0)
 DISTANCE_BOUNDS = (0.0, float("inf"))
@@ -170,6 +172,32 @@ def paired_difference(a: ArrayLike, b: ArrayLike) -> PairedDifference:
     p = float(wilcoxon(difference).pvalue) if is_told else float("nan")
     better = int((difference > 0).sum())
     return PairedDifference(mean, mean - reach, mean + reach, p, int(count), better)
+
+
+def bootstrap_interval(values: ArrayLike) -> tuple[float, float]:
+    """Return the 95 % bias-corrected bootstrap interval (BCa) of a mean.
+
+    Parameters
+    ----------
+    values : array_like, shape (patients,)
+        One figure per patient; those that are NaN are left out.
+
+    Returns
+    -------
+    low, high : float
+        NaN under `MANY_PATIENTS` values, where it covers too little (see
+        `patient_mean`), and where all are equal.
+    """
+    from scipy.stats import bootstrap
+
+    known = np.asarray(values, np.float64)
+    known = known[~np.isnan(known)]
+    if known.size < MANY_PATIENTS or np.ptp(known) == 0:
+        return float("nan"), float("nan")
+    found = bootstrap(
+        (known,), np.mean, n_resamples=9999, method="BCa", rng=np.random.default_rng(0)
+    ).confidence_interval
+    return float(found.low), float(found.high)
 
 
 def by_patient(values: Sequence[tuple[str, float]]) -> dict[str, float]:

@@ -1,3 +1,6 @@
+import os
+import time
+
 import numpy as np
 
 from napari_microus.core.edit.autosave import (
@@ -73,6 +76,26 @@ def test_twenty_scans_are_kept(tmp_path):
         autosave(f"k{number:02}", np.ones((1, 2, 2), np.uint8), {}, tmp_path)
     assert len(list(tmp_path.glob("*.npz"))) == 20
     assert find_autosave("k22", tmp_path) is not None
+
+
+def test_the_newest_twenty_are_kept_when_the_clock_is_set_back(tmp_path):
+    mask = np.ones((1, 2, 2), np.uint8)
+    for number in range(20):
+        path = autosave(f"old{number:02}", mask, {}, tmp_path)
+        # Written while the clock stood a year ahead.
+        ahead = time.time() + 365 * 86400 + number
+        os.utime(path, (ahead, ahead))
+
+    for number in range(3):
+        autosave(f"new{number}", mask, {}, tmp_path)
+
+    kept = {path.stem for path in tmp_path.glob("*.npz")}
+    expected = {f"old{number:02}" for number in range(3, 20)}
+    assert kept == expected | {"new0", "new1", "new2"}
+    found = find_autosave("new1", tmp_path)
+    assert found is not None
+    # The time that is shown is the clock's, not the order's.
+    assert abs(found.saved.timestamp() - time.time()) < 60
 
 
 def test_a_scan_is_known_by_its_voxels_and_its_place():

@@ -13,7 +13,7 @@ from napari_microus.core.hard_region import hard_region
 from napari_microus.core.reproduce.comparison import Comparison, Trained
 from napari_microus.core.reproduce.deviations import deviations
 from napari_microus.core.reproduce.published import OF_THE_PAPERS
-from napari_microus.core.reproduce.report import _page
+from napari_microus.core.reproduce.report import write_report
 from napari_microus.core.reproduce.scoring import CaseRow
 
 
@@ -24,10 +24,11 @@ def learnt(train, val):
 
 
 def comparison(*names, train=55, val=0, tested=20, split="test", **changes):
+    random = {"encoder_weights": None}  # as where the file is not on the computer
     recipes = [
         Trained(
             name,
-            TrainConfig.preset(name, **changes),
+            TrainConfig.preset(name, **random | changes),
             [0.2, 0.1],
             (learnt(train, val),),
             clean_up=name not in OF_THE_PAPERS,
@@ -41,6 +42,10 @@ def comparison(*names, train=55, val=0, tested=20, split="test", **changes):
         for n in range(tested)
     ]
     return Comparison(recipes, rows, split, changes, {}, [])
+
+
+def page_of(found, folder):
+    return write_report(found, folder).read_text(encoding="utf-8")
 
 
 def said_of(found, name):
@@ -97,8 +102,8 @@ def test_each_sentence_names_its_recipes_alone():
     assert "constant to the gradient" not in said_of(found, "microsegnet")
 
 
-def test_the_page_lists_them_and_what_the_papers_say_of_each_other():
-    page = _page(comparison("paper", "best"))
+def test_the_page_lists_them_and_what_the_papers_say_of_each_other(tmp_path):
+    page = page_of(comparison("paper", "best"), tmp_path)
     assert page.startswith("# Recipes side by side, from random weights\n")
     assert (
         "quotes MicroSegNet as 0.932 and 2.12 mm; its own paper reports 0.939" in page
@@ -107,12 +112,12 @@ def test_the_page_lists_them_and_what_the_papers_say_of_each_other():
     assert "(`best`)" in page
     assert "(every recipe)" in page
     begun = comparison("paper", "best", encoder_weights="R50.npz")
-    first = _page(begun).splitlines()[0]
+    first = page_of(begun, tmp_path).splitlines()[0]
     assert first.endswith("from published ImageNet weights in the encoder")
     mixed = dataclasses.replace(
         begun, recipes=[begun.recipes[0], comparison("best").recipes[0]]
     )
-    assert "best from random weights" in _page(mixed).splitlines()[0]
+    assert "best from random weights" in page_of(mixed, tmp_path).splitlines()[0]
 
 
 def test_the_presets_follow_the_paper_and_its_code():

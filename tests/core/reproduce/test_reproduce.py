@@ -10,7 +10,7 @@ import pytest
 
 import tiny_network
 from napari_microus.core.errors import InputError
-from napari_microus.core.events import drain
+from napari_microus.core.events import BatchReport, drain
 from napari_microus.core.io import read_volume, write_mask, write_volume
 from napari_microus.core.phantom import make_phantom
 from napari_microus.core.reproduce import reproduce
@@ -203,3 +203,64 @@ def test_a_finished_run_is_used_again_for_the_same_settings_and_data_only(
 def test_no_recipe_is_refused(tmp_path):
     with pytest.raises(InputError, match="at least one recipe"):
         drain(reproduce(tmp_path, tmp_path / "out", presets=()))
+
+
+@pytest.mark.slow
+def test_rates_are_tried_alike_and_every_seed_is_measured(dataset, tmp_path):
+    out = tmp_path / "out"
+    changes = TINY | {"epochs": 1, "data": {"cache": str(tmp_path / "cache")}}
+    report = drain(
+        reproduce(
+            dataset,
+            out,
+            presets=["paper", "focal"],
+            changes=changes,
+            rates=[0.01, 0.05],
+            seeds=2,
+        )
+    )
+    runs = {path.parent.name for path in out.glob("runs/*/config.yaml")}
+    for name in ("paper", "focal"):
+        tried = {f"{name}-lr{rate}-seed0" for rate in ("0.01", "0.05")}
+        assert tried < runs
+        (again,) = {one for one in runs if one.startswith(name)} - tried
+        assert again.endswith("-seed1")
+    scores = [row for row in rows(out / "table2.csv") if row["who"] == "paper"]
+    assert {(row["case"], row["seed"]) for row in scores} == {
+        (case, seed) for case in ("test_01", "test_02") for seed in "01"
+    }
+    text = report.read_text(encoding="utf-8")
+    assert "## Learning rates tried" in text
+    assert (
+        "The learning rate is the best of 0.01, 0.05 by DSC on the validation" in text
+    )
+    assert "## Spread over seeds" in text
+
+
+@pytest.mark.slow
+def test_who_stops_a_run_stops_the_comparison(dataset, tmp_path):
+    flag = tmp_path / "out" / "runs" / "paper" / "stop"
+    changes = TINY | {"data": {"cache": str(tmp_path / "cache")}}
+    ended = []
+
+    def stopped():
+        ended.append(
+            (
+                yield from reproduce(
+                    dataset,
+                    tmp_path / "out",
+                    presets=["paper", "focal"],
+                    changes=changes,
+                )
+            )
+        )
+
+    states = []
+    for event in stopped():
+        if isinstance(event, BatchReport):
+            flag.touch()
+        states.append(getattr(event, "state", None))
+    assert ended == [None]
+    assert states[-1] == "stopped"
+    assert not (tmp_path / "out" / "runs" / "focal").exists()
+    assert not (tmp_path / "out" / "report.md").exists()

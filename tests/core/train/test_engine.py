@@ -50,6 +50,9 @@ def test_the_run_folder_holds_what_its_documentation_names(tiny, drain):
     }
     card = (run / "model" / "model_card.md").read_text(encoding="utf-8")
     assert "Not for clinical use" in card
+    assert "- glands lost: " in card
+    metrics = json.loads((run / "model" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["validation_glands"] > 0
     assert str(run.parent) not in card + (run / "model" / "config.yaml").read_text(
         encoding="utf-8"
     )

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from qtpy.QtCore import Qt
 
 from napari_microus.core.errors import ConfigError
 from napari_microus.core.library import ModelInfo
@@ -148,6 +149,17 @@ def test_other_start_model_goes_into_the_run(form):
     form.start_box.setCurrentText("mine")
 
     assert form.config(Path("run")).start == "mine"
+
+
+def test_published_weights_can_be_started_from(form):
+    form.start_box.setCurrentText("Published weights, imagenet21k")
+
+    assert form.config(Path("run")).start == "imagenet21k"
+    assert 'start="imagenet21k"' in form.arguments(Path("run"))[-1]
+    tip = form.start_box.itemData(
+        form.start_box.currentIndex(), Qt.ItemDataRole.ToolTipRole
+    )
+    assert "models fetch imagenet21k" in tip  # it is not on this computer
 
 
 def test_preset_chooses_what_it_starts_from(form):

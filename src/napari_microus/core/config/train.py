@@ -394,12 +394,16 @@ class TrainConfig(Config):
     name : str
         Name of the model in the library.
     start : str, optional
-        Model to start from (a name in the library or a model folder); None starts
-        from random weights.
+        Model to start from (a name in the library or a model folder), or the name of
+        published weights ("imagenet21k", "resnet50"), which then also decide the
+        network where it does not fit them; None starts from random weights.
     encoder_weights : str, optional
-        File of published ImageNet weights from which the encoder of a new network
-        starts: R50+ViT-B/16's ``.npz`` or EfficientNet-Lite0's ``.pth``. Not used
-        with ``start``.
+        Published ImageNet weights from which the encoder of a new network starts:
+        "imagenet21k", "resnet50", or a file (R50+ViT-B/16's ``.npz``,
+        EfficientNet-Lite0's or ResNet50's ``.pth``). Not used with ``start``.
+    encoder_weights_needed : bool
+        False takes random weights where those named are not on this computer, or not
+        for the network; the run's settings tell which it was.
     model, data, loss, optimizer, augment : Config
         The parts of the run. With ``start``, that model's own network is used.
     epochs, batch_size : int
@@ -451,6 +455,7 @@ class TrainConfig(Config):
     name: str = "model"
     start: str | None = None
     encoder_weights: str | None = None
+    encoder_weights_needed: bool = True
     model: ModelConfig = field(default_factory=ModelConfig.small)
     data: DataConfig = field(default_factory=DataConfig)
     loss: LossConfig = field(default_factory=LossConfig)

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -86,20 +89,35 @@ def autosave(
         "inside": np.packbits(mask == 1),
         "undecided": np.packbits(mask == 255),
         "provenance": np.frombuffer(json.dumps(provenance).encode(), np.uint8),
+        "saved": np.array(time.time()),
     }
     with atomic_write(path, overwrite=True) as temporary:
         np.savez_compressed(temporary, **parts)
-    files = sorted(folder.glob("*.npz"), key=lambda p: p.stat().st_mtime)
-    for old in files[:-_KEPT]:
-        old.unlink(missing_ok=True)
+    _remove_oldest(folder, path)
     return path
+
+
+def _remove_oldest(folder: Path, newest: Path) -> None:
+    """Keep twenty files in the order in which they were written.
+
+    A clock that is set back would make the newest the oldest: a file is told to be
+    younger than all that were there, and tells its time itself.
+    """
+    times = {path: path.stat().st_mtime_ns for path in folder.glob("*.npz")}
+    latest = max((ns for path, ns in times.items() if path != newest), default=0)
+    if times[newest] <= latest:
+        times[newest] = latest + 1_000_000_000  # coarse enough for any file system
+        with suppress(OSError):
+            os.utime(newest, ns=(times[newest], times[newest]))
+    for old in sorted(times, key=times.__getitem__)[:-_KEPT]:
+        old.unlink(missing_ok=True)
 
 
 def find_autosave(key: str, folder: Path | None = None) -> Autosaved | None:
     """Return what was kept of a scan; None if nothing was, or it cannot be read."""
     path = (folder or autosave_folder()) / f"{key}.npz"
     try:
-        saved = datetime.fromtimestamp(path.stat().st_mtime)
+        written = path.stat().st_mtime
         # Opened here, because NumPy leaves a broken file open.
         with path.open("rb") as stream, np.load(stream) as parts:
             shape = tuple(int(n) for n in parts["shape"])
@@ -108,6 +126,7 @@ def find_autosave(key: str, folder: Path | None = None) -> Autosaved | None:
             undecided = np.unpackbits(parts["undecided"], count=size).reshape(shape)
             mask[undecided > 0] = 255
             made = json.loads(parts["provenance"].tobytes())
+            saved = datetime.fromtimestamp(float(parts.get("saved", written)))
     except BROKEN_FILE:
         return None
     return Autosaved(mask, made, saved)

@@ -20,6 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from napari_microus.core.errors import InputError, OutputError
+from napari_microus.core.files import reach_disk
 from napari_microus.core.io.dicom_header import read_header, told
 
 KEY_BYTES = 32
@@ -154,6 +155,7 @@ def _make(path: Path) -> None:
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(secrets.token_hex(KEY_BYTES) + "\n")
+        reach_disk(own)
         try:
             os.link(own, path)  # fails where the file is there, unlike a rename
         except FileExistsError:
@@ -161,5 +163,6 @@ def _make(path: Path) -> None:
         except OSError:  # a file system without links
             if not path.exists():
                 os.replace(own, path)
+        reach_disk(path.parent)
     finally:
         own.unlink(missing_ok=True)

@@ -12,11 +12,12 @@ from napari_microus.core.library.catalog import (
     find_model,
     import_checkpoint,
     import_model,
-    library_folder,
     list_models,
     load_model,
     remove_model,
 )
+from napari_microus.core.library.places import library_folder
+from napari_microus.core.library.pretrained import find_published, pretrained_folder
 from napari_microus.core.library.store import (
     LoadedModel,
     ModelInfo,
@@ -34,11 +35,13 @@ __all__ = [
     "ModelInfo",
     "copy_model",
     "find_model",
+    "find_published",
     "import_checkpoint",
     "import_model",
     "library_folder",
     "list_models",
     "load_model",
+    "pretrained_folder",
     "read_info",
     "read_model",
     "remove_model",

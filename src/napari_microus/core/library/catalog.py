@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.errors import ConfigError, OutputError
 from napari_microus.core.files import bring_back
+from napari_microus.core.library.places import library_folder
 from napari_microus.core.library.store import (
     CONFIG,
     LoadedModel,
@@ -25,19 +25,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-ENVIRONMENT_VARIABLE = "NAPARI_MICROUS_MODELS"
 BUNDLED_FOLDER = Path(__file__).parents[2] / "models"
 DEFAULT_MODEL = "microus-small"
-
-
-def library_folder() -> Path:
-    """Return the folder of the user's models; it need not exist yet."""
-    chosen = os.environ.get(ENVIRONMENT_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
-    from platformdirs import user_data_path
-
-    return user_data_path("napari-microus", appauthor=False) / "models"
 
 
 def list_models() -> list[ModelInfo]:
@@ -139,21 +128,24 @@ def remove_model(name: str) -> Path:
 def import_model(
     path: str | Path, *, name: str | None = None, overwrite: bool = False
 ) -> Path:
-    """Bring a model's folder, or a MicroSegNet-style ``.pth``, into the user's library.
+    """Bring a model's folder, or a published file, into the user's library.
 
     Parameters
     ----------
     path : str or Path
-        A folder such as a run's ``model``, or a file as in `import_checkpoint`.
+        A folder such as a run's ``model``, a file as in `import_checkpoint`, or one of
+        published ImageNet weights (``R50+ViT-B_16.npz``, ``resnet50-0676ba61.pth``),
+        which is no model but what a training can start from.
     name : str, optional
-        The model's name; the folder's or the file's by default.
+        The model's name; the folder's or the file's by default. Published weights
+        keep theirs.
     overwrite : bool
         Replace a model of that name.
 
     Returns
     -------
     Path
-        The new model's folder.
+        The new model's folder, or the file of the weights.
 
     Raises
     ------
@@ -164,6 +156,13 @@ def import_model(
     """
     path = Path(path)
     if not path.is_dir():
+        from napari_microus.core.library.pretrained import (
+            import_published,
+            published_file,
+        )
+
+        if path.suffix == ".npz" or published_file(path) is not None:
+            return import_published(path)
         return import_checkpoint(path, name=name, overwrite=overwrite)
     read_model(path)  # says what is wrong with it
     target = library_folder() / (name or path.resolve().name)

@@ -55,10 +55,11 @@ def read_annotation(
 
     Only shapes and kinds are checked: looking at values would wait for the
     device. With ``refuse_raw`` values on a CPU are looked at, where that costs
-    nothing: a mask of 0 and 255 alone would count nowhere. A pixel is foreground
-    where its mask is exactly 1, is ignored where either mask is 255, and is
-    background otherwise. No non-expert mask means
-    that the second annotator agrees with the expert everywhere.
+    nothing (and not inside ``torch.compile``, whose graph it would break): a mask
+    of 0 and 255 alone would count nowhere. A pixel is foreground where its mask is
+    exactly 1, is ignored where either mask is 255, and is background otherwise. No
+    non-expert mask means that the second annotator agrees with the expert
+    everywhere.
 
     Raises
     ------
@@ -118,6 +119,8 @@ def region_weight(
 
 def _refuse_raw(mask: Tensor, name: str) -> None:
     if mask.device.type != "cpu" or mask.dtype == torch.bool:
+        return
+    if torch.compiler.is_compiling():  # a look at values would end the graph
         return
     ignored = _holds(mask, IGNORE_VALUE)
     is_raw = bool(ignored.any()) and not bool(_holds(mask, 1).any())

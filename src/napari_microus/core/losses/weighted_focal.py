@@ -138,7 +138,9 @@ class _WeightedFocal(torch.autograd.Function):
         ctx: Any, upstream: Tensor
     ) -> tuple[Tensor, None, None, None, None, None, None]:
         (slope,) = ctx.saved_tensors
-        # On a CPU a look costs nothing; elsewhere it would wait for the device.
-        if upstream.device.type != "cpu" or upstream.item() != 1:
+        # On a CPU a look costs nothing; elsewhere it would wait for the device, and a
+        # compiler would end its graph.
+        is_free = upstream.device.type == "cpu" and not torch.compiler.is_compiling()
+        if not is_free or upstream.item() != 1:
             slope = slope * upstream
         return slope, None, None, None, None, None, None

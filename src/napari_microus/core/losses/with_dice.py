@@ -7,12 +7,15 @@ from torch import Tensor, nn
 from napari_microus.core.errors import ConfigError
 from napari_microus.core.losses.annotation import in_full_precision, read_annotation
 
+_SMOOTHING = 1e-5
+
 
 class WithDice(nn.Module):
-    """Add MONAI's Dice loss, taken on the expert's mask, to another criterion.
+    """Add the Dice loss, taken on the expert's mask, to another criterion.
 
     Dice is one minus the coefficient of each sample, averaged over the batch, with
-    MONAI's smoothing of 1e-5. Ignored pixels are background in both masks there,
+    MONAI's smoothing of 1e-5: its ``DiceLoss``, which ``torch.compile`` cannot take as
+    one graph. Ignored pixels are background in both masks there,
     so they change nothing.
 
     Parameters
@@ -29,8 +32,6 @@ class WithDice(nn.Module):
     """
 
     def __init__(self, criterion: nn.Module, dice_weight: float = 1.0) -> None:
-        from monai.losses.dice import DiceLoss
-
         super().__init__()
         if dice_weight < 0:
             raise ConfigError(
@@ -38,7 +39,6 @@ class WithDice(nn.Module):
             )
         self.criterion = criterion
         self.dice_weight = dice_weight
-        self.dice = DiceLoss()
 
     def forward(
         self, logits: Tensor, expert: Tensor, nonexpert: Tensor | None = None
@@ -50,7 +50,9 @@ class WithDice(nn.Module):
         loss = self.criterion(logits, expert, nonexpert)
         annotation = read_annotation(logits, expert, nonexpert, channels=(1, 2))
         probability = in_full_precision(logits)[:, -1:].sigmoid()
-        overlap = self.dice(
-            probability * annotation.counted, annotation.foreground.to(probability)
-        )
-        return loss + self.dice_weight * overlap
+        probability = (probability * annotation.counted).flatten(1)
+        truth = annotation.foreground.to(probability).flatten(1)
+        shared = (probability * truth).sum(1)
+        total = probability.sum(1) + truth.sum(1)
+        overlap = (2 * shared + _SMOOTHING) / (total + _SMOOTHING)
+        return loss + self.dice_weight * (1 - overlap).mean()

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from napari_microus.core.config import TransUNetConfig
-from napari_microus.core.download import RemoteFile, download
+from napari_microus.core.config.published_weights import IMAGENET21K
+from napari_microus.core.download import download
 from napari_microus.core.errors import BROKEN_FILE, CheckpointError
 from napari_microus.core.models.transunet import TransUNet
 from napari_microus.core.models.weights import damaged, not_finite, refuse
@@ -20,16 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_microus.core.events import Event
-
-#: Google's R50+ViT-B/16, pre-trained on ImageNet-21k (Apache-2.0). Google publishes no
-#: digest beside it; this one is that of two unrelated public copies (a Git LFS pointer
-#: and a download record), and a third project gives the size for Google's address.
-IMAGENET21K = RemoteFile(
-    url="https://storage.googleapis.com/vit_models/imagenet21k/R50%2BViT-B_16.npz",
-    name="R50+ViT-B_16.npz",
-    size=461_217_452,
-    checksum="sha256:ff009bf39bb4f9198b834cfe46aba2bfdaf730e933ab3e3c4b1edf4226eaafbe",
-)
 
 
 def load_imagenet21k(model: TransUNet, npz_mapping: Mapping[str, Any]) -> None:

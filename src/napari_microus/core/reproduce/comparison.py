@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_microus.core.config.train import TrainConfig
     from napari_microus.core.reproduce.scoring import CaseRow
+    from napari_microus.core.reproduce.shown import ShownFrame
     from napari_microus.core.train.fingerprint import Fingerprint
 
 
@@ -27,6 +28,8 @@ class Trained:
         Of its runs; none where a run carries none.
     clean_up, flip : bool
         Whether masks are cleaned up, and averaged with the mirrored frame's.
+    tried : dict of float to float
+        DSC on the validation cases by learning rate, where rates were tried.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Trained:
     fingerprints: tuple[Fingerprint, ...]
     clean_up: bool
     flip: bool
+    tried: dict[float, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,10 @@ class Comparison:
         The patient of each case of the study.
     other_code : list of str
         What of the runs' code differs from this program's, where it was taken so.
+    seeds : int
+        Trainings of each recipe, from one random seed each.
+    samples, shown : list of ShownFrame
+        Frames with the annotators' outlines, and frames with the recipes'.
     """
 
     recipes: list[Trained]
@@ -63,6 +71,9 @@ class Comparison:
     changes: dict[str, Any]
     patients: dict[str, str]
     other_code: list[str]
+    seeds: int = 1
+    samples: list[ShownFrame] = field(default_factory=list)
+    shown: list[ShownFrame] = field(default_factory=list)
 
     @property
     def names(self) -> list[str]:

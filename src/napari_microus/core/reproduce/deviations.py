@@ -118,6 +118,21 @@ def _settings(recipe: Trained, _: Comparison) -> list[str]:
     return [f"Settings: {'; '.join(said)}."] if said else []
 
 
+def _searched(recipe: Trained, comparison: Comparison) -> list[str]:
+    if not recipe.tried:
+        return []
+    where = "the validation cases"
+    if comparison.split == "held-out":
+        where = "the first fold's cases, which are among those measured"
+    elif comparison.split == "validation":
+        where = "the cases that are measured"
+    tried = ", ".join(f"{rate:g}" for rate in recipe.tried)
+    return [
+        f"The learning rate is the best of {tried} by DSC on {where}; the paper "
+        "takes 0.01 for every loss and tells of no search."
+    ]
+
+
 def _network(recipe: Trained, _: Comparison) -> list[str]:
     model = recipe.config.model
     if recipe.name not in OF_THE_PAPERS or recipe.name == "size-smoothness":
@@ -216,6 +231,7 @@ _LOOKS: tuple[Callable[[Trained, Comparison], list[str]], ...] = (
     _start,
     _held_out,
     _settings,
+    _searched,
     _network,
     _augmentation,
     _loss,

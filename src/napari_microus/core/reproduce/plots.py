@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 def draw_losses(figure: Figure, comparison: Comparison) -> None:
     """Draw the training loss of each recipe over the epochs, the published dotted."""
     axes = figure.subplots()
+    drawn = set()
     for number, (name, values) in enumerate(comparison.losses.items()):
         look: dict[str, Any] = {"marker": "o", "color": f"C{number}"}
         axes.plot(range(1, len(values) + 1), values, label=name, **look)
-        if name in COLUMNS:
+        if name in COLUMNS and COLUMNS[name] not in drawn:
+            drawn.add(COLUMNS[name])
             values = published_losses(COLUMNS[name])
             look |= {"marker": ".", "linestyle": ":", "label": f"{name}, published"}
             axes.plot(range(1, len(values) + 1), values, **look)

@@ -8,6 +8,7 @@ is known of the second paper's.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -26,6 +27,9 @@ COLUMNS = {
 }
 #: Recipes of the papers, which are measured as the papers do: raw masks.
 OF_THE_PAPERS = frozenset({*COLUMNS, "microsegnet", "algorithm-1", "size-smoothness"})
+
+
+_TEST_CASE = re.compile(r"^test_0*(\d+)$")
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,21 @@ def published_losses(column: str) -> list[float]:
     """Return Table 1's training loss of each of ten epochs."""
     rows = _first_paper()["table_1_training_loss_per_epoch"]
     return [float(row[column]) for row in rows]
+
+
+def published_cases(column: str) -> dict[int, Published]:
+    """Return Table 2's row of each test case, by its number."""
+    rows = _first_paper()["table_2_test_cases"]
+    return {
+        row["case"]: Published(row[column]["dice"], row[column]["hd95_mm"])
+        for row in rows
+    }
+
+
+def published_number(case: str) -> int | None:
+    """Return the number of a case of the public test set in Table 2, else None."""
+    found = _TEST_CASE.match(case)
+    return int(found[1]) if found else None
 
 
 def published_setting() -> dict[str, Any]:

@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.errors import InputError
-from napari_microus.core.events import Notice
+from napari_microus.core.events import Notice, StateChanged
 from napari_microus.core.reproduce.comparison import Comparison, Trained
+from napari_microus.core.reproduce.planning import (
+    Run,
+    RunStopped,
+    best_rate,
+    search_rate,
+    train_run,
+)
 from napari_microus.core.reproduce.published import OF_THE_PAPERS
 from napari_microus.core.reproduce.report import write_report
-from napari_microus.core.reproduce.sameness import (
-    check_unseen,
-    open_study,
-)
+from napari_microus.core.reproduce.sameness import open_study
 from napari_microus.core.reproduce.scoring import (
     CaseRow,
     Group,
@@ -24,6 +28,7 @@ from napari_microus.core.reproduce.scoring import (
     score_annotators,
     score_model,
 )
+from napari_microus.core.reproduce.shown import cases_to_show, frame_of, sample_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -49,9 +54,11 @@ def reproduce(
     *,
     presets: Sequence[str] = DEFAULT_PRESETS,
     changes: dict[str, Any] | None = None,
+    rates: Sequence[float] = (),
+    seeds: int = 1,
     unchecked: bool = False,
-) -> Generator[Event, None, Path]:
-    """Train the chosen recipes on one study and write tables, plots and a report.
+) -> Generator[Event, None, Path | None]:
+    """Train the chosen recipes on one study and write tables, figures and a report.
 
     Runs that are finished are not trained again, and interrupted ones go on, so the
     command can be called again after a break or with one more recipe. A run of other
@@ -63,18 +70,26 @@ def reproduce(
         A study, or a folder in a layout that `study.import_folder` knows, such as
         the public dataset.
     output : path
-        Takes ``runs/``, ``report.md``, ``table1.csv``, ``table2.csv`` and plots.
+        Takes ``runs/``, ``report.html`` and ``report.md``, the tables as CSV and the
+        figures as PNG.
     presets : sequence of str
         Recipes by name, or YAML files.
     changes : dict, optional
         Nested settings changed in every recipe, such as ``{"epochs": 2}``.
+    rates : sequence of float
+        Learning rates to try for each recipe, once, with the first seed and on the
+        first fold; the one with the best DSC on what that run holds out is used.
+        None: the recipe's own.
+    seeds : int
+        Trainings of each recipe on each fold; 1 takes the recipe's own seed, more
+        take 0, 1 and so on.
     unchecked : bool
         Take runs of other code too, or without a fingerprint; the report says so.
 
     Returns
     -------
-    Path
-        The report.
+    Path or None
+        The report; None where somebody stopped a run.
 
     Raises
     ------
@@ -84,25 +99,77 @@ def reproduce(
     """
     if not presets:
         raise InputError("A comparison needs at least one recipe; got none. Name one.")
-    output, changes = Path(output), changes or {}
-    study = open_study(Path(source), output)
+    if seeds < 1:
+        raise InputError(f"A comparison needs at least one seed; got {seeds}. Use 3.")
+    work = _compare(
+        Path(source), Path(output), presets, changes or {}, rates, seeds, unchecked
+    )
+    try:
+        return (yield from work)
+    except RunStopped:
+        yield StateChanged("stopped")
+        return None
+
+
+def _compare(
+    source: Path,
+    output: Path,
+    presets: Sequence[str],
+    changes: dict[str, Any],
+    rates: Sequence[float],
+    seeds: int,
+    unchecked: bool,
+) -> Generator[Event, None, Path]:
+    """Do the work of `reproduce`."""
+    folder = output / "runs"
+    study = open_study(source, output)
     groups, split = groups_to_score(study, changes.get("data", {}).get("fold"))
+    every_seed = list(range(seeds)) if seeds > 1 else [None]
+    measured = {case.case: case for group in groups for case in group.cases}
+    shown = {
+        name: frame_of(study, measured[name]) for name in cases_to_show(list(measured))
+    }
     recipes: list[Trained] = []
     rows: list[CaseRow] = []
     is_noted = False
     for preset in presets:
         name = Path(preset).stem
-        runs = [output / "runs" / _label(name, group) for group in groups]
         clean_up, flip = name not in OF_THE_PAPERS, name in _FLIPPED
-        for group, run in zip(groups, runs, strict=True):
-            yield Notice(f"Recipe {run.name}")
-            yield from _trained(preset, run, study, group, changes, unchecked)
-            if split == "test" and not is_noted:
-                study.open_test_set(f"reproduce {' '.join(presets)}")
-                is_noted = True
-            measure = partial(score_model, flip=flip, clean_up=clean_up)
-            rows += yield from _scored(name, run, study, group, changes, measure)
-        recipes.append(_told(name, runs, clean_up=clean_up, flip=flip))
+        rate, tried = None, {}
+        if rates:
+            tried = yield from search_rate(
+                preset,
+                rates,
+                groups[0],
+                every_seed[0],
+                folder,
+                study,
+                changes,
+                unchecked=unchecked,
+            )
+            rate = best_rate(tried)
+        paths = []
+        for seed in every_seed:
+            for group in groups:
+                run = Run(preset, group, seed, rate)
+                yield Notice(f"Recipe {run.label}")
+                path = yield from train_run(
+                    run, folder, study, changes, unchecked=unchecked
+                )
+                paths.append(path)
+                if split == "test" and not is_noted:
+                    study.open_test_set(f"reproduce {' '.join(presets)}")
+                    is_noted = True
+                measure = partial(
+                    score_model,
+                    flip=flip,
+                    clean_up=clean_up,
+                    seed=seed or 0,
+                    shown=None if seed else shown,
+                )
+                rows += yield from _scored(name, path, study, group, changes, measure)
+        told = _told(name, paths, clean_up=clean_up, flip=flip)
+        recipes.append(dataclasses.replace(told, tried=tried))
     for group in groups:
         rows += score_annotators(study, group.cases)
     comparison = Comparison(
@@ -112,6 +179,9 @@ def reproduce(
         changes,
         patients={case.case: case.patient for case in study.cases},
         other_code=_other_code(recipes),
+        seeds=seeds,
+        samples=sample_frames(study),
+        shown=list(shown.values()),
     )
     return write_report(comparison, output)
 
@@ -148,41 +218,9 @@ def _other_code(recipes: list[Trained]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _label(name: str, group: Group) -> str:
-    """Return the name of a run's folder."""
-    return name if group.fold is None else f"{name}-fold{group.fold}"
-
-
 def _mean_curve(curves: list[list[float]]) -> list[float]:
     """Return the mean of runs' losses, epoch by epoch, as far as all of them went."""
     return [sum(values) / len(values) for values in zip(*curves, strict=False)]
-
-
-def _trained(
-    preset: str,
-    run: Path,
-    study: Study,
-    group: Group,
-    changes: dict[str, Any],
-    unchecked: bool,
-) -> Generator[Event, None, None]:
-    """Train a recipe, or see that the run that is there is of this recipe and data."""
-    from napari_microus.core.train import TrainConfig
-    from napari_microus.core.train.again import train_or_keep
-    from napari_microus.core.train.fingerprint import take_fingerprint
-    from napari_microus.core.train.start import settled
-
-    fixed = {
-        "output": str(run),
-        "to_library": False,
-        "data": {"study": str(study.folder)},
-    }
-    config = TrainConfig.preset(preset, **fixed).with_changes(changes)
-    if group.fold is not None:
-        config = config.with_changes({"data": {"fold": group.fold}})
-    wanted = yield from take_fingerprint(settled(config))
-    check_unseen(study, group.cases, wanted)
-    yield from train_or_keep(config, wanted, unchecked=unchecked)
 
 
 def _losses(run: Path) -> list[float]:

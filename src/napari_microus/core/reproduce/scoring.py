@@ -6,17 +6,18 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Progress
 from napari_microus.core.metrics import evaluate_case
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
-
-    import numpy as np
+    from collections.abc import Generator, Mapping, Sequence
 
     from napari_microus.core.events import Event
     from napari_microus.core.library import LoadedModel
+    from napari_microus.core.reproduce.shown import ShownFrame
     from napari_microus.core.study import Study, StudyCase
     from napari_microus.core.volume import Volume
 
@@ -48,6 +49,14 @@ class CaseRow:
         not known, or there is one frame only.
     unit : str
         Of the distances: "mm", or "px" where the scan's pixel size is unknown.
+    dice_lost_as_0 : float
+        Mean over the frames where the expert drew the gland; one that is not found
+        counts 0 there, while the papers' mean leaves it out.
+    frames, glands, lost, false_contours : int
+        Frames, those where the expert drew the gland, those of them where nothing was
+        found, and those without a gland where something was.
+    seed : int
+        Which training of the recipe, where there are several.
     """
 
     who: str
@@ -58,6 +67,12 @@ class CaseRow:
     volume_dice: float
     volume_hd95: float
     unit: str
+    dice_lost_as_0: float = math.nan
+    frames: int = 0
+    glands: int = 0
+    lost: int = 0
+    false_contours: int = 0
+    seed: int = 0
 
 
 def score_model(
@@ -69,6 +84,8 @@ def score_model(
     *,
     flip: bool,
     clean_up: bool,
+    seed: int = 0,
+    shown: Mapping[str, ShownFrame] | None = None,
 ) -> Generator[Event, None, list[CaseRow]]:
     """Segment every case and compare with the expert's mask.
 
@@ -82,6 +99,10 @@ def score_model(
         Average with the answer to the mirrored frame.
     clean_up : bool
         As the model recommends; otherwise every pixel above 0.5, as the papers do.
+    seed : int
+        Which training of the recipe it is.
+    shown : mapping of str to ShownFrame, optional
+        Frames by case, which receive the mask.
     """
     from napari_microus.core.predict import predict
 
@@ -92,7 +113,10 @@ def score_model(
         raw = {} if clean_up else _RAW
         prediction = yield from predict(model, scan, device=device, flip=flip, **raw)
         mask = prediction.mask.array
-        rows.append(_row(who, case, mask, expert.array, scan))
+        rows.append(_row(who, case, mask, expert.array, scan, seed))
+        if shown and case.case in shown:
+            frame = shown[case.case]
+            frame.masks[who] = mask[frame.frame] == 1
     return rows
 
 
@@ -174,8 +198,14 @@ def _row(
     mask: np.ndarray,
     expert: np.ndarray,
     scan: Volume,
+    seed: int = 0,
 ) -> CaseRow:
     scores = evaluate_case(mask, expert, scan.spacing_mm)
+    drawn = (expert == 1).any((1, 2))
+    found = (mask == 1).any((1, 2))
+    dices = [
+        row.dice for row, is_gland in zip(scores.frames, drawn, strict=True) if is_gland
+    ]
     is_volume = scan.knows_frame_distance and len(scan.array) > 1
     return CaseRow(
         who=who,
@@ -186,4 +216,10 @@ def _row(
         volume_dice=scores.volume.dice,
         volume_hd95=scores.volume.hd95_mm if is_volume else math.nan,
         unit="mm" if scan.has_geometry else "px",
+        dice_lost_as_0=float(np.mean(dices)) if dices else math.nan,
+        frames=len(drawn),
+        glands=int(drawn.sum()),
+        lost=int((drawn & ~found).sum()),
+        false_contours=int((found & ~drawn).sum()),
+        seed=seed,
     )

@@ -1,4 +1,4 @@
-"""Tables of a comparison, as CSV and in Markdown."""
+"""Tables of a comparison."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
+from napari_microus.core.reproduce.page import Grid, Words
 from napari_microus.core.reproduce.published import (
     COLUMNS,
     published_losses,
@@ -15,6 +18,7 @@ from napari_microus.core.reproduce.published import (
 from napari_microus.core.statistics import (
     DICE_BOUNDS,
     DISTANCE_BOUNDS,
+    bootstrap_interval,
     by_patient,
     interval_note,
     paired_difference,
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_microus.core.reproduce.comparison import Comparison
+    from napari_microus.core.reproduce.page import Block
     from napari_microus.core.reproduce.scoring import CaseRow
     from napari_microus.core.statistics import PairedDifference, PatientMean
 
@@ -44,12 +49,6 @@ def write_csv(path: Path, head: Sequence[str], rows: Sequence[Sequence[Any]]) ->
             writer.writerow(["" if _is_unknown(value) else value for value in row])
 
 
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown."""
-    lines = [list(head), ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
 def loss_rows(comparison: Comparison) -> Table:
     """Return Table 1: each recipe's loss by epoch, the paper's column beside it."""
     columns: dict[str, list[float]] = {}
@@ -65,14 +64,14 @@ def loss_rows(comparison: Comparison) -> Table:
     return list(columns), rows
 
 
-def loss_table(comparison: Comparison) -> str:
-    """Return Table 1 in Markdown."""
+def loss_table(comparison: Comparison) -> Grid:
+    """Return Table 1."""
     columns, rows = loss_rows(comparison)
     cells = [
         [str(number), *("" if value is None else f"{value:.4f}" for value in row)]
         for number, row in enumerate(rows, start=1)
     ]
-    return markdown(["epoch", *columns], cells)
+    return Grid(["epoch", *columns], cells)
 
 
 def case_rows(comparison: Comparison) -> Table:
@@ -82,7 +81,7 @@ def case_rows(comparison: Comparison) -> Table:
     return head, [list(row.values()) for row in rows]
 
 
-def score_table(comparison: Comparison) -> str:
+def score_table(comparison: Comparison) -> list[Block]:
     """Return means over patients, with the published ones beside them."""
     columns = [("dice", ".4f"), ("hd95", ".2f")]
     columns += [(f"volume_{name}", form) for name, form in columns]
@@ -92,7 +91,8 @@ def score_table(comparison: Comparison) -> str:
     for who in [*comparison.names, *comparison.annotators]:
         rows = [row for row in comparison.rows if row.who == who]
         cells = [with_interval(_over_patients(rows, name), f) for name, f in columns]
-        counts = [str(len({row.patient for row in rows})), str(len(rows))]
+        patients = len({row.patient for row in rows})
+        counts = [str(patients), str(len({row.case for row in rows}))]
         known = published_mean(who)
         beside = ["", ""]
         if known is not None:
@@ -100,28 +100,95 @@ def score_table(comparison: Comparison) -> str:
             sources.append(f"{who}: {known.source}")
         label = who if who in comparison.names else f"{who} (annotator)"
         lines.append([label, *counts, *cells, *beside])
-    table = markdown([*head, "published DSC", "published HD95 mm"], lines)
+    table = Grid([*head, "published DSC", "published HD95 mm"], lines)
     note = interval_note(len({row.patient for row in comparison.rows}))
     said = [f"{note}." if note else ""]
     said.append(f"Published figures: {'; '.join(sources)}." if sources else "")
-    return "\n\n".join([table, *filter(None, said)])
+    return [table, *(Words(text) for text in said if text)]
 
 
-def difference_table(comparison: Comparison) -> str:
+def gland_table(comparison: Comparison) -> Grid:
+    """Return how many glands were lost, and contours drawn where there is none."""
+    head = ["who", "DSC with lost glands as 0", "glands lost", "false contours"]
+    lines = []
+    for who in [*comparison.names, *comparison.annotators]:
+        rows = [row for row in comparison.rows if row.who == who]
+        glands = sum(row.glands for row in rows)
+        without = sum(row.frames - row.glands for row in rows)
+        lines.append(
+            [
+                who,
+                with_interval(_over_patients(rows, "dice_lost_as_0"), ".4f"),
+                f"{sum(row.lost for row in rows)} of {glands} frames",
+                f"{sum(row.false_contours for row in rows)} of {without} frames",
+            ]
+        )
+    return Grid(head, lines)
+
+
+def seed_table(comparison: Comparison) -> Grid:
+    """Return each recipe's mean over patients by seed, and how far the seeds spread."""
+    seeds = [str(number) for number in range(comparison.seeds)]
+    head = ["recipe", "figure", *(f"seed {seed}" for seed in seeds), "spread (SD)"]
+    lines = []
+    for who in comparison.names:
+        for column, label, form in (
+            ("dice", "DSC", ".4f"),
+            ("dice_lost_as_0", "DSC with lost glands as 0", ".4f"),
+            ("hd95", f"HD95 {comparison.unit}", ".2f"),
+        ):
+            means = [
+                _over_patients(
+                    [r for r in comparison.rows if r.who == who and r.seed == seed],
+                    column,
+                ).mean
+                for seed in range(comparison.seeds)
+            ]
+            spread = float(np.std(means, ddof=1)) if len(means) > 1 else math.nan
+            cells = [
+                "–" if math.isnan(value) else format(value, form)
+                for value in (*means, spread)
+            ]
+            lines.append([who, label, *cells])
+    return Grid(head, lines)
+
+
+def rate_table(comparison: Comparison) -> Grid:
+    """Return the DSC of each learning rate that was tried."""
+    rates = sorted({rate for recipe in comparison.recipes for rate in recipe.tried})
+    lines = []
+    for recipe in comparison.recipes:
+        taken = recipe.config.optimizer.learning_rate
+        cells = [f"{recipe.tried[r]:.4f}" if r in recipe.tried else "" for r in rates]
+        lines.append([recipe.name, *cells, f"{taken:g}"])
+    return Grid(["recipe", *(f"{rate:g}" for rate in rates), "taken"], lines)
+
+
+def difference_table(comparison: Comparison) -> Block:
     """Return how each recipe differs from the first, patient by patient."""
     first, *others = comparison.names
     if not others:
-        return "One recipe only: nothing to compare."
+        return Words("One recipe only: nothing to compare.")
     lines = []
     for name in others:
         for column, label, form in (
             ("dice", "DSC", "+.4f"),
+            ("dice_lost_as_0", "DSC with lost glands as 0", "+.4f"),
             ("hd95", f"HD95 {comparison.unit}", "+.3f"),
         ):
             a, b = (_means(comparison, who, column) for who in (name, first))
             found = paired_difference([a[p] for p in a], [b[p] for p in a])
-            lines.append([name, first, label, *difference_cells(found, form)])
-    return markdown(["recipe", "against", "figure", *DIFFERENCE_HEAD], lines)
+            bootstrap = bootstrap_interval([a[p] - b[p] for p in a])
+            cells = difference_cells(found, form)
+            lines.append([name, first, label, *cells, _interval(bootstrap, form)])
+    head = ["recipe", "against", "figure", *DIFFERENCE_HEAD, "bootstrap (BCa, 95 %)"]
+    return Grid(head, lines)
+
+
+def _interval(bounds: tuple[float, float], form: str) -> str:
+    if math.isnan(bounds[0]):
+        return "–"
+    return f"{format(bounds[0], form)} to {format(bounds[1], form)}"
 
 
 DIFFERENCE_HEAD = ("patients", "difference (95 %)", "larger in", "Wilcoxon p")

@@ -7,16 +7,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
-from napari_microus.core.errors import OutputError
+from napari_microus.core.errors import MicroUSError, OutputError
 from napari_microus.core.events import Failed, from_json
-from napari_microus.core.runs.folder import request
+from napari_microus.core.runs.folder import read_status, request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from napari_microus.core.runs.folder import RunStatus
 
 # What the process says goes into a file: it may go on when nobody reads any more.
 CONSOLE = "console.log"
@@ -39,11 +40,6 @@ class TrainingProcess:
     run : Path
         Run folder; made if it is not there.
 
-    Attributes
-    ----------
-    started : float
-        When, in seconds of `time.time`.
-
     Raises
     ------
     OutputError
@@ -52,7 +48,7 @@ class TrainingProcess:
 
     def __init__(self, arguments: Sequence[str], run: Path) -> None:
         self.run = run
-        self.started = time.time()
+        self._told_before = _last_told(run)
         self._was_killed = False
         self._is_released = False
         make_folder(run)
@@ -86,6 +82,10 @@ class TrainingProcess:
     def has_exited(self) -> bool:
         """Whether the process is gone."""
         return self._process.poll() is not None
+
+    def has_written(self, status: RunStatus) -> bool:
+        """Return whether a status is this process's, not of one that ran before."""
+        return status.updated != self._told_before
 
     def release(self) -> None:
         """Take note that the run has ended: the process only tidies up after it."""
@@ -122,6 +122,14 @@ class TrainingProcess:
             return killed_sentence(-code)
         last = last.removeprefix("napari-microus: ")
         return last or f"The training process ended with status {code}."
+
+
+def _last_told(run: Path) -> float:
+    """Return when the status of a run was last written, 0 where none was."""
+    try:
+        return read_status(run).updated
+    except MicroUSError:
+        return 0.0
 
 
 def make_folder(run: Path) -> None:

@@ -55,7 +55,8 @@ On the validation patients, mean over patients of {_measured_on(config)};
 {_interval(metrics["validation_hd95_mm_interval"], 2)}
 - cases: {metrics["validation_cases"]}, patients: {metrics["validation_patients"]}\
 {_few(metrics["validation_patients"])}
-- the annotators' own agreement there (DSC): {_number(metrics["human_dice"], 4)}
+- the annotators' own agreement there (DSC): {_number(metrics["human_dice"], 4)}\
+{_glands(metrics)}
 
 The best epoch was chosen on these cases, so that the figures lean to the bright
 side; measure on a test set before drawing conclusions.
@@ -103,6 +104,19 @@ def _fingerprint(found: Fingerprint | None) -> str:
     if found.continued:
         lines.append("- it went on with other code than it began with, unchecked")
     return "\n" + "\n".join(lines)
+
+
+def _glands(metrics: dict[str, Any]) -> str:
+    """Return how many glands were lost, and contours drawn where there is none."""
+    glands = metrics.get("validation_glands")
+    if not glands:
+        return ""
+    without = metrics["validation_frames"] - glands
+    return (
+        f"\n- glands lost: {metrics['validation_glands_lost']} of {glands} frames; "
+        f"false contours: {metrics['validation_false_contours']} of {without} frames "
+        "without a gland"
+    )
 
 
 def _before_and_after(metrics: dict[str, Any], unit: str) -> str:

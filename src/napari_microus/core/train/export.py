@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.statistics import counted
 from napari_microus.core.train.card import write_card
-from napari_microus.core.train.model_comparison import intervals
+from napari_microus.core.train.model_comparison import gland_counts, intervals
 from napari_microus.core.train.promote import earlier_copy, promote
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def export_model(
         "validation_cases": len(data.validation),
         "validation_distances_in": data.provenance.get("validation_distances_in", "mm"),
         **intervals(scores),
+        **gland_counts(scores),
         "human_dice": human_dice,
         "best_epoch": position.best_epoch,
         "epochs": position.epoch,

@@ -152,6 +152,27 @@ def intervals(scores: Sequence[CaseScore]) -> dict[str, Any]:
     return found
 
 
+def gland_counts(scores: Sequence[CaseScore]) -> dict[str, int]:
+    """Return in how many frames glands were lost, and contours drawn without one.
+
+    Returns
+    -------
+    dict
+        ``validation_frames``, ``validation_glands`` (frames that show one),
+        ``validation_glands_lost`` and ``validation_false_contours``; empty where the
+        scores count none.
+    """
+    glands = sum(score.glands for score in scores)
+    if glands == 0:
+        return {}
+    return {
+        "validation_frames": sum(score.frames for score in scores),
+        "validation_glands": glands,
+        "validation_glands_lost": sum(score.lost for score in scores),
+        "validation_false_contours": sum(score.false_contours for score in scores),
+    }
+
+
 def write_scores(path: Path, scores: Sequence[CaseScore]) -> None:
     """Keep the scores of the start model for when the run is done."""
     with atomic_write(path, overwrite=True) as temporary:

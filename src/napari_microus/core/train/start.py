@@ -24,13 +24,17 @@ if TYPE_CHECKING:
 
 
 def settled(config: TrainConfig) -> TrainConfig:
-    """Return the settings with what a start model decides; no weights are loaded.
+    """Return the settings with what they start from decided; no weights are loaded.
+
+    Published weights become a file, and ``None`` where they are not at hand and not
+    needed.
 
     Raises
     ------
     CheckpointError, ConfigError
-        If the start model is missing or broken.
+        If the start model is missing or broken, or published weights are missing.
     """
+    config = _with_published(config)
     if config.start is None:
         return config
     from napari_microus.core.library import find_model
@@ -47,8 +51,9 @@ def start_network(config: TrainConfig) -> tuple[nn.Module, TrainConfig]:
     Raises
     ------
     CheckpointError, ConfigError
-        If the start model is missing or broken.
+        If the start model is missing or broken, or published weights are missing.
     """
+    config = _with_published(config)
     if config.start is None:
         network = create_model(config.model)
         if config.encoder_weights is not None:
@@ -59,6 +64,41 @@ def start_network(config: TrainConfig) -> tuple[nn.Module, TrainConfig]:
     loaded = load_model(config.start)
     network = loaded.network.requires_grad_(True).train()
     return network, _as_started(config, loaded)
+
+
+def _with_published(config: TrainConfig) -> TrainConfig:
+    """Return the settings with published weights by their file, or without them."""
+    from napari_microus.core.config.published_weights import published_weights
+    from napari_microus.core.library.pretrained import find_published
+
+    known = published_weights()
+    if config.start in known:
+        named = known[config.start]
+        fits = named.fits(config.model)
+        config = dataclasses.replace(
+            config,
+            start=None,
+            encoder_weights=named.name,
+            encoder_weights_needed=True,
+            model=config.model if fits else named.network,
+        )
+    name, is_needed = config.encoder_weights, config.encoder_weights_needed
+    if config.start is not None:
+        name = None
+    elif name in known:
+        path = find_published(name)
+        if is_needed and path is None:
+            raise ConfigError(
+                f"The weights {name} must be on this computer; got none. Fetch them "
+                f"(napari-microus models fetch {name}), or import their file "
+                f"(napari-microus models import {known[name].file.name})."
+            )
+        if not is_needed and not known[name].fits(config.model):
+            path = None
+        name = None if path is None else str(path)
+    return dataclasses.replace(
+        config, encoder_weights=name, encoder_weights_needed=True
+    )
 
 
 def _as_started(config: TrainConfig, model: LoadedModel | ModelInfo) -> TrainConfig:

@@ -38,6 +38,9 @@ class CaseScore:
 
     ``dice`` counts the frames on which the expert drew something; ``hd95_mm``
     those of them on which the network found something too, and is NaN without any.
+    ``glands`` are the frames on which the expert drew something, ``lost`` those of
+    them on which the network found nothing, and ``false_contours`` frames without a
+    gland on which it found one.
     """
 
     case: str
@@ -46,6 +49,9 @@ class CaseScore:
     hd95_mm: float
     loss: float
     frames: int
+    glands: int = 0
+    lost: int = 0
+    false_contours: int = 0
 
 
 @dataclass(frozen=True)
@@ -143,7 +149,20 @@ def score_case(
     if cancelled():  # the means are over some frames only
         return None
     loss_mean = float(np.mean(losses))
-    return CaseScore(case.name, case.patient, dice, hd95_mm, loss_mean, len(chosen))
+    drawn = [bool(reference.any()) for _, reference in pairs]
+    found = [bool(prediction.any()) for prediction, _ in pairs]
+    both = list(zip(drawn, found, strict=True))
+    return CaseScore(
+        case.name,
+        case.patient,
+        dice,
+        hd95_mm,
+        loss_mean,
+        len(chosen),
+        glands=sum(drawn),
+        lost=sum(is_drawn and not is_found for is_drawn, is_found in both),
+        false_contours=sum(is_found and not is_drawn for is_drawn, is_found in both),
+    )
 
 
 def _load(case: ValidationCase) -> Any:

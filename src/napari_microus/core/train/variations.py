@@ -90,6 +90,11 @@ def _training_case(config: TrainConfig, seed: int) -> tuple[str, Volume, Volume]
 
 def _size(config: TrainConfig) -> int:
     """Return the input size in pixels of the network that the run trains."""
+    from napari_microus.core.config.published_weights import published_weights
+
+    named = published_weights().get(config.start or "")
+    if named is not None:
+        return (config.model if named.fits(config.model) else named.network).image_size
     if config.start is not None:
         from napari_microus.core.library import find_model
 

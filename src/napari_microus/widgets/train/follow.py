@@ -85,7 +85,7 @@ class RunFollower(QObject):
             if self._has_finished:
                 status = self._last_status()
                 # Log and status may still be those of the process before.
-                is_own = status.updated >= self.process.started
+                is_own = self.process.has_written(status)
                 if is_own and not status.is_alive:
                     self.process.release()
             return self.process.is_alive

@@ -16,8 +16,10 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
+from napari_microus.core.config.published_weights import published_weights
 from napari_microus.core.config.train import TrainConfig, preset_names, preset_path
 from napari_microus.core.errors import ConfigError, MicroUSError, plain_words
+from napari_microus.core.library import find_published
 from napari_microus.core.study import Study
 from napari_microus.core.study.split import training_cases
 from napari_microus.widgets._shared.boxes import combo
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from napari_microus.core.library import ModelInfo
     from napari_microus.core.runs.workspace import Workspace
 
+#: Weights by name with which a new network can begin.
+PUBLISHED = tuple(published_weights())
 PHANTOMS = "Phantoms (made by the computer)"
 DEFAULT_PRESET = "fine-tune"
 
@@ -144,6 +148,7 @@ class RunForm(QWidget):
             if not model.problem
         ]
         options += [
+            *((f"Published weights, {name}", {"start": name}) for name in PUBLISHED),
             ("New network, small", {"start": None, "model": "small"}),
             ("New network, base (105 million weights)", _BASE),
             (f"New network, {named}", {"start": None}),
@@ -152,6 +157,9 @@ class RunForm(QWidget):
         self.start_box.clear()
         for label, changes in options:
             self.start_box.addItem(label, changes)
+            tip = published_tip(changes["start"])
+            last = self.start_box.count() - 1
+            self.start_box.setItemData(last, tip, Qt.ItemDataRole.ToolTipRole)
         values = [changes for _, changes in options]
         index = values.index(chosen) if chosen in values else len(values) - 1
         self.start_box.setCurrentIndex(index)
@@ -278,6 +286,19 @@ def preset_summary(name: str) -> str:
     if summary.endswith(":"):  # it announced the command
         summary = summary[: summary.rfind(". ") + 1]
     return summary
+
+
+def published_tip(name: str | None) -> str:
+    """Return what published weights are and whether they are here; "" for others."""
+    if name not in PUBLISHED:
+        return ""
+    about = published_weights()[name].about
+    if find_published(name) is not None:
+        return f"{about}."
+    return (
+        f"{about}. Not on this computer yet: napari-microus models fetch {name}, or "
+        "models import FILE."
+    )
 
 
 def data_summary(study: Path | None, fold: int | None = None) -> str:

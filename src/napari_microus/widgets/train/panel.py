@@ -229,7 +229,7 @@ class RunPanel(QWidget):
         except MicroUSError:
             return False
         # A resumed run's status is the old process's for a while.
-        is_own = status.updated >= self.process.started
+        is_own = self.process.has_written(status)
         return is_own and status.state in ("running", "paused")
 
     def kill(self) -> None:

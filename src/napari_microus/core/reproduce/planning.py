@@ -1,0 +1,139 @@
+"""The runs of a comparison: each recipe by fold, seed and learning rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_microus.core.config.train import TrainConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from napari_microus.core.events import Event
+    from napari_microus.core.reproduce.scoring import Group
+    from napari_microus.core.study import Study
+
+
+class RunStopped(Exception):
+    """Somebody stopped a run; the others wait for the next call."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of a recipe.
+
+    Attributes
+    ----------
+    preset : str
+        The recipe by name, or a YAML file.
+    group : Group
+        Whom it leaves out.
+    seed : int, optional
+        None keeps the recipe's own.
+    rate : float, optional
+        Learning rate; None keeps the recipe's own.
+    """
+
+    preset: str
+    group: Group
+    seed: int | None = None
+    rate: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The recipe's name."""
+        return Path(self.preset).stem
+
+    @property
+    def label(self) -> str:
+        """Name of the run's folder."""
+        parts = [self.name]
+        if self.rate is not None:
+            parts.append(f"lr{self.rate:g}")
+        if self.group.fold is not None:
+            parts.append(f"fold{self.group.fold}")
+        if self.seed is not None:
+            parts.append(f"seed{self.seed}")
+        return "-".join(parts)
+
+    def config(
+        self, folder: Path, study: Study, changes: dict[str, Any]
+    ) -> TrainConfig:
+        """Return the settings of the run, in its folder below ``folder``."""
+        fixed = {
+            "output": str(folder / self.label),
+            "to_library": False,
+            "data": {"study": str(study.folder)},
+        }
+        config = TrainConfig.preset(self.preset, **fixed).with_changes(changes)
+        own: dict[str, Any] = {}
+        if self.group.fold is not None:
+            own["data"] = {"fold": self.group.fold}
+        if self.seed is not None:
+            own["seed"] = self.seed
+        if self.rate is not None:
+            own["optimizer"] = {"learning_rate": self.rate}
+        return config.with_changes(own)
+
+
+def train_run(
+    run: Run,
+    folder: Path,
+    study: Study,
+    changes: dict[str, Any],
+    *,
+    unchecked: bool,
+) -> Generator[Event, None, Path]:
+    """Train, or see that what is there is of this recipe and data; return its folder.
+
+    Raises
+    ------
+    MicroUSError
+        If it cannot be trained, or another run has its place.
+    RunStopped
+        If somebody stops it.
+    """
+    from napari_microus.core.reproduce.sameness import check_unseen
+    from napari_microus.core.train.again import train_or_keep
+    from napari_microus.core.train.fingerprint import take_fingerprint
+    from napari_microus.core.train.start import settled
+
+    config = run.config(folder, study, changes)
+    wanted = yield from take_fingerprint(settled(config))
+    check_unseen(study, run.group.cases, wanted)
+    result = yield from train_or_keep(config, wanted, unchecked=unchecked)
+    if result is not None and result.state == "stopped":
+        raise RunStopped
+    return Path(config.output)
+
+
+def search_rate(
+    preset: str,
+    rates: Sequence[float],
+    group: Group,
+    seed: int | None,
+    folder: Path,
+    study: Study,
+    changes: dict[str, Any],
+    *,
+    unchecked: bool,
+) -> Generator[Event, None, dict[float, float]]:
+    """Train a recipe once at each learning rate and return the validation's DSC.
+
+    It is that of the epoch that the run keeps, on the cases it holds out.
+    """
+    from napari_microus.core.runs.folder import read_status
+
+    found = {}
+    for rate in rates:
+        run = Run(preset, group, seed, rate)
+        path = yield from train_run(run, folder, study, changes, unchecked=unchecked)
+        found[rate] = read_status(path).best_dice or 0.0
+    return found
+
+
+def best_rate(found: dict[float, float]) -> float:
+    """Return the rate of the highest DSC, the smallest of several."""
+    return min(found, key=lambda rate: (-found[rate], rate))
