@@ -5,8 +5,11 @@
 
 The n-th model is one that was not trained on fold n. DSC and HD95 against each of the
 two outlines where a frame has two, averaged; means over the frames of a patient, then
-over patients, with Student's 95 % interval over patients. Then: Spearman's rank
-correlation of the confidence with DSC over frames, and DSC by tenths of confidence.
+over patients, with Student's 95 % interval over patients. Where one of two outlines is
+empty and so is the mask, DSC with that one is 1. Then: Spearman's rank correlation of
+the confidence with DSC over frames, DSC by tenths of confidence, and how much masks and
+outlines change from a frame to the next (1 - DSC of the two, where both outlines show
+a gland). ``--each-frame-alone`` leaves neighbouring frames out.
 """
 
 from __future__ import annotations
@@ -32,14 +35,20 @@ from napari_microus.core.study import Study
 TENTHS = 10
 
 
-def frames_of(study: Study, fold: int, model) -> list[dict]:
+def agreement(one, two) -> float:
+    """Return the DSC, 1 where both masks are empty."""
+    return dice(one, two) if one.any() or two.any() else 1.0
+
+
+def frames_of(study: Study, fold: int, model, along_sweep: bool | None) -> list[dict]:
     """Return patient, DSC, HD95 and confidence of every held-out frame."""
     rows = []
     for case in study.used:
         if case.fold != fold:
             continue
         scan, one, two = study.read(case)
-        found = drain(predict(model, scan, device="cpu"))
+        found = drain(predict(model, scan, device="cpu", along_sweep=along_sweep))
+        before = None
         for z, mask in enumerate(found.mask.array.astype(bool)):
             outlines = [one.array[z] == 1] + (
                 [] if two is None else [two.array[z] == 1]
@@ -50,9 +59,15 @@ def frames_of(study: Study, fold: int, model) -> list[dict]:
                 "gland": any(is_gland),
                 "empty": not mask.any(),
                 "confidence": float(found.confidence[z]),
-                "dice": float(np.mean([dice(mask, o) for o in outlines])),
+                "dice": float(np.mean([agreement(mask, o) for o in outlines])),
                 "hd95": np.nan,
             }
+            pair = (mask, outlines[0])
+            if before is not None and before[1].any() and is_gland[0]:
+                row["change"], row["outlines_change"] = (
+                    1 - agreement(a, b) for a, b in zip(before, pair, strict=True)
+                )
+            before = pair
             if all(is_gland) and mask.any():
                 spacing = scan.spacing_mm[1:]
                 row["hd95"] = np.mean(
@@ -91,6 +106,7 @@ def main() -> None:
     parser.add_argument("study", type=Path)
     parser.add_argument("models", type=Path, nargs="+")
     parser.add_argument("--picture", type=Path)
+    parser.add_argument("--each-frame-alone", action="store_true")
     arguments = parser.parse_args()
     study = Study.open(arguments.study)
     print(
@@ -99,8 +115,9 @@ def main() -> None:
     )
     print("|---|---|---|---|---|---|---|---|---|")
     every = []
+    along_sweep = False if arguments.each_frame_alone else None
     for fold, path in enumerate(arguments.models):
-        rows = frames_of(study, fold, read_model(path))
+        rows = frames_of(study, fold, read_model(path), along_sweep)
         print_row(str(fold), rows)
         every += rows
     print_row("**all**", every)
@@ -115,6 +132,14 @@ def main() -> None:
         f"{doubtful.sum()} frames below {DOUBTFUL}: DSC {true[doubtful].mean():.3f}, "
         f"the others {true[~doubtful].mean():.3f}; they hold {(worst & doubtful).sum()}"
         f" of the worst {worst.sum()} frames."
+    )
+    steps = [row for row in every if "change" in row]
+    mean, outlines = (
+        np.mean([row[key] for row in steps]) for key in ("change", "outlines_change")
+    )
+    print(
+        f"From a frame to the next ({len(steps)} steps) masks change by {mean:.4f}, "
+        f"outlines by {outlines:.4f}: {mean / outlines:.2f} times."
     )
     parts = np.array_split(np.argsort(sure), TENTHS)
     for part in parts:

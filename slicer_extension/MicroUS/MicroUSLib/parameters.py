@@ -53,6 +53,7 @@ class MicroUSParameterNode:
     flip: bool = False
     smoothOutline: bool = True
     leaveUnsureEmpty: bool = True
+    useNeighbours: bool = True
     probe: Annotated[str, Choice(PROBES)] = "top"
 
     expert: Annotation

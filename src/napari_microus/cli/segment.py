@@ -86,6 +86,14 @@ def segment(
             "model recommends, if not given."
         ),
     ] = None,
+    along_sweep: Annotated[
+        bool | None,
+        typer.Option(
+            "--along-sweep/--no-along-sweep",
+            help="Use the frames beside each frame, where they look like it; as the "
+            "model recommends, if not given.",
+        ),
+    ] = None,
     probe: Annotated[
         str,
         typer.Option(
@@ -166,6 +174,7 @@ def segment(
         "opening": opening,
         "outline": outline,
         "min_confidence": min_confidence,
+        "along_sweep": along_sweep,
         "probe": probe,
         "precision": precision,
     }

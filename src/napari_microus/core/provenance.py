@@ -41,6 +41,11 @@ def recommended_min_confidence(model: Any) -> float:
     return float(_advice(model).get("min_confidence", 0.0))
 
 
+def recommended_along_sweep(model: Any) -> bool:
+    """Return whether a model recommends to use the frames beside each frame."""
+    return bool(_advice(model).get("along_sweep", False))
+
+
 def settled(settings: Mapping[str, Any], model: Any) -> dict[str, Any]:
     """Return the settings of a prediction with what it takes from the model.
 
@@ -51,6 +56,7 @@ def settled(settings: Mapping[str, Any], model: Any) -> dict[str, Any]:
         ("opening", recommended_opening),
         ("outline", recommended_outline),
         ("min_confidence", recommended_min_confidence),
+        ("along_sweep", recommended_along_sweep),
     ):
         if filled.get(name) is None:
             filled[name] = recommended(model)

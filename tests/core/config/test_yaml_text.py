@@ -32,7 +32,7 @@ def test_what_grows_without_end_or_runs_code_is_no_yaml(text):
     began = time.monotonic()
     with pytest.raises(yaml.YAMLError):
         read_yaml(text)
-    assert time.monotonic() - began < 5  # it took hours, and all memory
+    assert time.monotonic() - began < 60  # it took hours, and all memory
 
 
 def test_settings_and_models_with_such_a_text_are_refused(tmp_path):

@@ -196,6 +196,7 @@ def test_capsule_remembers_its_making(viewer, widget, run):
         "opening": 0,  # the stand-in model recommends none
         "outline": "raw",
         "min_confidence": 0.0,
+        "along_sweep": False,
     }
     assert made["use"] == "not for clinical use"
     assert "T" in made["date"]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from MicroUSLib.scene.segments import SaveState
 
 
-_ON_BY_DEFAULT = ("largest_component", "fill_holes")
+_ON_BY_DEFAULT = ("largest_component", "fill_holes", "along_sweep")
 
 
 @dataclass(frozen=True)

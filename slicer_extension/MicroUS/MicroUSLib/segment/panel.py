@@ -218,6 +218,8 @@ class SegmentPanel:
             "outline": False if choices.smoothOutline else "raw",
             "min_confidence": False if choices.leaveUnsureEmpty else "0",
             "probe": choices.probe,
+            # With the tick as the model recommends, which takes no switch.
+            **({} if choices.useNeighbours else {"along_sweep": False}),
         }
 
     def _frames(self, volume: slicer.vtkMRMLVolumeNode) -> tuple[int, ...] | None:

@@ -442,6 +442,9 @@ class TrainConfig(Config):
     min_confidence : float, optional
         Recommended with the model: frames that it is less sure of stay empty. None:
         what the start model recommends, or 0.
+    along_sweep : bool, optional
+        Recommended with the model: use the frames beside each frame. Validation
+        measures the network without. None: what the start model recommends, or not.
     tensorboard : bool
         Write a TensorBoard log too.
     to_library : bool
@@ -477,6 +480,7 @@ class TrainConfig(Config):
     opening: int | None = None
     outline: Literal["smooth", "raw"] | None = None
     min_confidence: float | None = None
+    along_sweep: bool | None = None
     tensorboard: bool = False
     to_library: bool = True
     promote: Literal["if_not_worse", "always"] = "if_not_worse"

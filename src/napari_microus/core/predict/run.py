@@ -12,6 +12,7 @@ import torch
 from napari_microus.core.device import choose_device, is_out_of_memory, tells_memory
 from napari_microus.core.errors import ConfigError, DeviceError, InputError
 from napari_microus.core.events import Event, Notice, Progress
+from napari_microus.core.predict.along_sweep import SweepAverage
 from napari_microus.core.predict.components import fill_holes as fill
 from napari_microus.core.predict.components import (
     keep_largest_component,
@@ -28,6 +29,7 @@ from napari_microus.core.preprocess import (
     to_network,
 )
 from napari_microus.core.provenance import (
+    recommended_along_sweep,
     recommended_min_confidence,
     recommended_opening,
     recommended_outline,
@@ -70,6 +72,7 @@ def predict(
     min_confidence: float | None = None,
     flip: bool = False,
     probe: str = "top",
+    along_sweep: bool | None = None,
     precision: str = "auto",
     first: int | None = None,
     out: NDArray[np.uint8] | None = None,
@@ -117,10 +120,14 @@ def predict(
         ``"bottom"``: frames are turned upside down for the model, and its answer
         back; ``"automatic"``: whichever way the model is surer of, on a few frames
         spread over the scan, with a `Notice` where that is the bottom.
+    along_sweep : bool, optional
+        Average each frame's answer with those to the frames beside it that look like
+        it (`along_sweep.SweepAverage`), which need not be asked for. None does as
+        the model recommends.
     precision : str
         ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``.
     first : int, optional
-        A frame to answer before all others, alone: somebody may be looking at it.
+        A frame to answer before all others: somebody may be looking at it.
         Nothing else changes; one that is not asked for has no effect.
     out : ndarray of uint8, shape (Z, Y, X), optional
         Zeros that become the mask, frame by frame, for somebody who watches it grow.
@@ -178,19 +185,19 @@ def predict(
     array, drawn = volume.array, mask
     if is_turned:  # views: what is drawn there stands upright in the mask
         array, drawn = array[:, ::-1], mask[:, ::-1]
+    is_sweep = _along_sweep(along_sweep, models) and len(volume.array) > 1
+    sweep = SweepAverage(chosen, len(volume.array), panel.size) if is_sweep else None
+    queue = _in_order(chosen if sweep is None else sweep.frames, chosen, first, sweep)
+    place_of = {frame: place for place, frame in enumerate(chosen)}
     logits = torch.empty((len(chosen), 1, panel.size, panel.size))
-    order = sorted(range(len(chosen)), key=lambda place: chosen[place] != first)
-    alone = first in chosen
     done = 0
     unsure: list[int] = []
     yield Progress(0, len(chosen), "frames", "Segmenting")
     with panel.evaluating():
-        while done < len(chosen):
-            count = 1 if alone and done == 0 else batch_size
-            places = order[done : done + count]
-            batch = tuple(chosen[place] for place in places)
+        while queue:
+            batch = queue[0][:batch_size]
             try:
-                answer = _answer(panel, array, batch, window)
+                seen, answer = _answer(panel, array, batch, window)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -206,10 +213,18 @@ def predict(
                 batch_size = len(batch) // 2
                 yield Notice(f"Memory is short: {batch_size} frames at once from here.")
                 continue
+            queue[0] = queue[0][len(batch) :]
+            queue = [part for part in queue if part]
+            known: Sequence[int] = batch
+            if sweep is not None:
+                known, answer = sweep.put(batch, seen, answer)
+                if not known:
+                    continue
             answer = cut_narrow_parts(answer, width, cut)
+            places = [place_of[frame] for frame in known]
             logits[places] = answer.cpu()
             for frame, confidence, foreground in zip(
-                batch,
+                known,
                 frame_confidence(answer),
                 _smooth(logits[places], volume.shape[1:], cut)
                 if is_smooth
@@ -222,7 +237,7 @@ def predict(
                 if not is_smooth:
                     _tidy(foreground, largest_component, fill_holes)
                 drawn[frame] = foreground
-            done += len(batch)
+            done += len(known)
             yield Progress(done, len(chosen), "frames", "Segmenting")
     if is_turned:
         logits = logits.flip(2)
@@ -242,7 +257,7 @@ def _is_upside_down(
     yield Progress(0, 2, "ways", "Looking for the probe")
     with panel.evaluating():
         for turn, frames in enumerate((array, array[:, ::-1]), start=1):
-            answers = [_answer(panel, frames, (frame,), window) for frame in batch]
+            answers = [_answer(panel, frames, (frame,), window)[1] for frame in batch]
             sure.append(frame_confidence(torch.cat(answers)).mean())
             yield Progress(turn, 2, "ways", "Looking for the probe")
     if sure[1] <= sure[0]:
@@ -258,15 +273,30 @@ def _is_upside_down(
 def _answer(
     panel: Panel,
     array: NDArray[Any],
-    batch: tuple[int, ...],
+    batch: Sequence[int],
     window: tuple[float, float],
-) -> Tensor:
-    """Return float32 logits at the network's size, on the panel's device."""
+) -> tuple[Tensor, Tensor]:
+    """Return frames as the network sees them, and its float32 logits."""
     small = [
         to_network(_tensor(array[frame]).to(panel.device), panel.size, window)
         for frame in batch
     ]
-    return panel(torch.cat(small))
+    seen = torch.cat(small)
+    return seen, panel(seen)
+
+
+def _in_order(
+    frames: Sequence[int],
+    chosen: Sequence[int],
+    first: int | None,
+    sweep: SweepAverage | None,
+) -> list[list[int]]:
+    """Return the frames to pass, those that the first one needs apart and before."""
+    if first not in chosen:
+        return [list(frames)]
+    assert first is not None  # it is among the chosen
+    before = [first] if sweep is None else sweep.beside(first)
+    return [before, [frame for frame in frames if frame not in before]]
 
 
 def _foreground(
@@ -354,6 +384,13 @@ def _least_confidence(asked: float | None, models: Sequence[Any]) -> float:
             "contour in every frame."
         )
     return float(asked)
+
+
+def _along_sweep(asked: bool | None, models: Sequence[Any]) -> bool:
+    """Return whether neighbours count: as asked for, or as the first model says."""
+    if asked is None:
+        return bool(models) and recommended_along_sweep(models[0])
+    return asked
 
 
 def _check_out(out: NDArray[Any] | None, shape: tuple[int, ...]) -> None:

@@ -29,6 +29,7 @@ _RAW: dict[str, Any] = {
     "opening": 0,
     "outline": "raw",
     "min_confidence": 0.0,
+    "along_sweep": False,
 }
 
 

@@ -58,6 +58,7 @@ def export_model(
             "opening": config.opening or 0,
             "outline": config.outline or "raw",
             "min_confidence": config.min_confidence or 0.0,
+            "along_sweep": config.along_sweep or False,
         },
         "version": "1",
         "learnt_from": _learnt_from(data.provenance),

@@ -11,6 +11,7 @@ from napari_microus.core.models import create_model
 from napari_microus.core.models.network_mean import ARCHITECTURE
 from napari_microus.core.models.pretrained import load_encoder
 from napari_microus.core.provenance import (
+    recommended_along_sweep,
     recommended_min_confidence,
     recommended_opening,
     recommended_outline,
@@ -120,6 +121,14 @@ def _as_started(config: TrainConfig, model: LoadedModel | ModelInfo) -> TrainCon
     least = config.min_confidence
     if least is None:
         least = recommended_min_confidence(model)
+    along_sweep = config.along_sweep
+    if along_sweep is None:
+        along_sweep = recommended_along_sweep(model)
     return dataclasses.replace(
-        config, model=network, opening=opening, outline=outline, min_confidence=least
+        config,
+        model=network,
+        opening=opening,
+        outline=outline,
+        min_confidence=least,
+        along_sweep=along_sweep,
     )

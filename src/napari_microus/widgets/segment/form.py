@@ -147,6 +147,15 @@ class SegmentForm(QWidget):
             ),
             is_on=True,
         )
+        self.along_sweep = check(
+            tr("Use neighbouring frames"),
+            tr(
+                "Average the answer for each frame with those for the frames beside "
+                "it, where the model recommends it: truer and steadier along a sweep. "
+                "Without the tick, each frame by itself."
+            ),
+            is_on=True,
+        )
         self.probe_box = QComboBox()
         self.probe_box.addItems(["top", "bottom", "automatic"])
         self.probe_box.installEventFilter(WHEEL_GUARD)
@@ -189,6 +198,7 @@ class SegmentForm(QWidget):
             self.holes,
             self.smooth,
             self.only_sure,
+            self.along_sweep,
         ):
             column.addWidget(box)
         probe_row = QFormLayout()
@@ -245,6 +255,7 @@ class SegmentForm(QWidget):
             "fill_holes": self.holes.isChecked(),
             "outline": None if self.smooth.isChecked() else "raw",
             "min_confidence": None if self.only_sure.isChecked() else 0.0,
+            "along_sweep": None if self.along_sweep.isChecked() else False,
             "flip": self.flip.isChecked(),
             "probe": self.probe_box.currentText(),
         }
