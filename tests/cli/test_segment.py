@@ -12,6 +12,7 @@ from napari_microus.core.events import drain
 from napari_microus.core.io import read_volume, write_volume
 from napari_microus.core.library import catalog
 from napari_microus.core.models.transunet import TransUNet
+from napari_microus.core.predict.confidence import DOUBTFUL
 from napari_microus.core.volume import Volume
 from tiny_network import TINY
 
@@ -234,6 +235,6 @@ def test_frames_of_low_confidence_are_told_and_written(command, scan, tmp_path):
     told = made["confidence"]
     assert list(told["frames"]) == ["0", "1", "2"]
     assert all(0 <= value <= 1 for value in told["frames"].values())
-    low = [int(z) for z, value in told["frames"].items() if value < 0.88]
+    low = [int(z) for z, value in told["frames"].items() if value < DOUBTFUL]
     assert sorted(told["look_first"]) == low
     assert ("Look at these frames first" in out) is bool(low)

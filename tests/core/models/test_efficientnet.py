@@ -5,9 +5,9 @@ import torch.nn.functional as F
 from napari_microus.core.config import TransUNetConfig
 from napari_microus.core.errors import CheckpointError, ConfigError
 from napari_microus.core.models.efficientnet import (
-    EfficientNetLite0,
+    EfficientNetLite,
     SameConv2d,
-    load_efficientnet_lite0,
+    load_efficientnet_lite,
 )
 from napari_microus.core.models.pretrained import load_encoder
 from napari_microus.core.models.transunet import TransUNet
@@ -92,8 +92,8 @@ def reference(weights: dict[str, torch.Tensor], frame: torch.Tensor) -> torch.Te
 
 def test_published_weights_give_the_published_networks_features():
     weights = published()
-    encoder = EfficientNetLite0().eval()
-    load_efficientnet_lite0(encoder, weights)
+    encoder = EfficientNetLite().eval()
+    load_efficientnet_lite(encoder, weights)
     frame = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         features, skips = encoder(frame)
@@ -135,3 +135,17 @@ def test_only_a_transunet_takes_encoder_weights(tmp_path):
 def test_three_channels_are_refused():
     with pytest.raises(ConfigError, match=r"in_channels must be 1 .*; got 3"):
         TransUNetConfig.light(in_channels=3)
+
+
+def test_the_larger_size_has_the_published_layout():
+    """Channels of the fifteen blocks as in the file that is published for lite2."""
+    inner = [32, 96, 144, 144, 144, 288, 288, 288, 528, 528, 528, 528, 720, 720, 720]
+    outer = [16, 24, 24, 24, 48, 48, 48, 88, 88, 88, 88, 120, 120, 120, 120]
+    encoder = EfficientNetLite("efficientnet_lite2")
+    blocks = [block for stage in encoder.stages for block in stage]
+    assert [block.depthwise[0].weight.shape[0] for block in blocks] == inner
+    assert [block.project[0].weight.shape[0] for block in blocks] == outer
+    features, skips = encoder(torch.rand(1, 1, 64, 64))
+    assert features.shape == (1, encoder.out_channels, 4, 4) == (1, 120, 4, 4)
+    assert [skip.shape[1] for skip in skips] == [48, 24, 16]
+    assert [skip.shape[2] for skip in skips] == [8, 16, 32]

@@ -39,7 +39,7 @@ def test_flat_answer_is_unsure_and_no_answer_at_all_is_sure():
 
 def test_doubtful_frames_come_least_sure_first():
     found = SimpleNamespace(
-        frames=(3, 5, 8, 9), confidence=np.array([0.85, 0.95, 0.5, DOUBTFUL])
+        frames=(3, 5, 8, 9), confidence=np.array([0.84, 0.95, 0.5, DOUBTFUL])
     )
     assert look_first(found) == [8, 3]
     assert look_first(found, most=1) == [8]

@@ -16,7 +16,8 @@ class TransUNetConfig(Config):
     ----------
     encoder : str
         The convolutions before the transformer: "resnet_v2", which the paper has, or
-        "efficientnet_lite0", which is lighter and has fixed dimensions.
+        "efficientnet_lite0" or "efficientnet_lite2", which are lighter and have fixed
+        dimensions.
     image_size : int
         Edge of the square input in pixels, a multiple of 16.
     hidden_size, mlp_dim, num_heads, num_layers : int
@@ -44,7 +45,9 @@ class TransUNetConfig(Config):
         Weigh the skips by channel and spatial attention (Algorithm 1, step 4a).
     """
 
-    encoder: Literal["resnet_v2", "efficientnet_lite0"] = "resnet_v2"
+    encoder: Literal["resnet_v2", "efficientnet_lite0", "efficientnet_lite2"] = (
+        "resnet_v2"
+    )
     image_size: int = 224
     hidden_size: int = 768
     mlp_dim: int = 3072
@@ -103,7 +106,7 @@ class TransUNetConfig(Config):
         )
         require(
             self.in_channels == 1 or self.encoder == "resnet_v2",
-            "in_channels must be 1 with the encoder efficientnet_lite0",
+            f"in_channels must be 1 with the encoder {self.encoder}",
             self.in_channels,
             "Use 1: its weights are summed over the colours.",
         )
@@ -171,6 +174,7 @@ class TransUNetConfig(Config):
         """Return a network as fast as `small` that starts from ImageNet's weights."""
         values: dict[str, Any] = {
             "encoder": "efficientnet_lite0",
+            "image_size": 256,
             "hidden_size": 192,
             "mlp_dim": 768,
             "num_heads": 3,

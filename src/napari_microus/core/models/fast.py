@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_microus.core.models.decoder import Conv2dReLU
-from napari_microus.core.models.efficientnet import ConvNorm, EfficientNetLite0
+from napari_microus.core.models.efficientnet import ConvNorm, EfficientNetLite
 from napari_microus.core.models.folded import FoldedConv, FoldedLinear, can_pack
 from napari_microus.core.models.resnet import GroupNorm, ResNetV2, StdConv2d
 from napari_microus.core.models.vit import Attention, Perceptron
@@ -112,7 +112,7 @@ class FastTransUNet(nn.Module):
 def _ends(model: TransUNet) -> list[str]:
     """Return the names of the parts that see the largest images."""
     encoder = "transformer.embeddings.hybrid_model"
-    if isinstance(model.transformer.embeddings.hybrid_model, EfficientNetLite0):
+    if isinstance(model.transformer.embeddings.hybrid_model, EfficientNetLite):
         first = [f"{encoder}.root"]
     else:
         first = [f"{encoder}.{part}" for part in ("root", "body.block1", "body.block2")]

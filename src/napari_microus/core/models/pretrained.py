@@ -10,8 +10,8 @@ from napari_microus.core.config.published_weights import (
 )
 from napari_microus.core.errors import CheckpointError
 from napari_microus.core.models.efficientnet import (
-    EfficientNetLite0,
-    load_efficientnet_lite0,
+    EfficientNetLite,
+    load_efficientnet_lite,
 )
 from napari_microus.core.models.factory import Baseline
 from napari_microus.core.models.imagenet21k import (
@@ -60,8 +60,8 @@ def load_encoder(network: nn.Module, path: str | Path) -> None:
         A `TransUNet` or "resnet50_unet", changed in place; its decoder stays as it is.
     path : str or Path
         ``R50+ViT-B_16.npz`` for the encoder "resnet_v2" of `base`'s dimensions,
-        EfficientNet-Lite0's ``.pth`` for "efficientnet_lite0", or torchvision's
-        ResNet50 ``.pth``.
+        EfficientNet-Lite's ``.pth`` of that size for "efficientnet_lite0" or "…2", or
+        torchvision's ResNet50 ``.pth``.
 
     Raises
     ------
@@ -81,8 +81,8 @@ def load_encoder(network: nn.Module, path: str | Path) -> None:
             f"got a network of {name}. Leave them out."
         )
     encoder = network.transformer.embeddings.hybrid_model
-    if isinstance(encoder, EfficientNetLite0):
-        load_efficientnet_lite0(encoder, read_checkpoint(path))
+    if isinstance(encoder, EfficientNetLite):
+        load_efficientnet_lite(encoder, read_checkpoint(path))
     else:
         load_imagenet21k(network, read_imagenet21k(path))
 

@@ -12,7 +12,7 @@ from napari_microus.core.errors import InputError
 from napari_microus.core.models.attention import DilatedBottleneck
 from napari_microus.core.models.decoder import DecoderCup, SegmentationHead
 from napari_microus.core.models.dropout import Dropout
-from napari_microus.core.models.efficientnet import EfficientNetLite0
+from napari_microus.core.models.efficientnet import EfficientNetLite
 from napari_microus.core.models.resnet import ResNetV2
 from napari_microus.core.models.vit import Encoder
 
@@ -41,9 +41,9 @@ class Embeddings(nn.Module):
 
     def __init__(self, config: TransUNetConfig) -> None:
         super().__init__()
-        self.hybrid_model: ResNetV2 | EfficientNetLite0
-        if config.encoder == "efficientnet_lite0":
-            self.hybrid_model = EfficientNetLite0()
+        self.hybrid_model: ResNetV2 | EfficientNetLite
+        if config.encoder.startswith("efficientnet"):
+            self.hybrid_model = EfficientNetLite(config.encoder)
         else:
             self.hybrid_model = ResNetV2(
                 config.in_channels,

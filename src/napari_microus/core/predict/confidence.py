@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 _THRESHOLDS = (0.5, 0.95)
 # Confidence and the mean DSC of held-out frames that had it (docs/results.md).
 _EXPECTED = (
-    (0.0, 0.52, 0.863, 0.898, 0.912, 0.920, 0.927, 0.933, 0.940, 0.946, 0.950, 0.957),
-    (0.0, 0.72, 0.885, 0.914, 0.918, 0.923, 0.926, 0.937, 0.940, 0.949, 0.961, 0.970),
+    (0.0, 0.672, 0.828, 0.883, 0.903, 0.917, 0.925, 0.933, 0.942),
+    (0.0, 0.812, 0.919, 0.920, 0.926, 0.941, 0.954, 0.962, 0.973),
 )
 #: Frames below this confidence should be looked at first.
-DOUBTFUL = 0.88
+DOUBTFUL = 0.85
 
 
 def frame_confidence(logits: Tensor) -> NDArray[np.float64]:
