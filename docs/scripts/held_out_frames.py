@@ -5,7 +5,8 @@
 
 DSC and HD95 against each of the two outlines where a frame has two, averaged; means
 over the frames of a patient, then over patients, with Student's 95 % interval over
-patients. Frames without a gland are counted apart. In the picture the model's contour
+patients. DSC with an empty outline is 1 where the mask
+is empty too. Frames without a gland are counted apart. In the picture the model's contour
 is yellow, the outlines are blue and orange.
 """
 
@@ -37,7 +38,10 @@ ATTRIBUTION = (
 
 def score(mask: np.ndarray, outlines: list[np.ndarray], spacing: tuple) -> tuple:
     """Return mean DSC and HD95 of a mask against a frame's outlines."""
-    dices = [float(dice(mask, outline)) for outline in outlines]
+    dices = [
+        float(dice(mask, outline)) if mask.any() or outline.any() else 1.0
+        for outline in outlines
+    ]
     if not mask.any():
         return np.mean(dices), np.nan
     distances = [
