@@ -5,9 +5,9 @@
 
 DSC and HD95 against each of the two outlines where a frame has two, averaged; means
 over the frames of a patient, then over patients, with Student's 95 % interval over
-patients. DSC with an empty outline is 1 where the mask
-is empty too. Frames without a gland are counted apart. In the picture the model's contour
-is yellow, the outlines are blue and orange.
+patients. DSC with an empty outline is 1 where the mask is empty too. Frames without a
+gland are counted apart. In the picture the model's contour is yellow, the outlines are
+blue and orange.
 """
 
 from __future__ import annotations

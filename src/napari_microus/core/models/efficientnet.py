@@ -122,7 +122,11 @@ class EfficientNetLite(nn.Module):
         self.stages = nn.Sequential(*stages)
         self.out_channels = inputs
         #: Channels of the skips, from 1/8 to 1/2.
-        self.skip_channels = tuple(stage[3] for stage in self.layout[2::-1])
+        self.skip_channels = (
+            self.layout[2][3],
+            self.layout[1][3],
+            self.layout[0][3],
+        )
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return features at 1/16, and the skips at 1/8, 1/4 and 1/2."""
