@@ -60,10 +60,11 @@ def test_a_pixel_outside_the_band_is_not_looked_at():
 
 def test_real_frames_are_cut_as_when_all_are_interpolated():
     model = load_model()
+    size = model.config["input"]["size"]
     scan = samples.read_sweep().scan
     window = intensity_window(scan.array)
     for frame in scan.array[::5]:
-        small = to_network(torch.from_numpy(frame.copy())[None, None], 224, window)
+        small = to_network(torch.from_numpy(frame.copy())[None, None], size, window)
         with torch.inference_mode():
             logits = model.network(small).logits[0, 0].numpy()
         check(logits, (962, 1372), 0.0)

@@ -10,7 +10,12 @@ def made(settings, config):
 
 
 def test_what_the_model_recommends_is_written_down():
-    filled = {"opening": 21, "outline": "smooth", "min_confidence": 0.3}
+    filled = {
+        "opening": 21,
+        "outline": "smooth",
+        "min_confidence": 0.3,
+        "along_sweep": True,
+    }
     advice = {"predict": dict(filled)}
     assert made({"flip": True}, advice) == {"flip": True} | filled
     assert made({"opening": None}, advice)["opening"] == 21
@@ -25,4 +30,5 @@ def test_model_without_advice_cuts_nothing():
         "opening": 0,
         "outline": "raw",
         "min_confidence": 0.0,
+        "along_sweep": False,
     }

@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-NEEDED = ("pyproject.toml", "README.md", "LICENSE", "src")
+NEEDED = ("pyproject.toml", "README.md", "LICENSE", "src", ".ci")
 BUILD = "import sys, hatchling.build as b; print(b.build_wheel(sys.argv[1]))"
 
 

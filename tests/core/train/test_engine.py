@@ -143,6 +143,7 @@ def test_fine_tuning_starts_from_the_weights_of_a_model(tiny, drain, tmp_path):
         "opening": 7,
         "outline": "raw",
         "min_confidence": 0.0,
+        "along_sweep": False,
     }
     old = load_model(first.model).network
     new = load_model(tuned.model).network
