@@ -44,7 +44,7 @@ def test_patient_needs_a_code(compared, tmp_path, shown, wait):
     compared.ui.studyPathLineEdit.setProperty("currentPath", str(tmp_path / "study"))
     press(compared.ui.addCaseButton)
     wait(compared.ui.addCaseButton.isEnabled)
-    assert "patient's name must consist of letters" in shown[0]
+    assert "Take letters, digits" in shown[0]
 
 
 def test_case_is_added_by_a_real_child(compared, tmp_path, shown, wait):
