@@ -85,20 +85,24 @@ def test_a_video_that_is_written_is_followed_to_its_newest_frame(
     films, tmp_path, monkeypatch
 ):
     # Looks far enough apart for a busy machine, and a rate that would take seconds.
-    monkeypatch.setattr(video, "_LOOK_S", 0.3)
-    monkeypatch.setattr(video, "_STILL_S", 1.5)
+    monkeypatch.setattr(video, "_LOOK_S", 0.5)
+    monkeypatch.setattr(video, "_STILL_S", 2.0)
     monkeypatch.setattr(sys.modules[__name__], "RATE", 5.0)
     films.rate = 5.0
     path = tmp_path / "cine.mkv"
     path.write_bytes(bytes(30))
 
+    newest = Kept()
+
     def grow():
-        for size in range(32, 62, 2):
-            time.sleep(0.02)
+        size = 30
+        while not newest.frames:  # while it is looked at, and until it is read
+            size = min(size + 1, 45)
             path.write_bytes(bytes(size))
+            time.sleep(0.02)
+        path.write_bytes(bytes(60))
 
     writer = threading.Thread(target=grow)
-    newest = Kept()
     writer.start()
     VideoSource(path).run(newest, threading.Event())
     writer.join()
