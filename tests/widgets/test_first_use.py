@@ -35,6 +35,14 @@ def test_the_first_dock_brings_the_welcome_once(qtbot, viewer):
     assert WELCOME not in docks(viewer)
 
 
+def test_the_demos_own_steps_are_enough(qtbot, viewer):
+    viewer.window.add_dock_widget(QPushButton(), name=first_use.DEMO_STEPS)
+    opened(viewer, "Segment capsule")
+    qtbot.wait(100)
+    assert WELCOME not in docks(viewer)
+    assert not first_use.was_welcomed()
+
+
 def test_a_real_scan_is_one_click_away(qtbot, viewer):
     welcome = opened(viewer, WELCOME)
     welcome.sample_button.click()

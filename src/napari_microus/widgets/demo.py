@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
 from napari_microus.core import colors
+from napari_microus.widgets._shared.first_use import DEMO_STEPS
 from napari_microus.widgets._shared.layers import (
     derived_metadata,
     geometry,
@@ -92,7 +93,7 @@ def fill_viewer(viewer: Viewer, result: DemoResult) -> None:
     hint.setContentsMargins(8, 4, 8, 4)
     hint.setAlignment(Qt.AlignmentFlag.AlignTop)
     hint.setFixedHeight(hint.heightForWidth(290) + 30)
-    viewer.window.add_dock_widget(hint, name="Three steps", area="right")
+    viewer.window.add_dock_widget(hint, name=DEMO_STEPS, area="right")
     viewer.window.add_plugin_dock_widget("napari-microus", "Segment capsule")
 
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
 
+#: The dock of the demo's steps, beside which the panel would be one too many.
+DEMO_STEPS = "Three steps"
+
+
 def _mark() -> Path:
     from platformdirs import user_state_path
 
@@ -39,7 +43,8 @@ def welcome_once(dock: QWidget, viewer: Any) -> None:
 
     One above the other they would both be too low on a small screen.
     """
-    if getattr(viewer, "window", None) is None or was_welcomed():
+    window = getattr(viewer, "window", None)
+    if window is None or DEMO_STEPS in window.dock_widgets or was_welcomed():
         return
     note_welcomed()
 
