@@ -240,7 +240,11 @@ def _segment_channels(
         overwrite=overwrite,
         **settings,
     )
-    result = drain(work, progress)
+    _print_result(drain(work, progress), progress)
+
+
+def _print_result(result: dict[str, Any], progress: ProgressStyle) -> None:
+    """Say which mask was written, and what it measures."""
     if progress is ProgressStyle.json:
         print(json.dumps({"event": "Finished", "result": result}), flush=True)
         return
@@ -302,11 +306,6 @@ def _segment_one(
         ),
         progress,
     )
-    if progress is ProgressStyle.json:
-        print(json.dumps({"event": "Finished", "result": result}), flush=True)
-        return
-    size = result.get("volume_ml")
-    told = "" if size is None else f"  {size:.2f} mL, {result['volume_method']}"
-    print(f"{result['mask']}{told}")
-    if result["look_first"]:
+    _print_result(result, progress)
+    if result["look_first"] and progress is not ProgressStyle.json:
         print(f"  {in_words(result['look_first'], result['frames'])}")

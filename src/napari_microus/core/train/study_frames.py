@@ -19,6 +19,7 @@ from napari_microus.core.train.training_data import (
     ValidationCase,
     key_of,
     mask_to_bytes,
+    stamp,
     to_bytes,
 )
 
@@ -144,12 +145,5 @@ def _key(study: Study, cases: list[StudyCase], size: int) -> str:
             if not file:
                 parts.append("")
                 continue
-            path = study.path(file)
-            if not path.exists():
-                raise InputError(
-                    f"A study's files must exist; got no {path}, named by case "
-                    f"'{case.case}'. Put it back, or set ignore to 1."
-                )
-            stat = path.stat()
-            parts += [str(path.resolve()), stat.st_size, stat.st_mtime_ns]
+            parts += stamp(study, case, file)
     return key_of(*parts)

@@ -20,11 +20,11 @@ from napari_microus.core.train.training_data import (
     TrainingData,
     VolumeCase,
     key_of,
+    stamp,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -193,14 +193,6 @@ def _key(
     files = case.channels or {"image": case.image}
     parts: list[object] = [_FORMAT, data.spacing_mm, case.label_rule, names]
     for file in [*(files.get(name, "") for name in names), case.expert]:
-        path: Path = study.path(file)
-        if not file:
-            continue
-        if not path.exists():
-            raise InputError(
-                f"A study's files must exist; got no {path}, named by case "
-                f"'{case.case}'. Put it back, or set ignore to 1."
-            )
-        stat = path.stat()
-        parts += [str(path.resolve()), stat.st_size, stat.st_mtime_ns]
+        if file:
+            parts += stamp(study, case, file)
     return key_of(*parts)

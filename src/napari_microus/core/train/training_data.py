@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_microus.core.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
+    from napari_microus.core.study.manifest import Study
+    from napari_microus.core.study.table import StudyCase
     from napari_microus.core.train.frames import FrameCache
     from napari_microus.core.train.patches import PatchSource
     from napari_microus.core.volume import Volume
@@ -64,6 +68,24 @@ def key_of(*parts: object) -> str:
     """Return a short name for what a cache was made from."""
     text = json.dumps(parts, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def stamp(study: Study, case: StudyCase, file: str) -> list[object]:
+    """Return what changes whenever a file of a case does.
+
+    Raises
+    ------
+    InputError
+        If it is not there.
+    """
+    path = study.path(file)
+    if not path.exists():
+        raise InputError(
+            f"A study's files must exist; got no {path}, named by case "
+            f"'{case.case}'. Put it back, or set ignore to 1."
+        )
+    stat = path.stat()
+    return [str(path.resolve()), stat.st_size, stat.st_mtime_ns]
 
 
 def to_bytes(scan: Volume, size: int) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_microus.core.events import Event, Notice, Progress
+from napari_microus.core.events import Event, Notice, Progress, relay
 from napari_microus.core.volume import Volume
 
 if TYPE_CHECKING:
@@ -202,21 +202,15 @@ class Segmenter:
             for name, channel in channels.items()
             for notice in channel.metadata.get("notices", ())
         ]
+
+        def note(event: Event) -> None:
+            if isinstance(event, Notice):
+                notices.append(event.message)
+
         work = predict_volume(
             model, channels, device=request.device, **request.settings
         )
-        try:
-            while True:
-                try:
-                    event = next(work)
-                except StopIteration as stop:
-                    prediction = stop.value
-                    break
-                if isinstance(event, Notice):
-                    notices.append(event.message)
-                yield event
-        finally:
-            work.close()
+        prediction = yield from relay(work, note)
         self._prepare_drawing()
         drawn = prediction.mask.array
         return Segmented(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_microus.core.config.train import LossConfig, TrainConfig
 from napari_microus.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,17 +48,8 @@ class Setting:
 
 
 _LABEL_WIDTH = 140
-_LOSSES = (
-    "adaptive_focal",
-    "ag_bce",
-    "focal",
-    "focal_as_published",
-    "size_smoothness",
-    "bce",
-    "dice",
-    "tversky",
-)
-_PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
+_LOSSES = get_args(get_type_hints(LossConfig)["name"])
+_PRECISIONS = get_args(get_type_hints(TrainConfig)["precision"])
 
 SECTIONS: dict[str, tuple[Setting, ...]] = {
     "How long": (
