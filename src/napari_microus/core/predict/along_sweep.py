@@ -40,7 +40,7 @@ class SweepAverage:
 
     def __init__(self, wanted: Sequence[int], count: int, size: int) -> None:
         self._count = count
-        self._open = dict.fromkeys(wanted)
+        self._open = set(wanted)
         #: Frames that the network must see, in the order of the scan.
         self.frames = sorted({n for frame in wanted for n in self._beside(frame)})
         self._place = {frame: place for place, frame in enumerate(self.frames)}
@@ -75,9 +75,13 @@ class SweepAverage:
         self._logits[places] = logits.float().cpu()
         self._looks[places] = _look(frames).cpu()
         self._known.update(batch)
-        ready = [f for f in self._open if self._known.issuperset(self._beside(f))]
-        for frame in ready:
-            del self._open[frame]
+        near = {frame for other in batch for frame in self._beside(other)}
+        ready = sorted(
+            frame
+            for frame in near & self._open
+            if self._known.issuperset(self._beside(frame))
+        )
+        self._open.difference_update(ready)
         means = [self._mean(frame) for frame in ready]
         return ready, torch.stack(means) if means else self._logits[:0]
 
