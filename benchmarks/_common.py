@@ -17,6 +17,7 @@ from napari_microus.core import library
 from napari_microus.core.config import ModelConfig
 from napari_microus.core.library import LoadedModel
 from napari_microus.core.models import create_model
+from napari_microus.core.models.export import input_size
 from napari_microus.core.phantom import make_phantom
 from napari_microus.core.study import Study
 from napari_microus.core.volume import Volume
@@ -82,12 +83,13 @@ def naive_masks(network: torch.nn.Module, frames: np.ndarray) -> np.ndarray:
     One frame at a time, float32, eager, nearest resizing both ways, largest component
     and holes by SciPy.
     """
+    size = input_size(network)
     masks = np.zeros(frames.shape, np.uint8)
     device = next(network.parameters()).device
-    rows = np.arange(SIZE) * frames.shape[1] // SIZE
-    columns = np.arange(SIZE) * frames.shape[2] // SIZE
-    up_rows = np.arange(frames.shape[1]) * SIZE // frames.shape[1]
-    up_columns = np.arange(frames.shape[2]) * SIZE // frames.shape[2]
+    rows = np.arange(size) * frames.shape[1] // size
+    columns = np.arange(size) * frames.shape[2] // size
+    up_rows = np.arange(frames.shape[1]) * size // frames.shape[1]
+    up_columns = np.arange(frames.shape[2]) * size // frames.shape[2]
     for index, frame in enumerate(frames):
         small = frame[rows][:, columns].astype(np.float32) / 255
         with torch.no_grad():

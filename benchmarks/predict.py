@@ -33,6 +33,7 @@ from _common import (
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from napari_microus.core.models.export import input_size
 from napari_microus.core.models.fast import multiplies_bfloat16
 from napari_microus.core.predict import predict
 from napari_microus.core.predict.components import keep_one_piece
@@ -49,9 +50,10 @@ if TYPE_CHECKING:
 
 
 def gflop(network: torch.nn.Module, device: torch.device) -> float:
+    size = input_size(network)
     # The counter does not see the products inside fused attention.
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-        network(torch.zeros(1, 1, 224, 224, device=device))
+        network(torch.zeros(1, 1, size, size, device=device))
     return counter.get_total_flops() / 1e9
 
 
