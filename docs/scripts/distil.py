@@ -30,7 +30,8 @@ import torch
 import torch.nn.functional as F
 
 from napari_microus.core.config import ModelConfig
-from napari_microus.core.config.train import LossConfig, TrainConfig
+from napari_microus.core.config.loss import LossConfig
+from napari_microus.core.config.train import TrainConfig
 from napari_microus.core.models import create_model
 from napari_microus.core.models.pretrained import load_encoder
 from napari_microus.core.phantom import training_batch

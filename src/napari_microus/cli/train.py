@@ -84,7 +84,8 @@ def train(
     progress: ProgressOption = ProgressStyle.bar,
 ) -> None:
     """Train a network; the finished model is put into the library."""
-    from napari_microus.core.config.train import TrainConfig, preset_names
+    from napari_microus.core.config.presets import preset_names
+    from napari_microus.core.config.train import TrainConfig
 
     if list_presets:
         print("\n".join(preset_names()))

@@ -6,7 +6,8 @@ import torch
 
 from napari_microus.core.compare.live import LiveDisagreement
 from napari_microus.core.compare.network_grid import network_hard_region
-from napari_microus.core.config.train import DataConfig, LossConfig
+from napari_microus.core.config.data import DataConfig
+from napari_microus.core.config.loss import LossConfig
 from napari_microus.core.disagreement import disagreement_map
 from napari_microus.core.events import drain
 from napari_microus.core.phantom import make_phantom

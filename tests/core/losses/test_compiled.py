@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from napari_microus.core.config.train import LossConfig
+from napari_microus.core.config.loss import LossConfig
 from napari_microus.core.losses import (
     AdaptiveFocalLoss,
     AnnotationGuidedBCE,

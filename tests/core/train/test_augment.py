@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from napari_microus.core.config.train import AugmentConfig
+from napari_microus.core.config.augment import AugmentConfig
 from napari_microus.core.train.augment import _blurred, augment, preview_augmentation
 
 FULL = AugmentConfig(

@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from napari_microus.core.config.train import LossConfig
+from napari_microus.core.config.loss import LossConfig
 from napari_microus.core.train.criterion import create_criterion, last_gamma
 
 SIZE = 16

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
-from napari_microus.core.config.train import OptimizerConfig
+from napari_microus.core.config.optimizer import OptimizerConfig
 from napari_microus.core.events import BatchReport, EpochReport
 from napari_microus.core.train import train
 from napari_microus.core.train.optimizer import learning_rate

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from napari_microus.core.config.train import OptimizerConfig
+from napari_microus.core.config.optimizer import OptimizerConfig
 from napari_microus.core.train import engine, step, train
 from napari_microus.core.train.optimizer import create_optimizer
 

@@ -1,6 +1,7 @@
 import pytest
 
-from napari_microus.core.config.train import TrainConfig, preset_names
+from napari_microus.core.config.presets import preset_names
+from napari_microus.core.config.train import TrainConfig
 from napari_microus.core.train.optimizer import create_optimizer
 from napari_microus.core.train.start import start_network
 

@@ -103,7 +103,7 @@ class TrainPanel:
     def _fill(self, *args: object) -> None:
         """List presets and models, once the packages are there."""
         try:
-            from napari_microus.core.config.train import preset_names
+            from napari_microus.core.config.presets import preset_names
             from napari_microus.core.library import list_models
         except ImportError:
             return

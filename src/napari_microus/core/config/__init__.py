@@ -1,21 +1,18 @@
 """All settings: frozen dataclasses that check themselves and travel as YAML."""
 
+from napari_microus.core.config.augment import AugmentConfig
 from napari_microus.core.config.base import Config, require
+from napari_microus.core.config.data import DataConfig
+from napari_microus.core.config.loss import LossConfig
 from napari_microus.core.config.model import (
     ARCHITECTURES,
     BaselineConfig,
     ModelConfig,
     TransUNetConfig,
 )
-from napari_microus.core.config.train import (
-    AugmentConfig,
-    DataConfig,
-    LossConfig,
-    OptimizerConfig,
-    TrainConfig,
-    preset_names,
-    preset_path,
-)
+from napari_microus.core.config.optimizer import OptimizerConfig
+from napari_microus.core.config.presets import preset_names, preset_path
+from napari_microus.core.config.train import TrainConfig
 
 __all__ = [
     "ARCHITECTURES",

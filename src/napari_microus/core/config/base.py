@@ -58,6 +58,11 @@ class Bounds:
         return f"{low} and {'below' if self.is_high_open else 'at most'} {self.high:g}"
 
 
+COUNT = Bounds(1, 1e9)
+NOT_NEGATIVE = Bounds(0, 1e9)
+CHANCE = Bounds(0, 1)
+
+
 def check_bounds(config: Config, bounds: Mapping[str, Bounds]) -> None:
     """Raise a sentence for the first number of ``config`` outside its bounds.
 

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from napari_microus.core.config.train import AugmentConfig, LossConfig
+from napari_microus.core.config.augment import AugmentConfig
+from napari_microus.core.config.loss import LossConfig
 from napari_microus.core.device import choose_device
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Event, Progress

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_microus.core.config.train import (
+from napari_microus.core.config import (
     AugmentConfig,
     DataConfig,
     LossConfig,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_microus.core.config.train import AugmentConfig
+    from napari_microus.core.config.augment import AugmentConfig
 
 _CONTROL_POINTS = 5
 

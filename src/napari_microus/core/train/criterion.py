@@ -19,7 +19,7 @@ from napari_microus.core.losses.base import AnnotationLoss
 from napari_microus.core.train.processes import mean_over_processes
 
 if TYPE_CHECKING:
-    from napari_microus.core.config.train import LossConfig
+    from napari_microus.core.config.loss import LossConfig
 
 
 class SharedAdaptiveFocalLoss(AdaptiveFocalLoss):

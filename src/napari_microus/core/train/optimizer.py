@@ -12,7 +12,7 @@ from torch import nn
 from napari_microus.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from napari_microus.core.config.train import OptimizerConfig
+    from napari_microus.core.config.optimizer import OptimizerConfig
 
 
 def create_optimizer(

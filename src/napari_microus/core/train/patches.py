@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from napari_microus.core.config.train import AugmentConfig
+    from napari_microus.core.config.augment import AugmentConfig
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_microus.core.config.train import DataConfig, TrainConfig
+    from napari_microus.core.config.data import DataConfig
+    from napari_microus.core.config.train import TrainConfig
     from napari_microus.core.volume import Volume
 
 _VALIDATION_SEED = 1_000_000

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_microus.core.config.train import DataConfig
+    from napari_microus.core.config.data import DataConfig
     from napari_microus.core.study.table import StudyCase
     from napari_microus.core.volume import Volume
 

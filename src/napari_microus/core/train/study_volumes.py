@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_microus.core.config.train import DataConfig, TrainConfig
+    from napari_microus.core.config.data import DataConfig
+    from napari_microus.core.config.train import TrainConfig
     from napari_microus.core.study.table import StudyCase
     from napari_microus.core.volume import Volume
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from napari_microus.core.config.train import DataConfig
+    from napari_microus.core.config.data import DataConfig
     from napari_microus.core.train.training_data import VolumeCase
 
 

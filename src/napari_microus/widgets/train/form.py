@@ -16,8 +16,9 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
+from napari_microus.core.config.presets import preset_names, preset_path
 from napari_microus.core.config.published_weights import published_weights
-from napari_microus.core.config.train import TrainConfig, preset_names, preset_path
+from napari_microus.core.config.train import TrainConfig
 from napari_microus.core.errors import ConfigError, MicroUSError, plain_words
 from napari_microus.core.library import find_published
 from napari_microus.core.study import Study

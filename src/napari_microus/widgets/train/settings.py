@@ -16,7 +16,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_microus.core.config.train import LossConfig, TrainConfig
+from napari_microus.core.config.loss import LossConfig
+from napari_microus.core.config.train import TrainConfig
 from napari_microus.core.errors import ConfigError
 
 if TYPE_CHECKING:
