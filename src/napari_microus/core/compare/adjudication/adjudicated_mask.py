@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_microus.core.compare.adjudication.run_lengths import encode_runs
+from napari_microus.core.compare.adjudication.run_lengths import (
+    encode_runs,
+    flat_indices,
+)
 from napari_microus.core.compare.adjudication.votes import (
     AGREED,
     BETWEEN,
@@ -98,11 +101,7 @@ class AdjudicatedMask:
         return int(np.prod(self.mask.shape[1:]))
 
     def _flat(self, box: Box, inside: NDArray[np.bool_]) -> NDArray[np.int64]:
-        shape = self.mask.shape
-        starts = [part.indices(size)[0] for part, size in zip(box, shape, strict=True)]
-        local = np.nonzero(inside)
-        index = tuple(axis + start for axis, start in zip(local, starts, strict=True))
-        return np.ravel_multi_index(index, shape)
+        return flat_indices(inside, box, self.mask.shape)
 
     def _implied(
         self, codes: NDArray[np.uint8], source: NDArray[np.uint8]

@@ -10,6 +10,8 @@ import numpy as np
 from napari_microus.core.compare.adjudication.votes import Decision
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 # What is older cannot be undone: a journal must be written within a second.
@@ -145,6 +147,43 @@ def unpack(runs: NDArray[np.int64]) -> Pixels:
     bytes_of = [(key >> shift & 255).astype(np.uint8) for shift in (24, 16, 8, 0)]
     mask, new_mask, source, new_source = bytes_of
     return Pixels(index, (mask, new_mask), (source, new_source))
+
+
+def join(pieces: Sequence[Pixels]) -> Pixels:
+    """Return the pixels of several parts, each once."""
+    index = np.concatenate([piece.index for piece in pieces])
+    mask, source = (
+        tuple(
+            np.concatenate([getattr(piece, name)[side] for piece in pieces])
+            for side in (0, 1)
+        )
+        for name in ("mask", "source")
+    )
+    return Pixels(index, (mask[0], mask[1]), (source[0], source[1]))
+
+
+def switch_side(
+    step: Step,
+    mask: NDArray[np.uint8],
+    source: NDArray[np.uint8],
+    verdicts: dict[int, Verdict],
+    side: int,
+) -> bool:
+    """Return whether all is at one side of a step, and bring it to the other."""
+    pixels = unpack(step.runs)
+    for number, change in step.verdicts.items():
+        if verdicts.pop(number, None) != change[side]:
+            return False
+        before = change[1 - side]
+        if before is not None:
+            verdicts[number] = before
+    if (mask.flat[pixels.index] != pixels.mask[side]).any():
+        return False
+    if (source.flat[pixels.index] != pixels.source[side]).any():
+        return False
+    mask.flat[pixels.index] = pixels.mask[1 - side]
+    source.flat[pixels.index] = pixels.source[1 - side]
+    return True
 
 
 class History:

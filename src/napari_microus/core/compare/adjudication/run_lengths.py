@@ -34,11 +34,17 @@ def encode_runs(
         Start and length in turn; starts count pixels of the whole array row by row
         and frame by frame from 0.
     """
+    return encode_indices(flat_indices(mask, box, shape))
+
+
+def flat_indices(
+    mask: NDArray[np.bool_], box: Sequence[slice], shape: Sequence[int]
+) -> NDArray[np.int64]:
+    """Return the flat indices of the pixels of ``mask``, which lies in ``box``."""
+    starts = [part.indices(size)[0] for part, size in zip(box, shape, strict=True)]
     local = np.nonzero(mask)
-    if not local[0].size:
-        return []
-    indices = tuple(part + edge.start for part, edge in zip(local, box, strict=True))
-    return encode_indices(np.ravel_multi_index(indices, tuple(shape)))
+    index = tuple(axis + start for axis, start in zip(local, starts, strict=True))
+    return np.ravel_multi_index(index, tuple(shape))
 
 
 def encode_indices(flat: NDArray[np.int64]) -> list[int]:

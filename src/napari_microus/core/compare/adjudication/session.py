@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import cached_property
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,14 +19,16 @@ from napari_microus.core.compare.adjudication.history import (
     Pixels,
     Step,
     Verdict,
+    join,
     pack,
+    switch_side,
     unpack,
 )
-from napari_microus.core.compare.adjudication.run_lengths import (
-    decode_runs,
-    encode_indices,
-    encode_runs,
+from napari_microus.core.compare.adjudication.region_index import (
+    RegionIndex,
+    box_around,
 )
+from napari_microus.core.compare.adjudication.run_lengths import encode_indices
 from napari_microus.core.compare.adjudication.votes import (
     AGREED,
     BETWEEN,
@@ -50,9 +50,6 @@ if TYPE_CHECKING:
 
     from napari_microus.core.compare.adjudication.adjudicated_mask import Box, Masks
     from napari_microus.core.events import Event
-
-# More regions are found faster by their runs.
-_FEW = 50
 
 
 class Adjudication(AdjudicatedMask):
@@ -97,6 +94,7 @@ class Adjudication(AdjudicatedMask):
         super().__init__(codes, annotators, start)
         self.who = who
         self.regions = list(regions)
+        self._index = RegionIndex(self.regions, codes.shape)
         # To the microsecond: two that begin in one second are not the same.
         self.created = datetime.now(UTC).isoformat(timespec="microseconds")
         self.log: list[LogEntry] = []
@@ -113,7 +111,7 @@ class Adjudication(AdjudicatedMask):
 
     def region(self, number: int) -> DisputedRegion:
         """Return the region of this number."""
-        return self._by_number[number]
+        return self._index[number]
 
     def next_open(self, after: int = 0) -> DisputedRegion | None:
         """Return the first region past number ``after`` without a verdict.
@@ -155,10 +153,10 @@ class Adjudication(AdjudicatedMask):
         chosen = _some(regions)
         decision = self._allowed(decision)
         verdict = Verdict(decision, self.who, now())
-        parts = [(self._index_of(chosen), CODE_OF_DECISION[decision])]
+        parts = [(self._index.pixels_of(chosen), CODE_OF_DECISION[decision])]
         verdicts: dict[int, Verdict | None]
         verdicts = {region.number: verdict for region in chosen}
-        return self._give(parts, _around(chosen), verdicts, verdict)
+        return self._give(parts, box_around(chosen), verdicts, verdict)
 
     def decide_pixels(
         self, box: Box, inside: NDArray[np.bool_], decision: str
@@ -182,7 +180,7 @@ class Adjudication(AdjudicatedMask):
         """
         decision = self._allowed(decision)
         inside = inside & self.coding.is_disputed[self.codes[box]]
-        touched, inside = self._touched(box, inside)
+        touched, inside = self._index.touched(box, inside)
         if not touched:
             return None
         verdict = Verdict(decision, self.who, now())
@@ -214,9 +212,9 @@ class Adjudication(AdjudicatedMask):
     def reopen(self, regions: DisputedRegion | Sequence[DisputedRegion]) -> Box:
         """Take the decisions on regions back, and what was drawn there, as one step."""
         chosen = _some(regions)
-        parts = [(self._index_of(chosen), IGNORE_VALUE)]
+        parts = [(self._index.pixels_of(chosen), IGNORE_VALUE)]
         numbers = (region.number for region in chosen)
-        return self._give(parts, _around(chosen), dict.fromkeys(numbers), None)
+        return self._give(parts, box_around(chosen), dict.fromkeys(numbers), None)
 
     def undo(self) -> Step | None:
         """Undo the last decision or stroke; return it, or None if there is none."""
@@ -256,7 +254,7 @@ class Adjudication(AdjudicatedMask):
             The regions whose verdict changed.
         """
         changed = []
-        for region in self._in_frames(box[0]):
+        for region in self._index.in_frames(box[0]):
             verdict = self.verdicts.get(region.number)
             if verdict is None:
                 continue
@@ -402,73 +400,16 @@ class Adjudication(AdjudicatedMask):
             mask, source = self.mask.copy(), self._source.copy()
             verdicts = dict(self.verdicts)
             for step in reversed(steps):
-                if not _goes(step, mask, source, verdicts, side):
+                if not switch_side(step, mask, source, verdicts, side):
                     return
         self.history = history
 
-    @cached_property
+    @property
     def region_runs(self) -> list[list[int]]:
         """The pixels of each region as runs, in the order of ``regions``."""
-        shape = self.codes.shape
-        return [encode_runs(r.mask, r.box, shape) for r in self.regions]
+        return self._index.runs
 
     # --- inside
-
-    @cached_property
-    def _by_number(self) -> dict[int, DisputedRegion]:
-        return {region.number: region for region in self.regions}
-
-    @cached_property
-    def _by_frame(self) -> dict[int, list[DisputedRegion]]:
-        found: dict[int, list[DisputedRegion]] = {}
-        for region in self.regions:
-            for frame in range(region.box[0].start, region.box[0].stop):
-                found.setdefault(frame, []).append(region)
-        return found
-
-    def _index_of(self, regions: Sequence[DisputedRegion]) -> NDArray[np.int64]:
-        """Return the flat indices of all pixels of regions."""
-        if len(regions) < _FEW:
-            return np.concatenate([self._flat(r.box, r.mask) for r in regions])
-        runs = chain.from_iterable(self._runs_by_number[r.number] for r in regions)
-        pairs = np.fromiter(runs, np.int64).reshape(-1, 2)
-        ordered = pairs[np.argsort(pairs[:, 0])]
-        return decode_runs(ordered.ravel(), self.codes.shape)
-
-    @cached_property
-    def _runs_by_number(self) -> dict[int, list[int]]:
-        numbers = (region.number for region in self.regions)
-        return dict(zip(numbers, self.region_runs, strict=True))
-
-    def _in_frames(self, frames: slice) -> list[DisputedRegion]:
-        found = {
-            region.number: region
-            for frame in range(*frames.indices(len(self.mask)))
-            for region in self._by_frame.get(frame, ())
-        }
-        return [found[number] for number in sorted(found)]
-
-    def _touched(
-        self, box: Box, inside: NDArray[np.bool_]
-    ) -> tuple[dict[int, int], NDArray[np.bool_]]:
-        """Return how many pixels of each region are meant, and all of them.
-
-        Disputed pixels of no listed region are left out.
-        """
-        marked = np.zeros_like(self.mask[box[0]], bool)
-        marked[(slice(None), *box[1:])] = inside
-        listed = np.zeros_like(marked)
-        start = box[0].indices(len(self.mask))[0]
-        found = {}
-        for region in self._in_frames(box[0]):
-            z = region.box[0]
-            low, high = max(z.start, start), min(z.stop, start + len(marked))
-            part = (slice(low - start, high - start), *region.box[1:])
-            here = marked[part] & region.mask[low - z.start : high - z.start]
-            if here.any():
-                found[region.number] = int(here.sum())
-                listed[part] |= here
-        return found, listed[(slice(None), *box[1:])]
 
     def _allowed(self, decision: str) -> Decision:
         chosen = Decision(decision)
@@ -494,7 +435,7 @@ class Adjudication(AdjudicatedMask):
             new = np.where(is_open, np.uint8(code), source)
             mask = self._seen.flat[index], self._implied(codes, new)
             pieces.append(Pixels(index, mask, (source, new)))
-        pixels = _joined(pieces)
+        pixels = join(pieces)
         self.mask.flat[pixels.index] = pixels.mask[1]
         self._seen.flat[pixels.index] = pixels.mask[1]
         self._source.flat[pixels.index] = pixels.source[1]
@@ -566,54 +507,8 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _goes(
-    step: Step,
-    mask: NDArray[np.uint8],
-    source: NDArray[np.uint8],
-    verdicts: dict[int, Verdict],
-    side: int,
-) -> bool:
-    """Return whether a step begins where all is, and bring it to its other end."""
-    pixels = unpack(step.runs)
-    for number, change in step.verdicts.items():
-        if verdicts.pop(number, None) != change[side]:
-            return False
-        before = change[1 - side]
-        if before is not None:
-            verdicts[number] = before
-    if (mask.flat[pixels.index] != pixels.mask[side]).any():
-        return False
-    if (source.flat[pixels.index] != pixels.source[side]).any():
-        return False
-    mask.flat[pixels.index] = pixels.mask[1 - side]
-    source.flat[pixels.index] = pixels.source[1 - side]
-    return True
-
-
-def _joined(pieces: Sequence[Pixels]) -> Pixels:
-    """Return the pixels of several parts, each once."""
-    index = np.concatenate([piece.index for piece in pieces])
-    mask, source = (
-        tuple(
-            np.concatenate([getattr(piece, name)[side] for piece in pieces])
-            for side in (0, 1)
-        )
-        for name in ("mask", "source")
-    )
-    return Pixels(index, (mask[0], mask[1]), (source[0], source[1]))
-
-
 def _some(regions: DisputedRegion | Sequence[DisputedRegion]) -> list[DisputedRegion]:
     chosen = [regions] if isinstance(regions, DisputedRegion) else list(regions)
     if not chosen:
         raise InputError("A decision must be on a region; got none. Choose one.")
     return chosen
-
-
-def _around(regions: Sequence[DisputedRegion]) -> Box:
-    """Return the box around regions."""
-    z, y, x = (
-        slice(min(part.start for part in parts), max(part.stop for part in parts))
-        for parts in zip(*(region.box for region in regions), strict=True)
-    )
-    return z, y, x
