@@ -256,8 +256,8 @@ def test_another_comparison_is_not_given_what_was_found_for_the_one_before(
 
     # Nor is the question about unsaved decisions answered for other masks.
     tab.acts.accept_first()
-    tab.shown.write_journal()
-    qtbot.waitUntil(lambda: tab.shown._worker is None)
+    tab.shown.keeper.write()
+    qtbot.waitUntil(lambda: tab.shown.keeper._worker is None)
     tab.stop()
     tab.start()
     wait(qtbot, tab)
@@ -284,7 +284,7 @@ def drag(tab, viewer, points):
         )
 
     event = at(points[0], "mouse_press")
-    work = tab.acts.tools._on_press(viewer, event)
+    work = tab.acts.parts.tools._on_press(viewer, event)
     next(work)
     for point in points[1:]:
         vars(event).update(vars(at(point, "mouse_move")))
@@ -314,7 +314,7 @@ def test_a_brush_decides_where_it_passes(tab, viewer):
         tab.work_panel.table.text(row, 4) for row in range(24)
     )
     part.tools["brush"].click()
-    assert tab.acts.tools.tool is None
+    assert tab.acts.parts.tools.tool is None
     tab.acts.undo()
     assert (tab.shown.work.mask[0][disc(40) > disc(28)] == 255).all()
 
@@ -596,11 +596,11 @@ def test_a_journal_that_cannot_be_written_is_no_promise(qtbot, tab, monkeypatch)
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions are others there")
 def test_a_read_only_state_folder_is_said(qtbot, dock, viewer, tab, tmp_path):
-    tab.shown.journal.path = tmp_path / "file" / "journal.json"
+    tab.shown.keeper.journal.path = tmp_path / "file" / "journal.json"
     (tmp_path / "file").write_text("no folder")
     tab.acts.accept_first()
-    tab.shown.write_journal()
-    qtbot.waitUntil(lambda: tab.shown._worker is None, timeout=20000)
+    tab.shown.keeper.write()
+    qtbot.waitUntil(lambda: tab.shown.keeper._worker is None, timeout=20000)
     assert "cannot be kept: save them" in tab.message.text()
 
 

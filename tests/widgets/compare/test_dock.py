@@ -571,11 +571,11 @@ def test_a_sidecar_of_a_newer_version_is_refused(qtbot, compared, tmp_path):
 
 def test_decisions_survive_a_crash(qtbot, settled, viewer, pair, tmp_path):
     settled.regions.acts.accept_first()
-    settled.regions.shown.write_journal()
-    qtbot.waitUntil(lambda: settled.regions.shown._worker is None)
+    settled.regions.shown.keeper.write()
+    qtbot.waitUntil(lambda: settled.regions.shown.keeper._worker is None)
 
     # Another window, opened after the first one has died, which frees its lock.
-    settled.regions.shown.journal.unlock()
+    settled.regions.shown.keeper.journal.unlock()
     viewer = ViewerModel()
     for mask, name in zip(masks(), ("expert", "non-expert"), strict=True):
         add(viewer, mask, name)

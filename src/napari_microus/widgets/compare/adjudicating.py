@@ -1,4 +1,4 @@
-"""The adjudicated mask as layers, with its journal and its files."""
+"""The adjudicated mask as layers that can be drawn on, until it is saved."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_microus.core import colors
-from napari_microus.core.colors import AGREED_COLOR, BETWEEN_COLOR, MORE_COLORS, PREVIEW
+from napari_microus.core.colors import AGREED_COLOR, BETWEEN_COLOR, MORE_COLORS
 from napari_microus.core.compare.adjudication.document import (
     Origin,
     place_of,
@@ -23,20 +23,20 @@ from napari_microus.core.compare.adjudication.votes import (
     CODE_OF_DECISION,
 )
 from napari_microus.core.compare.naming import HAND_DRAWN_COLOR, Naming
-from napari_microus.core.errors import MicroUSError
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.edits import EditWatcher
 from napari_microus.widgets._shared.layers import derived_metadata, geometry
-from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.compare.display import DisplayCodes
+from napari_microus.widgets.compare.journal_keeper import JournalKeeper
 from napari_microus.widgets.compare.outlined import Outlined
 from napari_microus.widgets.compare.pair import ROLE
+from napari_microus.widgets.compare.region_marks import RegionMarks
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
 
-    from napari.layers import Labels, Shapes
+    from napari.layers import Labels
     from numpy.typing import NDArray
 
     from napari_microus.core.compare.adjudication.history import Step
@@ -44,11 +44,8 @@ if TYPE_CHECKING:
     from napari_microus.core.compare.adjudication.session import Adjudication
     from napari_microus.core.compare.regions import DisputedRegion
     from napari_microus.core.events import Event
-    from napari_microus.widgets._shared.worker import Worker
     from napari_microus.widgets.compare.live import LiveComparison
 
-# Decisions and strokes of one second go into the journal together.
-_JOURNAL_PAUSE_MS = 1000
 # The disagreement stands back while what is decided is looked at.
 _FADED = 0.35
 
@@ -103,21 +100,14 @@ class AdjudicationLayers(QObject):
         self.work = work
         self.margin_px: int | None = None
         self.is_saved = True
-        self.is_kept = True
         self.more = more or More()
         self._more_names = self.more.names
-        self.journal = journal
         self._settings = settings
         self._pair = comparison.pair
         self._names = comparison.names
         self._naming = comparison.naming
-        self.box_layer: Shapes | None = None
-        self.preview_layer: Labels | None = None
-        self.is_adding = False
-        self._preview = np.zeros((0, 0, 0), np.uint8)
-        self._previewed: set[int] = set()
-        self._worker: Worker | None = None
         self._flat = comparison.layer.ndim == 2
+        self.marks = RegionMarks(self.viewer, self._pair.expert, work.mask.shape)
         self._locked = [
             (layer, layer.locked, layer.editable)
             for layer in (self._pair.expert, self._pair.nonexpert, *self.more.layers)
@@ -145,10 +135,8 @@ class AdjudicationLayers(QObject):
         self._watcher.edited.connect(self._on_edit)
         self._watcher.replaced.connect(self._on_replaced)
         self.viewer.layers.events.removed.connect(self._on_removed)
-        self._pause = QTimer(self)
-        self._pause.setSingleShot(True)
-        self._pause.setInterval(_JOURNAL_PAUSE_MS)
-        self._pause.timeout.connect(self.write_journal)
+        self.keeper = JournalKeeper(journal, self.document, self)
+        self.keeper.failed.connect(self.said)
 
     @property
     def masks(self) -> list[Labels]:
@@ -192,7 +180,7 @@ class AdjudicationLayers(QObject):
         # With some of the picture around it, the more the smaller it is.
         width = max(1.4 * size, size + 80 * layer.scale[-1])
         camera.zoom = min(self.viewer.canvas.size) / width
-        self._outline(region)
+        self.marks.outline(region)
 
     def go_to(self, frame: int) -> None:
         """Bring a frame into view."""
@@ -202,60 +190,6 @@ class AdjudicationLayers(QObject):
             self.viewer.dims.set_point(axis, float(world[0]))
 
     # --- layers
-
-    def _outline(self, region: DisputedRegion) -> None:
-        """Draw a line round the region that is being looked at."""
-        lines = outlines(region, region.frame)
-        if not self._flat:
-            lines = [np.insert(line, 0, region.frame, axis=1) for line in lines]
-        if self.box_layer is None:
-            active = self.viewer.layers.selection.active
-            self.is_adding = True
-            self.box_layer = self.viewer.add_shapes(
-                name="current region",
-                ndim=2 if self._flat else 3,
-                opacity=0.9,
-                metadata=derived_metadata(self._pair.expert, **{ROLE: "box"}),
-                **geometry(self._pair.expert),
-            )
-            self.box_layer.editable = False
-            self.viewer.layers.selection.active = active
-            self.is_adding = False
-        self.box_layer.data = []
-        self.box_layer.add(
-            lines,
-            shape_type="polygon",
-            edge_color="white",
-            edge_width=max(0.5, 0.0015 * self.work.mask.shape[2]),
-            face_color="transparent",
-        )
-
-    def show_preview(self, marked: dict[int, NDArray[np.bool_]] | None) -> None:
-        """Show pixels, by frame, that would be decided; None takes them away."""
-        if self.preview_layer is not None:
-            for frame in self._previewed:
-                self._preview[frame] = 0
-        elif marked:
-            self._preview = np.zeros(self.work.mask.shape, np.uint8)
-            self.is_adding = True
-            active = self.viewer.layers.selection.active
-            self.preview_layer = self.viewer.add_labels(
-                self._preview[0] if self._flat else self._preview,
-                name="preview",
-                colormap={1: PREVIEW, None: "transparent"},
-                opacity=0.9,
-                metadata=derived_metadata(self._pair.expert, **{ROLE: "preview"}),
-                **geometry(self._pair.expert),
-            )
-            self.preview_layer.editable = False
-            self.viewer.layers.selection.active = active
-            self.is_adding = False
-        self._previewed = set(marked or ())
-        for frame, mask in (marked or {}).items():
-            self._preview[frame] = mask
-        if self.preview_layer is not None:
-            self.preview_layer.visible = bool(marked)
-            self.preview_layer.refresh(thumbnail=False, highlight=False, extent=False)
 
     def show_naming(self, naming: Naming) -> None:
         """Use other names and colours."""
@@ -288,15 +222,10 @@ class AdjudicationLayers(QObject):
 
     def close(self) -> None:
         """Write the journal, unlock the masks and follow the layer no longer."""
-        if self._pause.isActive() or not self.is_kept:
-            self._pause.stop()
-            self._keep_now()
-        self.journal.unlock()
+        self.keeper.close()
         self._watcher.close()
         self.viewer.layers.events.removed.disconnect(self._on_removed)
-        for helper in (self.box_layer, self.preview_layer):
-            if helper is not None and helper in self.viewer.layers:
-                self.viewer.layers.remove(helper)
+        self.marks.remove()
         for outlined in self._outlined:
             outlined.restore()
         for layer, visible in zip(self.more.layers, self._were_visible, strict=True):
@@ -376,18 +305,14 @@ class AdjudicationLayers(QObject):
         self.layer.data = self.work.mask[0] if self._flat else self.work.mask
 
     def _on_removed(self, event: Any) -> None:
-        if event.value is self.box_layer:
-            self.box_layer = None
-        if event.value is self.preview_layer:
-            self.preview_layer = None
+        self.marks.forget(event.value)
         if event.value in (self.layer, self.provenance_layer):
             self.ended.emit(f"The layer '{event.value.name}' was removed.")
 
     def tell_changed(self) -> None:
         """Show the adjudication after it was changed, and write it down soon."""
         self._redraw()
-        self.is_saved = self.is_kept = False
-        self._pause.start()
+        self.note_edited()
         self.changed.emit()
 
     # --- files
@@ -411,24 +336,10 @@ class AdjudicationLayers(QObject):
         """Return the adjudication as JSON-ready data."""
         return to_document(self.work, self.origin())
 
-    def write_journal(self) -> None:
-        """Write the journal in a thread."""
-        if self._worker is not None:
-            self._pause.start()
-            return
-        self.is_kept = True
-        self._worker = start_worker(
-            _write,
-            self.document(),
-            self.journal,
-            errored=self._on_journal_error,
-            finished=self._on_journal_written,
-        )
-
     def note_edited(self) -> None:
         """Write remarks down soon: they are no step of the history."""
-        self.is_saved = self.is_kept = False
-        self._pause.start()
+        self.is_saved = False
+        self.keeper.write_soon()
 
     def save(
         self, path: Path, overwrite: bool = False
@@ -437,40 +348,5 @@ class AdjudicationLayers(QObject):
         paths = yield from adjudication_files(
             self.work, self.origin(), self.grid, path, overwrite=overwrite
         )
-        self.journal.remove()
+        self.keeper.journal.remove()
         return paths
-
-    def _keep_now(self) -> None:
-        try:
-            self.journal.write(self.document())
-            self.is_kept = True
-        except MicroUSError as error:
-            self.is_kept = False
-            self.said.emit(f"Unsaved decisions cannot be kept. {error}")
-
-    def _on_journal_error(self, error: Exception) -> None:
-        self.is_kept = False
-        self.said.emit(f"Unsaved decisions cannot be kept: save them. {error}")
-
-    def _on_journal_written(self) -> None:
-        self._worker = None
-
-
-def outlines(region: DisputedRegion, frame: int) -> list[NDArray[np.float64]]:
-    """Return the lines round a region's parts in a frame, as rows and columns."""
-    from skimage.measure import approximate_polygon, find_contours
-
-    z, y, x = region.box
-    inside = np.pad(region.mask[frame - z.start], 2)
-    lines: list[Any] = find_contours(inside, 0.01)  # type: ignore[no-untyped-call]
-    origin = np.array([y.start - 2, x.start - 2])
-    return [
-        approximate_polygon(line, 0.7)[:-1] + origin  # type: ignore[no-untyped-call]
-        for line in lines
-        if len(line) > 3
-    ]
-
-
-def _write(document: dict[str, Any], journal: Journal) -> Generator[Event, None, None]:
-    yield from ()
-    journal.write(document)

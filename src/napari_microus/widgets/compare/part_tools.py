@@ -81,7 +81,7 @@ class PartTools:
         if layer.mode == _PAN:
             layer.mouse_pan = True
             layer.cursor = "standard"
-        self._shown.show_preview(None)
+        self._shown.marks.show_preview(None)
 
     def show_size(self) -> None:
         """Give the mouse the shape of the brush."""
@@ -92,7 +92,7 @@ class PartTools:
 
     def _take_up_another(self, event: Any = None) -> None:
         # The preview of the mark itself is active for a moment when it is added.
-        if self.tool is not None and not self._shown.is_adding:
+        if self.tool is not None and not self._shown.marks.is_adding:
             self.leave()
             self._switched_off()
 
@@ -112,7 +112,7 @@ class PartTools:
             self._preview()
             yield
         mark = self._mark()
-        self._shown.show_preview(None)
+        self._shown.marks.show_preview(None)
         self._marked(self._frame, mark)
 
     def _at(self, position: tuple[float, ...]) -> tuple[float, float]:
@@ -123,7 +123,7 @@ class PartTools:
         mark = self._mark()
         codes = self._shown.codes()[self._frame]
         mark &= self._shown.work.coding.is_disputed[codes]
-        self._shown.show_preview({self._frame: mark})
+        self._shown.marks.show_preview({self._frame: mark})
 
     def _mark(self) -> NDArray[np.bool_]:
         codes = self._shown.codes()[self._frame]

@@ -304,7 +304,7 @@ class RegionsTab(QWidget):
         """Stop adjudicating; the layers stay."""
         shown = self.shown
         self._release()
-        if shown is not None and not shown.is_saved and shown.is_kept:
+        if shown is not None and not shown.is_saved and shown.keeper.is_kept:
             self.message.setText(
                 "Stopped. The decisions are kept: press Start to resume them."
             )
@@ -323,7 +323,7 @@ class RegionsTab(QWidget):
         if self.shown is not None:
             self.acts.release()
             self.shown.close()
-            if self.shown.is_saved or self.shown.is_kept:
+            if self.shown.is_saved or self.shown.keeper.is_kept:
                 self._left = (self.shown, _state_of(self.shown))
             self.shown = None
 
@@ -339,7 +339,7 @@ class RegionsTab(QWidget):
     def _on_ended(self, reason: str) -> None:
         shown = self.shown
         self._release()
-        kept = shown is None or shown.is_saved or shown.is_kept
+        kept = shown is None or shown.is_saved or shown.keeper.is_kept
         self._left = None
         told = " Decisions are kept: press Start to resume them." if kept else ""
         self.message.setText(f"{reason}{told}")
