@@ -213,24 +213,24 @@ def test_a_file_that_cannot_be_read_is_said(qtbot, widget, tmp_path):
 def test_counts_are_shown_and_follow_the_brush(qtbot, compared, viewer, pair):
     viewer.dims.set_point(0, 0)
     tab = compared.difference
-    assert tab.count_text(1) == "324 px\n81.0 mm²"  # 18 × 18
-    assert tab.count_text(2) == "76 px\n19.0 mm²"  # 400 - 324
-    assert tab.count_text(3) == "54 px\n13.5 mm²"  # 3 × 18
-    assert tab.count_text(3, all_frames=True) == "124 px\n31.0 mm²"
+    assert tab.legend.count_text(1) == "324 px\n81.0 mm²"  # 18 × 18
+    assert tab.legend.count_text(2) == "76 px\n19.0 mm²"  # 400 - 324
+    assert tab.legend.count_text(3) == "54 px\n13.5 mm²"  # 3 × 18
+    assert tab.legend.count_text(3, all_frames=True) == "124 px\n31.0 mm²"
     pair[1].brush_size = 1
     pair[1].paint((0, 0, 0), 1)
-    qtbot.waitUntil(lambda: tab.count_text(3) == "55 px\n13.8 mm²")
+    qtbot.waitUntil(lambda: tab.legend.count_text(3) == "55 px\n13.8 mm²")
 
 
 def test_the_hard_region_is_that_of_the_losses(compared, viewer, qtbot):
     from napari_microus.core.compare.network_grid import network_hard_region
 
-    compared.difference.hard_check.setChecked(True)
+    compared.difference.hard_box.hard_check.setChecked(True)
     qtbot.waitUntil(lambda: "hard region" in viewer.layers, timeout=60_000)
     compared.comparison.finish()
     shown = viewer.layers["hard region"].data
     np.testing.assert_array_equal(shown, network_hard_region(*masks(), 4))
-    said = compared.difference.hard_count.text
+    said = compared.difference.hard_box.hard_count.text
     qtbot.waitUntil(lambda: "of the network (224 × 224)" in said())
     # It follows the brush.
     compared.comparison.pair.nonexpert.brush_size = 1
@@ -245,20 +245,21 @@ def test_the_hard_region_is_that_of_the_losses(compared, viewer, qtbot):
 def test_the_hard_region_can_be_made_in_pixels_and_mm_of_the_scan(compared, viewer):
     from napari_microus.core.compare import hard_region
 
-    compared.difference.kernel_unit.setCurrentText("px of the scan")
-    compared.difference.kernel.setValue(3)
-    compared.difference.hard_check.setChecked(True)
+    compared.difference.hard_box.kernel_unit.setCurrentText("px of the scan")
+    compared.difference.hard_box.kernel.setValue(3)
+    compared.difference.hard_box.hard_check.setChecked(True)
     compared.comparison.finish()
     expected = hard_region(*masks(), 3)
     np.testing.assert_array_equal(viewer.layers["hard region"].data, expected)
     viewer.dims.set_point(0, 0)
-    assert f"{expected[0].sum():,} px" in compared.difference.hard_count.text()
-    compared.difference.kernel_unit.setCurrentText("mm")
-    compared.difference.kernel.setValue(2.5)  # five pixels of half a millimetre
+    assert f"{expected[0].sum():,} px" in compared.difference.hard_box.hard_count.text()
+    compared.difference.hard_box.kernel_unit.setCurrentText("mm")
+    # Five pixels of half a millimetre.
+    compared.difference.hard_box.kernel.setValue(2.5)
     compared.comparison.finish()
     expected = hard_region(*masks(), 5)
     np.testing.assert_array_equal(viewer.layers["hard region"].data, expected)
-    compared.difference.hard_check.setChecked(False)
+    compared.difference.hard_box.hard_check.setChecked(False)
     assert "hard region" not in viewer.layers
 
 
@@ -268,12 +269,12 @@ def test_kernel_is_carried_into_the_next_run(compared, tmp_path, monkeypatch):
     from napari_microus.widgets.train.form import RunForm
 
     monkeypatch.setattr(
-        "napari_microus.widgets.compare.difference.Workspace",
+        "napari_microus.widgets.compare.hard_box.Workspace",
         lambda: Workspace(tmp_path),
     )
-    compared.difference.kernel.setValue(8)
-    compared.difference.train_button.click()
-    assert "8, 6, 4, 2" in compared.difference.hard_count.text()
+    compared.difference.hard_box.kernel.setValue(8)
+    compared.difference.hard_box.train_button.click()
+    assert "8, 6, 4, 2" in compared.difference.hard_box.hard_count.text()
     form = RunForm(library.list_models, Workspace(tmp_path))
     form.take_kernel()
     config = form.config(tmp_path / "run")
@@ -284,20 +285,20 @@ def test_kernel_is_carried_into_the_next_run(compared, tmp_path, monkeypatch):
 
 
 def test_kernel_in_pixels_of_the_scan_is_none_of_a_loss(compared):
-    compared.difference.kernel_unit.setCurrentText("px of the scan")
-    assert not compared.difference.train_button.isEnabled()
-    compared.difference.kernel_unit.setCurrentText("px of the network")
-    assert compared.difference.train_button.isEnabled()
+    compared.difference.hard_box.kernel_unit.setCurrentText("px of the scan")
+    assert not compared.difference.hard_box.train_button.isEnabled()
+    compared.difference.hard_box.kernel_unit.setCurrentText("px of the network")
+    assert compared.difference.hard_box.train_button.isEnabled()
 
 
 def test_the_kernel_keeps_its_size_when_the_unit_changes(compared):
     tab = compared.difference
-    tab.kernel_unit.setCurrentText("px of the scan")
-    tab.kernel.setValue(4)
-    tab.kernel_unit.setCurrentText("mm")
-    assert tab.kernel.value() == 2  # pixels of 0.5 mm
-    tab.kernel_unit.setCurrentText("px of the scan")
-    assert tab.kernel.value() == 4
+    tab.hard_box.kernel_unit.setCurrentText("px of the scan")
+    tab.hard_box.kernel.setValue(4)
+    tab.hard_box.kernel_unit.setCurrentText("mm")
+    assert tab.hard_box.kernel.value() == 2  # pixels of 0.5 mm
+    tab.hard_box.kernel_unit.setCurrentText("px of the scan")
+    assert tab.hard_box.kernel.value() == 4
 
 
 def test_a_millimetre_is_as_high_as_wide_on_pixels_that_are_not(qtbot, widget, viewer):
@@ -309,9 +310,9 @@ def test_a_millimetre_is_as_high_as_wide_on_pixels_that_are_not(qtbot, widget, v
         add(viewer, mask, name, (1.0, 1.0, 0.25))
     widget.picker.compare_button.click()
     tab = widget.difference
-    tab.kernel_unit.setCurrentText("mm")
-    tab.kernel.setValue(3)
-    tab.hard_check.setChecked(True)
+    tab.hard_box.kernel_unit.setCurrentText("mm")
+    tab.hard_box.kernel.setValue(3)
+    tab.hard_box.hard_check.setChecked(True)
     widget.comparison.finish()
     rows, columns = np.nonzero(viewer.layers["hard region"].data[0])
     assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (3, 12)  # 3 mm each
@@ -325,10 +326,10 @@ def test_unticking_before_all_frames_are_widened_ends_it(widget, viewer):
     add(viewer, nonexpert, "non-expert")
     widget.picker.compare_button.click()
     tab = widget.difference
-    tab.kernel_unit.setCurrentText("px of the scan")
-    tab.hard_check.setChecked(True)
-    tab.kernel.setValue(9)
-    tab.hard_check.setChecked(False)
+    tab.hard_box.kernel_unit.setCurrentText("px of the scan")
+    tab.hard_box.hard_check.setChecked(True)
+    tab.hard_box.kernel.setValue(9)
+    tab.hard_box.hard_check.setChecked(False)
     widget.comparison.finish()
     assert widget.comparison.live.hard is None
     assert "hard region" not in viewer.layers
@@ -341,12 +342,12 @@ def test_painting_another_label_is_said(compared, pair):
 
 
 def test_removing_the_hard_region_by_hand_unticks_it(compared, viewer):
-    compared.difference.kernel_unit.setCurrentText("px of the scan")
-    compared.difference.hard_check.setChecked(True)
+    compared.difference.hard_box.kernel_unit.setCurrentText("px of the scan")
+    compared.difference.hard_box.hard_check.setChecked(True)
     compared.comparison.finish()
     viewer.layers.remove("hard region")
-    assert not compared.difference.hard_check.isChecked()
-    compared.difference.hard_check.setChecked(True)
+    assert not compared.difference.hard_box.hard_check.isChecked()
+    compared.difference.hard_box.hard_check.setChecked(True)
     compared.comparison.finish()
     assert "hard region" in viewer.layers
 
@@ -354,8 +355,8 @@ def test_removing_the_hard_region_by_hand_unticks_it(compared, viewer):
 def test_the_weight_view_shows_what_the_loss_uses(qtbot, compared, viewer, pair):
     from napari_microus.core.compare.weights import loss_weights, weight_picture
 
-    compared.difference.network_size.setValue(40)
-    compared.difference.scale_box.setCurrentText("1/2")
+    compared.difference.weight_box.network_size.setValue(40)
+    compared.difference.weight_box.scale_box.setCurrentText("1/2")
     qtbot.waitUntil(lambda: "loss weight" in viewer.layers, timeout=60000)
     half = loss_weights(*masks(), network_size=40)[1]
     shown = np.asarray(viewer.layers["loss weight"].data)
@@ -365,7 +366,7 @@ def test_the_weight_view_shows_what_the_loss_uses(qtbot, compared, viewer, pair)
     changed = loss_weights(pair[0].data, masks()[1], network_size=40)[1]
     expected = weight_picture(changed, (40, 50))
     np.testing.assert_array_equal(viewer.layers["loss weight"].data[0], expected[0])
-    compared.difference.scale_box.setCurrentText("off")
+    compared.difference.weight_box.scale_box.setCurrentText("off")
     assert "loss weight" not in viewer.layers
 
 
