@@ -11,7 +11,7 @@ from napari_microus.core.edit.autosave import autosave, find_autosave, fingerpri
 from napari_microus.core.events import Progress
 from napari_microus.widgets._shared.layers import volume_from_layer
 from napari_microus.widgets.correct import CorrectWidget
-from napari_microus.widgets.correct import dock as module
+from napari_microus.widgets.correct import other_frames as module
 from napari_microus.widgets.correct.jobs import Frames
 
 
@@ -97,7 +97,7 @@ def test_interpolation_keeps_what_a_person_drew(qtbot, widget, viewer):
         widget.frame_tools.change(lambda mask, radius=radius: disc(radius=radius))
     widget.go_to(0)
     widget.approve()
-    widget.interpolate()
+    widget.other_frames.interpolate()
     wait(qtbot, widget)
     assert layer.data[2].sum() == pytest.approx(np.pi * 26**2, rel=0.03)
     assert (layer.data[4] == disc(radius=32)).all()
@@ -109,7 +109,7 @@ def test_interpolation_keeps_what_a_person_drew(qtbot, widget, viewer):
 
 
 def test_interpolation_without_drawn_frames_says_what_to_do(qtbot, widget):
-    widget.interpolate()
+    widget.other_frames.interpolate()
     wait(qtbot, widget)
     assert "Two frames at least must be drawn" in widget.message.text()
 
@@ -121,7 +121,7 @@ def test_a_frame_drawn_in_the_meantime_stays(qtbot, widget, viewer, monkeypatch)
 
     monkeypatch.setattr(module, "carry_frames", slow)
     widget.go_to(0)
-    widget.carry(1)
+    widget.other_frames.carry(1)
     widget.capsule.review.edit(2)
     wait(qtbot, widget)
     assert (capsule(viewer).data[1] == disc(radius=5)).all()
@@ -139,9 +139,9 @@ def test_carrying_stops_before_a_frame_that_was_drawn(qtbot, widget, monkeypatch
     monkeypatch.setattr(module, "carry_frames", carry)
     widget.capsule.review.edit(4)
     widget.go_to(1)
-    widget.carry(1)
+    widget.other_frames.carry(1)
     wait(qtbot, widget)
-    widget.carry(-1)
+    widget.other_frames.carry(-1)
     wait(qtbot, widget)
     assert asked == [(1, 3), (1, 0)]
 
@@ -283,8 +283,8 @@ def test_a_taught_model_is_offered_to_be_kept(qtbot, widget, monkeypatch):
         "napari_microus.core.edit.teach.keep",
         lambda model, name: kept.append((model, name)) or Path("library") / name,
     )
-    widget.ask_name = lambda suggested: asked.append(suggested) or "mine"
-    widget.learn()
+    widget.other_frames.ask_name = lambda suggested: asked.append(suggested) or "mine"
+    widget.other_frames.learn()
     wait(qtbot, widget)
     assert not widget.keep_button.isHidden()
     widget.keep_button.click()
@@ -332,7 +332,7 @@ def test_interpolation_without_a_model_follows_the_shapes_and_says_so(
     for frame in (0, 2):
         widget.go_to(frame)
         widget.approve()
-    widget.interpolate()
+    widget.other_frames.interpolate()
     wait(qtbot, widget)
     assert "By their shapes alone: There is no model." in widget.message.text()
     corrected = widget.capsule.provenance["corrected"]

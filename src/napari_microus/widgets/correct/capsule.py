@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels
 
+from napari_microus.core import library
 from napari_microus.core.edit.review import Review
 from napari_microus.core.errors import InputError
 from napari_microus.core.mask import IGNORE_VALUE
@@ -55,6 +56,12 @@ class Capsule:
         own = self.layer.metadata.setdefault(METADATA_KEY, {})
         made: dict[str, Any] = own.setdefault("provenance", {"task": "segment"})
         return made
+
+    def model_name(self) -> str:
+        """Return the model that drew the capsule, or the default one."""
+        named = str(self.provenance.get("model", ""))
+        known = {model.name for model in library.list_models() if not model.problem}
+        return named if named in known else library.DEFAULT_MODEL
 
     def masks(self) -> NDArray[Any]:
         """Return the layer's values (Z, Y, X), no copy."""

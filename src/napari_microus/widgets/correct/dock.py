@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.layers import Labels
-from napari.utils.notifications import show_error
-from qtpy.QtWidgets import QInputDialog, QWidget
 
-from napari_microus.core import library
 from napari_microus.core.errors import InputError, MicroUSError, plain_words
-from napari_microus.core.events import Notice, Progress
-from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.closing import guard_closing
@@ -28,11 +21,9 @@ from napari_microus.widgets._shared.drawn import (
 from napari_microus.widgets._shared.edits import EditWatcher, shown_frame
 from napari_microus.widgets._shared.first_use import welcome_once
 from napari_microus.widgets._shared.footer import Footer
-from napari_microus.widgets._shared.layers import volume_from_layer
 from napari_microus.widgets._shared.opening import SEGMENT, ask_scans, open_dock
 from napari_microus.widgets._shared.saving import ask_path, save
 from napari_microus.widgets._shared.view import refit
-from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.correct import keys
 from napari_microus.widgets.correct.autosaving import Autosaving
 from napari_microus.widgets.correct.capsule import Capsule, find_scan
@@ -40,12 +31,7 @@ from napari_microus.widgets.correct.controls import CorrectControls
 from napari_microus.widgets.correct.evidence import Evidence
 from napari_microus.widgets.correct.frame_tools import FrameTools
 from napari_microus.widgets.correct.handles import OutlineHandles
-from napari_microus.widgets.correct.jobs import (
-    Frames,
-    carry_frames,
-    interpolate_frames,
-    learn_and_draw,
-)
+from napari_microus.widgets.correct.other_frames import OtherFrames
 from napari_microus.widgets.correct.pointer import ADVICE, PointerTools
 
 if TYPE_CHECKING:
@@ -53,13 +39,9 @@ if TYPE_CHECKING:
 
     import napari
     from qtpy.QtGui import QHideEvent, QShowEvent
+    from qtpy.QtWidgets import QWidget
 
-    from napari_microus.core.edit.teach import Taught
-    from napari_microus.core.events import Event
-    from napari_microus.widgets._shared.worker import Worker
     from napari_microus.widgets.correct.pointer import Mode
-
-_log = logging.getLogger(__name__)
 
 
 class CorrectWidget(CorrectControls):
@@ -84,14 +66,11 @@ class CorrectWidget(CorrectControls):
         self.handles: OutlineHandles | None = None
         self.pointer = PointerTools(self, viewer)
         self.frame_tools = FrameTools(self, viewer)
+        self.other_frames = OtherFrames(self)
         self._known: dict[int, int] = {}
         self._is_empty: dict[int, bool] = {}
         self._was_shown = False
         self._watcher: EditWatcher | None = None
-        self._worker: Worker | None = None
-        self._notices: list[str] = []
-        self._taught: Taught | None = None
-        self.ask_name: Callable[[str], str] = _ask_name
         self.ask_path: Callable[[Labels], str] = ask_path
         self.autosaving = Autosaving(self)
         self.evidence = Evidence(self)
@@ -103,7 +82,7 @@ class CorrectWidget(CorrectControls):
         self.column.insertWidget(self.column.count() - 1, self.footer)
         self._connect()
         self._fill_layers()
-        self._refresh()
+        self.refresh()
         describe_controls(self)
 
     # ------------------------------------------------------------- building
@@ -146,13 +125,8 @@ class CorrectWidget(CorrectControls):
             button.toggled.connect(partial(self._toggle_tool, mode))
         self.circle.valueChanged.connect(self.pointer.show_circle)
         self.frame_tools.connect()
+        self.other_frames.connect_buttons()
         self.handle_button.toggled.connect(self._toggle_handles)
-        self.interpolate_button.clicked.connect(self.interpolate)
-        self.back_button.clicked.connect(lambda: self.carry(-1))
-        self.on_button.clicked.connect(lambda: self.carry(1))
-        self.learn_button.clicked.connect(self.learn)
-        self.keep_button.clicked.connect(self.keep_model)
-        self.cancel_button.clicked.connect(self.cancel)
         self.save_button.clicked.connect(self.save)
         self.restore_button.clicked.connect(self.restore)
         keys.open_for_keys(self)
@@ -207,7 +181,7 @@ class CorrectWidget(CorrectControls):
             self.capsule = Capsule(layer, scan)
         except InputError as error:
             self.say(plain_words(error))
-            self._refresh()
+            self.refresh()
             return
         self.layer_box.setCurrentIndex(self.layer_box.findText(layer.name))
         self._know_all()
@@ -220,7 +194,7 @@ class CorrectWidget(CorrectControls):
         unit = self.capsule.pixel()[1]
         self.grow_by.setSuffix(f" {unit}")
         self.autosaving.begin(self.capsule)
-        self._refresh()
+        self.refresh()
 
     def _drop(self, words: str) -> None:
         for button in (*self.tool_buttons.values(), self.handle_button):
@@ -231,11 +205,11 @@ class CorrectWidget(CorrectControls):
             self._watcher = None
         self.autosaving.end()
         self.restore_button.setVisible(False)
-        self.capsule, self._taught = None, None
+        self.capsule = None
         self._known, self._is_empty = {}, {}
-        self.keep_button.setVisible(False)
+        self.other_frames.forget_model()
         self.say(words)
-        self._refresh()
+        self.refresh()
 
     def _know_all(self) -> None:
         """Take every frame as it is now."""
@@ -271,7 +245,7 @@ class CorrectWidget(CorrectControls):
             else:
                 self.capsule.review.edit(frame)
         if changed:
-            self._after_change()
+            self.after_change()
 
     def _on_replaced(self) -> None:
         assert self.capsule is not None
@@ -284,11 +258,12 @@ class CorrectWidget(CorrectControls):
         self._drop("")
         self.choose(layer)
 
-    def _after_change(self) -> None:
+    def after_change(self) -> None:
+        """Keep and show the review after a frame was changed."""
         if self.capsule is not None:
             self.capsule.keep_review()
             self.autosaving.changed()
-        self._refresh()
+        self.refresh()
 
     @property
     def frame(self) -> int:
@@ -300,7 +275,7 @@ class CorrectWidget(CorrectControls):
     def _on_frame(self, event: Any = None) -> None:
         if self.handles is not None and self.handles.frame != self.frame:
             self.handle_button.setChecked(False)
-        self._refresh()
+        self.refresh()
 
     def draw(self, frames: dict[int, Any], *, by_person: bool) -> list[int]:
         """Put masks into frames as one step, and note who drew them."""
@@ -312,7 +287,7 @@ class CorrectWidget(CorrectControls):
                 self.capsule.review.edit(frame)
             else:
                 note_drawn(self.capsule.layer, {frame: self._known[frame]})
-        self._after_change()
+        self.after_change()
         return changed
 
     # ------------------------------------------------------------- review
@@ -332,7 +307,7 @@ class CorrectWidget(CorrectControls):
             return
         self.handle_button.setChecked(False)
         self.capsule.review.approved.add(self.frame)
-        self._after_change()
+        self.after_change()
         self.go_to_next()
 
     def go_to_next(self) -> None:
@@ -412,151 +387,12 @@ class CorrectWidget(CorrectControls):
         if self._know(frame):
             self.pointer.clicks.pop(frame, None)
             self.capsule.review.edit(frame)
-            self._after_change()
-
-    # ------------------------------------------------------------- other frames
+            self.after_change()
 
     @property
     def is_running(self) -> bool:
-        """True while frames are being computed."""
-        return self._worker is not None
-
-    def interpolate(self) -> None:
-        """Fill the frames between those that a person drew or approved."""
-        if self.capsule is None or self.is_running:
-            return
-        self.handle_button.setChecked(False)
-        self._start(
-            interpolate_frames,
-            volume_from_layer(self.capsule.scan),
-            self.capsule.masks() == 1,
-            frozenset(self.capsule.review.protected),
-            self.model_name(),
-        )
-
-    def carry(self, direction: int) -> None:
-        """Carry the outline in view through the frames before or after."""
-        if self.capsule is None or self.is_running:
-            return
-        self.handle_button.setChecked(False)
-        start = self.frame
-        last = self.capsule.count - 1
-        end = int(np.clip(start + direction * self.carry_count.value(), 0, last))
-        # Up to the next frame that a person drew.
-        way = range(start + direction, end + direction, direction)
-        for frame in way:
-            if frame in self.capsule.review.protected:
-                end = frame - direction
-                break
-        mask = self.capsule.mask(start)
-        self._start(carry_frames, self.capsule.images(), mask, start, end)
-
-    def learn(self) -> None:
-        """Adapt the model to the corrected frames, and draw the others again."""
-        if self.capsule is None or self.is_running:
-            return
-        self.handle_button.setChecked(False)
-        review = self.capsule.review
-        untouched = set(range(self.capsule.count)) - review.protected
-        sure = untouched - set(review.doubtful)
-        masks = np.where(self.capsule.masks() == IGNORE_VALUE, IGNORE_VALUE, 0)
-        masks[self.capsule.masks() == 1] = 1
-        self._start(
-            learn_and_draw,
-            volume_from_layer(self.capsule.scan),
-            masks.astype(np.uint8),
-            frozenset(review.protected),
-            frozenset(sure),
-            self.model_name(),
-            "auto",
-        )
-
-    def model_name(self) -> str:
-        """Return the model that drew the capsule, or the default one."""
-        assert self.capsule is not None
-        named = str(self.capsule.provenance.get("model", ""))
-        known = {model.name for model in library.list_models() if not model.problem}
-        return named if named in known else library.DEFAULT_MODEL
-
-    def _start(self, work: Callable[..., Any], *args: Any) -> None:
-        self.say("")
-        self._notices.clear()
-        self.bar.setRange(0, 0)
-        self.bar.setVisible(True)
-        self.cancel_button.setVisible(True)
-        self.cancel_button.setEnabled(True)
-        self._worker = start_worker(
-            work,
-            *args,
-            yielded=self._on_event,
-            returned=self._on_frames,
-            errored=self._on_error,
-            aborted=lambda: self.say("Cancelled; nothing was changed."),
-            finished=self._on_finished,
-        )
-        self._refresh()
-
-    def cancel(self) -> None:
-        """Stop what is being computed."""
-        if self._worker is not None:
-            self._worker.quit()
-            self.cancel_button.setEnabled(False)
-
-    def _on_event(self, event: Event) -> None:
-        if isinstance(event, Progress):
-            self.bar.setRange(0, event.total)
-            self.bar.setValue(event.done)
-            self.bar.setFormat(event.message)
-        elif isinstance(event, Notice):
-            self._notices.append(event.message)
-
-    def _on_frames(self, result: Frames) -> None:
-        if self.capsule is None:
-            self.say("The capsule is gone; nothing was changed.")
-            return
-        # What a person drew in the meantime stays.
-        protected = self.capsule.review.protected
-        frames = {k: m for k, m in result.masks.items() if k not in protected}
-        changed = self.draw(frames, by_person=False)
-        self.capsule.provenance.setdefault("corrected", []).append(
-            {"how": result.made_by, "frames": changed}
-        )
-        self._after_change()
-        if result.taught is not None:
-            self._taught = result.taught
-            self.keep_button.setVisible(True)
-        self.say(" ".join([result.sentence, *self._notices]))
-
-    def keep_model(self) -> None:
-        """Ask for a name, and put the adapted model into the library."""
-        if self._taught is None:
-            return
-        name = self.ask_name(f"{self._taught.model.name} taught")
-        if not name:
-            return
-        from napari_microus.core.edit.teach import keep
-
-        try:
-            folder = keep(self._taught, name)
-        except MicroUSError as error:
-            self.say(plain_words(error))
-            return
-        self.keep_button.setVisible(False)
-        self.say(f"The model '{folder.name}' is in your library.")
-
-    def _on_error(self, error: Exception) -> None:
-        words = plain_words(error)
-        if not isinstance(error, MicroUSError):
-            words = f"Correcting failed: {words}"
-            show_error(words)
-        _log.error(words, exc_info=error)
-        self.say(words)
-
-    def _on_finished(self) -> None:
-        self._worker = None
-        self.bar.setVisible(False)
-        self.cancel_button.setVisible(False)
-        self._refresh()
+        """True while other frames are being computed."""
+        return self.other_frames.is_running
 
     # ------------------------------------------------------------- files
 
@@ -597,7 +433,7 @@ class CorrectWidget(CorrectControls):
         )
         self._know_all()
         self.restore_button.setVisible(False)
-        self._after_change()
+        self.after_change()
         self.say("Brought back what was not saved; Ctrl+Z undoes it.")
 
     # ------------------------------------------------------------- showing
@@ -607,7 +443,8 @@ class CorrectWidget(CorrectControls):
         self.message.setText(words)
         self.message.setVisible(bool(words))
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Show what can be pressed, and the review as it is now."""
         has = self.capsule is not None
         self.empty.setVisible(not has)
         for button in (
@@ -641,11 +478,3 @@ class CorrectWidget(CorrectControls):
 
     def _leave(self) -> None:
         self.pointer.leave()
-
-
-def _ask_name(suggested: str) -> str:
-    """Return the name that the user gives, "" where they change their mind."""
-    name, is_given = QInputDialog.getText(
-        None, "Keep the taught model", "Name in your library:", text=suggested
-    )
-    return str(name) if is_given else ""

@@ -43,7 +43,7 @@ class Evidence(QObject):
             probability_of,
             volume_from_layer(capsule.scan),
             handles.frame,
-            self._dock.model_name(),
+            capsule.model_name(),
             returned=self._on_probability,
             errored=self._on_error,
             finished=self._on_finished,
