@@ -7,6 +7,7 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from scipy.stats import wilcoxon
 
 from napari_microus.core.config import TrainConfig
@@ -17,6 +18,7 @@ from napari_microus.core.reproduce.cases import (
     published_words,
 )
 from napari_microus.core.reproduce.comparison import Comparison, Trained
+from napari_microus.core.reproduce.figures import draw_bland_altman
 from napari_microus.core.reproduce.page import (
     Grid,
     Heading,
@@ -190,6 +192,26 @@ def test_the_page_is_written_with_every_figure_and_needs_no_other_file(tmp_path)
     published = (tmp_path / "table2-published.csv").read_text().splitlines()
     assert len(published) == 21
     assert published[1] == "1.0,0.9569,0.9317,0.9525,1.9925,3.0807,2.6741"
+
+
+def test_agreement_has_a_row_for_each_pair_and_says_where_none_is():
+    nothing = row("focal", "a", math.nan, math.nan)
+    rows = [row("paper", "a", 0.9), row("best", "a", 0.8, 3.0), nothing]
+    found = compared([trained("paper"), trained("best"), trained("focal")], rows)
+    figure = Figure()
+    draw_bland_altman(figure, found)
+    titles = [axes.get_title().splitlines() for axes in figure.axes]
+    assert [title[0] for title in titles[:4]] == [
+        *["paper – best"] * 2,
+        *["paper – focal"] * 2,
+    ]
+    assert [axes.get_xlabel() for axes in figure.axes[:2]] == [
+        "mean of both, DSC",
+        "mean of both, HD95 mm",
+    ]
+    assert titles[0][1] == "bias +0.1000"  # one patient: no limits
+    assert titles[4][1].startswith("bias +0.0002, limits ")
+    assert "share no patient" in figure.axes[2].texts[0].get_text()
 
 
 def test_a_page_is_the_same_in_markdown_and_html(tmp_path):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_microus.core.colors import EXPERT, NONEXPERT
 from napari_microus.core.compare.bland_altman import bland_altman
 from napari_microus.core.pictures import Contour, draw_outline
@@ -76,8 +74,9 @@ def draw_bland_altman(figure: Figure, comparison: Comparison) -> None:
     """Draw differences over means: each recipe against the first, and Table 2's."""
     first, *others = comparison.names
     pairs: list[tuple[str, str, list[float], list[float], list[str] | None]] = []
-    for column, label in (("dice", "DSC"), ("hd95", f"HD95 {comparison.unit}")):
-        for name in others:
+    figures = (("dice", "DSC"), ("hd95", f"HD95 {comparison.unit}"))
+    for name in others:
+        for column, label in figures:
             a, b = (_by_patient(comparison, who, column) for who in (first, name))
             shared = [p for p in a if p in b]
             values = [a[p] for p in shared], [b[p] for p in shared]
@@ -89,14 +88,11 @@ def draw_bland_altman(figure: Figure, comparison: Comparison) -> None:
         )
         title = f"{PUBLISHED_NAMES['adaptive_focal']} – {PUBLISHED_NAMES['ag_bce']}"
         pairs.append((f"{title}, published", label, one, two, None))
-    columns = 2
-    rows = -(-len(pairs) // columns)
+    rows = len(pairs) // len(figures)
     figure.set_size_inches(9, 2.9 * rows)
-    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for axes, (title, label, one, two, patients) in zip(panels, pairs, strict=False):
+    panels = figure.subplots(rows, len(figures), squeeze=False).flat
+    for axes, (title, label, one, two, patients) in zip(panels, pairs, strict=True):
         _draw_agreement(axes, title, label, two, one, patients)
-    for axes in panels[len(pairs) :]:
-        axes.set_axis_off()
 
 
 def _draw_agreement(
@@ -108,24 +104,23 @@ def _draw_agreement(
     patients: list[str] | None,
 ) -> None:
     found = bland_altman(reference, other, patients)
+    axes.set_title(title, fontsize=9)
+    if not found.mean.size:
+        axes.set_axis_off()
+        words = f"No {label}: the two share no patient\nin whom both drew a contour."
+        axes.text(0.5, 0.5, words, ha="center", va="center", fontsize=9)
+        return
+    digits = 4 if label == "DSC" else 2
     axes.plot(found.mean, found.difference, "o", markersize=4, color="#0072b2")
     axes.axhline(0, color="#999999", linewidth=0.8)
-    if np.isfinite(found.bias):
-        axes.axhline(found.bias, color="#d55e00", label=f"bias {found.bias:+.3f}")
+    axes.axhline(found.bias, color="#d55e00")
+    said = f"bias {found.bias:+.{digits}f}"
     if found.has_limits:
         for bound in (found.lower, found.upper):
             axes.axhline(bound, color="#d55e00", linestyle="--", linewidth=1)
-        axes.plot(
-            [],
-            [],
-            "--",
-            color="#d55e00",
-            label=f"limits {found.lower:+.3f} to {found.upper:+.3f}",
-        )
+        said += f", limits {found.lower:+.{digits}f} to {found.upper:+.{digits}f}"
     axes.set(xlabel=f"mean of both, {label}", ylabel="difference")
-    axes.set_title(title, fontsize=9)
-    if found.mean.size:
-        axes.legend(fontsize=7)
+    axes.set_title(f"{title}\n{said}", fontsize=9)
 
 
 def _by_patient(comparison: Comparison, who: str, column: str) -> dict[str, float]:
