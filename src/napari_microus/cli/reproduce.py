@@ -36,6 +36,13 @@ def reproduce(
         typer.Option(help="Learning rate to try for each recipe. Repeatable."),
     ] = None,
     seeds: Annotated[int, typer.Option(help="Trainings of each recipe.")] = 1,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Train each recipe once more with this setting, beside itself. "
+            "Repeatable."
+        ),
+    ] = None,
     unchecked: Annotated[
         bool,
         typer.Option(
@@ -67,6 +74,7 @@ def reproduce(
         changes=changes,
         rates=rate or (),
         seeds=seeds,
+        variations=[parse_settings([line]) for line in vary or []],
         unchecked=unchecked,
     )
     report = drain(work, progress)

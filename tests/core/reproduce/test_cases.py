@@ -1,6 +1,7 @@
 """Table 2 case by case, and what the paper's own figures show."""
 
 import csv
+import dataclasses
 import json
 import math
 from importlib.resources import files
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from scipy.stats import wilcoxon
 
 from napari_microus.core.config import TrainConfig
+from napari_microus.core.errors import InputError
 from napari_microus.core.reproduce.cases import (
     beside_published,
     published_differences,
@@ -28,12 +30,13 @@ from napari_microus.core.reproduce.page import (
     to_html,
     to_markdown,
 )
-from napari_microus.core.reproduce.planning import best_rate
+from napari_microus.core.reproduce.planning import best_rate, recipes_of
 from napari_microus.core.reproduce.report import write_report
 from napari_microus.core.reproduce.scoring import CaseRow
 from napari_microus.core.reproduce.shown import ShownFrame, cases_to_show
 from napari_microus.core.reproduce.tables import (
     difference_table,
+    fold_table,
     gland_table,
     rate_table,
     score_table,
@@ -133,6 +136,79 @@ def test_seeds_are_one_patient_and_their_spread_is_told():
     assert math.sqrt((16 + 1 + 25) / 2) / 100 == pytest.approx(0.0458, abs=5e-5)
 
 
+def test_the_difference_to_the_first_recipe_is_given_seed_by_seed():
+    dices = {"paper": (0.80, 0.84), "focal": (0.83, 0.83)}
+    rows = [
+        row(who, case, dice, seed=seed)
+        for who, by_seed in dices.items()
+        for seed, dice in enumerate(by_seed)
+        for case in "ab"
+    ]
+    found = compared([trained("paper"), trained("focal")], rows, seeds=2)
+    table = {tuple(line[:2]): line[2:] for line in seed_table(found).rows}
+    # by hand: 0.03 and -0.01 about 0.01, SD sqrt(2 x 0.02^2)
+    assert table["focal less paper", "DSC"] == ["+0.0300", "-0.0100", "0.0283"]
+    assert table["focal less paper", "HD95 mm"] == ["+0.00", "+0.00", "0.00"]
+    assert ("paper less paper", "DSC") not in table
+
+
+def test_each_fold_has_a_line_of_means_over_its_patients():
+    """Patient a has two cases and weighs once: (0.7 + 0.9) / 2."""
+    rows = [row("paper", "a1", 0.6), row("paper", "a2", 0.8), row("paper", "b", 0.9)]
+    rows = [dataclasses.replace(one, patient=one.case[0]) for one in rows]
+    rows.append(row("paper", "c", 0.5, 4.0))
+    folds = {"a1": 0, "a2": 0, "b": 0, "c": 3, "ignored": 4}
+    table = fold_table(compared([trained("paper")], rows, folds=folds))
+    assert table.head == ["fold", "patients", "paper DSC", "paper HD95 mm"]
+    assert table.rows == [["0", "2", "0.800", "2.00"], ["3", "1", "0.500", "4.00"]]
+
+
+def test_a_preset_stands_beside_its_variations_by_names_of_their_own():
+    kernels = [
+        {"loss": {"kernel_sizes": size}} for size in ([1, 1, 1, 1], [8, 6, 4, 2])
+    ]
+    recipes = recipes_of(["paper", "my/own.yaml"], kernels)
+    assert [recipe.name for recipe in recipes] == [
+        "paper",
+        "paper-kernel_sizes-1-1-1-1",
+        "paper-kernel_sizes-8-6-4-2",
+        "own",
+        "own-kernel_sizes-1-1-1-1",
+        "own-kernel_sizes-8-6-4-2",
+    ]
+    assert {recipe.origin for recipe in recipes} == {"paper", "own"}
+    with pytest.raises(InputError, match="compared once; got 'paper' twice"):
+        recipes_of(["paper", "paper"], [])
+
+
+def test_a_variation_is_of_its_preset_but_beside_no_published_column(tmp_path):
+    varied = {"loss": {"kernel_sizes": [8, 6, 4, 2]}}
+    config = TrainConfig.preset("paper").with_changes(varied)
+    other = Trained(
+        "paper-kernel_sizes-8-6-4-2",
+        config,
+        [0.2, 0.1],
+        (),
+        False,
+        False,
+        preset="paper",
+        varied=varied,
+    )
+    rows = [row(one, "test_11", 0.9) for one in ("paper", other.name)]
+    found = compared([trained("paper"), other], rows)
+    assert [one.recipe for one in beside_published(found)] == ["paper"]
+    page = write_report(found, tmp_path).read_text()
+    assert (
+        "widened by squares of 8, 6, 4, 2 pixels at the four scales, the paper's by "
+        "4, 3, 2, 1. (`paper-kernel_sizes-8-6-4-2`)"
+    ) in page
+    assert (
+        "`paper-kernel_sizes-8-6-4-2` is `paper` with `loss.kernel_sizes=[8, 6, 4, 2]`."
+        in page
+    )
+    assert "Not a recipe of the papers" not in page
+
+
 def test_the_bootstrap_waits_for_twenty_patients():
     def table(patients):
         rng = np.random.default_rng(1)
@@ -192,6 +268,43 @@ def test_the_page_is_written_with_every_figure_and_needs_no_other_file(tmp_path)
     published = (tmp_path / "table2-published.csv").read_text().splitlines()
     assert len(published) == 21
     assert published[1] == "1.0,0.9569,0.9317,0.9525,1.9925,3.0807,2.6741"
+
+
+def test_the_page_names_the_changed_settings_alone(tmp_path):
+    """As `--set` takes them; what the recipe has already, and places, are left out."""
+    light = TrainConfig.from_dict({"model": "light"}).model.to_dict()
+    light["transunet"]["image_size"] = 80
+    changes = {
+        "model": light,
+        "epochs": 10,
+        "batch_size": 4,
+        "threads": 1,
+        "encoder_weights": "/home/me/lite0.pth",
+        "data": {"cache": "/home/me/cache", "samples_per_epoch": 64},
+    }
+    rows = [row("paper", "a", 0.9)]
+    recipe = trained("paper", **changes)
+    found = Comparison([recipe], rows, "test", changes, {}, [])
+    page = write_report(found, tmp_path).read_text()
+    (line,) = [one for one in page.splitlines() if one.startswith("Changed in every")]
+    for said in (
+        "`model.transunet.encoder=efficientnet_lite0`",
+        "`model.transunet.image_size=80`",
+        "`batch_size=4`",
+        "`encoder_weights=lite0.pth`",
+        "`data.samples_per_epoch=64`",
+    ):
+        assert said in line
+    for left_out in ("epochs", "threads", "cache", "/home/me", "baseline", "{"):
+        assert left_out not in line.replace("samples_per_epoch", "")
+
+
+def test_ours_and_the_published_stand_side_by_side():
+    table = score_table(compared([trained("paper")], [row("paper", "a", 0.9)]))[0]
+    line = dict(zip(table.head, table.rows[0], strict=True))
+    assert (line["DSC"], line["published"]) == ("0.9000", "0.940")
+    assert (line["HD95 mm"], line["published HD95 mm"]) == ("2.00", "1.95")
+    assert table.head.index("published") == table.head.index("DSC") + 1
 
 
 def test_agreement_has_a_row_for_each_pair_and_says_where_none_is():

@@ -92,6 +92,20 @@ def test_every_change_is_told(changes, counts, expected):
     assert expected in said_of(comparison("paper", **counts, **changes), "paper")
 
 
+def test_a_rate_at_the_edge_of_those_tried_is_said_to_be_there():
+    found = comparison("paper", optimizer={"learning_rate": 0.3})
+    tried = {0.03: 0.5, 0.1: 0.6, 0.3: 0.7}
+
+    def said(rates):
+        recipes = [dataclasses.replace(found.recipes[0], tried=rates)]
+        return said_of(dataclasses.replace(found, recipes=recipes), "paper")
+
+    assert "the best of 0.03, 0.1, 0.3" in said(tried)
+    assert "It took the largest, so that a better one may lie beyond" in said(tried)
+    assert "may lie beyond" not in said(tried | {1.0: 0.6})
+    assert "the best of" not in said({0.3: 0.7})
+
+
 def test_each_sentence_names_its_recipes_alone():
     found = comparison("paper", "paper-as-coded", "microsegnet", "best")
     assert "No augmentation" in said_of(found, "paper-as-coded")

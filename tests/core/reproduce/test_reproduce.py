@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+import yaml
 
 import tiny_network
 from napari_microus.core.errors import InputError
@@ -71,7 +72,11 @@ def test_report_sets_recipes_and_annotators_side_by_side(dataset, tmp_path):
     )
 
     text = report.read_text(encoding="utf-8")
-    assert "| 0.939 | 2.02 |" in text  # the published column
+    (line,) = [
+        one for one in text.splitlines() if one.startswith("| microsegnet | 2 |")
+    ]
+    cells = line.split(" | ")
+    assert (cells[4], cells[6]) == ("0.939", "2.02")  # published, beside ours
     assert "(annotator)" in text
     assert "2 patients, no interval: it needs 5" in text
     assert "Changed in every recipe" in text
@@ -124,12 +129,26 @@ def test_a_study_in_folds_is_measured_on_every_patient_once(dataset, tmp_path):
     study.save()
     changes = TINY | {"epochs": 1, "data": {"cache": str(tmp_path / "cache")}}
 
+    wide = {"loss": {"kernel_sizes": [8, 6, 4, 2]}}
     report = drain(
-        reproduce(study.folder, tmp_path / "out", presets=["paper"], changes=changes)
+        reproduce(
+            study.folder,
+            tmp_path / "out",
+            presets=["paper"],
+            changes=changes,
+            variations=[wide],
+        )
     )
 
     runs = {path.parent.name for path in (tmp_path / "out").glob("runs/*/config.yaml")}
-    assert runs == {"paper-fold0", "paper-fold1"}
+    wide_name = "paper-kernel_sizes-8-6-4-2"
+    recipes = ("paper", wide_name)
+    assert runs == {f"{name}-fold{fold}" for name in recipes for fold in (0, 1)}
+    for name, sizes in (("paper", [4, 3, 2, 1]), (wide_name, [8, 6, 4, 2])):
+        config = (
+            tmp_path / "out" / "runs" / f"{name}-fold1" / "config.yaml"
+        ).read_text()
+        assert yaml.safe_load(config)["loss"]["kernel_sizes"] == sizes
     scores = [
         row for row in rows(tmp_path / "out" / "table2.csv") if row["who"] == "paper"
     ]
@@ -142,6 +161,7 @@ def test_a_study_in_folds_is_measured_on_every_patient_once(dataset, tmp_path):
     text = report.read_text(encoding="utf-8")
     assert f"| paper | 5 | 6 | {expected:.4f} (" in text
     assert "held-out cases" in text
+    assert "## Fold by fold" in text
     assert not (study.folder / "test_use.jsonl").exists()
 
 

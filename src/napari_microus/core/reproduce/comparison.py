@@ -30,6 +30,10 @@ class Trained:
         Whether masks are cleaned up, and averaged with the mirrored frame's.
     tried : dict of float to float
         DSC on the validation cases by learning rate, where rates were tried.
+    preset : str
+        The preset it is made of; empty where that is the recipe itself.
+    varied : dict
+        Nested settings in which it differs from its preset.
     """
 
     name: str
@@ -39,6 +43,13 @@ class Trained:
     clean_up: bool
     flip: bool
     tried: dict[float, float] = field(default_factory=dict)
+    preset: str = ""
+    varied: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def origin(self) -> str:
+        """The preset's name."""
+        return self.preset or self.name
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,8 @@ class Comparison:
         What of the runs' code differs from this program's, where it was taken so.
     seeds : int
         Trainings of each recipe, from one random seed each.
+    folds : dict of str to int
+        The fold of each case, where the study is in folds.
     samples, shown : list of ShownFrame
         Frames with the annotators' outlines, and frames with the recipes'.
     """
@@ -72,6 +85,7 @@ class Comparison:
     patients: dict[str, str]
     other_code: list[str]
     seeds: int = 1
+    folds: dict[str, int] = field(default_factory=dict)
     samples: list[ShownFrame] = field(default_factory=list)
     shown: list[ShownFrame] = field(default_factory=list)
 

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from napari_microus.core.config import ModelConfig
+from napari_microus.core.hard_region import KERNEL_SIZES
 from napari_microus.core.reproduce.published import (
     COLUMNS,
     OF_THE_PAPERS,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 # Those whose training the first paper's setting describes.
 _SGD = frozenset({*COLUMNS, "microsegnet"})
+_WITH_HARD_REGION = frozenset({"adaptive_focal", "ag_bce"})
 
 
 def deviations(comparison: Comparison) -> list[tuple[str, list[str]]]:
@@ -92,7 +94,7 @@ def _held_out(recipe: Trained, comparison: Comparison) -> list[str]:
 
 
 def _settings(recipe: Trained, _: Comparison) -> list[str]:
-    if recipe.name not in _SGD:
+    if recipe.origin not in _SGD:
         return []
     config, setting = recipe.config, published_setting()
     ours = {
@@ -119,23 +121,29 @@ def _settings(recipe: Trained, _: Comparison) -> list[str]:
 
 
 def _searched(recipe: Trained, comparison: Comparison) -> list[str]:
-    if not recipe.tried:
-        return []
+    if len(recipe.tried) < 2:
+        return []  # one rate for all is in the settings
     where = "the validation cases"
     if comparison.split == "held-out":
         where = "the first fold's cases, which are among those measured"
     elif comparison.split == "validation":
         where = "the cases that are measured"
     tried = ", ".join(f"{rate:g}" for rate in recipe.tried)
+    rates = recipe.tried
+    chosen = recipe.config.optimizer.learning_rate
+    edge = ""
+    if chosen in (min(rates), max(rates)):
+        side = "smallest" if chosen == min(rates) else "largest"
+        edge = f" It took the {side}, so that a better one may lie beyond."
     return [
         f"The learning rate is the best of {tried} by DSC on {where}; the paper "
-        "takes 0.01 for every loss and tells of no search."
+        f"takes 0.01 for every loss and names no search.{edge}"
     ]
 
 
 def _network(recipe: Trained, _: Comparison) -> list[str]:
     model = recipe.config.model
-    if recipe.name not in OF_THE_PAPERS or recipe.name == "size-smoothness":
+    if recipe.origin not in OF_THE_PAPERS or recipe.origin == "size-smoothness":
         return []
     if model.architecture == "transunet":
         plain = dataclasses.replace(
@@ -150,7 +158,7 @@ def _network(recipe: Trained, _: Comparison) -> list[str]:
 
 
 def _augmentation(recipe: Trained, _: Comparison) -> list[str]:
-    if recipe.name not in COLUMNS and recipe.name != "algorithm-1":
+    if recipe.origin not in COLUMNS and recipe.origin != "algorithm-1":
         return []
     augment = recipe.config.augment
     varied = (augment.rotation_deg, augment.flip_horizontal, augment.contrast)
@@ -165,7 +173,7 @@ def _augmentation(recipe: Trained, _: Comparison) -> list[str]:
 
 def _measuring(recipe: Trained, _: Comparison) -> list[str]:
     said = []
-    if recipe.name not in OF_THE_PAPERS:
+    if recipe.origin not in OF_THE_PAPERS:
         said.append("Not a recipe of the papers.")
     if recipe.clean_up:
         said.append(
@@ -181,6 +189,14 @@ def _measuring(recipe: Trained, _: Comparison) -> list[str]:
 def _loss(recipe: Trained, _: Comparison) -> list[str]:
     loss = recipe.config.loss
     said = []
+    kernels = loss.kernel_sizes
+    if loss.name in _WITH_HARD_REGION and kernels != KERNEL_SIZES:
+        sizes = ", ".join(map(str, kernels))
+        published = ", ".join(map(str, KERNEL_SIZES))
+        said.append(
+            f"The hard region is widened by squares of {sizes} pixels at the four "
+            f"scales, the paper's by {published}."
+        )
     if loss.name == "adaptive_focal":
         said += [
             "γ is a constant to the gradient, as in the published code; the paper does "
@@ -191,17 +207,17 @@ def _loss(recipe: Trained, _: Comparison) -> list[str]:
         ]
         if loss.variability != "nonexpert_mean" or loss.per_sample:
             said.append("γ follows another formula than the paper's.")
-    if recipe.name == "paper-focal-as-published":
+    if recipe.origin == "paper-focal-as-published":
         said.append(
             "The sigmoid is applied twice, to which the published curve points (its "
             "floor of 0.128); the paper does not say so. `focal` applies it once."
         )
-    elif recipe.name == "focal":
+    elif recipe.origin == "focal":
         said.append(
             "The sigmoid is applied once; the published curve's floor of 0.128 points "
             "to twice (`paper-focal-as-published`)."
         )
-    if recipe.name in OF_THE_PAPERS and loss.label_downsampling == "area":
+    if recipe.origin in OF_THE_PAPERS and loss.label_downsampling == "area":
         said.append("Labels are resized by area; the published code truncates them.")
     return said
 
@@ -223,7 +239,9 @@ def _of_the_figures(comparison: Comparison) -> list[str]:
         f"{own.hd95_mm:.2f} mm."
     ]
     if any(row.unit != "mm" for row in comparison.rows):
-        said.append("Distances are in pixels where a file tells no size; theirs in mm.")
+        said.append(
+            "Distances are in pixels where a file states no size; theirs in mm."
+        )
     return said
 
 

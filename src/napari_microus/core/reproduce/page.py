@@ -136,8 +136,8 @@ padding-bottom: .5rem; }}
 h2 {{ font-size: 1.15rem; margin-top: 2rem; color: #0b5a8a; }}
 p, li {{ max-width: 50rem; }}
 .table {{ overflow-x: auto; margin: 1rem 0; }}
-table {{ border-collapse: collapse; font-size: .88rem; }}
-th, td {{ padding: .3rem .6rem; border-bottom: 1px solid #d3dae0; text-align: right; \
+table {{ border-collapse: collapse; font-size: .85rem; }}
+th, td {{ padding: .3rem .45rem; border-bottom: 1px solid #d3dae0; text-align: right; \
 white-space: nowrap; }}
 th {{ background: #f3f6f8; vertical-align: bottom; white-space: normal; }}
 th:first-child, td:first-child {{ text-align: left; }}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.config.train import TrainConfig
+from napari_microus.core.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -21,13 +24,68 @@ class RunStopped(Exception):
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """A preset, or a preset with settings of its own.
+
+    Attributes
+    ----------
+    preset : str
+        By name, or a YAML file.
+    varied : dict
+        Nested settings in which it differs from its preset.
+    """
+
+    preset: str
+    varied: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def origin(self) -> str:
+        """The preset's name."""
+        return Path(self.preset).stem
+
+    @property
+    def name(self) -> str:
+        """The preset's name and what differs, as a file may be named."""
+        from napari_microus.core.train.fingerprint import flat
+
+        parts = [self.origin]
+        for setting, value in flat(self.varied).items():
+            text = value if isinstance(value, str) else json.dumps(value)
+            words = re.sub(r"[^\w.-]+", "-", text).strip("-")
+            parts += [setting.rpartition(".")[2], words]
+        return "-".join(parts)
+
+
+def recipes_of(
+    presets: Sequence[str], variations: Sequence[dict[str, Any]]
+) -> list[Recipe]:
+    """Return every preset, each followed by its variations.
+
+    Raises
+    ------
+    InputError
+        If there is none, or two have one name.
+    """
+    if not presets:
+        raise InputError("A comparison needs at least one recipe; got none. Name one.")
+    found = [Recipe(preset, more) for preset in presets for more in ({}, *variations)]
+    names = [recipe.name for recipe in found]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(
+            f"Each recipe is compared once; got '{twice}' twice. Leave one out."
+        )
+    return found
+
+
+@dataclass(frozen=True)
 class Run:
     """One training of a recipe.
 
     Attributes
     ----------
-    preset : str
-        The recipe by name, or a YAML file.
+    recipe : Recipe
+        What is trained.
     group : Group
         Whom it leaves out.
     seed : int, optional
@@ -36,20 +94,15 @@ class Run:
         Learning rate; None keeps the recipe's own.
     """
 
-    preset: str
+    recipe: Recipe
     group: Group
     seed: int | None = None
     rate: float | None = None
 
     @property
-    def name(self) -> str:
-        """The recipe's name."""
-        return Path(self.preset).stem
-
-    @property
     def label(self) -> str:
         """Name of the run's folder."""
-        parts = [self.name]
+        parts = [self.recipe.name]
         if self.rate is not None:
             parts.append(f"lr{self.rate:g}")
         if self.group.fold is not None:
@@ -67,7 +120,8 @@ class Run:
             "to_library": False,
             "data": {"study": str(study.folder)},
         }
-        config = TrainConfig.preset(self.preset, **fixed).with_changes(changes)
+        config = TrainConfig.preset(self.recipe.preset, **fixed).with_changes(changes)
+        config = config.with_changes(self.recipe.varied)
         own: dict[str, Any] = {}
         if self.group.fold is not None:
             own["data"] = {"fold": self.group.fold}
@@ -110,7 +164,7 @@ def train_run(
 
 
 def search_rate(
-    preset: str,
+    recipe: Recipe,
     rates: Sequence[float],
     group: Group,
     seed: int | None,
@@ -128,7 +182,7 @@ def search_rate(
 
     found = {}
     for rate in rates:
-        run = Run(preset, group, seed, rate)
+        run = Run(recipe, group, seed, rate)
         path = yield from train_run(run, folder, study, changes, unchecked=unchecked)
         found[rate] = read_status(path).best_dice or 0.0
     return found

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_microus.core.config.train import TrainConfig, preset_names
 from napari_microus.core.files import atomic_write
 from napari_microus.core.provenance import package_version
 from napari_microus.core.reproduce.cases import (
@@ -35,6 +37,7 @@ from napari_microus.core.reproduce.tables import (
     Table,
     case_rows,
     difference_table,
+    fold_table,
     gland_table,
     loss_rows,
     loss_table,
@@ -44,6 +47,7 @@ from napari_microus.core.reproduce.tables import (
     write_csv,
 )
 from napari_microus.core.statistics import FEW_PATIENTS, MANY_PATIENTS
+from napari_microus.core.train.fingerprint import flat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,8 +59,9 @@ if TYPE_CHECKING:
     from napari_microus.core.reproduce.page import Block
 
 # Changes that decide nothing of what is measured.
-_NOT_TOLD = frozenset({"cache"})
+_NOT_SHOWN = frozenset({"data.cache", "threads", "checkpoint_s", "tensorboard"})
 _PLACES = frozenset({"start", "encoder_weights"})
+_NEVER = object()  # equal to no setting
 
 
 def write_report(comparison: Comparison, folder: Path) -> Path:
@@ -184,7 +189,9 @@ def _blocks(
         gland_table(comparison),
         pictures["scores"],
     ]
-    if any(recipe.tried for recipe in comparison.recipes):
+    if comparison.folds:
+        blocks += [Heading("Fold by fold"), Words(_FOLDS), fold_table(comparison)]
+    if any(len(recipe.tried) > 1 for recipe in comparison.recipes):
         blocks += [
             Heading("Learning rates tried"),
             Words(_RATES),
@@ -196,7 +203,9 @@ def _blocks(
             Words(
                 f"Each recipe was trained from {comparison.seeds} seeds. A patient's "
                 "figure in the tables above and below is the mean over them, so that "
-                "intervals and tests over patients know nothing of this spread."
+                "intervals and tests over patients know nothing of this spread. Where "
+                "the differences of the seeds spread further than their mean, another "
+                "seed may turn the order round."
             ),
             seed_table(comparison),
         ]
@@ -236,6 +245,10 @@ _GLANDS = (
     "That convention does not see a gland that is not found at all, nor a contour "
     "where there is no gland; they are counted here, over all seeds."
 )
+_FOLDS = (
+    "Each fold's patients, measured by the trainings that left them out: means over "
+    "its patients, and over the seeds where there are several."
+)
 _RATES = (
     "DSC on the cases that the run holds out, lost glands as 0; each recipe had the "
     "same number of runs of the same length to choose from."
@@ -261,26 +274,50 @@ def _starts(comparison: Comparison) -> str:
 
 def _changed(comparison: Comparison) -> str:
     said = []
-    changes = {k: v for k, v in comparison.changes.items() if k != "data"}
-    data = comparison.changes.get("data", {})
-    told = {name: value for name, value in data.items() if name not in _NOT_TOLD}
-    if told:
-        changes["data"] = told
-    for name in _PLACES & changes.keys():  # the file, not where it lies
-        changes[name] = Path(str(changes[name])).name
+    changes = _differing(comparison)
     if changes:
         said.append(
-            f"Changed in every recipe: `{changes}`. The published figures were "
+            f"Changed in every recipe: {_as_set(changes)}. The published figures were "
             "reached without these changes and are not to be compared one to one."
         )
     else:
         said.append("The recipes ran with the settings that this package gives them.")
+    for recipe in comparison.recipes:
+        if recipe.varied:
+            said.append(
+                f"`{recipe.name}` is `{recipe.origin}` with "
+                f"{_as_set(flat(recipe.varied))}."
+            )
     if comparison.other_code:
         said.append(
             "**Runs of other code were taken, unchecked**: "
             f"{'; '.join(comparison.other_code)}."
         )
     return " ".join(said)
+
+
+def _differing(comparison: Comparison) -> dict[str, Any]:
+    """Return the changed settings by dotted name, without those that change nothing."""
+    known = preset_names()
+    presets = {recipe.origin for recipe in comparison.recipes}
+    own = [flat(TrainConfig.preset(n).to_dict()) for n in presets if n in known]
+    whole = len(own) == len(presets)
+    found = {}
+    for name, value in flat(comparison.changes).items():
+        is_own = whole and all(one.get(name, _NEVER) == value for one in own)
+        if name not in _NOT_SHOWN and not is_own:
+            # The file, not where it lies.
+            found[name] = Path(str(value)).name if name in _PLACES else value
+    return found
+
+
+def _as_set(settings: dict[str, Any]) -> str:
+    """Return settings as `--set` takes them."""
+    texts = {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in settings.items()
+    }
+    return ", ".join(f"`{name}={text}`" for name, text in texts.items())
 
 
 def _deviations(comparison: Comparison) -> list[str]:

@@ -15,6 +15,7 @@ from napari_microus.core.reproduce.planning import (
     Run,
     RunStopped,
     best_rate,
+    recipes_of,
     search_rate,
     train_run,
 )
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from napari_microus.core.events import Event
+    from napari_microus.core.reproduce.planning import Recipe
     from napari_microus.core.study import Study
 
 DEFAULT_PRESETS = (
@@ -56,6 +58,7 @@ def reproduce(
     changes: dict[str, Any] | None = None,
     rates: Sequence[float] = (),
     seeds: int = 1,
+    variations: Sequence[dict[str, Any]] = (),
     unchecked: bool = False,
 ) -> Generator[Event, None, Path | None]:
     """Train the chosen recipes on one study and write tables, figures and a report.
@@ -76,6 +79,9 @@ def reproduce(
         Recipes by name, or YAML files.
     changes : dict, optional
         Nested settings changed in every recipe, such as ``{"epochs": 2}``.
+    variations : sequence of dict, optional
+        Nested settings; each recipe is trained once more with each of them, beside
+        itself, such as ``[{"loss": {"kernel_sizes": [8, 6, 4, 2]}}]``.
     rates : sequence of float
         Learning rates to try for each recipe, once, with the first seed and on the
         first fold; the one with the best DSC on what that run holds out is used.
@@ -97,12 +103,11 @@ def reproduce(
         If the data, a recipe or the folder cannot be used, or a run in it is not of
         these settings and data.
     """
-    if not presets:
-        raise InputError("A comparison needs at least one recipe; got none. Name one.")
+    recipes = recipes_of(presets, variations)
     if seeds < 1:
         raise InputError(f"A comparison needs at least one seed; got {seeds}. Use 3.")
     work = _compare(
-        Path(source), Path(output), presets, changes or {}, rates, seeds, unchecked
+        Path(source), Path(output), recipes, changes or {}, rates, seeds, unchecked
     )
     try:
         return (yield from work)
@@ -114,7 +119,7 @@ def reproduce(
 def _compare(
     source: Path,
     output: Path,
-    presets: Sequence[str],
+    asked: Sequence[Recipe],
     changes: dict[str, Any],
     rates: Sequence[float],
     seeds: int,
@@ -132,13 +137,13 @@ def _compare(
     recipes: list[Trained] = []
     rows: list[CaseRow] = []
     is_noted = False
-    for preset in presets:
-        name = Path(preset).stem
-        clean_up, flip = name not in OF_THE_PAPERS, name in _FLIPPED
+    for recipe in asked:
+        name, origin = recipe.name, recipe.origin
+        clean_up, flip = origin not in OF_THE_PAPERS, origin in _FLIPPED
         rate, tried = None, {}
         if rates:
             tried = yield from search_rate(
-                preset,
+                recipe,
                 rates,
                 groups[0],
                 every_seed[0],
@@ -151,14 +156,15 @@ def _compare(
         paths = []
         for seed in every_seed:
             for group in groups:
-                run = Run(preset, group, seed, rate)
+                run = Run(recipe, group, seed, rate)
                 yield Notice(f"Recipe {run.label}")
                 path = yield from train_run(
                     run, folder, study, changes, unchecked=unchecked
                 )
                 paths.append(path)
                 if split == "test" and not is_noted:
-                    study.open_test_set(f"reproduce {' '.join(presets)}")
+                    names = " ".join(one.name for one in asked)
+                    study.open_test_set(f"reproduce {names}")
                     is_noted = True
                 measure = partial(
                     score_model,
@@ -168,8 +174,8 @@ def _compare(
                     shown=None if seed else shown,
                 )
                 rows += yield from _scored(name, path, study, group, changes, measure)
-        told = _told(name, paths, clean_up=clean_up, flip=flip)
-        recipes.append(dataclasses.replace(told, tried=tried))
+        trained = _trained(recipe, paths, clean_up=clean_up, flip=flip)
+        recipes.append(dataclasses.replace(trained, tried=tried))
     for group in groups:
         rows += score_annotators(study, group.cases)
     comparison = Comparison(
@@ -180,25 +186,30 @@ def _compare(
         patients={case.case: case.patient for case in study.cases},
         other_code=_other_code(recipes),
         seeds=seeds,
+        folds={case.case: case.fold for case in study.cases if case.fold is not None},
         samples=sample_frames(study),
         shown=list(shown.values()),
     )
     return write_report(comparison, output)
 
 
-def _told(name: str, runs: list[Path], *, clean_up: bool, flip: bool) -> Trained:
-    """Return what the folders of a recipe's runs tell."""
+def _trained(
+    recipe: Recipe, runs: list[Path], *, clean_up: bool, flip: bool
+) -> Trained:
+    """Return what the folders of a recipe's runs hold."""
     from napari_microus.core.config.train import TrainConfig
     from napari_microus.core.train.fingerprint import Fingerprint
 
     prints = [Fingerprint.read(run) for run in runs]
     return Trained(
-        name,
+        recipe.name,
         TrainConfig.from_yaml(runs[0] / "config.yaml"),
         _mean_curve([_losses(run) for run in runs]),
         tuple(one for one in prints if one is not None),
         clean_up=clean_up,
         flip=flip,
+        preset=recipe.origin,
+        varied=recipe.varied,
     )
 
 

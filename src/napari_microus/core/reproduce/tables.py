@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from napari_microus.core.reproduce.comparison import Comparison
     from napari_microus.core.reproduce.page import Block
     from napari_microus.core.reproduce.scoring import CaseRow
@@ -83,28 +85,35 @@ def case_rows(comparison: Comparison) -> Table:
 
 def score_table(comparison: Comparison) -> list[Block]:
     """Return means over patients, with the published ones beside them."""
-    columns = [("dice", ".4f"), ("hd95", ".2f")]
-    columns += [(f"volume_{name}", form) for name, form in columns]
     hd95 = f"HD95 {comparison.unit}"
-    head = ["who", "patients", "cases", "DSC", hd95, "volume DSC", f"volume {hd95}"]
+    head = ["who", "patients", "cases", "DSC", "published", hd95, "published HD95 mm"]
+    head += ["volume DSC", f"volume {hd95}"]
     lines, sources = [], []
     for who in [*comparison.names, *comparison.annotators]:
         rows = [row for row in comparison.rows if row.who == who]
-        cells = [with_interval(_over_patients(rows, name), f) for name, f in columns]
+        dice, distance, volume_dice, volume_distance = (
+            with_interval(_over_patients(rows, name), form)
+            for name, form in (
+                ("dice", ".4f"),
+                ("hd95", ".2f"),
+                ("volume_dice", ".4f"),
+                ("volume_hd95", ".2f"),
+            )
+        )
         patients = len({row.patient for row in rows})
         counts = [str(patients), str(len({row.case for row in rows}))]
         known = published_mean(who)
-        beside = ["", ""]
+        published = ["", ""]
         if known is not None:
-            beside = [f"{known.dice:.3f}", f"{known.hd95_mm:.2f}"]
+            published = [f"{known.dice:.3f}", f"{known.hd95_mm:.2f}"]
             sources.append(f"{who}: {known.source}")
         label = who if who in comparison.names else f"{who} (annotator)"
-        lines.append([label, *counts, *cells, *beside])
-    table = Grid([*head, "published DSC", "published HD95 mm"], lines)
+        ours = [dice, published[0], distance, published[1]]
+        lines.append([label, *counts, *ours, volume_dice, volume_distance])
     note = interval_note(len({row.patient for row in comparison.rows}))
     said = [f"{note}." if note else ""]
     said.append(f"Published figures: {'; '.join(sources)}." if sources else "")
-    return [table, *(Words(text) for text in said if text)]
+    return [Grid(head, lines), *(Words(text) for text in said if text)]
 
 
 def gland_table(comparison: Comparison) -> Grid:
@@ -126,31 +135,61 @@ def gland_table(comparison: Comparison) -> Grid:
     return Grid(head, lines)
 
 
-def seed_table(comparison: Comparison) -> Grid:
-    """Return each recipe's mean over patients by seed, and how far the seeds spread."""
-    seeds = [str(number) for number in range(comparison.seeds)]
-    head = ["recipe", "figure", *(f"seed {seed}" for seed in seeds), "spread (SD)"]
+def fold_table(comparison: Comparison) -> Grid:
+    """Return each recipe's mean over the patients of each fold, and over its seeds."""
+    columns = (("dice", "DSC", ".3f"), ("hd95", f"HD95 {comparison.unit}", ".2f"))
+    head = ["fold", "patients"]
+    head += [f"{who} {label}" for who in comparison.names for _, label, _ in columns]
     lines = []
-    for who in comparison.names:
-        for column, label, form in (
-            ("dice", "DSC", ".4f"),
-            ("dice_lost_as_0", "DSC with lost glands as 0", ".4f"),
-            ("hd95", f"HD95 {comparison.unit}", ".2f"),
-        ):
-            means = [
-                _over_patients(
-                    [r for r in comparison.rows if r.who == who and r.seed == seed],
-                    column,
-                ).mean
-                for seed in range(comparison.seeds)
-            ]
-            spread = float(np.std(means, ddof=1)) if len(means) > 1 else math.nan
-            cells = [
-                "–" if math.isnan(value) else format(value, form)
-                for value in (*means, spread)
-            ]
-            lines.append([who, label, *cells])
+    for fold in sorted(set(comparison.folds.values())):
+        rows = [r for r in comparison.rows if comparison.folds.get(r.case) == fold]
+        cells = [
+            format(_over_patients([r for r in rows if r.who == who], column).mean, form)
+            for who in comparison.names
+            for column, _, form in columns
+        ]
+        patients = len({row.patient for row in rows})
+        if patients:
+            lines.append([str(fold), str(patients), *cells])
     return Grid(head, lines)
+
+
+def seed_table(comparison: Comparison) -> Grid:
+    """Return each recipe's mean over patients by seed, and how far the seeds spread.
+
+    Below stand the differences to the first recipe, seed by seed.
+    """
+    seeds = range(comparison.seeds)
+    head = ["recipe", "figure", *(f"seed {seed}" for seed in seeds), "spread (SD)"]
+    columns = (
+        ("dice", "DSC", ".4f"),
+        ("dice_lost_as_0", "DSC with lost glands as 0", ".4f"),
+        ("hd95", f"HD95 {comparison.unit}", ".2f"),
+    )
+
+    def means(who: str, column: str) -> NDArray[np.float64]:
+        rows = [row for row in comparison.rows if row.who == who]
+        of_seed = [[row for row in rows if row.seed == seed] for seed in seeds]
+        return np.array([_over_patients(part, column).mean for part in of_seed])
+
+    lines = [
+        [who, label, *_seed_cells(means(who, column), form)]
+        for who in comparison.names
+        for column, label, form in columns
+    ]
+    first, *others = comparison.names
+    for who in others:
+        for column, label, form in columns:
+            less = means(who, column) - means(first, column)
+            lines.append([f"{who} less {first}", label, *_seed_cells(less, f"+{form}")])
+    return Grid(head, lines)
+
+
+def _seed_cells(values: NDArray[np.float64], form: str) -> list[str]:
+    """Return the seeds' figures and their standard deviation as cells."""
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+    cells = ["–" if math.isnan(value) else format(value, form) for value in values]
+    return [*cells, "–" if math.isnan(spread) else format(spread, form.lstrip("+"))]
 
 
 def rate_table(comparison: Comparison) -> Grid:
