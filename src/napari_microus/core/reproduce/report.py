@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_microus.core.config.train import TrainConfig, preset_names
+from napari_microus.core.config import TrainConfig, preset_names
 from napari_microus.core.files import atomic_write
 from napari_microus.core.provenance import package_version
 from napari_microus.core.reproduce.cases import (
