@@ -55,6 +55,17 @@ def lower_priority() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+def end_with_window() -> None:
+    """End with the window that started this, even where it is killed.
+
+    Not for training, which outlives its window.
+    """
+    if os.environ.get(CANCEL_VARIABLE):
+        from napari_microus.core.parent import end_with_parent
+
+        end_with_parent()
+
+
 def table_console() -> Console:
     """Return the console for a table; a pipe or a file has no width to fit."""
     from rich.console import Console

@@ -13,6 +13,7 @@ from napari_microus.cli._console import (
     ProgressOption,
     ProgressStyle,
     drain,
+    end_with_window,
     lower_priority,
 )
 from napari_microus.cli.application import app
@@ -139,6 +140,7 @@ def segment(
     from napari_microus.core.errors import ConfigError
 
     lower_priority()
+    end_with_window()
     names = model or [library.DEFAULT_MODEL]
     if library.find_model(names[0]).channels:
         if frames is not None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from napari_microus.core.batch.one_scan import Outcome, failed, segment_scan
 from napari_microus.core.errors import ConfigError
 from napari_microus.core.events import Event, GoesOn
+from napari_microus.core.parent import end_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -165,6 +166,7 @@ class _Worker:
 def _work(connection: Connection[Any, Any], settings: Any, threads: int) -> None:
     """Segment what comes through the connection, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process ends this one
+    end_with_parent()
     # PyTorch reads these when it is imported, with the first scan.
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -19,6 +19,7 @@ import numpy as np
 
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Event, Progress
+from napari_microus.core.parent import end_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -124,4 +125,5 @@ def _work(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     _work(sys.argv[1:])
