@@ -11,6 +11,7 @@ from MicroUSLib.parameters import MicroUSParameterNode
 from MicroUSLib.scene.editor import EditorPanel
 from MicroUSLib.scene.nodes import first_scan, keep_what_files_tell
 from MicroUSLib.segment.correct_panel import CorrectPanel
+from MicroUSLib.segment.live_panel import LivePanel
 from MicroUSLib.segment.panel import SegmentPanel
 from MicroUSLib.segment.script import run_and_wait
 from MicroUSLib.train.panel import TrainPanel
@@ -73,6 +74,7 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.editor = EditorPanel(self.ui)
         self.segment = SegmentPanel(self.ui, self.packages.ensure)
         self.correct = CorrectPanel(self.ui, self.packages.ensure)
+        self.live = LivePanel(self.ui, self.packages.ensure)
         self.compare = ComparePanel(self.ui, self.packages.ensure)
         self.train = TrainPanel(self.ui, self.packages.ensure, self.compare.case)
         self.connectPanels()
@@ -100,6 +102,7 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Run when the application closes or the module is reloaded."""
         self.segment.release()
         self.correct.release()
+        self.live.release()
         self.compare.release()
         self.train.release()
         self.editor.release()
@@ -129,6 +132,12 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             )
         )
         self.correct.release()
+        self.live.abandon(
+            _(
+                "The scene must stay open while a volume is followed; it was closed, "
+                "and this has ended."
+            )
+        )
         self.compare.close()
         self.train.forget_curves()
 
@@ -155,7 +164,7 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._parameterNode = node
         if node is not None:
             self._guiTag = node.connectGui(self.ui)
-        for panel in (self.segment, self.correct, self.compare, self.train):
+        for panel in (self.segment, self.correct, self.live, self.compare, self.train):
             panel.use(node)
 
 

@@ -56,6 +56,8 @@ class MicroUSParameterNode:
     useNeighbours: bool = True
     probe: Annotated[str, Choice(PROBES)] = "top"
 
+    liveVolume: slicer.vtkMRMLScalarVolumeNode
+
     expert: Annotation
     nonexpert: Annotation
     expertPart: str = ""

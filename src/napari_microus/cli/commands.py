@@ -12,6 +12,7 @@ import napari_microus.cli.difficulty
 import napari_microus.cli.evaluate
 import napari_microus.cli.export
 import napari_microus.cli.live
+import napari_microus.cli.live_exchange
 import napari_microus.cli.models
 import napari_microus.cli.phantom
 import napari_microus.cli.reproduce

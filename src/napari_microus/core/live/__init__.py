@@ -1,5 +1,6 @@
 """Frames as a scanner sends them, each answered while it is the newest."""
 
+from napari_microus.core.live.exchange import Exchange, ExchangeSource
 from napari_microus.core.live.folder import FolderSource
 from napari_microus.core.live.following import LiveFrame, LiveStatus, follow
 from napari_microus.core.live.recording import Recording
@@ -11,6 +12,8 @@ from napari_microus.core.live.video import VIDEO_SUFFIXES, VideoSource
 __all__ = [
     "VIDEO_SUFFIXES",
     "CapsuleServer",
+    "Exchange",
+    "ExchangeSource",
     "FolderSource",
     "LiveFrame",
     "LiveStatus",

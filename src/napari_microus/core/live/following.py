@@ -12,7 +12,6 @@ import numpy as np
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Event, Notice
 from napari_microus.core.live.newest import Newest
-from napari_microus.core.predict import predict
 from napari_microus.core.volume import Volume
 
 if TYPE_CHECKING:
@@ -56,6 +55,8 @@ class LiveFrame(Event):
         Frames that came, that a newer one overtook, and that could not be read.
     placement : Placement or None
         Where the sender says that the frame lies.
+    tag : int or None
+        The source's own number of the frame, where it has one.
     """
 
     frame: NDArray[np.generic]
@@ -67,6 +68,7 @@ class LiveFrame(Event):
     dropped: int
     refused: int
     placement: Placement | None = None
+    tag: int | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ def follow(
                 dropped,
                 refused,
                 arrived.placement() if arrived.placement is not None else None,
+                arrived.tag,
             )
     finally:
         stop.set()
@@ -159,6 +162,9 @@ def _segment(
     """Return the mask of one frame; one of a single grey shows no gland."""
     if frame.min() == frame.max():
         return np.zeros(frame.shape, dtype=np.uint8)
+    # Not above: who sends or shows frames alone needs no PyTorch.
+    from napari_microus.core.predict import predict
+
     work = predict(model, Volume(frame[None]), **settings)
     while True:
         try:

@@ -34,11 +34,14 @@ class Arrived:
         `time.perf_counter` when its last byte had come.
     placement : callable or None
         Gives where the frame lies, once it was read; None where nobody tells.
+    tag : int or None
+        The source's own number of it, where it has one.
     """
 
     read: Callable[[], tuple[NDArray[np.generic], tuple[float, float] | None]]
     at_s: float = field(default_factory=time.perf_counter)
     placement: Callable[[], Placement] | None = None
+    tag: int | None = None
 
 
 class Newest:
