@@ -125,6 +125,51 @@ def curve(
     return losses
 
 
+class Sides:
+    """Both steps from the same weights on the same frames."""
+
+    def __init__(self, config: TrainConfig, count: int) -> None:
+        torch.manual_seed(0)
+        self.network, self.config = start_network(config)
+        self.cache, self.fabric = frames_of(count), create_fabric(self.config)
+        data = TrainingData(self.cache, [])
+        network = copy.deepcopy(self.network)
+        self.learner = create_learner(self.config, self.fabric, network, data)
+        self.learner.network.train()
+        self.published = Published(
+            copy.deepcopy(self.network), self.config, self.fabric.device
+        )
+        sampler = Sampler(count, config.batch_size, 0)
+        self.indices, self.keys = sampler.share(sampler.order(0), 0, 0)
+        self._raw = [part.numpy() for part in self.cache.batch(self.indices)]
+        self._draw = np.random.default_rng(0)
+
+    def our_batch(self) -> None:
+        """Vary the frames as ours does."""
+        make_batch(self.learner, self.indices, self.keys)
+        self._finish()
+
+    def published_batch(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Vary the frames as the published code does."""
+        raw, masks = self._raw
+        frames, varied = self.published.vary(raw[:, 0], masks, self._draw)
+        return torch.from_numpy(frames)[:, None].float() / 255, torch.from_numpy(varied)
+
+    def our_step(self) -> None:
+        """Change our weights once."""
+        make_step(self.learner, self.indices, self.keys, 0, lambda _: None)
+        self._finish()
+
+    def published_step(self) -> None:
+        """Change the other weights once."""
+        self.published.step(*self.published_batch())
+        self._finish()
+
+    def _finish(self) -> None:
+        if self.fabric.device.type == "cuda":
+            torch.cuda.synchronize()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="base", choices=("small", "base"))
@@ -135,45 +180,19 @@ def main() -> None:
     chosen = parser.parse_args()
     batch, count = chosen.batch_size, max(chosen.curve, 2) * chosen.batch_size
     config = configured(chosen.model, chosen.device, batch)
-    torch.manual_seed(0)
-    network, config = start_network(config)
-    cache, fabric = frames_of(count), create_fabric(config)
-    data = TrainingData(cache, [])
-    learner = create_learner(config, fabric, copy.deepcopy(network), data)
-    learner.network.train()
-    published = Published(copy.deepcopy(network), config, fabric.device)
-    sampler, draw = Sampler(count, batch, 0), np.random.default_rng(0)
-    indices, keys = sampler.share(sampler.order(0), 0, 0)
-    raw, raw_masks = (part.numpy() for part in cache.batch(indices))
-
-    def published_batch() -> tuple[torch.Tensor, torch.Tensor]:
-        frames, masks = published.vary(raw[:, 0], raw_masks, draw)
-        return torch.from_numpy(frames)[:, None].float() / 255, torch.from_numpy(masks)
-
-    def finish() -> None:
-        if fabric.device.type == "cuda":
-            torch.cuda.synchronize()
-
-    def our_step() -> None:
-        make_step(learner, indices, keys, 0, lambda _: None)
-        finish()
-
-    def published_step() -> None:
-        published.step(*published_batch())
-        finish()
-
+    sides = Sides(config, count)
+    network, cache = sides.network, sides.cache
     pipelines = in_turn(
-        {
-            "ours": lambda: (make_batch(learner, indices, keys), finish()),
-            "published": published_batch,
-        },
+        {"ours": sides.our_batch, "published": sides.published_batch},
         max(5, chosen.steps),
         warm=1,
     )
-    steps = in_turn({"ours": our_step, "published": published_step}, chosen.steps, 1)
+    steps = in_turn(
+        {"ours": sides.our_step, "published": sides.published_step}, chosen.steps, 1
+    )
     result: dict[str, Any] = {
         "model": chosen.model,
-        "device": str(fabric.device),
+        "device": str(sides.fabric.device),
         "batch_size": batch,
         "step_s": {name: round(taken, 3) for name, taken in steps.items()},
         "ratio": round(steps["published"] / steps["ours"], 2),
