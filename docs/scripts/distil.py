@@ -7,14 +7,15 @@
     python docs/scripts/distil.py real_study all --output students \
         --lite0 efficientnet-lite0-57934424.pth --lite2 efficientnet-lite2-9656183e.pth
 
-Writes ``students/fold0.pt`` to ``fold4.pt``, each learnt without the patients of that
-fold, and ``all.pt``, the weights of the bundled model. Two teachers, TransUNets with
-the encoders EfficientNet-Lite0 and -Lite2, learn from the outlines with the adaptive
-focal loss and Dice. The student goes on from the first of them, at a lower rate, and
-learns from the outlines and from the teachers' mean probability of the same frames.
-Networks of all folds share the GPU; each step is one CUDA graph, which takes half to
-two thirds of the time of the same step launched piece by piece. Frames, phantoms and
-variations come from seeds, but how many steps fit into the time does not.
+Writes the model folders ``students/fold0`` to ``fold4``, each learnt without the
+patients of that fold, and ``students/all``, with the weights of the bundled model. Two
+teachers, TransUNets with the encoders EfficientNet-Lite0 and -Lite2, learn from the
+outlines with the adaptive focal loss and Dice. The student goes on from the first of
+them, at a lower rate, and learns from the outlines and from the teachers' mean
+probability of the same frames. Networks of all folds share the GPU; each step is one
+CUDA graph, which takes half to two thirds of the time of the same step launched piece
+by piece. Frames, phantoms and variations come from seeds, but how many steps fit into
+the time does not.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from __future__ import annotations
 import argparse
 import copy
 import math
+import shutil
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 
 from napari_microus.core.config import ModelConfig
 from napari_microus.core.config.loss import LossConfig
@@ -42,9 +45,9 @@ from napari_microus.core.train.training_data import mask_to_bytes, to_bytes
 
 SIZE, BATCH, POOL, PASSES = 256, 32, 768, 2
 PHANTOMS, PHANTOM_SHARE = 400, 0.1
-PRESET = TrainConfig.from_yaml(
-    Path(__file__).parents[2] / "src/napari_microus/presets/bundled.yaml"
-)
+_PACKAGE = Path(__file__).parents[2] / "src/napari_microus"
+PRESET = TrainConfig.from_yaml(_PACKAGE / "presets/bundled.yaml")
+BUNDLED = _PACKAGE / "models/microus-small"
 DEVICE = "cuda"
 
 
@@ -237,10 +240,13 @@ def main() -> None:
         begun = copy.deepcopy(first).train().requires_grad_(True)
         students[name] = [Learner(begun, 0.0012, 0.998, True)]
     train(students, sources, arguments.student_seconds, averages)
-    arguments.output.mkdir(parents=True, exist_ok=True)
     for name, (student,) in students.items():
-        weights = {k: v.cpu() for k, v in student.average.state_dict().items()}
-        torch.save(weights, arguments.output / f"{name}.pt")
+        weights = student.average.cpu().state_dict()
+        folder = shutil.copytree(BUNDLED, arguments.output / name, dirs_exist_ok=True)
+        save_file(
+            {key: value.contiguous() for key, value in weights.items()},
+            folder / "model.safetensors",
+        )
 
 
 if __name__ == "__main__":
