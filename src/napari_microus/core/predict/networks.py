@@ -173,13 +173,13 @@ def _ready(
             "A network must see single frames; got one for volumes. "
             "Choose a model for two-dimensional frames."
         )
-    network.to(device)
     if isinstance(model, LoadedModel) and isinstance(network, TransUNet):
         kept = _prepared.setdefault(model, {})
         if (device, dtype) not in kept:
             kept.clear()
-            kept[device, dtype] = prepare_for_inference(network, dtype)
+            kept[device, dtype] = prepare_for_inference(network.to(device), dtype)
         return kept[device, dtype]
+    network.to(device)
     if isinstance(network, TransUNet) and frames >= _WORTH_PREPARING:
         return prepare_for_inference(network, dtype)
     return network
