@@ -205,6 +205,8 @@ def put_capsule(
     segmentation: slicer.vtkMRMLSegmentationNode | None,
     provenance: Mapping[str, Any],
     save_state: SaveState = save_state_for_undo,
+    *,
+    name: str = "",
 ) -> tuple[slicer.vtkMRMLSegmentationNode, str]:
     """Show a predicted mask as the segment *Capsule*; one undo takes it back.
 
@@ -221,6 +223,8 @@ def put_capsule(
         Model, version, settings.
     save_state : callable
         Called once with both nodes before the first change.
+    name : str
+        What was segmented where it is no capsule, such as a lesion.
 
     Returns
     -------
@@ -229,7 +233,9 @@ def put_capsule(
     """
     is_new = segmentation is None
     if is_new:
-        segmentation = new_segmentation(volume, f"{volume.GetName()} capsule")
+        segmentation = new_segmentation(
+            volume, f"{volume.GetName()} {name or 'capsule'}"
+        )
     else:
         require_same_place(segmentation, volume)
     try:
@@ -240,8 +246,9 @@ def put_capsule(
             segment = segmentation.GetSegmentation().GetSegment(ours)
             segment.SetTag(PROVENANCE_TAG, json.dumps(dict(provenance)))
             return segmentation, ours
+        called = {"name": name, "terminology": ""} if name else {}
         return segmentation, add_segment(
-            mask.array, segmentation, volume, provenance=provenance
+            mask.array, segmentation, volume, provenance=provenance, **called
         )
     except BaseException:
         if is_new:

@@ -147,4 +147,5 @@ def collect(
         request.segmentation,
         read_provenance(path) or {"model": request.model},
         save_state,
+        **({"name": request.model} if request.channels else {}),
     )

@@ -15,6 +15,7 @@ from MicroUSLib.scene.grids import scan_of_annotation
 from MicroUSLib.scene.nodes import is_in_scene, is_reversed, shown_frame
 
 from . import job, sequences
+from .channels import ChannelSelectors
 from .measure_panel import MeasurePanel
 from .properties_panel import PropertiesPanel
 
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
     RunnerMaker = Callable[[Callable[[Event], None], Callable[[Outcome], None]], Runner]
 
 _BEFORE_INSTALL = _("microus-small (installed with the first Apply)")
+
+# What is for models of frames alone.
+_OF_FRAMES = (
+    *("scopeComboBox", "batchSizeSpinBox", "probeComboBox"),
+    *("largestComponentCheckBox", "fillHolesCheckBox", "smoothOutlineCheckBox"),
+    *("leaveUnsureEmptyCheckBox", "useNeighboursCheckBox"),
+)
 
 
 class SegmentPanel:
@@ -45,6 +53,8 @@ class SegmentPanel:
 
     Attributes
     ----------
+    channels : ChannelSelectors
+        The volumes of a model of several channels.
     properties : PropertiesPanel
         The part *Scan properties*.
     measures : MeasurePanel
@@ -65,8 +75,10 @@ class SegmentPanel:
         self._job: _Job | None = None
         self._pump = EventPump(self._show_progress)
         self._output: slicer.vtkMRMLSegmentationNode | None = None
+        self._channels_of: dict[str, tuple[str, ...]] = {}
         self.show_in_editor: Callable[[Any, Any], None] = _show_nothing
         self.parameters: MicroUSParameterNode | None = None
+        self.channels = ChannelSelectors(ui.channelsHolder, self.refresh)
         ui.applyButton.clicked.connect(self.apply)
         ui.cancelButton.clicked.connect(self.cancel)
         ui.modelComboBox.currentIndexChanged.connect(self._on_model)
@@ -94,18 +106,32 @@ class SegmentPanel:
 
     def refresh(self, *args: object) -> None:
         """Enable what can be pressed now, and say why something cannot."""
-        has_volume = self._ui.volumeSelector.currentNode() is not None
-        self._ui.applyButton.enabled = has_volume and not self.is_running
-        self._ui.applyButton.toolTip = (
-            _("Segment the scan. The first time, asks to install what is missing.")
-            if has_volume
-            else _("Load a scan and choose it above first.")
+        lacking = self._lacking()
+        self._ui.applyButton.enabled = not lacking and not self.is_running
+        self._ui.applyButton.toolTip = lacking or _(
+            "Segment the scan. The first time, asks to install what is missing."
         )
         self._ui.cancelButton.enabled = self.is_running
         self._ui.segmentProgressBar.visible = self.is_running
-        is_range = self._ui.scopeComboBox.currentText == RANGE
+        is_of_frames = not self.channels.names
+        for name in _OF_FRAMES:
+            getattr(self._ui, name).enabled = is_of_frames
+        is_range = is_of_frames and self._ui.scopeComboBox.currentText == RANGE
         self._ui.firstFrameSpinBox.enabled = is_range
         self._ui.lastFrameSpinBox.enabled = is_range
+
+    def _lacking(self) -> str:
+        """Return what must be chosen before Apply, "" where nothing is missing."""
+        if not self.channels.names:
+            has_volume = self._ui.volumeSelector.currentNode() is not None
+            return "" if has_volume else _("Load a scan and choose it above first.")
+        from napari_microus.core.errors import InputError
+
+        try:
+            self.channels.chosen()
+        except InputError as error:
+            return error.plain
+        return ""
 
     def _on_volume(self, *args: object) -> None:
         """Choose no longer another scan's segmentation as the output."""
@@ -116,6 +142,7 @@ class SegmentPanel:
             scan = scan_of_annotation(self.parameters.segmentation)
             if scan is not None and scan is not volume:
                 self.parameters.segmentation = None
+        self.channels.offer()
         self.refresh()
 
     def refresh_models(self) -> None:
@@ -123,15 +150,26 @@ class SegmentPanel:
         box = self._ui.modelComboBox
         box.blockSignals(True)
         box.clear()
-        for name, note in _models():
+        self._channels_of = {}
+        for name, note, names in _models():
             box.addItem(note, name)
+            self._channels_of[name] = names
         wanted = self.parameters.modelName if self.parameters is not None else ""
         box.currentIndex = max(0, box.findData(wanted))
         box.blockSignals(False)
+        self._ask_for_channels()
 
     def _on_model(self, *args: object) -> None:
         if self.parameters is not None:
             self.parameters.modelName = chosen(self._ui.modelComboBox)
+        self._ask_for_channels()
+
+    def _ask_for_channels(self) -> None:
+        if self.parameters is None:  # the module is not shown: choices stay
+            return
+        model = chosen(self._ui.modelComboBox)
+        self.channels.show_names(self._channels_of.get(model, ()))
+        self.refresh()
 
     def apply(self, *args: object) -> None:
         """Install what is missing, check the request, and start the child."""
@@ -192,6 +230,20 @@ class SegmentPanel:
 
     def _make_job(self) -> _Job:
         choices = self.parameters
+        channels = self.channels.chosen()
+        if channels:
+            # The mask lies on the first one, which the other panels then work on.
+            choices.volume = next(iter(channels.values()))
+            return _ScanJob(
+                job.Request(
+                    choices.volume,
+                    choices.segmentation,
+                    choices.modelName,
+                    choices.device,
+                    options={"flip": choices.flip},
+                    channels=channels,
+                )
+            )
         volume = choices.volume
         if choices.scope == SEQUENCE:
             return sequences.SequenceJob(
@@ -327,13 +379,13 @@ def _show_nothing(*args: object) -> None:
     """Take a segmentation and its scan where no editor is open."""
 
 
-def _models() -> list[tuple[str, str]]:
-    """Return the usable models as (name, what the list shows)."""
+def _models() -> list[tuple[str, str, tuple[str, ...]]]:
+    """Return the usable models as (name, what the list shows, channels)."""
     try:
         from napari_microus.core.library import list_models
     except ImportError:
-        return [("", _BEFORE_INSTALL)]
-    return [(m.name, m.name) for m in list_models() if not m.problem]
+        return [("", _BEFORE_INSTALL, ())]
+    return [(m.name, m.name, m.channels) for m in list_models() if not m.problem]
 
 
 def _provenance(folder: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import types
 
 import slicer
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
+from shiboken6 import isValid
 
 shown: list[str] = []  # texts of message boxes, as a user would have read them
 
@@ -98,6 +99,10 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
             scene.AddObserver(removed, self._on_removed)
 
     def _on_removed(self, scene, event):
+        if isValid(self):  # the real one observes no longer than it lives
+            self._forget_soon()
+
+    def _forget_soon(self):
         QtCore.QTimer.singleShot(0, self, self._forget)  # not after its end
 
     def _forget(self):

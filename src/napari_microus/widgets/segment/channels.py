@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
 
-from napari_microus.core.errors import InputError
+from napari_microus.core.multichannel.naming import guess_channels, require_own
 from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.words import tr
 
@@ -66,50 +66,27 @@ class ChannelBoxes(QWidget):
         InputError
             If one has none, or two have the same.
         """
-        found: dict[str, Image] = {}
-        for name, box in self._boxes.items():
-            layer = box.currentData()
-            if layer is None:
-                raise InputError(
-                    f"Each channel must have an image layer; got none for '{name}'. "
-                    "Open its scan.",
-                    plain=f"No image is chosen for {name}. Open its scan, and choose "
-                    "it.",
-                )
-            twice = [other for other, taken in found.items() if taken is layer]
-            if twice:
-                raise InputError(
-                    f"Each channel must have a layer of its own; got '{layer.name}' "
-                    f"for '{twice[0]}' and '{name}'. Choose another.",
-                    plain=f"'{layer.name}' is chosen for both {twice[0]} and {name}. "
-                    "Choose another image for one of them.",
-                )
-            found[name] = layer
-        return found
+        return require_own(
+            {name: box.currentData() for name, box in self._boxes.items()},
+            lambda layer: str(layer.name),
+        )
 
     def _fill(self) -> None:
-        taken: list[Image] = []
+        before = {name: box.currentData() for name, box in self._boxes.items()}
+        kept = {
+            name: self._images.index(layer)
+            for name, layer in before.items()
+            if layer in self._images
+        }
+        titles = [layer.name for layer in self._images]
+        places = guess_channels(tuple(self._boxes), titles, kept)
         for name, box in self._boxes.items():
-            before = box.currentData()
             box.blockSignals(True)
             box.clear()
             for layer in self._images:
                 box.addItem(layer.name, layer)
-            wanted = before if before in self._images else self._named(name, taken)
-            place = self._images.index(wanted) if wanted in self._images else -1
-            box.setCurrentIndex(place)
+            box.setCurrentIndex(places.get(name, -1))
             box.blockSignals(False)
-            taken += [] if wanted is None else [wanted]
-
-    def _named(self, name: str, taken: Sequence[Image]) -> Image | None:
-        """Return the layer whose name holds the channel's, the closest first."""
-        fitting = [
-            layer
-            for layer in self._images
-            if name in layer.name.lower() and layer not in taken
-        ]
-        ends = [layer for layer in fitting if layer.name.lower().endswith(name)]
-        return next(iter([*ends, *fitting]), None)
 
     def _on_choice(self) -> None:
         self.changed.emit()
