@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from napari_microus.core.config import ModelConfig
-from napari_microus.core.errors import OutputError
+from napari_microus.core.errors import InputError, OutputError
 from napari_microus.core.events import drain
 from napari_microus.core.io import read_mask, write_volume
 from napari_microus.core.library import LoadedModel
@@ -92,3 +92,11 @@ def test_an_existing_folder_is_left_alone(model, tmp_path):
     with pytest.raises(OutputError, match="already exists"):
         export_bundle(model, tmp_path / "mine")
     assert list(tmp_path.iterdir()) == [tmp_path / "mine"]
+
+
+def test_a_model_of_volumes_is_refused_before_anything_is_written(model, tmp_path):
+    described = {"input": {"spatial_dims": 3, "channels": ["t2w", "adc"]}}
+    volumes = LoadedModel(model.network, "lesion", "1", described, "", {})
+    with pytest.raises(InputError, match="'lesion', which takes volumes of t2w, adc"):
+        export_bundle(volumes, tmp_path / "out")
+    assert not list(tmp_path.iterdir())

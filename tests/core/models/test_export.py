@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from napari_microus.core.config import TransUNetConfig
+from napari_microus.core.config import BaselineConfig, ModelConfig, TransUNetConfig
 from napari_microus.core.errors import InputError, OutputError
+from napari_microus.core.models import create_model
 from napari_microus.core.models.export import export_model
+from napari_microus.core.models.network_mean import NetworkMean
 from napari_microus.core.models.transunet import TransUNet
 from small_disk import files_of_at_most
 
@@ -66,3 +68,33 @@ def test_a_full_disk_is_told(tmp_path, model):
     with files_of_at_most(5000), pytest.raises(OutputError, match="File too large"):
         export_model(model, tmp_path / "model.pt")
     assert not list(tmp_path.iterdir())
+
+
+VOLUMES = BaselineConfig(32, 3, 2, (32, 32, 64), 4)
+
+
+def of_volumes(seed=0):
+    torch.manual_seed(seed)
+    return create_model(ModelConfig("basic_unet", baseline=VOLUMES)).eval()
+
+
+@pytest.mark.parametrize("kind", ["one", "ensemble"])
+def test_a_network_of_volumes_answers_alike_in_both_formats(tmp_path, kind):
+    runtime = pytest.importorskip("onnxruntime")
+    network = (
+        of_volumes() if kind == "one" else NetworkMean([of_volumes(), of_volumes(1)])
+    )
+    patches = torch.randn(3, 2, 32, 32, 64)
+    with torch.no_grad():
+        expected = network(patches)
+
+    for name in ("model.onnx", "model.pt"):
+        export_model(network, tmp_path / name)
+    session = runtime.InferenceSession(
+        tmp_path / "model.onnx", providers=["CPUExecutionProvider"]
+    )
+    (logits,) = session.run(["logits"], {"patches": patches.numpy()})
+    np.testing.assert_allclose(logits, expected, atol=1e-3, rtol=0)
+    with torch.no_grad():
+        scripted = torch.jit.load(tmp_path / "model.pt")(patches)
+    torch.testing.assert_close(scripted, expected, atol=1e-3, rtol=0)

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_microus.core.errors import OutputError
+from napari_microus.core.errors import InputError, OutputError
 from napari_microus.core.files import atomic_folder
 from napari_microus.core.models.export import input_size, save_script, trace
 
@@ -70,9 +70,19 @@ def export_bundle(model: LoadedModel, folder: str | Path) -> Path:
 
     Raises
     ------
+    InputError
+        If the model is one of volumes.
     OutputError
         If the folder exists or cannot be written.
     """
+    if model.channels:
+        raise InputError(
+            f"A bundle must be of a model of frames; got '{model.name}', which takes "
+            f"volumes of {', '.join(model.channels)}. Export it to .onnx or .pt.",
+            plain=f"'{model.name}' takes volumes of {', '.join(model.channels)}; MONAI "
+            "bundles are written of models of frames alone. Name a file that ends in "
+            ".onnx or .pt.",
+        )
     folder = Path(folder)
     if folder.exists():
         raise OutputError(

@@ -36,15 +36,16 @@ class _LogitsOnly(nn.Module):
 def export_model(
     model: nn.Module, path: str | Path, *, overwrite: bool = False
 ) -> None:
-    """Write a network that maps frames to full-size logits, in float32 on the CPU.
+    """Write a network that maps its input to logits, in float32 on the CPU.
 
     Parameters
     ----------
     model : nn.Module
-        A network of `create_model` for frames, on the CPU. Not changed.
+        A network of `create_model`, on the CPU. Not changed.
     path : path
-        ``.onnx`` (any number of frames; input ``frames``, output ``logits``) or
-        ``.pt`` (TorchScript). Input is (B, 1, size, size) in [0, 1].
+        ``.onnx`` (any number of inputs; ``frames``, or ``patches`` of volumes;
+        output ``logits``) or ``.pt`` (TorchScript). Frames are (B, 1, size, size) in
+        [0, 1], patches (B, C, *patch) of channels as `stack_channels` gives them.
     overwrite : bool
         Replace an existing file.
 
@@ -72,11 +73,18 @@ def input_size(model: nn.Module) -> int:
     return cast("ModelConfig | TransUNetConfig", model.config).image_size
 
 
+def input_shape(model: nn.Module) -> tuple[int, ...]:
+    """Return channels and edges of what a network sees at once."""
+    config = cast("ModelConfig | TransUNetConfig", model.config)
+    size = config.image_size
+    return getattr(config, "input_shape", (1, size, size))
+
+
 def trace(model: nn.Module) -> torch.jit.ScriptModule:
-    """Return a network as TorchScript that maps frames to full-size logits."""
-    with _ready(model) as (plain, frames):
+    """Return a network as TorchScript that maps its input to full-size logits."""
+    with _ready(model) as (plain, inputs):
         traced: torch.jit.ScriptModule = torch.jit.trace(  # type: ignore[no-untyped-call]
-            plain, frames, check_trace=False
+            plain, inputs, check_trace=False
         )
         return traced
 
@@ -93,14 +101,15 @@ def save_script(script: torch.jit.ScriptModule, path: Path) -> None:
 
 
 def _write_onnx(model: nn.Module, path: Path) -> None:
-    with _ready(model) as (plain, frames):
+    with _ready(model) as (plain, inputs):
+        name = "frames" if inputs.ndim == 4 else "patches"
         torch.onnx.export(
             plain,
-            (frames,),
+            (inputs,),
             str(path),
-            input_names=["frames"],
+            input_names=[name],
             output_names=["logits"],
-            dynamic_axes={"frames": {0: "batch"}, "logits": {0: "batch"}},
+            dynamic_axes={name: {0: "batch"}, "logits": {0: "batch"}},
             opset_version=_OPSET,
             dynamo=False,
         )
@@ -108,14 +117,13 @@ def _write_onnx(model: nn.Module, path: Path) -> None:
 
 @contextmanager
 def _ready(model: nn.Module) -> Iterator[tuple[nn.Module, Tensor]]:
-    """Give the network in evaluation mode, and frames to show it."""
-    size = input_size(model)
+    """Give the network in evaluation mode, and an input to show it."""
     was_training = model.training
     try:
         with torch.no_grad(), warnings.catch_warnings():
             # Tracing fixes the checks of the input's shape, as it should, and the
             # exporter without further packages is an older one.
             warnings.simplefilter("ignore")
-            yield _LogitsOnly(model).eval(), torch.zeros(2, 1, size, size)
+            yield _LogitsOnly(model).eval(), torch.zeros(2, *input_shape(model))
     finally:
         model.train(was_training)
