@@ -230,7 +230,7 @@ def test_labels_outside_the_rule_are_named(volumes, settings, drain):
 
 
 def test_frames_with_settings_for_volumes(study_of, settings, drain):
-    with pytest.raises(InputError, match="must have the channels t2w, adc, hbv; got i"):
+    with pytest.raises(InputError, match="takes cases of that many; got one image"):
         drain(train(settings(study_of(3))))
 
 
@@ -252,7 +252,17 @@ def test_no_study_is_told(volumes, settings, drain):
         ({"augment": {"elastic": 0.1}}, "Volumes know no augment.elastic"),
         ({"data": {"phantom_share": 0.2}}, "Volumes know no data.phantom_share"),
         ({"data": {"channels": ["t2w"]}}, "must name the network's 3 channels"),
-        ({"model": {"baseline": {"patch_size": [20, 64, 64]}}}, "multiples of 32"),
+        ({"model": {"baseline": {"patch_size": [20, 64, 64]}}}, "multiples of 16"),
+        ({"model": {"baseline": {"patch_size": [16, 16, 16]}}}, "one of them 32"),
+        (
+            {
+                "model": {
+                    "architecture": "resnet50_unet",
+                    "baseline": {"patch_size": [16, 32, 32]},
+                }
+            },
+            "multiples of 32 with resnet50_unet",
+        ),
         ({"model": {"architecture": "transunet", "spatial_dims": 3}}, "transunet"),
     ],
 )

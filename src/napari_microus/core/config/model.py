@@ -208,6 +208,10 @@ ARCHITECTURES = (
 )
 
 
+# Or fewer; the others halve their input five times.
+_FOUR_HALVINGS = ("basic_unet", "attention_unet", "segresnet")
+
+
 @dataclass(frozen=True)
 class BaselineConfig(Config):
     """Dimensions of the networks taken from MONAI.
@@ -222,7 +226,8 @@ class BaselineConfig(Config):
         Channels of a volume; frames have one.
     patch_size : tuple of int, optional
         Of volumes: slices, rows and columns that the network sees at once, multiples
-        of 32; None: a cube of ``image_size``.
+        of 32, or of 16 where the network halves them four times ("basic_unet",
+        "attention_unet", "segresnet"); None: a cube of ``image_size``.
     width : int, optional
         Channels of the finest scale of "basic_unet", "attention_unet" and
         "segresnet"; None takes MONAI's.
@@ -249,11 +254,13 @@ class BaselineConfig(Config):
         )
         if self.patch_size is not None:
             object.__setattr__(self, "patch_size", tuple(self.patch_size))
+            edges = self.patch_size
             require(
-                all(edge >= 32 and edge % 32 == 0 for edge in self.patch_size),
-                "patch_size must be multiples of 32",
-                self.patch_size,
-                "Choose 32, 64, 96 and so on; smaller volumes are filled up.",
+                all(edge >= 16 and edge % 16 == 0 for edge in edges)
+                and max(edges) >= 32,
+                "patch_size must be multiples of 16, one of them 32 or more",
+                edges,
+                "Choose 16, 32, 48 and so on; smaller volumes are filled up.",
             )
         if self.spatial_dims == 2:
             require(
@@ -268,7 +275,7 @@ class BaselineConfig(Config):
                 "image_size": Bounds(32, 4096),
                 "spatial_dims": Bounds(2, 3),
                 "in_channels": Bounds(1, 64),
-                "patch_size": Bounds(32, 1024),
+                "patch_size": Bounds(16, 1024),
                 "width": Bounds(4, 1024),
             },
         )
@@ -299,6 +306,20 @@ class ModelConfig(Config):
             repr(self.architecture),
             "Choose one.",
         )
+        if self.spatial_dims == 3:
+            step = self.edge_step
+            require(
+                all(edge % step == 0 for edge in self.patch_size),
+                f"patch_size must be multiples of {step} with {self.architecture}",
+                self.patch_size,
+                "Choose others; smaller volumes are filled up.",
+            )
+
+    @property
+    def edge_step(self) -> int:
+        """What the edges of an input must be multiples of, in pixels."""
+        halves_four_times = self.architecture in _FOUR_HALVINGS
+        return 16 if halves_four_times and self.spatial_dims == 3 else 32
 
     @property
     def image_size(self) -> int:

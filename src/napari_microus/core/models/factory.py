@@ -36,7 +36,7 @@ class Baseline(nn.Module):
         Parameters
         ----------
         x : Tensor, shape (B, 1, H, W) or (B, C, D, H, W)
-            Frames in [0, 1], or volumes; edges are multiples of 32 pixels.
+            Frames in [0, 1], or volumes; edges are multiples of ``config.edge_step``.
 
         Raises
         ------
@@ -47,11 +47,12 @@ class Baseline(nn.Module):
         dims = self.config.baseline.spatial_dims
         channels = self.config.baseline.in_channels
         fits = x.ndim == dims + 2 and x.shape[1] == channels
-        if not fits or any(n % 32 or n == 0 for n in x.shape[2:]):
+        step = self.config.edge_step
+        if not fits or any(n % step or n == 0 for n in x.shape[2:]):
             axes = "H, W" if dims == 2 else "D, H, W"
             raise InputError(
                 f"Input must have shape (B, {channels}, {axes}) with edges that are "
-                f"multiples of 32; got {tuple(x.shape)}. Resize or pad it."
+                f"multiples of {step}; got {tuple(x.shape)}. Resize or pad it."
             )
         return self.network(x)
 

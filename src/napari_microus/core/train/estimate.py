@@ -107,9 +107,12 @@ def _measured(
     memory = (sum(saved) / count * micro + parameters * 4 * copies) / 2**20
     advice = ""
     if fabric.device.type == "cpu" and seconds > _LONG_S:
+        smaller = "the small network"
+        if config.model.spatial_dims == 3:
+            smaller = "a small network, such as that of the preset lesion-small"
         advice = (
             f"This run would take about {seconds / 3600:.0f} hours on this processor. "
-            "Use a GPU, fewer epochs, or the small network."
+            f"Use a GPU, fewer epochs, or {smaller}."
         )
     return Estimate(seconds, memory, parameters, advice)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Event, Notice, Progress
+from napari_microus.core.study.kind import check_kind
 from napari_microus.core.study.manifest import Study
 from napari_microus.core.study.split import training_cases
 from napari_microus.core.train.frames import (
@@ -49,13 +50,7 @@ def prepare_study(
     study = Study.open(config.study)
     train, val, how = training_cases(study, config.fold)
     yield Notice(how)
-    several = next((case for case in train if len(case.channels) > 1), None)
-    if several is not None:
-        raise InputError(
-            "Training on frames takes scans of one channel; got "
-            f"{', '.join(several.channels)} for '{several.case}'. Choose a preset for "
-            "volumes, such as picai."
-        )
+    check_kind(train, None)
     lacking = sum(not case.nonexpert for case in train)
     if lacking:
         yield Notice(

@@ -12,6 +12,7 @@ from napari_microus.core.events import Event, Notice, Progress
 from napari_microus.core.files import atomic_folder
 from napari_microus.core.multichannel.spacing import resized, resized_mask, shape_at
 from napari_microus.core.multichannel.stacking import stack_channels
+from napari_microus.core.study.kind import NO_STUDY, check_kind
 from napari_microus.core.study.manifest import Study
 from napari_microus.core.study.split import training_cases
 from napari_microus.core.train.frames import cache_folder
@@ -54,12 +55,15 @@ def prepare_volumes(config: TrainConfig) -> Generator[Event, None, TrainingData]
     if data.study is None:
         raise InputError(
             "Training on volumes needs a study; got none. Import one (study import "
-            "--layout picai), or make one of phantoms (phantom --lesions)."
+            "--layout picai), or make one of phantoms (phantom --lesions).",
+            plain=NO_STUDY,
         )
     study = Study.open(data.study)
     train, val, how = training_cases(study, data.fold)
     yield Notice(how)
-    names = channel_names(data, train[0], config.model.baseline.in_channels)
+    count = config.model.baseline.in_channels
+    check_kind(train, count)
+    names = channel_names(data, train[0], count)
     volumes = []
     for number, case in enumerate(train, start=1):
         volumes.append(_prepared(study, case, names, data))
