@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.core import library
-from napari_microus.core.errors import MicroUSError, plain_words
+from napari_microus.core.errors import InputError, MicroUSError, plain_words
 from napari_microus.core.runs.process import TrainingProcess, command
 from napari_microus.core.runs.workspace import Workspace
 from napari_microus.widgets._shared.accessible import describe_controls
@@ -230,7 +230,7 @@ class TrainWidget(Dock):
 
     def _offer(self, is_on: bool) -> None:
         """Show what to do about a run that would take hours."""
-        self.small_button.setVisible(is_on)
+        self.small_button.setVisible(is_on and not self.form.takes_volumes)
         self.anyway_button.setVisible(is_on)
 
     def _preview_config(self) -> TrainConfig:
@@ -336,13 +336,17 @@ class TrainWidget(Dock):
 
     def _check_study(self) -> None:
         """Say at once what the run would say after a while."""
-        if self.form.study is None:
-            return
         from napari_microus.core.study import Study
+        from napari_microus.core.study.kind import NO_STUDY, check_kind
         from napari_microus.core.study.split import training_cases
 
-        changes = self.form.changes()
-        training_cases(Study.open(self.form.study), changes.get("data.fold"))
+        if self.form.study is None:
+            if self.form.takes_volumes:
+                raise InputError(NO_STUDY)
+            return
+        fold = self.form.changes().get("data.fold")
+        train, _, _ = training_cases(Study.open(self.form.study), fold)
+        check_kind(train, self.form.channels)
 
     def copy_command(self) -> None:
         """Put the run's command line on the clipboard."""
@@ -441,6 +445,7 @@ class TrainWidget(Dock):
         self._show_empty()
 
     def _on_choice(self, *_: Any) -> None:
+        self.variations.setVisible(not self.form.takes_volumes)
         self._say("")
         self._offer(False)
 

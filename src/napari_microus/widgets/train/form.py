@@ -22,6 +22,7 @@ from napari_microus.core.config.train import TrainConfig
 from napari_microus.core.errors import ConfigError, MicroUSError, plain_words
 from napari_microus.core.library import find_published
 from napari_microus.core.study import Study
+from napari_microus.core.study.kind import NO_STUDY, check_kind
 from napari_microus.core.study.split import training_cases
 from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets.train.cases import count_cases
@@ -146,14 +147,15 @@ class RunForm(QWidget):
         options: list[tuple[str, dict[str, Any]]] = [
             (model.name, {"start": model.name})
             for model in self._list_models()
-            if not model.problem
+            if not model.problem and bool(model.channels) == self.takes_volumes
         ]
-        options += [
-            *((f"Published weights, {name}", {"start": name}) for name in PUBLISHED),
-            ("New network, small", {"start": None, "model": "small"}),
-            ("New network, base (105 million weights)", _BASE),
-            (f"New network, {named}", {"start": None}),
-        ]
+        if not self.takes_volumes:
+            options += [
+                *((f"Published weights, {n}", {"start": n}) for n in PUBLISHED),
+                ("New network, small", {"start": None, "model": "small"}),
+                ("New network, base (105 million weights)", _BASE),
+            ]
+        options.append((f"New network, {named}", {"start": None}))
         self.start_box.blockSignals(True)
         self.start_box.clear()
         for label, changes in options:
@@ -173,6 +175,8 @@ class RunForm(QWidget):
         self.name_edit.setPlaceholderText(self._preset.name)
         self.preset_box.setToolTip(preset_summary(self.preset_name))
         self.advanced.show_recipe(self._preset.to_dict())
+        self.advanced.show_kind("volumes" if self.takes_volumes else "frames")
+        self._on_choice()
 
     def _on_choice(self, *_: object) -> None:
         self._note_data()
@@ -182,12 +186,25 @@ class RunForm(QWidget):
         """Say what would be learnt from, with the fold under Advanced held out."""
         fold = self.advanced.fields["data.fold"].text().strip()
         known = int(fold) if fold.isdigit() else None
-        self.data_note.setText(data_summary(self.study, known))
+        self.data_note.setText(data_summary(self.study, known, self.channels))
 
     @property
     def preset_name(self) -> str:
         """The chosen recipe."""
         return str(self.preset_box.currentData())
+
+    @property
+    def channels(self) -> int | None:
+        """How many channels the recipe's volumes have; None for one of frames."""
+        if self._preset is None:  # the form is being made
+            return None
+        model = self._preset.model
+        return model.baseline.in_channels if model.spatial_dims == 3 else None
+
+    @property
+    def takes_volumes(self) -> bool:
+        """Whether the recipe is one of volumes, and not of frames."""
+        return self.channels is not None
 
     @property
     def study(self) -> Path | None:
@@ -302,12 +319,17 @@ def published_tip(name: str | None) -> str:
     )
 
 
-def data_summary(study: Path | None, fold: int | None = None) -> str:
+def data_summary(
+    study: Path | None, fold: int | None = None, channels: int | None = None
+) -> str:
     """Return in a sentence what a run would learn from and be measured on."""
+    if study is None and channels is not None:
+        return NO_STUDY
     if study is None:
         return "Synthetic scans. For your own scans, make a study in the next tab."
     try:
         train, val, _ = training_cases(Study.open(study), fold)
+        check_kind(train, channels)
     except MicroUSError as error:
         return plain_words(error)
     counts = [count_cases(cases) for cases in (train, val)]

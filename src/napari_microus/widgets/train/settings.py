@@ -29,8 +29,9 @@ class Setting:
     """One setting of a `TrainConfig`.
 
     ``path`` names it as ``--set`` does. ``kind`` is "number", "whole", "wholes" (a
-    list of whole numbers), "check" or a tuple of choices; where ``may_be_empty`` an
-    empty field means none. ``published`` is what the papers took.
+    list of whole numbers), "words" (a list of them), "check" or a tuple of choices;
+    where ``may_be_empty`` an empty field means none. ``published`` is what the papers
+    took. ``only`` is "frames" or "volumes" where the other kind does not know it.
     """
 
     path: str
@@ -39,6 +40,7 @@ class Setting:
     tip: str
     published: str = ""
     may_be_empty: bool = False
+    only: str = ""
 
     @property
     def tooltip(self) -> str:
@@ -50,6 +52,7 @@ class Setting:
 
 _LABEL_WIDTH = 140
 _LOSSES = get_args(get_type_hints(LossConfig)["name"])
+_FORMS = get_args(get_type_hints(LossConfig)["form"])
 _PRECISIONS = get_args(get_type_hints(TrainConfig)["precision"])
 
 SECTIONS: dict[str, tuple[Setting, ...]] = {
@@ -142,6 +145,23 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             "How the adaptive loss reads the two annotators: by the non-expert's area "
             "as published, or by how much the two differ.",
             "nonexpert_mean",
+            only="frames",
+        ),
+        Setting(
+            "loss.form",
+            "Formula",
+            _FORMS,
+            "Only for size_smoothness: the paper's formula, or its published code, "
+            "which gives the target the small weight.",
+            "published_code",
+        ),
+        Setting(
+            "loss.terms",
+            "Terms",
+            "words",
+            "Only for size_smoothness: which of alpha_va, gamma_va and gamma_mSa take "
+            "part. Without alpha_va both classes weigh the same.",
+            "alpha_va, gamma_va, gamma_mSa",
         ),
         Setting(
             "loss.dice_weight",
@@ -156,6 +176,7 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             "number",
             "Only for ag_bce: how much pixels count where annotators differ.",
             "4",
+            only="frames",
         ),
         Setting(
             "loss.kernel_sizes",
@@ -164,6 +185,7 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             "Squares that widen the disagreement at full, half, quarter and eighth "
             "size, in the network's pixels.",
             "4, 3, 2, 1",
+            only="frames",
         ),
         Setting(
             "loss.deep_supervision",
@@ -171,6 +193,7 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             "check",
             "Also compares coarser versions of the answer.",
             "on",
+            only="frames",
         ),
     ),
     "Variation of frames": (
@@ -208,6 +231,7 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             "number",
             "Strength of noise like that of ultrasound.",
             "0",
+            only="frames",
         ),
         Setting(
             "augment.gain_curve",
@@ -215,6 +239,32 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             "number",
             "Brightness drifts with depth, as when the sonographer moves the sliders.",
             "0",
+            only="frames",
+        ),
+    ),
+    "Patches of volumes": (
+        Setting(
+            "data.patches_per_case",
+            "Patches of a case",
+            "whole",
+            "Blocks that are cut out of each volume in an epoch.",
+            only="volumes",
+        ),
+        Setting(
+            "data.foreground_share",
+            "Around the target",
+            "number",
+            "How often, 0 to 1, a block is cut out around a voxel of the target; small "
+            "lesions are hardly ever met by chance.",
+            only="volumes",
+        ),
+        Setting(
+            "data.overlap",
+            "Overlap of windows",
+            "number",
+            "Share of a window that the next one sees again, when a whole volume is "
+            "segmented.",
+            only="volumes",
         ),
     ),
     "Validation and machine": (
@@ -232,6 +282,7 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             "Frames of each validation scan that are measured. Empty: all.",
             "all",
             may_be_empty=True,
+            only="frames",
         ),
         Setting(
             "data.fold",
@@ -300,12 +351,14 @@ class AdvancedForm(QWidget):
         self._settings = {s.path: s for part in SECTIONS.values() for s in part}
         self._recipe: dict[str, Any] = {}
         self._parts: dict[str, QFormLayout] = {}
+        self._headings: dict[str, QLabel] = {}
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 0, 0, 0)
         for title, settings in SECTIONS.items():
             heading = QLabel(title)
             heading.setStyleSheet("font-weight: bold; margin-top: 6px")
             column.addWidget(heading)
+            self._headings[title] = heading
             rows = QFormLayout()
             rows.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
             rows.setContentsMargins(0, 0, 0, 0)
@@ -315,6 +368,16 @@ class AdvancedForm(QWidget):
                 rows.addRow(self._label(setting), self._field(setting))
             column.addLayout(rows)
             self._parts[title] = rows
+
+    def show_kind(self, kind: str) -> None:
+        """Show what is for "frames", or for "volumes", and hide what is not."""
+        for path, setting in self._settings.items():
+            is_known = setting.only in ("", kind)
+            self.fields[path].setVisible(is_known)
+            self._labels[path].setVisible(is_known)
+        for title, settings in SECTIONS.items():
+            is_known = any(setting.only in ("", kind) for setting in settings)
+            self._headings[title].setVisible(is_known)
 
     def add_below(self, title: str, widget: QWidget) -> None:
         """Put a widget below the fields of one of `SECTIONS`."""
@@ -381,6 +444,8 @@ class AdvancedForm(QWidget):
             return None
         if setting.kind == "wholes":
             return self._integers(setting, text)
+        if setting.kind == "words":
+            return text.replace(",", " ").split()
         is_whole = setting.kind == "whole"
         try:
             return int(text) if is_whole else float(text)

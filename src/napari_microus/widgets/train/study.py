@@ -86,7 +86,8 @@ class StudyPage(QWidget):
         self.import_button = push_button(
             "Import folder…",
             "List scans and masks where they are: the public micro-ultrasound "
-            "dataset, nnU-Net's imagesTr and labelsTr, or images and masks.",
+            "dataset, nnU-Net's imagesTr and labelsTr, images and masks, or volumes as "
+            "PI-CAI and BraTS have them.",
         )
         self.check_button = push_button(
             "Check", "Look for what would spoil a run: grids, empty masks, duplicates."
