@@ -27,7 +27,11 @@ UNNAMED = {
     "pylibjpeg-openjpeg": "pylibjpeg's plugin for JPEG 2000",
 }
 #: What is imported where somebody asked for it by an extra.
-BY_EXTRA = {"distributed": "dask", "imageio-ffmpeg": "film"}
+BY_EXTRA = {
+    "distributed": "dask",
+    "imageio-ffmpeg": "film",
+    "openvino": "openvino",
+}
 #: What comes with napari, and is used where napari is there already.
 WITH_NAPARI = {"napari", "pint"}
 

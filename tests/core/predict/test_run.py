@@ -14,7 +14,7 @@ from napari_microus.core.errors import CheckpointError, ConfigError, InputError
 from napari_microus.core.events import Notice, Progress
 from napari_microus.core.library import LoadedModel
 from napari_microus.core.predict import Prediction, predict
-from napari_microus.core.predict.networks import Panel, _prepared
+from napari_microus.core.predict.networks import Panel, _fast
 from napari_microus.core.volume import Volume
 
 SIZE = 32
@@ -447,10 +447,10 @@ def test_one_fast_form_of_a_model_is_kept_at_a_time():
     scan = Volume(discs(2))
     plain = run(model, scan, precision="float32").logits
     run(model, scan, precision="bfloat16")
-    assert len(_prepared[model]) == 1  # each holds the weights again
+    assert _fast[model].key[1] is torch.bfloat16  # alone: each holds the weights again
     again = run(model, scan, precision="float32").logits
     torch.testing.assert_close(again, plain)
-    assert len(_prepared[model]) == 1
+    assert _fast[model].key[1] is torch.float32
 
 
 def test_a_module_trained_on_answers_anew():

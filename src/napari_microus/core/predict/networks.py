@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -13,6 +14,7 @@ from napari_microus.core.errors import CheckpointError, ConfigError, InputError
 from napari_microus.core.library import LoadedModel
 from napari_microus.core.models.fast import multiplies_bfloat16, prepare_for_inference
 from napari_microus.core.models.network_mean import NetworkMean
+from napari_microus.core.models.openvino_form import compiled_form
 from napari_microus.core.models.transunet import TransUNet
 
 if TYPE_CHECKING:
@@ -24,8 +26,21 @@ if TYPE_CHECKING:
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 _DEFAULT_SIZE = 224
 _WORTH_PREPARING = 16
+# Frames by which a compiled form has earned the seconds that making it takes.
+_WORTH_COMPILING = 100
 
-_prepared: WeakKeyDictionary[LoadedModel, dict[Any, nn.Module]] = WeakKeyDictionary()
+
+@dataclass
+class _Fast:
+    """The fast form of a model for one device and number format."""
+
+    key: tuple[torch.device, torch.dtype]
+    form: nn.Module
+    asked: int = 0
+    was_compiled: bool = False
+
+
+_fast: WeakKeyDictionary[LoadedModel, _Fast] = WeakKeyDictionary()
 
 
 class Panel:
@@ -174,12 +189,28 @@ def _ready(
             "Choose a model for two-dimensional frames."
         )
     if isinstance(model, LoadedModel) and isinstance(network, TransUNet):
-        kept = _prepared.setdefault(model, {})
-        if (device, dtype) not in kept:
-            kept.clear()
-            kept[device, dtype] = prepare_for_inference(network.to(device), dtype)
-        return kept[device, dtype]
+        return _fast_form(model, network, (device, dtype), frames)
     network.to(device)
     if isinstance(network, TransUNet) and frames >= _WORTH_PREPARING:
         return prepare_for_inference(network, dtype)
     return network
+
+
+def _fast_form(
+    model: LoadedModel,
+    network: TransUNet,
+    key: tuple[torch.device, torch.dtype],
+    frames: int,
+) -> nn.Module:
+    """Return the fast form that is kept with a model; the compiled one in long work."""
+    fast = _fast.get(model)
+    if fast is None or fast.key != key:
+        fast = None
+        _fast.pop(model, None)  # its weights go before others come
+        form = prepare_for_inference(network.to(key[0]), key[1])
+        fast = _fast[model] = _Fast(key, form)
+    fast.asked += frames
+    if fast.asked >= _WORTH_COMPILING and not fast.was_compiled:
+        fast.was_compiled = True
+        fast.form = compiled_form(network.to(key[0]), key[1]) or fast.form
+    return fast.form
