@@ -33,7 +33,12 @@ from napari_microus.core.reproduce.page import (
 from napari_microus.core.reproduce.planning import best_rate, recipes_of
 from napari_microus.core.reproduce.report import write_report
 from napari_microus.core.reproduce.scoring import CaseRow
-from napari_microus.core.reproduce.shown import ShownFrame, cases_to_show
+from napari_microus.core.reproduce.shown import (
+    ShownFrame,
+    cases_to_show,
+    frame_of,
+    sample_frames,
+)
 from napari_microus.core.reproduce.tables import (
     difference_table,
     fold_table,
@@ -42,6 +47,8 @@ from napari_microus.core.reproduce.tables import (
     score_table,
     seed_table,
 )
+from napari_microus.core.study import Study
+from napari_microus.core.volume import Volume
 
 
 @pytest.fixture(scope="module")
@@ -239,6 +246,22 @@ def test_the_frames_of_the_papers_figures_are_shown_where_they_are():
     assert cases_to_show(public) == named
     assert cases_to_show(["a", "b"]) == ["a", "b"]
     assert len(cases_to_show([f"p{n}" for n in range(37)])) == 6
+
+
+def test_a_sample_shows_where_the_two_outlines_differ(tmp_path):
+    """Frame 0 has the largest outline, frame 2 the largest that differs."""
+    expert = np.zeros((4, 20, 20), np.uint8)
+    for frame, height in enumerate((12, 4, 8, 6)):
+        expert[frame, :height, :10] = 1
+    other = expert.copy()
+    other[1:3, 0] = 0
+    scan = Volume.from_spacing(np.ones((4, 20, 20), np.uint8), (1.0, 0.1, 0.1))
+    study = Study.create(tmp_path / "study")
+    study.add_case("a", "p1", scan, scan.like(expert), scan.like(other))
+    study.add_case("b", "p2", scan, scan.like(expert), scan.like(expert))
+    study.add_case("c", "p3", scan, scan.like(expert))
+    assert [frame.frame for frame in sample_frames(study)] == [2, 0, 0]
+    assert frame_of(study, study.cases[0]).frame == 0
 
 
 def test_the_page_is_written_with_every_figure_and_needs_no_other_file(tmp_path):

@@ -92,6 +92,18 @@ def test_every_change_is_told(changes, counts, expected):
     assert expected in said_of(comparison("paper", **counts, **changes), "paper")
 
 
+def test_in_folds_the_last_epoch_is_not_said_to_be_chosen():
+    def said(**changes):
+        return said_of(comparison("paper", split="held-out", val=5, **changes), "paper")
+
+    assert "the epoch with the best DSC on them is kept" in said()
+    last = said(epochs=10, validate_every=10)
+    assert "the last epoch is kept" in last
+    assert "chosen" not in last
+    assert "chosen" in said(epochs=10, validate_every=10, time_limit_s=60.0)
+    assert "20 patients in folds, each measured by trainings that left it out" in last
+
+
 def test_a_rate_at_the_edge_of_those_tried_is_said_to_be_there():
     found = comparison("paper", optimizer={"learning_rate": 0.3})
     tried = {0.03: 0.5, 0.1: 0.6, 0.3: 0.7}

@@ -68,23 +68,32 @@ def _held_out(recipe: Trained, comparison: Comparison) -> list[str]:
     setting = published_setting()
     patients = comparison.patients_learnt_from(recipe)
     train, val = len(patients["train"]), len(patients["val"])
+    config = recipe.config
+    chooses = config.validate_every < config.epochs or config.time_limit_s is not None
     if val:
+        epoch = "the epoch with the best DSC on them" if chooses else "the last epoch"
         said.append(
-            f"{val} of {train + val} patients are held out of each training, and the "
-            "epoch with the best DSC on them is kept. The papers learn from all of "
-            "their training patients and name no validation set."
+            f"{val} of {train + val} patients are held out of each training, and "
+            f"{epoch} is kept. The papers learn from all of their training patients "
+            "and name no validation set."
         )
     if comparison.split != "test":
         said.append(
             f"Measured on {comparison.split} cases"
             + (
                 ", on which the epoch was chosen: the figures lean to the bright side."
-                if comparison.is_chosen_on
+                if comparison.is_chosen_on and chooses
                 else "."
             )
         )
     tested = len({row.patient for row in comparison.rows})
-    if train + val != setting["train_patients"] or tested != setting["test_patients"]:
+    if comparison.split == "held-out":
+        said.append(
+            f"{counted(tested, 'patient')} in folds, each measured by trainings that "
+            f"left it out; the papers have {setting['train_patients']} to learn from "
+            f"and {setting['test_patients']} to measure on."
+        )
+    elif train + val != setting["train_patients"] or tested != setting["test_patients"]:
         said.append(
             f"{counted(train + val, 'patient')} to learn from and {tested} to measure "
             f"on; the papers have {setting['train_patients']} and "

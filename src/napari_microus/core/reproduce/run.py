@@ -132,7 +132,8 @@ def _compare(
     every_seed = list(range(seeds)) if seeds > 1 else [None]
     measured = {case.case: case for group in groups for case in group.cases}
     shown = {
-        name: frame_of(study, measured[name]) for name in cases_to_show(list(measured))
+        name: frame_of(study, measured[name])
+        for name in cases_to_show(sorted(measured))
     }
     recipes: list[Trained] = []
     rows: list[CaseRow] = []

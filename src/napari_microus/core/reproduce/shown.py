@@ -57,10 +57,16 @@ def cases_to_show(cases: Sequence[str]) -> list[str]:
     return [cases[index] for index in chosen]
 
 
-def frame_of(study: Study, case: StudyCase) -> ShownFrame:
-    """Return the frame of a case on which the expert's outline is largest."""
+def frame_of(study: Study, case: StudyCase, *, differing: bool = False) -> ShownFrame:
+    """Return the frame of a case on which the expert's outline is largest.
+
+    With ``differing``, of those on which the non-expert drew another, where there are.
+    """
     scan, expert, nonexpert = study.read(case)
     areas = (expert.array == 1).sum((1, 2))
+    if differing and nonexpert is not None:
+        is_other = (expert.array != nonexpert.array).any((1, 2))
+        areas = np.where(is_other, areas, -1) if is_other.any() else areas
     frame = int(np.argmax(areas))
     _, height, width = scan.spacing_mm
     shown = ShownFrame(
@@ -80,4 +86,4 @@ def sample_frames(study: Study) -> list[ShownFrame]:
     cases = [case for case in study.used if case.expert]
     count = min(_SAMPLES, len(cases))
     chosen = np.linspace(0, len(cases) - 1, count).round().astype(int)
-    return [frame_of(study, cases[index]) for index in chosen]
+    return [frame_of(study, cases[index], differing=True) for index in chosen]
