@@ -100,6 +100,20 @@ def import_(
         str | None,
         typer.Option(help="Expression whose group is the patient in a file's name."),
     ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="nnU-Net: which label is the target, by name or value. Again for "
+            "each further one that belongs to it.",
+        ),
+    ] = None,
+    splits: Annotated[
+        Path | None,
+        typer.Option(help="nnU-Net: a splits_final.json, where it lies elsewhere."),
+    ] = None,
+    folds: Annotated[
+        bool, typer.Option(help="nnU-Net: take the folds of splits_final.json.")
+    ] = True,
     spacing_mm: Annotated[str, typer.Option(help=_PIXEL_HELP)] = "",
 ) -> None:
     """List the cases of a folder; the files stay where they are.
@@ -115,7 +129,13 @@ def import_(
     opened = Study.open(folder) if exists else Study(folder)
     before = {case.case for case in opened.cases}
     for sentence in import_folder(
-        opened, source, layout=layout.value, patient_pattern=patient_pattern
+        opened,
+        source,
+        layout=layout.value,
+        patient_pattern=patient_pattern,
+        labels=label or (),
+        splits=splits,
+        folds=folds,
     ):
         print(sentence)
     if pixel is not None:

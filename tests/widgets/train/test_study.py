@@ -1,12 +1,17 @@
+import json
+
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QDialogButtonBox
 
 from napari_microus.core.io import read_mask, read_volume, write_mask, write_volume
 from napari_microus.core.runs.workspace import Workspace
 from napari_microus.core.study import Study, StudyCase
 from napari_microus.core.volume import Volume
+from napari_microus.widgets.train import study as study_page
+from napari_microus.widgets.train.label_picker import LabelPicker
 from napari_microus.widgets.train.study import StudyPage
 
 SHAPE = (3, 20, 30)
@@ -330,6 +335,63 @@ def test_too_few_patients_are_counted(qtbot, page):
     page.split_button.click()
 
     assert "needs at least 2 patients" in page.message.text()
+
+
+@pytest.fixture
+def zones(tmp_path):
+    """A data set of nnU-Net's with two labels."""
+    scan = Volume.from_spacing(np.zeros((1, 20, 30), np.float32), (1, 0.1, 0.2))
+    scan.array[0, 2, 2] = 1
+    mask = box(1)[:1].astype(np.uint8) + box(1)[:1, ::-1].astype(np.uint8)
+    write_volume(scan, tmp_path / "d" / "imagesTr" / "a_0000.nii.gz")
+    write_volume(scan.like(mask), tmp_path / "d" / "labelsTr" / "a.nii.gz")
+    described = {
+        "channel_names": {"0": "US"},
+        "labels": {"background": 0, "outer": 1, "inner": 2},
+        "numTraining": 1,
+        "file_ending": ".nii.gz",
+    }
+    (tmp_path / "d" / "dataset.json").write_text(json.dumps(described))
+    return tmp_path / "d"
+
+
+def test_several_labels_are_asked_for_and_learnt_together(
+    qtbot, page, zones, monkeypatch
+):
+    asked = []
+
+    def choose(labels, parent):
+        asked.append((labels, parent))
+        return ["outer", "inner"]
+
+    monkeypatch.setattr(study_page, "ask_labels", choose)
+    page.import_from(zones)
+    qtbot.waitUntil(lambda: bool(page.study.cases), timeout=30_000)
+    wait(qtbot, page)
+
+    assert asked == [(("outer", "inner"), page)]
+    (case,) = page.study.cases
+    assert case.label_rule == "target=1+2 others=0"
+    assert "The target is outer and inner" in page.message.text()
+
+
+def test_nothing_is_imported_where_no_label_is_chosen(qtbot, page, zones, monkeypatch):
+    monkeypatch.setattr(study_page, "ask_labels", lambda *_: [])
+    page.import_from(zones)
+    wait(qtbot, page)
+    assert page.study.cases == []
+    assert "several labels: outer, inner" in page.message.text()
+
+
+def test_the_picker_gives_the_chosen_labels_in_their_order(qtbot):
+    picker = LabelPicker(["whole", "core", "edge"])
+    qtbot.addWidget(picker)
+    ok = picker.buttons.button(QDialogButtonBox.StandardButton.Ok)
+    assert not ok.isEnabled()
+    for row in (2, 0):
+        picker.rows.item(row).setSelected(True)
+    assert ok.isEnabled()
+    assert picker.chosen() == ["whole", "edge"]
 
 
 def test_folder_of_another_layout_is_refused(qtbot, page, tmp_path):

@@ -1,7 +1,8 @@
-"""Which values of a public data set's labels are the target."""
+"""Which values of a data set's labels are the target."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,16 +12,26 @@ from napari_microus.core.errors import ConfigError, InputError
 from napari_microus.core.mask import IGNORE_VALUE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from napari_microus.core.volume import Volume
+
+# A rule that is written out instead of named, as `written_out` gives it.
+_VALUES = r"(\d+(?:\+\d+)*)"
+_WRITTEN = re.compile(rf"target={_VALUES} others={_VALUES}(?: ignore=(\d+))?")
 
 
 @dataclass(frozen=True)
 class LabelRule:
-    """The values that a data set's labels may hold, and those that are the target."""
+    """The values that a data set's labels may hold, and those that are the target.
+
+    ``undecided`` values count in no loss and in no metric, as 255 always does.
+    """
 
     target: frozenset[int]
     others: frozenset[int]
     told: str
+    undecided: frozenset[int] = frozenset()
 
 
 RULES = {
@@ -39,19 +50,43 @@ RULES = {
 
 
 def rule_named(name: str) -> LabelRule:
-    """Return a rule by its name.
+    """Return a rule by its name, or one that is written out.
 
     Raises
     ------
     ConfigError
         If there is none.
     """
-    if name not in RULES:
+    if name in RULES:
+        return RULES[name]
+    found = _WRITTEN.fullmatch(name)
+    if found is None:
         raise ConfigError(
-            f"A label rule must be one of {', '.join(RULES)}; got '{name}'. Choose "
-            "one, or leave it empty for masks of 0 and 1."
+            f"A label rule must be one of {', '.join(RULES)}, or written out as "
+            f"'target=1+2 others=0+3'; got '{name}'. Choose one, or leave it empty "
+            "for masks of 0 and 1."
         )
-    return RULES[name]
+    target, others, undecided = (
+        frozenset(map(int, part.split("+"))) if part else frozenset[int]()
+        for part in found.groups()
+    )
+    return LabelRule(target, others - target, f"labels {found[1]}", undecided)
+
+
+def written_out(
+    target: Iterable[int], others: Iterable[int], undecided: int | None = None
+) -> str:
+    """Return a rule as text that `rule_named` reads, "" for masks of 0 and 1."""
+    wanted = set(target)
+    rest = set(others) - wanted
+    if wanted == {1} and rest <= {0} and undecided is None:
+        return ""
+    text = f"target={_joined(wanted)} others={_joined(rest | {0} - wanted)}"
+    return text if undecided is None else f"{text} ignore={undecided}"
+
+
+def _joined(values: set[int]) -> str:
+    return "+".join(map(str, sorted(values)))
 
 
 def by_rule(labels: Volume, name: str) -> Volume:
@@ -66,7 +101,8 @@ def by_rule(labels: Volume, name: str) -> Volume:
     """
     rule = rule_named(name)
     values = np.unique(labels.array)
-    known = rule.target | rule.others | {IGNORE_VALUE}
+    undecided = rule.undecided | {IGNORE_VALUE}
+    known = rule.target | rule.others | undecided
     foreign = [value for value in values.tolist() if value not in known]
     if foreign:
         allowed = ", ".join(str(value) for value in sorted(known))
@@ -75,5 +111,5 @@ def by_rule(labels: Volume, name: str) -> Volume:
             f"{foreign[0]:g}. Choose the rule that fits these labels."
         )
     mask = np.isin(labels.array, list(rule.target)).astype(np.uint8)
-    mask[labels.array == IGNORE_VALUE] = IGNORE_VALUE
+    mask[np.isin(labels.array, list(undecided))] = IGNORE_VALUE
     return replace(labels, array=mask)

@@ -11,11 +11,13 @@
 from napari_microus.core.study.check import Finding, check_study
 from napari_microus.core.study.importing import import_folder
 from napari_microus.core.study.manifest import Study
+from napari_microus.core.study.nnunet_json import LabelChoiceError
 from napari_microus.core.study.split import split_in_folds, split_study
 from napari_microus.core.study.table import StudyCase
 
 __all__ = [
     "Finding",
+    "LabelChoiceError",
     "Study",
     "StudyCase",
     "check_study",

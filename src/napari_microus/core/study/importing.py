@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Literal
 from napari_microus.core.errors import InputError
 from napari_microus.core.io import is_readable, stem_of
 from napari_microus.core.study.mri_layouts import find_cases, recognise_mri
-from napari_microus.core.study.table import SPLITS, StudyCase
+from napari_microus.core.study.nnunet import nnunet_cases
+from napari_microus.core.study.nnunet_json import DATASET
+from napari_microus.core.study.table import (
+    MANIFEST,
+    SPLITS,
+    StudyCase,
+    check_names,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -42,6 +49,9 @@ def import_folder(
     *,
     layout: Layout = "auto",
     patient_pattern: str | None = None,
+    labels: Sequence[str] = (),
+    splits: str | Path | None = None,
+    folds: bool = True,
 ) -> list[str]:
     """List the cases of a folder in a study; the files stay where they are.
 
@@ -52,16 +62,24 @@ def import_folder(
     source : path
         One of six layouts: the public micro-ultrasound dataset
         (``train/micro_ultrasound_scans`` …), nnU-Net's (``imagesTr``,
-        ``labelsTr``), or plain folders (``images`` and ``masks``, and
-        ``nonexpert`` where there is one, files of equal names) with an optional
-        ``split.csv`` of file, patient (or exam) and split, or a folder for each case
-        with ``scan``, ``expert`` and ``nonexpert``, as ``phantom`` writes them, or
-        the volumes of PI-CAI 2022 or BraTS 2018, see `mri_layouts`.
+        ``labelsTr`` and what ``dataset.json`` states), or plain folders (``images``
+        and ``masks``, and ``nonexpert`` where there is one, files of equal names)
+        with an optional ``split.csv`` of file, patient (or exam) and split, or a
+        folder for each case with ``scan``, ``expert`` and ``nonexpert``, as
+        ``phantom`` writes them, or the volumes of PI-CAI 2022 or BraTS 2018, see
+        `mri_layouts`.
     layout : str
         "auto" looks which one it is.
     patient_pattern : str, optional
         Regular expression whose first group is the patient in a file's name.
         Without it nnU-Net's cases and plain files count as one patient each.
+    labels : sequence of str
+        Of nnU-Net's layout: the label that is the target, or several that are it
+        together, by name or value.
+    splits : path, optional
+        Of nnU-Net's layout: a ``splits_final.json``; None looks for it.
+    folds : bool
+        Of nnU-Net's layout: whether to take the folds of that file.
 
     Returns
     -------
@@ -71,10 +89,19 @@ def import_folder(
     Raises
     ------
     InputError
-        If the folder has none of these layouts, or no case.
+        If the folder has none of these layouts, no case, or files that do not fit
+        each other; nothing is added then. A `LabelChoiceError` where nnU-Net's data
+        set has several labels and none was chosen.
     """
     source = Path(source)
     layout = _recognise(source) if layout == "auto" else layout
+    if layout != "nnu-net" and (labels or splits is not None):
+        raise InputError(
+            "Labels and splits are chosen for a data set in nnU-Net's layout; got "
+            f"'{layout}'. Leave them out.",
+            plain=f"A folder of the layout '{layout}' has no choice of labels or "
+            "splits. Leave that out.",
+        )
     patient_of = patient_reader(patient_pattern)
     notices: list[str] = []
     if layout == "micro-us":
@@ -86,7 +113,15 @@ def import_folder(
     elif layout == "cases":
         cases = _cases(source, patient_of)
     elif layout == "nnu-net":
-        cases = _nnu_net(source, patient_of, notices)
+        folds = folds and not _is_split(study, notices)
+        cases = nnunet_cases(
+            source,
+            patient_of,
+            notices,
+            labels=labels,
+            splits=Path(splits) if splits is not None and folds else None,
+            folds=folds,
+        )
     else:
         cases = _folders(source, patient_of, notices, patient_pattern is None)
     if layout in ("nnu-net", "cases") and patient_pattern is None and len(cases) > 1:
@@ -101,10 +136,20 @@ def import_folder(
     fresh = [case for case in cases if case.case not in taken]
     if len(fresh) < len(cases):
         notices.append(f"{len(cases) - len(fresh)} cases were listed already.")
-    study.cases += [_relative(case, study.folder) for case in fresh]
+    listed = [*study.cases, *(_relative(case, study.folder) for case in fresh)]
+    check_names(listed, study.folder / MANIFEST)
+    study.cases = listed
     study.save()
     patients = len({case.patient for case in fresh})
     return [*notices, f"{len(fresh)} cases of {patients} patients were added."]
+
+
+def _is_split(study: Study, notices: list[str]) -> bool:
+    """Return whether a study has parts already, into which no folds can be mixed."""
+    is_split = any(case.split not in ("", "test") for case in study.cases)
+    if is_split:
+        notices.append("The study is split already: no folds were taken.")
+    return is_split
 
 
 def _check_places(cases: Sequence[StudyCase]) -> None:
@@ -135,7 +180,7 @@ def _check_places(cases: Sequence[StudyCase]) -> None:
 def _recognise(source: Path) -> Layout:
     if any((source / part / _MICRO_US).is_dir() for part in ("train", "test")):
         return "micro-us"
-    if (source / "imagesTr").is_dir():
+    if (source / "imagesTr").is_dir() or (source / DATASET).is_file():
         return "nnu-net"
     mri = recognise_mri(source)
     if mri is not None:
@@ -195,24 +240,6 @@ def _by_number(folder: Path) -> dict[str, Path]:
         if match:
             found[match[1] + match[2]] = path
     return found
-
-
-def _nnu_net(
-    source: Path, patient_of: Mapping[str, str], notices: list[str]
-) -> list[StudyCase]:
-    cases = []
-    for part, split in (("Tr", ""), ("Ts", "test")):
-        labels = {stem_of(p): p for p in _files(source / f"labels{part}")}
-        for path in _files(source / f"images{part}"):
-            name, _, channel = stem_of(path).rpartition("_")
-            if channel != "0000":
-                notices.append(f"{path.name} is not the first channel; left out.")
-                continue
-            expert = str(labels.get(name, ""))
-            cases.append(
-                StudyCase(name, patient_of[name], str(path), expert, split=split)
-            )
-    return cases
 
 
 def _cases(source: Path, patient_of: Mapping[str, str]) -> list[StudyCase]:

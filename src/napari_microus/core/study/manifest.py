@@ -298,6 +298,7 @@ class Study(CaseFiles):
             case,
             expert=files["expert"],
             nonexpert=files.get("nonexpert", case.nonexpert),
+            label_rule="",  # what is written holds 0, 1 and 255
         )
         written: list[Path] = []
         try:

@@ -19,6 +19,7 @@ from napari_microus.core.train.training_data import (
     TrainingData,
     ValidationCase,
     key_of,
+    label_rules,
     mask_to_bytes,
     stamp,
     to_bytes,
@@ -88,6 +89,9 @@ def prepare_study(
         else "mm and px",
         "split": "by patient",
     }
+    rules = label_rules(train)
+    if rules:
+        provenance["label_rules"] = rules
     return TrainingData(frames, validation, provenance=provenance)
 
 
@@ -136,6 +140,8 @@ def _key(study: Study, cases: list[StudyCase], size: int) -> str:
     parts: list[object] = [size]
     for case in cases:
         parts.append(case.case)
+        if case.label_rule:
+            parts.append(case.label_rule)
         for file in (case.image, case.expert, case.nonexpert):
             if not file:
                 parts.append("")

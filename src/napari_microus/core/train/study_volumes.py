@@ -21,6 +21,7 @@ from napari_microus.core.train.training_data import (
     TrainingData,
     VolumeCase,
     key_of,
+    label_rules,
     stamp,
 )
 
@@ -99,9 +100,9 @@ def prepare_volumes(config: TrainConfig) -> Generator[Event, None, TrainingData]
         "channels": ", ".join(names),
         "split": "by patient",
     }
-    rules = sorted({case.label_rule for case in train if case.label_rule})
+    rules = label_rules(train)
     if rules:
-        provenance["label_rules"] = ", ".join(rules)
+        provenance["label_rules"] = rules
     source = PatchSource(volumes, patch, data.patches_per_case, data.foreground_share)
     validation = [_volume_case(study, case, names) for case in val]
     return TrainingData(source, validation, provenance=provenance)

@@ -70,6 +70,11 @@ def key_of(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def label_rules(cases: Sequence[StudyCase]) -> str:
+    """Return the rules by which the masks of cases are read, "" where none is."""
+    return ", ".join(sorted({case.label_rule for case in cases if case.label_rule}))
+
+
 def stamp(study: Study, case: StudyCase, file: str) -> list[object]:
     """Return what changes whenever a file of a case does.
 

@@ -115,11 +115,12 @@ def add_layers(
 
 
 def import_cases(
-    study: Study, folder: Path, pattern: str | None
+    study: Study, folder: Path, pattern: str | None, labels: Sequence[str] = ()
 ) -> Generator[Event, None, str]:
     """List the scans of a folder; return what to tell the user."""
     yield Progress(0, 1, "folders", "Importing")
-    return " ".join(import_folder(study, folder, patient_pattern=pattern))
+    told = import_folder(study, folder, patient_pattern=pattern, labels=labels)
+    return " ".join(told)
 
 
 def check_cases(study: Study) -> Generator[Event, None, str]:

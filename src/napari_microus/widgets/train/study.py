@@ -18,7 +18,12 @@ from qtpy.QtWidgets import (
 
 from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.events import Event, Progress
-from napari_microus.core.study import Study, split_in_folds, split_study
+from napari_microus.core.study import (
+    LabelChoiceError,
+    Study,
+    split_in_folds,
+    split_study,
+)
 from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import beside, push_button, text
 from napari_microus.widgets._shared.empty_state import EmptyState
@@ -31,10 +36,11 @@ from napari_microus.widgets.train.cases import (
     check_cases,
     import_cases,
 )
+from napari_microus.widgets.train.label_picker import ask_labels
 from napari_microus.widgets.train.next_case import NextCases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from napari.components import ViewerModel
 
@@ -117,6 +123,9 @@ class StudyPage(QWidget):
         self.undo_button = push_button("Undo", "List the removed scan again.")
         self.undo_button.setVisible(False)
         self._removed: tuple[StudyCase, int] | None = None
+        # What was imported last, and the labels from which to choose for that.
+        self._imported: tuple[Path, str | None] | None = None
+        self._labels: tuple[str, ...] = ()
         self.empty = EmptyState(
             tr("No study yet: a study is a folder of annotated scans to learn from.")
         )
@@ -373,11 +382,21 @@ class StudyPage(QWidget):
             form.pixel_mm,
         )
 
-    def import_from(self, folder: Path, pattern: str | None = None) -> None:
-        """List the scans of a folder in the study."""
+    def import_from(
+        self, folder: Path, pattern: str | None = None, labels: Sequence[str] = ()
+    ) -> None:
+        """List the scans of a folder in the study; ask for a label where need be."""
         if self.study is not None:
             self.say(f"Reading {folder.name} …")
-            self._work(import_cases, self.study, folder, pattern)
+            self._imported = folder, pattern
+            self._work(import_cases, self.study, folder, pattern, labels)
+
+    def _choose_labels(self) -> None:
+        """Ask which of several labels is learnt, and import again."""
+        labels, self._labels = self._labels, ()
+        chosen = ask_labels(labels, self) if labels else []
+        if chosen and self._imported is not None:
+            self.import_from(*self._imported, chosen)
 
     def check(self) -> None:
         """Read every case and report what is wrong."""
@@ -425,6 +444,8 @@ class StudyPage(QWidget):
         self.form.patient_edit.clear()
 
     def _on_error(self, error: Exception) -> None:
+        if isinstance(error, LabelChoiceError):
+            self._labels = error.labels
         is_known = isinstance(error, (MicroUSError, OSError))
         self.say(plain_words(error) if is_known else f"This failed: {error}")
 
@@ -433,6 +454,7 @@ class StudyPage(QWidget):
         self._show_cases()
         self.form.suggest()
         self.chosen.emit(self.study.folder if self.study else None)
+        self._choose_labels()
 
     def say(self, words: str) -> None:
         """Show a sentence."""
