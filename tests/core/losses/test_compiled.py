@@ -8,7 +8,9 @@ from napari_microus.core.losses import (
     AdaptiveFocalLoss,
     AnnotationGuidedBCE,
     DeepSupervision,
+    OverlapLoss,
     SigmoidFocalLoss,
+    SizeSmoothnessFocalLoss,
     WithDice,
 )
 from napari_microus.core.train.criterion import create_criterion
@@ -19,6 +21,8 @@ LOSSES = {
     "ag-bce": AnnotationGuidedBCE(),
     "focal": SigmoidFocalLoss(),
     "focal as published": SigmoidFocalLoss(on_probabilities=True),
+    "size and smoothness": SizeSmoothnessFocalLoss(),
+    "tversky": OverlapLoss(0.3, 0.7),
     "with dice": WithDice(AdaptiveFocalLoss()),
 }
 

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from monai.losses.tversky import TverskyLoss
 
 from napari_microus.core.errors import ConfigError
 from napari_microus.core.losses import OverlapLoss
@@ -15,6 +16,20 @@ def test_tversky_by_hand(too_much, missed):
     # hit 1.2, false positives 0.4, false negatives 0.8
     index = 1.2 / (1.2 + too_much * 0.4 + missed * 0.8)
     assert loss.item() == pytest.approx(1 - index, abs=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 9, 7), (2, 1, 4, 5, 6)])
+def test_value_and_gradient_are_monais(shape):
+    torch.manual_seed(2)
+    expert = (torch.rand(shape) > 0.7).float()
+    expert[0] = 0  # a frame without the object
+    logits = torch.randn(shape, requires_grad=True)
+    ours = OverlapLoss(0.3, 0.7)(logits, expert)
+    theirs = TverskyLoss(sigmoid=True, alpha=0.3, beta=0.7)(logits, expert)
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(
+        *(torch.autograd.grad(loss, logits)[0] for loss in (ours, theirs))
+    )
 
 
 def test_undecided_pixels_do_not_count():

@@ -1,4 +1,4 @@
-"""Losses of the overlap as a whole: MONAI's Dice and Tversky."""
+"""Losses of the overlap as a whole: Dice and Tversky."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ if TYPE_CHECKING:
 
     from napari_microus.core.losses.annotation import Annotation
 
+_SMOOTHING = 1e-5
+
 
 class OverlapLoss(AnnotationLoss):
     """One minus Tversky's index of each sample, averaged over the batch [1]_.
 
-    MONAI's, with its smoothing of 1e-5. Ignored pixels are background in both masks.
+    With MONAI's smoothing of 1e-5: the value of its ``TverskyLoss``, which
+    ``torch.compile`` cannot take as one graph. Ignored pixels are background in both
+    masks.
     Of the non-expert's mask only the ignored pixels have an effect.
 
     Parameters
@@ -39,8 +43,6 @@ class OverlapLoss(AnnotationLoss):
     def __init__(
         self, false_positives: float = 0.5, false_negatives: float = 0.5
     ) -> None:
-        from monai.losses.tversky import TverskyLoss
-
         super().__init__()
         for name, weight in (
             ("false_positives", false_positives),
@@ -48,10 +50,15 @@ class OverlapLoss(AnnotationLoss):
         ):
             if weight <= 0:
                 raise ConfigError(f"{name} must be positive; got {weight}. Use 0.5.")
-        self.tversky = TverskyLoss(alpha=false_positives, beta=false_negatives)
+        self.false_positives = false_positives
+        self.false_negatives = false_negatives
 
     def loss(self, logits: Tensor, annotation: Annotation) -> Tensor:
         """Return the loss of logits in full precision."""
-        probability = logits.sigmoid() * annotation.counted
-        found: Tensor = self.tversky(probability, annotation.foreground.to(probability))
-        return found
+        probability = (logits.sigmoid() * annotation.counted).flatten(1)
+        truth = annotation.foreground.to(probability).flatten(1)
+        hit = (probability * truth).sum(1)
+        too_much = self.false_positives * (probability.sum(1) - hit)
+        missed = self.false_negatives * (truth.sum(1) - hit)
+        index = (hit + _SMOOTHING) / (hit + too_much + missed + _SMOOTHING)
+        return (1 - index).mean()
