@@ -141,7 +141,7 @@ def test_default_is_the_papers_network():
 
 
 def test_unknown_architecture_lists_the_known():
-    with pytest.raises(ConfigError, match="segresnet, swin_unetr; got 'unet'"):
+    with pytest.raises(ConfigError, match="'segresnet', 'swin_unetr'; got 'unet'"):
         ModelConfig(architecture="unet")
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from napari_microus.core.config.base import (
     CHANCE,
@@ -12,7 +12,26 @@ from napari_microus.core.config.base import (
     check_bounds,
     require,
 )
+from napari_microus.core.extensions import LOSSES, check_offered, offered
 from napari_microus.core.hard_region import KERNEL_SIZES
+
+# The losses that come with this package.
+LOSS_NAMES = (
+    "adaptive_focal",
+    "ag_bce",
+    "focal",
+    "focal_as_published",
+    "size_smoothness",
+    "bce",
+    "dice",
+    "tversky",
+)
+
+
+def loss_names() -> tuple[str, ...]:
+    """Return every loss that can be chosen, those of other packages last."""
+    theirs = tuple(name for name in offered(LOSSES) if name not in LOSS_NAMES)
+    return (*LOSS_NAMES, *theirs)
 
 
 @dataclass(frozen=True)
@@ -22,8 +41,10 @@ class LossConfig(Config):
     Attributes
     ----------
     name : str
-        "adaptive_focal", "ag_bce", "focal", "focal_as_published",
-        "size_smoothness", "bce", "dice" or "tversky".
+        One of `LOSS_NAMES`, or the name under which an installed package offers one,
+        see `core.extensions`.
+    options : dict
+        Of a loss of another package: its keyword arguments.
     variability : str
         Of the adaptive loss: "nonexpert_mean" as published, or "disagreement".
     per_sample : bool
@@ -51,16 +72,8 @@ class LossConfig(Config):
         How labels reach the coarser scales: by "area", or "published".
     """
 
-    name: Literal[
-        "adaptive_focal",
-        "ag_bce",
-        "focal",
-        "focal_as_published",
-        "size_smoothness",
-        "bce",
-        "dice",
-        "tversky",
-    ] = "adaptive_focal"
+    name: str = "adaptive_focal"
+    options: dict[str, Any] = field(default_factory=dict, hash=False)
     variability: Literal["nonexpert_mean", "disagreement"] = "nonexpert_mean"
     per_sample: bool = False
     hard_weight: float = 4.0
@@ -80,6 +93,10 @@ class LossConfig(Config):
     label_downsampling: Literal["area", "published"] = "area"
 
     def __post_init__(self) -> None:
+        check_offered(LOSSES, self.name, "loss.name", LOSS_NAMES)
+        ok = not self.options or self.name not in LOSS_NAMES
+        what = "loss.options are for a loss of another package"
+        require(ok, what, self.name, "Leave them out.")
         ok = self.dice_weight >= 0
         require(ok, "dice_weight must not be negative", self.dice_weight, "Use 0.")
         ok = self.hard_weight > 0

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from napari_microus.core.config.base import Bounds, Config, check_bounds, require
+from napari_microus.core.extensions import NETWORKS, check_offered
 
 
 @dataclass(frozen=True)
@@ -214,7 +215,7 @@ _FOUR_HALVINGS = ("basic_unet", "attention_unet", "segresnet")
 
 @dataclass(frozen=True)
 class BaselineConfig(Config):
-    """Dimensions of the networks taken from MONAI.
+    """Dimensions of the networks taken from MONAI and from other packages.
 
     Attributes
     ----------
@@ -231,6 +232,8 @@ class BaselineConfig(Config):
     width : int, optional
         Channels of the finest scale of "basic_unet", "attention_unet" and
         "segresnet"; None takes MONAI's.
+    options : dict
+        Of a network of another package: its further keyword arguments.
     """
 
     image_size: int = 224
@@ -238,6 +241,7 @@ class BaselineConfig(Config):
     in_channels: int = 1
     patch_size: tuple[int, int, int] | None = None
     width: int | None = None
+    options: dict[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         require(
@@ -288,7 +292,8 @@ class ModelConfig(Config):
     Attributes
     ----------
     architecture : str
-        One of `ARCHITECTURES`.
+        One of `ARCHITECTURES`, or the name under which an installed package offers
+        one, see `core.extensions`.
     transunet : TransUNetConfig
         Used by "transunet".
     baseline : BaselineConfig
@@ -300,11 +305,12 @@ class ModelConfig(Config):
     baseline: BaselineConfig = field(default_factory=BaselineConfig)
 
     def __post_init__(self) -> None:
+        check_offered(NETWORKS, self.architecture, "architecture", ARCHITECTURES)
         require(
-            self.architecture in ARCHITECTURES,
-            f"architecture must be one of {', '.join(ARCHITECTURES)}",
-            repr(self.architecture),
-            "Choose one.",
+            not self.baseline.options or self.is_foreign,
+            "model.baseline.options are for a network of another package",
+            self.architecture,
+            "Leave them out.",
         )
         if self.spatial_dims == 3:
             step = self.edge_step
@@ -320,6 +326,11 @@ class ModelConfig(Config):
         """What the edges of an input must be multiples of, in pixels."""
         halves_four_times = self.architecture in _FOUR_HALVINGS
         return 16 if halves_four_times and self.spatial_dims == 3 else 32
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether another package offers the network."""
+        return self.architecture not in ARCHITECTURES
 
     @property
     def image_size(self) -> int:

@@ -209,6 +209,7 @@ def read_info(folder: str | Path, *, is_bundled: bool = False) -> ModelInfo:
         metrics = _read_metrics(folder)
         card = _read_text(folder / CARD) if (folder / CARD).exists() else ""
         problem = "" if (folder / WEIGHTS).exists() else _lacks(folder, WEIGHTS)
+        problem = problem or _lacking_package(config)
     except CheckpointError as error:
         return ModelInfo(folder.name, folder, is_bundled, problem=str(error))
     return ModelInfo(folder.name, folder, is_bundled, config, card, metrics, problem)
@@ -287,6 +288,33 @@ def build_network(architecture: str, options: dict[str, Any]) -> nn.Module:
     except ConfigError as error:
         raise CheckpointError(f"The model is of another version: {error}") from error
     return create_model(config)
+
+
+def _lacking_package(config: Mapping[str, Any]) -> str:
+    """Return what to install where a network is one of a package that is not there."""
+    from napari_microus.core.config import ARCHITECTURES
+    from napari_microus.core.extensions import NETWORKS, provider
+    from napari_microus.core.models.network_mean import ARCHITECTURE
+
+    package = config.get("provided_by")
+    if not isinstance(package, str) or not package:
+        return ""
+    names = [config["architecture"]]
+    if names == [ARCHITECTURE]:
+        members: Any = config["options"].get("members")
+        members = members if isinstance(members, list) else []
+        names = [one.get("architecture") for one in members if isinstance(one, dict)]
+    lacking = [
+        name
+        for name in map(str, names)
+        if name not in ARCHITECTURES and not provider(NETWORKS, name)
+    ]
+    if not lacking:
+        return ""
+    return (
+        f"This model's network '{lacking[0]}' comes from the package {package}, which "
+        "is not installed. Install it to use the model."
+    )
 
 
 def _members(options: dict[str, Any]) -> list[dict[str, Any]]:

@@ -184,6 +184,8 @@ def _with_kernel_size(criterion: nn.Module, kernel_size: int) -> nn.Module:
     check_kernel_size(kernel_size)
     criterion = copy.deepcopy(criterion)
     for module in criterion.modules():
-        if hasattr(module, "kernel_size"):
+        # A pooling or a convolution inside a loss has another one.
+        is_torchs = type(module).__module__.startswith("torch.")
+        if hasattr(module, "kernel_size") and not is_torchs:
             setattr(module, "kernel_size", kernel_size)  # noqa: B010  not a submodule
     return criterion

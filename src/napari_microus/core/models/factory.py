@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from napari_microus.core.config import BaselineConfig, ModelConfig, TransUNetConfig
 from napari_microus.core.errors import InputError
+from napari_microus.core.extensions import NETWORKS, build
 from napari_microus.core.models.transunet import TransUNet
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Baseline(nn.Module):
-    """A network of MONAI's behind our convention: frames in, one logit a pixel out.
+    """A network of others behind our convention: frames in, one logit a pixel out.
 
     Parameters
     ----------
@@ -76,7 +77,20 @@ def create_model(config: ModelConfig | TransUNetConfig) -> nn.Module:
         return TransUNet(config)
     if config.architecture == "transunet":
         return TransUNet(config.transunet)
+    if config.is_foreign:
+        return Baseline(_of_package(config.architecture, config.baseline), config)
     return Baseline(_BASELINES[config.architecture](config.baseline), config)
+
+
+def _of_package(name: str, config: BaselineConfig) -> nn.Module:
+    # The keywords of MONAI's networks, so that those can be offered as they are.
+    given = {
+        "spatial_dims": config.spatial_dims,
+        "in_channels": config.in_channels,
+        "out_channels": 1,
+    }
+    network: nn.Module = build(NETWORKS, name, given, config.options)
+    return network
 
 
 def logits_of(output: Tensor | tuple[Tensor, ...]) -> Tensor:

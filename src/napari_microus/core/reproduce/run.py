@@ -216,15 +216,16 @@ def _trained(
 
 def _other_code(recipes: list[Trained]) -> list[str]:
     """Return what of the runs' code differs from that which measures them."""
-    from napari_microus.core.train.fingerprint import code_version
+    from napari_microus.core.train.fingerprint import code_version, foreign_code
     from napari_microus.core.train.same_run import code_differences
 
     found: list[str] = []
     for recipe in recipes:
         if not recipe.fingerprints:
             found.append(f"{recipe.name} carries no fingerprint")
+        code = code_version() | foreign_code(recipe.config)
         for one in recipe.fingerprints:
-            now = dataclasses.replace(one, code=code_version(), continued=())
+            now = dataclasses.replace(one, code=code, continued=())
             said = code_differences(now, one)
             found += [f"{recipe.name}: {sentence}" for sentence in said]
     return list(dict.fromkeys(found))

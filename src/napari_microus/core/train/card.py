@@ -7,6 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_microus.core.config import ARCHITECTURES
+from napari_microus.core.config.loss import LOSS_NAMES
+from napari_microus.core.extensions import LOSSES, NETWORKS, provider
 from napari_microus.core.provenance import package_version
 from napari_microus.core.statistics import counted, interval_note
 
@@ -35,8 +38,9 @@ def write_card(
 Not for clinical use.
 
 {_what(config, data)} Network:
-{config.model.architecture}, {_seen(config)} input. Loss:
-{config.loss.name}{" with deep supervision" if config.loss.deep_supervision else ""}\
+{_named(NETWORKS, config.model.architecture)}, {_seen(config)} input. Loss:
+{_named(LOSSES, config.loss.name)}\
+{" with deep supervision" if config.loss.deep_supervision else ""}\
 {f" and Dice (weight {config.loss.dice_weight:g})" if config.loss.dice_weight else ""}.
 Started from {_start(config)}.
 
@@ -77,6 +81,13 @@ def _what(config: TrainConfig, data: TrainingData) -> str:
         return "Segments the prostate capsule in micro-ultrasound frames."
     names = data.provenance["channels"]
     return f"Segments volumes of the channels {names} (in this order)."
+
+
+def _named(group: str, name: str) -> str:
+    """Return a network or a loss, with the package that it comes from if not ours."""
+    ours = ARCHITECTURES if group == NETWORKS else LOSS_NAMES
+    package = "" if name in ours else provider(group, name)
+    return f"{name} ({package})" if package else name
 
 
 def _seen(config: TrainConfig) -> str:

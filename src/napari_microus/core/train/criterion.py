@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from napari_microus.core.config.loss import LOSS_NAMES
+from napari_microus.core.errors import ConfigError
+from napari_microus.core.extensions import LOSSES, build
 from napari_microus.core.losses import (
     AdaptiveFocalLoss,
     AnnotationGuidedBCE,
@@ -33,6 +36,34 @@ class SharedAdaptiveFocalLoss(AdaptiveFocalLoss):
         if self.per_sample or not self.training:
             return gamma
         return mean_over_processes(gamma)
+
+
+class ForeignLoss(nn.Module):
+    """A loss of another package, seen to give one number."""
+
+    def __init__(self, name: str, criterion: nn.Module) -> None:
+        super().__init__()
+        self.name = name
+        self.criterion = criterion
+
+    def forward(
+        self, logits: Tensor, expert: Tensor, nonexpert: Tensor | None = None
+    ) -> Tensor:
+        """Return the loss.
+
+        Raises
+        ------
+        ConfigError
+            If it is no tensor of one number.
+        """
+        loss = self.criterion(logits, expert, nonexpert)
+        if not isinstance(loss, Tensor) or loss.ndim != 0:
+            got = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
+            raise ConfigError(
+                f"A loss must give one number, a tensor of no axes; got {got} from "
+                f"'{self.name}'. Correct its package."
+            )
+        return loss
 
 
 class FinestOnly(nn.Module):
@@ -67,6 +98,11 @@ def create_criterion(config: LossConfig) -> nn.Module:
 
 
 def _single_scale(config: LossConfig) -> nn.Module:
+    if config.name not in LOSS_NAMES:
+        made = build(LOSSES, config.name, {}, config.options)
+        if isinstance(made, AnnotationLoss):
+            made.refuses_raw = False
+        return ForeignLoss(config.name, made)
     kernel_size = config.kernel_sizes[0]
     if config.name == "adaptive_focal":
         return SharedAdaptiveFocalLoss(

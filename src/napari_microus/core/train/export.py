@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_microus.core.extensions import NETWORKS, provider
 from napari_microus.core.statistics import counted
 from napari_microus.core.train.card import write_card
 from napari_microus.core.train.model_comparison import gland_counts, intervals
@@ -66,6 +67,8 @@ def export_model(
         "run": position.run_id,
         "fingerprint": {} if fingerprint is None else fingerprint.parts,
     }
+    if model.is_foreign:
+        described["provided_by"] = provider(NETWORKS, model.architecture)
     row = position.history[position.best_epoch]
     metrics = {
         "validation_dice": row["val_dice"],

@@ -15,7 +15,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from napari_microus.core.config.loss import LOSS_NAMES
 from napari_microus.core.events import Event, Progress
+from napari_microus.core.extensions import LOSSES, NETWORKS, provider, source_digest
 from napari_microus.core.files import atomic_write
 from napari_microus.core.io.digests import content_digest
 from napari_microus.core.provenance import package_version
@@ -170,7 +172,8 @@ def take_fingerprint(
     settings = flat(config.to_dict())
     decisive = {k: v for k, v in settings.items() if k not in _NOT_DECIDING}
     sources = _source_digests(config, with_start)
-    return Fingerprint(decisive, cases, sources, code_version())
+    code = code_version() | foreign_code(config)
+    return Fingerprint(decisive, cases, sources, code)
 
 
 def fingerprint_digest(run: Path) -> str:
@@ -203,6 +206,21 @@ def code_version() -> dict[str, str]:
         except PackageNotFoundError:
             libraries[name] = "unknown"
     return {"napari-microus": package_version(), "source": _own_source(), **libraries}
+
+
+def foreign_code(config: TrainConfig) -> dict[str, str]:
+    """Return version and source of the packages of a run's network and loss."""
+    used = []
+    if config.model.is_foreign:
+        used.append((NETWORKS, config.model.architecture))
+    if config.loss.name not in LOSS_NAMES:
+        used.append((LOSSES, config.loss.name))
+    found = {}
+    for group, name in used:
+        package, _, number = provider(group, name).rpartition(" ")
+        found[package] = number
+        found[f"{package}'s source"] = source_digest(group, name)
+    return found
 
 
 def _source_digests(config: TrainConfig, with_start: bool) -> dict[str, str]:

@@ -51,6 +51,8 @@ def code_differences(now: Fingerprint, then: Fingerprint) -> list[str]:
             found, kept = now.code.get(name), code.get(name)
             if found != kept and name == "source":
                 said.append("its source changed")
+            elif found != kept and name.endswith("'s source"):
+                said.append(f"{name} changed")
             elif found != kept:
                 said.append(f"{name} is {found} and was {kept}")
     return list(dict.fromkeys(said))

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_microus.core.config.loss import LossConfig
+from napari_microus.core.config.loss import LossConfig, loss_names
 from napari_microus.core.config.train import TrainConfig
 from napari_microus.core.errors import ConfigError
 
@@ -51,7 +51,7 @@ class Setting:
 
 
 _LABEL_WIDTH = 140
-_LOSSES = get_args(get_type_hints(LossConfig)["name"])
+_LOSSES = loss_names()
 _FORMS = get_args(get_type_hints(LossConfig)["form"])
 _PRECISIONS = get_args(get_type_hints(TrainConfig)["precision"])
 
