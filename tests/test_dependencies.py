@@ -30,8 +30,11 @@ UNNAMED = {
 BY_EXTRA = {
     "distributed": "dask",
     "imageio-ffmpeg": "film",
+    "mlflow-skinny": "mlflow",
     "openvino": "openvino",
 }
+#: Modules that more than one distribution brings.
+OF_SEVERAL = {"mlflow": "mlflow-skinny"}
 #: What comes with napari, and is used where napari is there already.
 WITH_NAPARI = {"napari", "pint"}
 
@@ -59,7 +62,7 @@ def imported(folder):
     owners = packages_distributions()
     modules = {name for path in folder.rglob("*.py") for name in modules_of(path)}
     return {
-        canonicalize_name(owner)
+        canonicalize_name(OF_SEVERAL.get(owner, owner))
         for module in modules
         for owner in owners.get(module, [module])
     }

@@ -105,6 +105,9 @@ class TrainConfig(Config):
         measures the network without. None: what the start model recommends, or not.
     tensorboard : bool
         Write a TensorBoard log too.
+    mlflow : bool
+        Log the run to MLflow too: to ``MLFLOW_TRACKING_URI``, or into ``mlruns``
+        beside the run.
     to_library : bool
         Put the finished model into the user's library, under ``name``.
     promote : str
@@ -140,6 +143,7 @@ class TrainConfig(Config):
     min_confidence: float | None = None
     along_sweep: bool | None = None
     tensorboard: bool = False
+    mlflow: bool = False
     to_library: bool = True
     promote: Literal["if_not_worse", "always"] = "if_not_worse"
 

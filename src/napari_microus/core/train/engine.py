@@ -39,6 +39,7 @@ from napari_microus.core.train.fingerprint import fingerprint_digest, take_finge
 from napari_microus.core.train.finish import TrainResult, finish
 from napari_microus.core.train.learner import create_learner
 from napari_microus.core.train.memory import memory_mib
+from napari_microus.core.train.mlflow_log import check_mlflow, logged
 from napari_microus.core.train.model_comparison import write_scores
 from napari_microus.core.train.optimizer import learning_rate
 from napari_microus.core.train.processes import create_fabric, destroy_process_group
@@ -112,6 +113,7 @@ def train(
         If the data, the settings, the device or the folder cannot be used; the
         last good checkpoint stays whole.
     """
+    check_mlflow(config)
     fabric = create_fabric(config)
     run = RunFolder.create(config) if fabric.is_global_zero else None
     work = _train(config, fabric, run, None, stop_if_long)
@@ -144,6 +146,7 @@ def resume(
     read_status(path)  # which says so where the folder is gone or holds no run
     config = TrainConfig.from_yaml(path / "config.yaml")
     config = dataclasses.replace(config, output=str(path))
+    check_mlflow(config)
     fabric = create_fabric(config)
     folder = RunFolder.reopen(path, config.name) if fabric.is_global_zero else None
     try:
@@ -169,6 +172,8 @@ def _reported(
             return (yield from work)
         finally:
             destroy_process_group()
+    if config.mlflow:
+        work = logged(work, config, run.path)
     log: TensorBoardLog | None = None
     ceiling: float | None = None
     try:

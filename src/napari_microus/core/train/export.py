@@ -63,7 +63,7 @@ def export_model(
         },
         "version": "1",
         "learnt_from": _learnt_from(data.provenance),
-        "training": _shareable(config),
+        "training": shareable(config),
         "run": position.run_id,
         "fingerprint": {} if fingerprint is None else fingerprint.parts,
     }
@@ -124,7 +124,7 @@ def _learnt_from(counts: dict[str, Any]) -> str:
     return f"{frames} frames of {patients} patient{'s' * (patients != 1)}"
 
 
-def _shareable(config: TrainConfig) -> dict[str, Any]:
+def shareable(config: TrainConfig) -> dict[str, Any]:
     """Return the settings without paths, which may tell who or where somebody is."""
     values = config.to_dict()
     for name in ("output", "start", "encoder_weights"):

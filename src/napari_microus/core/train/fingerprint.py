@@ -44,6 +44,7 @@ _NOT_DECIDING = frozenset(
         "device",
         "threads",
         "tensorboard",
+        "mlflow",
         "to_library",
         "promote",
         "data.study",

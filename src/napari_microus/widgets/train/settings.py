@@ -332,6 +332,13 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             "check",
             "Also write a log that TensorBoard reads.",
         ),
+        Setting(
+            "mlflow",
+            "MLflow log",
+            "check",
+            "Also log to the MLflow server of MLFLOW_TRACKING_URI, or into a folder "
+            "mlruns beside the runs.",
+        ),
     ),
 }
 
