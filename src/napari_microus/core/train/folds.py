@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import yaml
 
 from napari_microus.core.errors import ConfigError, InputError
@@ -25,7 +26,7 @@ from napari_microus.core.statistics import (
 from napari_microus.core.study.manifest import Study
 from napari_microus.core.train.again import train_or_keep
 from napari_microus.core.train.checkpoint import load_checkpoint
-from napari_microus.core.train.model_comparison import scores_from
+from napari_microus.core.train.model_comparison import gland_counts, scores_from
 from napari_microus.core.train.promote import promote
 
 if TYPE_CHECKING:
@@ -165,21 +166,9 @@ def _sum_up(
     every = [score for part in scores.values() for score in part]
     dice, hd95 = _means(every)
     summary: dict[str, Any] = {
-        "folds": {
-            str(fold): {
-                "patients": len({score.patient for score in part}),
-                "cases": len(part),
-                "frames": sum(score.frames for score in part),
-                **_plain(*_means(part)),
-            }
-            for fold, part in scores.items()
-        },
-        "all": {
-            "patients": len({score.patient for score in every}),
-            "cases": len(every),
-            "frames": sum(score.frames for score in every),
-            **_plain(dice, hd95),
-        },
+        "folds": {str(fold): _summed_up(part) for fold, part in scores.items()},
+        "all": _summed_up(every),
+        "spread": _spread(list(scores.values())),
     }
     table = _table(config, scores)
     for name, text in ((SUMMARY, json.dumps(summary, indent=2) + "\n"), (TABLE, table)):
@@ -193,6 +182,31 @@ def _sum_up(
     )
     yield StateChanged("finished")
     yield Finished({"state": "finished", "model": str(model), **summary["all"]})
+    return found
+
+
+def _summed_up(scores: Sequence[CaseScore]) -> dict[str, Any]:
+    """Return counts and means of some cases, frames without a gland among them."""
+    counts = gland_counts(scores).items()
+    return {
+        "patients": len({score.patient for score in scores}),
+        "cases": len(scores),
+        "frames": sum(score.frames for score in scores),
+        **{name.removeprefix("validation_"): count for name, count in counts},
+        **_plain(*_means(scores)),
+    }
+
+
+def _spread(folds: Sequence[Sequence[CaseScore]]) -> dict[str, float | None]:
+    """Return how much the folds' means differ: their standard deviation."""
+    means = [_means(part) for part in folds]
+    found = {}
+    for name, values in (
+        ("dice", [dice.mean for dice, _ in means]),
+        ("hd95_mm", [hd95.mean for _, hd95 in means]),
+    ):
+        known = [value for value in values if np.isfinite(value)]
+        found[name] = float(np.std(known, ddof=1)) if len(known) > 1 else None
     return found
 
 
@@ -221,8 +235,9 @@ def _table(config: TrainConfig, scores: dict[int, list[CaseScore]]) -> str:
         "from; 95 % intervals are Student's t over patients. The best epoch of a fold "
         "was chosen on these patients, so that the figures lean to the bright side.",
         "",
-        f"| fold | patients | cases | DSC | HD95 {unit} | worst patient (DSC) |",
-        "|---|---|---|---|---|---|",
+        f"| fold | patients | cases | DSC | HD95 {unit} | worst patient (DSC) | "
+        "glands lost | false contours |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     every = [score for part in scores.values() for score in part]
     rows = {str(fold): part for fold, part in scores.items()} | {"**all**": every}
@@ -236,9 +251,30 @@ def _table(config: TrainConfig, scores: dict[int, list[CaseScore]]) -> str:
         lines.append(
             f"| {name} | {dice.patients} | {len(part)} | "
             f"{with_interval(dice, '.4f')}{f' ({note})' if note else ''} | "
-            f"{with_interval(hd95)} | {min(means):.4f} |"
+            f"{with_interval(hd95)} | {min(means):.4f} | {_glands(part)} |"
         )
+    spread = _spread(list(scores.values()))
+    told = [
+        f"{what} {spread[name]:{form}}{of}"
+        for name, what, form, of in (
+            ("dice", "DSC", ".4f", ""),
+            ("hd95_mm", "HD95", ".2f", f" {unit}"),
+        )
+        if spread[name] is not None
+    ]
+    lines += ["", f"Standard deviation between folds: {', '.join(told) or 'unknown'}."]
     return "\n".join(lines) + "\n"
+
+
+def _glands(scores: Sequence[CaseScore]) -> str:
+    """Return two cells: glands lost, and contours drawn on frames without one."""
+    counts = gland_counts(scores)
+    if not counts:
+        return "– | –"
+    glands = counts["validation_glands"]
+    without = counts["validation_frames"] - glands
+    lost, false = counts["validation_glands_lost"], counts["validation_false_contours"]
+    return f"{lost} of {glands} frames | {false} of {without} frames"
 
 
 def _unit(folder: Path, folds: Sequence[int]) -> str:
