@@ -124,7 +124,7 @@ def of_bootstrap(values):
 
 
 # Of 2,000 studies a share varies by 0.005 (one standard deviation).
-@pytest.mark.parametrize("patients", [5, 10, 20])
+@pytest.mark.parametrize("patients", [5, 8, 10, 20])
 @pytest.mark.parametrize(
     ("figure", "least"),
     [("normal", 0.94), ("Dice near 0.9", 0.91), ("HD95", 0.90)],
