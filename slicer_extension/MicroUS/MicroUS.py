@@ -81,7 +81,7 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.observeScene()
 
     def connectPanels(self):
-        """Tell panels of what happens in others."""
+        """Let panels know what happens in others."""
         self.train.tell(self.segment.choose_model)
         for part in (self.segment, self.compare.adjudicating):
             part.show_in_editor = self.editor.show
@@ -148,7 +148,7 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.editor.enter()
 
     def onSceneStartSave(self, caller, event):
-        """Write down what a saved scene does not tell."""
+        """Write down what a saved scene does not state."""
         keep_what_files_tell()
 
     def initializeParameterNode(self):

@@ -103,7 +103,7 @@ def save_states(widget) -> None:
 
 
 def save_properties(widget, capsule) -> None:
-    """Tell a copy of the sample scan as a person would: a rotational sweep of 60°."""
+    """Give a copy of the sample scan a rotational sweep of 60°, as a person would."""
     ui = widget.ui
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "sweep.nii.gz"

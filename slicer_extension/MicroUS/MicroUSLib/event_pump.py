@@ -30,7 +30,7 @@ class Cancelled(Exception):
 
 
 class EventPump:
-    """Told of every event of long work: shows it, and lets the window live.
+    """Called with every event of long work: shows it, and lets the window live.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class EventPump:
 def drain(
     work: Generator[Event, None, Result], on_event: Callable[[Event], None]
 ) -> Result:
-    """Run a core generator here, telling ``on_event`` how far it is."""
+    """Run a core generator here, reporting ``on_event`` how far it is."""
     try:
         while True:
             try:

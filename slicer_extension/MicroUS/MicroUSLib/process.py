@@ -45,7 +45,7 @@ _OUT_OF_MEMORY = (
     "cannot allocate memory",
 )
 _NO_GPU = ("cuda error", "no kernel image", "cuda driver", "nvidia driver")
-# SIGKILL, told by Python, by a shell, and Windows' commit limit.
+# SIGKILL, as Python and a shell report it, and Windows' commit limit.
 _KILLED = (-9, 137, 0xC000012D)
 _STOPPED = (130, -2, -15, 143)
 

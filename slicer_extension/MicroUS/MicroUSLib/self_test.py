@@ -83,7 +83,7 @@ def check_places(logic: Any) -> None:
 
 
 def check_size(logic: Any) -> None:
-    """a size that is told is that of the scan and of what was drawn on it"""
+    """a size that is stated is that of the scan and of what was drawn on it"""
     from napari_microus.core.io import ScanProperties
 
     scan = slicer.util.loadVolume(str(SAMPLES / FILES[0]))

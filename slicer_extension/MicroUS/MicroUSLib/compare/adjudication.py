@@ -49,7 +49,7 @@ class Adjudicated:
     origin : Origin
         What the sidecar says about where it came from.
     on_event : callable
-        Told between two steps; where it raises, the scene is as it was.
+        Called between two steps; where it raises, the scene is as it was.
     """
 
     def __init__(
@@ -266,7 +266,7 @@ def resume(
     path : str
         The sidecar, or the mask beside it.
     on_event : callable
-        Told between two steps.
+        Called between two steps.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Hide what would tell who drew what, until it is revealed."""
+"""Hide what would reveal who drew what, until it is revealed."""
 
 from __future__ import annotations
 

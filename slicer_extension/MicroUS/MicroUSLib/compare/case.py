@@ -33,7 +33,7 @@ def open_case(
     case : ListedCase
         Of `work_list`.
     on_event : callable
-        Told between two files.
+        Called between two files.
 
     Returns
     -------

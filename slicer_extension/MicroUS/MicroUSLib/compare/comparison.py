@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from napari_microus.core.events import Event
     from napari_microus.core.volume import Volume
 
-# Okabe and Ito's palette, told apart with any colour vision; as in napari.
+# Okabe and Ito's palette, distinguished with any colour vision; as in napari.
 BLUE = (0.337, 0.706, 0.914)
 ORANGE = (0.902, 0.624, 0.0)
 GREY = (0.69, 0.69, 0.69)

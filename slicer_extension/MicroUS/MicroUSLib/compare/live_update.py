@@ -37,7 +37,7 @@ class LiveUpdate:
     """Follows strokes in the two segments that were compared.
 
     The shown frame is brought up to date at once, the others in the pauses. Places
-    and regions are those of the last *Compare*; `is_behind` tells that.
+    and regions are those of the last *Compare*; `is_behind` shows that.
 
     Parameters
     ----------

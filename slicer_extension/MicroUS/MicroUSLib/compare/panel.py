@@ -141,7 +141,7 @@ class ComparePanel:
         if is_shown and (self.adjudicating.is_begun or self.work.is_busy):
             raise InputError(
                 "The size of a scan must stay while its annotations are adjudicated; "
-                "got another. Save the adjudication, press Compare, and tell it then."
+                "got another. Save the adjudication, press Compare, and state it then."
             )
 
     def on_size(self, volume: slicer.vtkMRMLVolumeNode) -> None:
@@ -228,7 +228,7 @@ class ComparePanel:
     ) -> tuple[Volume, Volume, Volume | None]:
         """Return scan, expert and non-expert (None if none is chosen) as volumes.
 
-        ``on_event`` is told between two steps.
+        ``on_event`` is called between two steps.
 
         Raises
         ------
@@ -318,7 +318,7 @@ class ComparePanel:
         return is_begun
 
     def _on_blind(self, *args: object) -> None:
-        """Tell who is who when the box is unticked."""
+        """Reveal who is who when the box is unticked."""
         if self._ui.blindCheckBox.checked or self.found is None:
             return
         from napari_microus.core.compare.naming import OPEN

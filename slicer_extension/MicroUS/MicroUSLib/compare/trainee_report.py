@@ -29,7 +29,7 @@ def write_report(
     page : str
         HTML file to write; the file dialog has asked whether to replace it.
     on_event : callable
-        Told of every case; where it raises, nothing is written.
+        Called with every case; where it raises, nothing is written.
 
     Returns
     -------

@@ -99,7 +99,7 @@ class CompareWork:
             self._pump = None
             if not self._is_gone:
                 self._refresh()
-                if not self._has_said:  # what stands there tells of a step
+                if not self._has_said:  # what stands there describes a step
                     self._ui.compareStatusLabel.text = ""
 
     def cancel(self, *args: object) -> None:

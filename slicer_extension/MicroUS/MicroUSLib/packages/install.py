@@ -33,7 +33,7 @@ class InstallError(RuntimeError):
 
 
 class Installer:
-    """Tell what is missing, ask, and install it.
+    """Show what is missing, ask, and install it.
 
     Parameters
     ----------

@@ -64,7 +64,7 @@ def mask_from_node(
     role : str
         What the annotation is called in a message.
     on_event : callable
-        Told of every frame of a loaded mask, and of a segment as a whole.
+        Called with every frame of a loaded mask, and with a segment as a whole.
 
     Raises
     ------

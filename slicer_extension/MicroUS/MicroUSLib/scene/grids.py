@@ -61,7 +61,7 @@ def require_same_scan(
 ) -> None:
     """Raise a sentence where an annotation was drawn on another scan in the scene.
 
-    Two patients' scans often share a grid. An annotation from a file tells no scan
+    Two patients' scans often share a grid. An annotation from a file states no scan
     and is taken.
     """
     from napari_microus.core.errors import InputError

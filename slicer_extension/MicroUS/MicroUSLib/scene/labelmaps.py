@@ -122,7 +122,7 @@ def write_layer(
 ) -> None:
     """Make ``labels`` (k, j, i; uint8) a layer that new segments share.
 
-    The layer covers the whole volume; ``values`` tells which label each segment is.
+    The layer covers the whole volume; ``values`` gives which label each segment is.
     """
     _put_layer(_image(labels, volume), segmentation, values)
 

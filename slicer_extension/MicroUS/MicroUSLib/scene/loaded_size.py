@@ -1,8 +1,8 @@
 """What is known of a volume's size as Slicer loaded it.
 
-Slicer has a number for every size. Where a file tells none it says 1 mm; a printing
+Slicer has a number for every size. Where a file states none it says 1 mm; a printing
 size it takes for a pixel's; the calibrated regions of ultrasound it reads in one of
-its DICOM readers and not in the other. The core knows what a file tells, and the
+its DICOM readers and not in the other. The core knows what a file states, and the
 volume's attribute keeps it, also in a saved scene.
 """
 
@@ -26,7 +26,7 @@ FILE = "MicroUS.File"
 
 _AS_LOADED = "MicroUS.SizeAsLoaded"
 _UIDS = "DICOM.instanceUIDs"
-# Files that often tell no pixel size; 1 mm is none where they are gone.
+# Files that often state no pixel size; 1 mm is none where they are gone.
 _TELL_LITTLE = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".dcm")
 # Sizes that differ by less are one, rounded.
 _SAME = 1e-3
@@ -34,7 +34,7 @@ _SAME = 1e-3
 
 @dataclass(frozen=True)
 class LoadedSize:
-    """Which of a volume's sizes its file tells.
+    """Which of a volume's sizes its file states.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class LoadedSize:
         As Slicer has it: column, row, frame.
     pixel, distance, orientation : bool
         Whether those of a pixel, between two frames, and the directions in the
-        patient are told.
+        patient are stated.
     """
 
     spacing: tuple[float, float, float]
@@ -69,7 +69,7 @@ def size_as_loaded(
     """Return what is known of a node that has this ``spacing`` (column, row, frame).
 
     The answer is kept with the node: a scene that is saved writes its voxels into a
-    file of its own, whose header tells nothing of the first one.
+    file of its own, whose header states nothing of the first one.
     """
     kept = node.GetAttribute(_AS_LOADED)
     if kept is not None:
@@ -115,7 +115,7 @@ def files_of(node: slicer.vtkMRMLVolumeNode) -> tuple[Path, ...] | None:
 
 
 def told_by_file(node: slicer.vtkMRMLVolumeNode) -> FileSize | None:
-    """Return what a node's file tells, None where nobody can ask it."""
+    """Return what a node's file states, None where nobody can ask it."""
     import napari_microus.core.io.file_size  # noqa: F401  where it is missing, say so
 
     files = files_of(node)

@@ -105,7 +105,7 @@ def grid_from_node(node: slicer.vtkMRMLVolumeNode | None, role: str = "scan") ->
     -------
     Volume
         Zeros (frames, rows, columns) that take no memory, with the affine of the
-        order in the file the node came from, and with what a person told about the
+        order in the file the node came from, and with what a person stated about the
         scan. What nobody knows is 1 instead of Slicer's number: ``has_geometry`` is
         False where that is the pixel size, see `loaded_size`. Lay nodes over the
         volume with `affine_in_file` instead, where Slicer shows it.
@@ -113,7 +113,7 @@ def grid_from_node(node: slicer.vtkMRMLVolumeNode | None, role: str = "scan") ->
     Raises
     ------
     InputError
-        See `require_volume`; or a sweep that was told has not an angle for each frame.
+        See `require_volume`; or the sweep that was stated lacks an angle for a frame.
     """
     from napari_microus.core.io.scan_properties import with_properties
 
@@ -129,9 +129,9 @@ def grid_from_node(node: slicer.vtkMRMLVolumeNode | None, role: str = "scan") ->
 
 
 def grid_as_loaded(node: slicer.vtkMRMLVolumeNode, affine: np.ndarray) -> Volume:
-    """Return a node's grid without what a person told about it.
+    """Return a node's grid without what a person stated about it.
 
-    ``affine`` is the node's own, or the one it had before it was told.
+    ``affine`` is the node's own, or the one it had before anything was stated.
     """
     from napari_microus.core.volume import UNKNOWN, Volume
 
@@ -203,7 +203,7 @@ def is_reversed(node: slicer.vtkMRMLVolumeNode) -> bool:
     """Return whether Slicer turned the frames round when it read the node's file.
 
     The answer is kept with the node: a scene that is saved writes the turned frames
-    into a file of its own, whose header tells nothing of the first one.
+    into a file of its own, whose header states nothing of the first one.
     """
     kept = node.GetAttribute(_REVERSED)
     if kept is not None:
@@ -231,7 +231,7 @@ def first_scan() -> slicer.vtkMRMLScalarVolumeNode | None:
 
 
 def keep_what_files_tell() -> None:
-    """Write down what only the file of each volume tells, before a scene is saved."""
+    """Write down what only the file of each volume states, before a scene is saved."""
     for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
         is_reversed(node)
         if node.GetImageData() is None:
@@ -247,7 +247,7 @@ def is_left_handed(node: slicer.vtkMRMLVolumeNode) -> bool:
 
 @cache  # a file may vanish while its node is at work
 def _is_left_handed(name: str) -> bool:
-    """Tell from its header whether a NIfTI, NRRD or MetaImage file is left-handed."""
+    """Return from its header whether a NIfTI, NRRD or MetaImage file is left-handed."""
     if not Path(name).is_file():
         return False
     if name.endswith((".nii", ".nii.gz")):

@@ -86,7 +86,7 @@ def _check(
     if node.GetTransformNodeID() != volume.GetTransformNodeID():
         raise InputError(
             f"'{name}' must lie under the transform of '{scan}' to get its size; got "
-            "another. Put both under one, or tell the size first."
+            "another. Put both under one, or state the size first."
         )
     if not node.IsA("vtkMRMLSegmentationNode"):
         grids = [ijk_to_ras(node)]

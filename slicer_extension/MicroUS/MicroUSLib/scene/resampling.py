@@ -86,7 +86,7 @@ def resampled(
 
     A segment becomes a segment of a new segmentation, a loaded mask a label volume,
     which keeps undecided pixels. Nearest neighbour, in world coordinates; what was
-    drawn before somebody told the size of the scan keeps its pixels.
+    drawn before somebody stated the size of the scan keeps its pixels.
 
     Returns
     -------
@@ -131,12 +131,12 @@ def load_mask(
 ) -> slicer.vtkMRMLLabelMapVolumeNode:
     """Add a mask file of any kind the core reads as a label volume.
 
-    One that tells no pixel size, such as a PNG, is laid over the scan.
+    One that states no pixel size, such as a PNG, is laid over the scan.
 
     Raises
     ------
     InputError
-        If the file cannot be read or holds no mask, or it tells no size and there
+        If the file cannot be read or holds no mask, or it states no size and there
         is no scan to lay it over; the scene is unchanged then.
     """
     from napari_microus.core.compare import as_mask
@@ -202,7 +202,7 @@ def _in_world(annotator: Annotator) -> Volume:
 
 
 def _sized_like(volume: slicer.vtkMRMLVolumeNode, mask: Volume) -> Volume:
-    """Return a mask on the pixels of a scan as it was before its size was told, on
+    """Return a mask on the pixels of a scan as it was before its size was stated, on
     those that it has now; any other mask as it is.
     """
     told = stated_of(volume)

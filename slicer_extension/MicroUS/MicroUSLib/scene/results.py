@@ -7,7 +7,7 @@ import slicer
 from .grids import SCAN_ROLE, scan_of_annotation
 from .segments import remove_segmentation
 
-# Attribute that tells what a node shows; nodes of one kind replace each other.
+# Attribute that names what a node shows; nodes of one kind replace each other.
 RESULT = "MicroUS.Result"
 
 

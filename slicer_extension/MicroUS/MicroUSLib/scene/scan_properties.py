@@ -1,4 +1,4 @@
-"""What a person tells about a scan: kept with its node and beside its file, and used.
+"""What a person states about a scan: kept with its node and beside its file, and used.
 
 The rules are the core's. Here they meet the node: its size, what was drawn on it, and
 that Slicer shows the whole picture of a DICOM file of which the core reads a part.
@@ -41,7 +41,7 @@ class Kept:
 
 
 def properties_of(volume: slicer.vtkMRMLVolumeNode) -> ScanProperties:
-    """Return what a person told about a scan in this scene.
+    """Return what a person stated about a scan in this scene.
 
     The axis of a sweep is counted in the picture that Slicer shows.
     """
@@ -71,7 +71,7 @@ def adopt_properties(
     volume: slicer.vtkMRMLVolumeNode,
     checks: Sequence[Callable[[slicer.vtkMRMLVolumeNode], None]] = (),
 ) -> bool:
-    """Use what is kept beside a scan's file, unless its node was told before.
+    """Use what is kept beside a scan's file, unless something was stated for its node.
 
     Parameters
     ----------
@@ -104,14 +104,14 @@ def adopt_properties(
 def use_properties(
     volume: slicer.vtkMRMLVolumeNode, properties: ScanProperties
 ) -> None:
-    """Give a scan, and what was drawn on it, the properties that a person tells.
+    """Give a scan, and what was drawn on it, the properties that a person states.
 
     Parameters
     ----------
     volume : vtkMRMLVolumeNode
         The scan.
     properties : ScanProperties
-        Replace what was told before; with none, the scan is as Slicer loaded it.
+        Replace what was stated before; with none, the scan is as Slicer loaded it.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def scan_path(volume: slicer.vtkMRMLVolumeNode) -> Path | None:
 
 
 def _before(volume: slicer.vtkMRMLVolumeNode) -> np.ndarray:
-    """Return the affine that a scan would have without what was told."""
+    """Return the affine that a scan would have without what was stated."""
     told, now = stated_of(volume), affine_in_file(volume)
     if told is None:
         return now
@@ -199,7 +199,7 @@ def _shifted(
     if pixel_mm is None:
         raise InputError(
             "The size of a pixel must be known to place the axis of a sweep in a part "
-            "of the picture; got none. Tell the pixel size too."
+            "of the picture; got none. State the pixel size too."
         )
     along = 0 if sweep.axis_along == "columns" else 1
     moved = sign * file.start[along] * pixel_mm[along]

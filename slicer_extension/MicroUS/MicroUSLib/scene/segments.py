@@ -36,7 +36,7 @@ PROSTATE = (
     "~SCT^123037004^Anatomical Structure~SCT^41216001^Prostate~^^"
     "~Anatomic codes - DICOM master list~^^~^^"
 )
-# Tag of a segment made here; its value tells how (JSON).
+# Tag of a segment made here; its value shows how (JSON).
 PROVENANCE_TAG = "MicroUS.Provenance"
 
 LABELMAP = "Binary labelmap"

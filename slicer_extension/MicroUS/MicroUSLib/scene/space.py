@@ -54,7 +54,7 @@ def show_in_space(
     if not grid.has_geometry or not (is_turned or grid.knows_frame_distance):
         reason = NO_SWEEP if grid.has_geometry else NO_PIXEL_SIZE
         reason = reason.replace("No volume", "No surface")
-        raise InputError(f"{reason} Tell them under Scan properties.")
+        raise InputError(f"{reason} State them under Scan properties.")
     if is_turned:
         mask = grid.like(segment_array(segmentation, segment_id, volume))
         placed = resample_rotational_sweep(volume_from_node(volume), mask)

@@ -80,7 +80,7 @@ class CorrectPanel:
         self.refresh()
 
     def refresh(self, *args: object) -> None:
-        """Enable what can be pressed now, and tell how far the review is."""
+        """Enable what can be pressed now, and show how far the review is."""
         segmentation = self._ui.segmentationSelector.currentNode()
         is_ready = segmentation is not None and own_capsule(segmentation) is not None
         for name in (

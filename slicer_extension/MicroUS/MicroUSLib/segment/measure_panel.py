@@ -97,7 +97,7 @@ class MeasurePanel:
         Raises
         ------
         InputError
-            If one is missing, or nobody can tell which segment is meant.
+            If one is missing, or it is not known which segment is meant.
         """
         from napari_microus.core.errors import InputError
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_microus.core.io import ScanProperties
     from napari_microus.core.sweep import Sweep
 
-_AS_FILE = _("as the file tells")
+_AS_FILE = _("as the file states")
 _SWEEPS = {
     "": _AS_FILE,
     "parallel": _("parallel frames"),
@@ -30,7 +30,7 @@ _AXES = {
 }
 _WORDS = ("", "left", "right", "anterior", "posterior", "superior", "inferior")
 _RUNS_TO = ("columnsToComboBox", "rowsToComboBox", "framesToComboBox")
-# Angles are told to a millionth of a degree.
+# Angles are stated to a millionth of a degree.
 _STEP_DEG = 2e-6
 
 
@@ -106,7 +106,7 @@ def read_properties(ui: SimpleNamespace, frames: int) -> ScanProperties:
     words = tuple(chosen(getattr(ui, name)) for name in _RUNS_TO)
     if any(words) and not all(words):
         raise InputError(
-            "The orientation must tell where columns, rows and frames run to; got a "
+            "The orientation must state where columns, rows and frames run to; got a "
             "part of it. Choose all three, or none."
         )
     return ScanProperties(pixel_mm, distance, sweep, words if any(words) else None)

@@ -1,4 +1,4 @@
-"""The part *Scan properties*: what a person tells about a scan whose file does not."""
+"""The part *Scan properties*: what a person states about a scan whose file does not."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class PropertiesPanel:
     Attributes
     ----------
     before_change, after_change : list of callable
-        Told the scan before and after its size changes; what raises before it keeps
+        Called with the scan before and after its size changes; an error before keeps
         the scan as it is.
     """
 
@@ -114,7 +114,7 @@ class PropertiesPanel:
             volume = self._ui.volumeSelector.currentNode()
             frames = grid_from_node(volume).shape[0]
             properties = read_properties(self._ui, frames)
-            # Told in napari or on the command line; there is no field for it here.
+            # Stated in napari or on the command line; there is no field for it here.
             properties = replace(properties, blank=properties_of(volume).blank)
             self._use(volume, properties)
             kept = keep_beside(volume, properties)
@@ -123,22 +123,20 @@ class PropertiesPanel:
             elif kept.file is None:
                 where = _("Kept with the scene; save it.")
             elif properties.is_empty:
-                where = _("Nothing is told about this scan any more.")
+                where = _("Nothing is stated about this scan any more.")
             else:
                 where = _("Kept beside the scan in {0}.").format(kept.file.name)
             self._show(volume, where)
 
     def read_again(self, *args: object) -> None:
-        """Use what lies beside the scan's file, instead of what was told here."""
+        """Use what lies beside the scan's file, instead of what was stated here."""
         with slicer.util.tryWithErrorDisplay(_("The scan was left as it was.")):
             self._ensure_packages()
             volume = self._ui.volumeSelector.currentNode()
             found = properties_beside(volume)
             self._use(volume, found)
-            self._show(
-                volume,
-                _("Nothing is told beside the scan's file.") if found.is_empty else "",
-            )
+            nothing = _("Nothing is stated beside the scan's file.")
+            self._show(volume, nothing if found.is_empty else "")
 
     def stack(self, *args: object) -> None:
         """Make one scan of the chosen sequence, and choose it."""
@@ -195,8 +193,8 @@ class PropertiesPanel:
         height, width = file.pixel_mm
         show_pixel(self._ui, file.pixel_mm)
         return _(
-            "The file tells a pixel of {0:.4g} × {1:.4g} mm, which Slicer left out; it "
-            "stands in the fields above. Press Use and keep."
+            "The file states a pixel of {0:.4g} × {1:.4g} mm, which Slicer left out; "
+            "it stands in the fields above. Press Use and keep."
         ).format(height, width)
 
     def _on_field(self, *args: object) -> None:

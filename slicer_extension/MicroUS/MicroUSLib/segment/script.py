@@ -32,7 +32,7 @@ def run_and_wait(
     volume, segmentation
         As in `job.Request`, and so are ``choices``.
     on_event : callable, optional
-        Told how far the child is.
+        Called with how far the child is.
     make_runner : callable
         Makes the runner.
 

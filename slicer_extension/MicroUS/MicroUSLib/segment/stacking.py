@@ -36,7 +36,7 @@ def stack_frames(
 ) -> slicer.vtkMRMLScalarVolumeNode:
     """Add a scan of all the frames that a browser shows in ``volume``.
 
-    Pixels keep their size; the distance of the frames is unknown until somebody tells
+    Pixels keep their size; the distance of the frames is unknown until somebody states
     it, or the sweep. The sequence stays.
 
     Raises

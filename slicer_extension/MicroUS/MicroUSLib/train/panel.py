@@ -48,8 +48,8 @@ class TrainPanel:
     ensure_packages : callable
         Installs what is missing, or raises.
     annotated_case : callable
-        Gives scan, expert and non-expert (or None) as volumes of the core; told
-        whom to tell between two steps.
+        Gives scan, expert and non-expert (or None) as volumes of the core; given
+        what to call between two steps.
     make_runner : callable
         Makes the runner of one run.
     """
@@ -320,7 +320,7 @@ class TrainPanel:
             self._say(event.message)
 
     def _draw(self, reports: list[Event]) -> None:
-        """Add to the run's curves, which begin where it tells that it has started."""
+        """Add to the run's curves, which begin where it reports that it has started."""
         from napari_microus.core.events import RunStarted
 
         for report in reports:
@@ -332,7 +332,7 @@ class TrainPanel:
                 command.show_charts(self._curves.charts)
 
     def _on_end(self, status: RunStatus) -> None:
-        """Tell how a run ended that was watched."""
+        """Show how a run ended that was watched."""
         self._watch = None
         self.refresh()
         dice = (

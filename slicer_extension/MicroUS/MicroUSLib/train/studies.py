@@ -45,12 +45,12 @@ def addition(
         A folder for files between us and the child that does it: packing a long
         sweep takes seconds.
     on_event : callable
-        Told after each file.
+        Called after each file.
 
     Returns
     -------
     str and list of str
-        The case's name, which tells nothing of whom, and the child's command line.
+        The case's name, which reveals nobody, and the child's command line.
 
     Raises
     ------

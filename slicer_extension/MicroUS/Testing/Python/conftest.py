@@ -261,7 +261,7 @@ def compared(widget, make_volume, mask):
 
 @pytest.fixture
 def picture(make_volume, tmp_path, pixels):
-    """A stack whose file tells no size, as Slicer shows it: 1 mm."""
+    """A stack whose file states no size, as Slicer shows it: 1 mm."""
     import SimpleITK
 
     node = make_volume(pixels, np.diag([-1.0, -1.0, 1.0, 1.0]), name="sweep")

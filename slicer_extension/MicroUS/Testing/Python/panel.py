@@ -8,7 +8,7 @@ from MicroUSLib.process import Outcome
 
 
 class Child:
-    """Plays the child process: reports what it is told, and leaves a mask."""
+    """Plays the child process: reports what it is given, and leaves a mask."""
 
     made = None
 

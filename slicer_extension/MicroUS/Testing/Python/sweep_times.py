@@ -24,7 +24,7 @@ from MicroUSLib.scene.annotations import Annotator
 
 
 class Clock:
-    """Told of every event; keeps the longest slice between two."""
+    """Called with every event; keeps the longest slice between two."""
 
     def __init__(self) -> None:
         self.began = self.last = time.process_time()

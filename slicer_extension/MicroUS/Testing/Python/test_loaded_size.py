@@ -95,7 +95,7 @@ def test_printing_size_of_a_picture_is_no_pixel_size(make_volume, tmp_path, pixe
 def test_header_is_asked_whether_it_tells_a_millimetre(
     sized, load_volume, tmp_path, pixels
 ):
-    """A voxel of 1 mm can be true; NIfTI's unit tells."""
+    """A voxel of 1 mm can be true; NIfTI's unit shows it."""
     import nibabel
 
     image = nibabel.Nifti1Image(pixels.transpose(2, 1, 0), np.diag([-1.0, -1, 1, 1]))
@@ -115,7 +115,7 @@ def test_size_that_somebody_set_in_slicer_is_known(dicom, load_volume):
 
 
 def test_what_the_file_told_is_known_in_a_saved_scene(dicom, load_volume, reopen):
-    """The scene's own copy of the voxels is a NRRD, which tells 1 mm."""
+    """The scene's own copy of the voxels is a NRRD, which states 1 mm."""
     load_volume(dicom())
     nodes.keep_what_files_tell()
     reopen()

@@ -159,7 +159,7 @@ def document(path):
     for item in (text, *text["regions"], *text["log"]):
         for key in ("created", "modified", "when"):
             item.pop(key, None)
-    # Its history tells times too, in verdicts as well.
+    # Its history holds times too, in verdicts as well.
     return json.loads(re.sub(r'"\d{4}-\d\d-\d\dT[^"]*"', '""', rounded(text)))
 
 

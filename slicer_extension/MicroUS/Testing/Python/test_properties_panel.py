@@ -99,7 +99,7 @@ def test_wrong_words_are_told_and_change_nothing(
 @pytest.mark.parametrize(
     ("angles", "sentence"),
     [
-        ("", "tell its axis"),
+        ("", "state its axis"),
         ("1, 2", "got 2 angles and 5 frames"),
         ("0, 2, 1, 3, 4", "rise or fall"),
         ("a:b", "must be first:last, one number"),
@@ -139,7 +139,7 @@ def test_calibration_of_ultrasound_stands_in_the_fields_and_is_not_used_unasked(
 ):
     node = load_volume(dicom(cm=0.005))
     choose(widget, volume=node)
-    assert "tells a pixel of 0.05 × 0.05 mm" in widget.ui.propertiesLabel.text()
+    assert "states a pixel of 0.05 × 0.05 mm" in widget.ui.propertiesLabel.text()
     assert node.GetSpacing()[:2] == (1.0, 1.0)
     assert widget.ui.pixelHeightLineEdit.text() == "0.05"
     press(widget.ui.keepPropertiesButton)

@@ -23,7 +23,7 @@ def capsule(widget, picture, mask):
 
 def test_no_volume_without_a_size_and_none_without_a_sweep(widget, capsule, mask):
     label = widget.ui.sizeLabel
-    assert label.text() == "1,800 pixels. No volume: the scan tells no pixel size."
+    assert label.text() == "1,800 pixels. No volume: the scan states no pixel size."
     fill(widget, pixelHeight="0.05", pixelWidth="0,04", psa="6.5")
     press(widget.ui.keepPropertiesButton)
     assert label.text().startswith("1,800 pixels. No volume: neither the distance")
@@ -208,7 +208,7 @@ def test_cine_becomes_one_scan_and_is_measured_as_the_core_does(
     choose(widget, volume=volume)
     words = widget.ui.propertiesLabel.text()
     assert "One of 5 frames of a sequence" in words
-    assert "tells a pixel of 0.05 × 0.05 mm" in words
+    assert "states a pixel of 0.05 × 0.05 mm" in words
     press(widget.ui.stackFramesButton)
     assert shown == []
     assert browser.GetSelectedItemNumber() == 2

@@ -1,4 +1,4 @@
-"""What a person tells about a scan: its node, what was drawn on it, its file."""
+"""What a person states about a scan: its node, what was drawn on it, its file."""
 
 import json
 
@@ -194,7 +194,7 @@ def test_parent_transform_stays_above_scan_and_mask(drawn, transform, mask):
 def test_mask_from_a_file_of_the_old_size_keeps_its_pixels_when_resampled(
     kind, facing, make_volume, mask
 ):
-    """As one that was saved before, and opened again after, the size was told."""
+    """As one that was saved before, and opened again after, the size was stated."""
     from MicroUSLib.event_pump import ignore
     from MicroUSLib.scene.annotations import Annotator
     from MicroUSLib.scene.grids import SCAN_ROLE

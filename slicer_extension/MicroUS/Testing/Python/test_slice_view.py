@@ -57,7 +57,7 @@ def test_capsule_lies_on_the_scan_and_has_its_colour(
 
     outline = is_color(picture, segments.CAPSULE_COLOR)
     assert outline.any()
-    # The bright square of the scan tells how the scan lies in the view.
+    # The bright square of the scan shows how the scan lies in the view.
     bright = before.mean(axis=-1) > 200
     rows, columns = np.nonzero(outline)
     to_square = np.array([rows.mean(), columns.mean()]) - np.argwhere(bright).mean(
@@ -98,7 +98,7 @@ def test_hard_region_is_shown_beside_the_differences(dark, mask, make_volume, se
         assert is_color(picture, color).any()
     assert not is_color(picture, comparison.BLUE).any()  # nothing the expert alone drew
 
-    # Where the scan lies in the view is told by its bright square, rows and columns
+    # Where the scan lies in the view is shown by its bright square, rows and columns
     # 2 to 7. The student's bump is rows 10-29 and columns 50-57; an even square of 4
     # reaches one pixel further down and right: rows 9-31, columns 49-59.
     nodes.jump_to_voxel(volume, frame, 23.5, 31.5)
