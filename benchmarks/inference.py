@@ -6,7 +6,7 @@
 Naive is the published pipeline's way: one frame at a time, float32, eager. Then plain
 autocast with a batch, and the network as `prepare_for_inference` makes it, all with
 the same weights, timed in turn; the fastest of each counts, because a shared machine
-slows all. CPU seconds are summed over threads and tell what a quiet machine would do.
+slows all. CPU seconds are summed over threads and show what a quiet machine would do.
 Limit: the network's arithmetic at the speed of one large matrix product, measured
 here. ``--int8`` adds dynamic quantisation of the transformer's linear layers.
 """

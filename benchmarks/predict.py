@@ -6,7 +6,7 @@ naive way is the published pipeline's (`_common.naive_masks`), with the same wei
 all ways take turns, the fastest of each counts. Limit: the network's arithmetic at the
 speed of one large matrix product, measured in the same run. Where no trained model is
 given the weights are drawn, and the Dice between precisions says little. A second table
-tells the stages of a frame, by processor time.
+gives the stages of a frame, by processor time.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Usage: ``xvfb-run -a -s "-screen 0 1600x1000x24" python benchmarks/starting.py``. The
 help is timed in fresh processes (fastest and median), each dock in a napari of its own
-with a scan open, from the click to the window having drawn it. Also tells whether
+with a scan open, from the click to the window having drawn it. Also shows whether
 starting napari with the plugin imported PyTorch. Limit: a Python that imports typer,
 and a dock with one empty label.
 """

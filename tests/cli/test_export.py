@@ -101,7 +101,7 @@ def test_a_structure_set_is_asked_for(run_command, tmp_path, capsys, cine, mask)
     line = ["export", drawn, "--scan", tmp_path / "scan", "-o", out, "--rtstruct"]
 
     assert run_command(*line) == 2
-    assert "must tell who drew it" in capsys.readouterr().err
+    assert "must state who drew it" in capsys.readouterr().err
     assert run_command(*line, "--drawn", "manual") == 0
     assert pydicom.dcmread(out).Modality == "RTSTRUCT"
     line = ["export", mask, "--scan", cine, "-o", tmp_path / "c.dcm", "--rtstruct"]
@@ -180,7 +180,7 @@ def test_a_surface_takes_the_frame_distance_that_the_scan_was_told(
 ):
     out = tmp_path / "s.stl"
     assert run_command("export", mask, "--scan", cine, "-o", out) == 2
-    assert "Tell their distance or angles" in capsys.readouterr().err
+    assert "State their distance or angles" in capsys.readouterr().err
     assert run_command("scan", "set", cine, "--frame-distance-mm", "2") == 0
 
     assert run_command("export", mask, "--scan", cine, "-o", out) == 0

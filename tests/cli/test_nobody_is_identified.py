@@ -1,4 +1,4 @@
-"""What a DICOM header tells of a person reaches no result, notice or error."""
+"""What a DICOM header states about a person reaches no result, notice or error."""
 
 import base64
 import contextlib

@@ -71,13 +71,13 @@ def test_a_name_in_the_picture_is_blanked_out_wherever_the_scan_is_read(
         (["--pixel-mm", "0"], "must be mm above 0"),
         (["--pixel-mm", "50"], "cannot be right. Give its height and width"),
         (["--frame-distance-mm", "far"], "must be mm or unknown"),
-        (["--sweep", "rotational"], "must tell its axis"),
+        (["--sweep", "rotational"], "must state its axis"),
         (["--sweep", "helical"], "must be one of parallel"),
         (["--angles-deg", "a:b"], "is no list of angles"),
         (["--orientation", "left"], "three directions"),
         (
             ["--axis-along", "rows", "--axis-at-mm", "0", "--angles-deg", "1,2"],
-            "2 angles were told, and the scan has 5 frames",
+            "2 angles were stated, and the scan has 5 frames",
         ),
     ],
 )

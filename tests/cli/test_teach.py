@@ -24,7 +24,7 @@ def scan(small_scan):
 
 @pytest.fixture
 def capsule(scan, tmp_path):
-    """A capsule whose provenance tells that frame 1 was edited and 2 approved."""
+    """A capsule whose provenance states that frame 1 was edited and 2 approved."""
     volume = read_volume(scan)
     mask = np.zeros(volume.shape, np.uint8)
     mask[:, 10:30, 15:45] = 1

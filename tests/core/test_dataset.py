@@ -90,7 +90,7 @@ def test_archive_that_would_fill_the_disk_is_refused(tmp_path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as content:
         content.writestr("a/zeros", bytes(10_000_000))
     packed = path.read_bytes()
-    # Its directory tells 2 GiB in some 10 kB: 200,000 times as much.
+    # Its directory claims 2 GiB in some 10 kB: 200,000 times as much.
     size = (10_000_000).to_bytes(4, "little")
     path.write_bytes(packed.replace(size, (2 << 30).to_bytes(4, "little")))
 

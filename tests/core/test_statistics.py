@@ -35,7 +35,7 @@ def test_pairs_that_are_not_defined_are_left_out():
     d = paired_difference([0.9, math.nan, 0.8], [0.8, 0.5, 0.7])
     assert d.count == 2
     assert d.mean == pytest.approx(0.1)
-    # Two patients tell nothing of others: neither interval nor test.
+    # Two patients say nothing about others: neither interval nor test.
     assert not d.has_interval
     assert math.isnan(d.p)
 

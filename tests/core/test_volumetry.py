@@ -25,7 +25,7 @@ PIXEL_MM = (0.4, 0.3)
 def turned(inside, angles_deg, *, at_mm, shape, along="columns"):
     """A mask of frames turned about an axis, and its sweep.
 
-    ``inside(a, y, z)`` tells whether points are in the solid: ``a`` runs along the
+    ``inside(a, y, z)`` returns whether points are in the solid: ``a`` runs along the
     axis, y and z across it.
     """
     sweep = Sweep("rotational", along, at_mm, tuple(angles_deg))

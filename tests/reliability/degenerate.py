@@ -327,7 +327,7 @@ def main() -> int:
                 print(f"{kind}, {door} …", file=sys.stderr, flush=True)
                 try:
                     cells[kind][door] = try_cell(kind, door, Path(temporary))
-                except Exception as error:  # noqa: BLE001  each is told
+                except Exception as error:  # noqa: BLE001  each is reported
                     bad += 1
                     cells[kind][door] = "FAILED"
                     print(f"{kind}, {door}: {type(error).__name__} {str(error)[:300]}")

@@ -647,7 +647,7 @@ def try_writer(writer: Writer, every: int) -> tuple[int, int, list[str]]:
                     with disk.failing(folder, at, error, stays):
                         said = outcome(writer.write, folder, writer.statuses)
                     check(writer, folder, old, new, said)
-                except Exception as problem:  # noqa: BLE001  each is told
+                except Exception as problem:  # noqa: BLE001  each is reported
                     wrong.append(f"{name} at {at} ({disk.last}): {told(problem)}")
         for size in cuts(old, new)[::every] if CUT in writer.disks else ():
             renew(folder, start)

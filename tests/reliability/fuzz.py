@@ -307,7 +307,7 @@ def work(kind: str, count: int, seed: int, start: int, folder: Path) -> None:
                 tell(number, "other pixels", path)
         except MicroUSError:
             pass
-        except BaseException as error:  # noqa: BLE001  each is told
+        except BaseException as error:  # noqa: BLE001  each is reported
             tell(number, f"{type(error).__name__}: {error}", path)
         finally:
             signal.alarm(0)

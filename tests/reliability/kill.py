@@ -169,7 +169,7 @@ def run(kind: str, times: int, seed: int) -> tuple[int, list[str]]:
                 write(kind, folder, number % 2)
                 assert version_of(kind, folder) == number % 2
                 assert not left(folder), left(folder)
-            except Exception as error:  # noqa: BLE001  each is told
+            except Exception as error:  # noqa: BLE001  each is reported
                 failures.append(f"{number}: {type(error).__name__} {error}"[:200])
     return middle, failures
 

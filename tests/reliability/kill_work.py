@@ -125,7 +125,7 @@ class Export(Work):
 
 
 def content(path: Path) -> object:
-    """Return what a file tells, without the UIDs and times of DICOM."""
+    """Return what a file states, without the UIDs and times of DICOM."""
     if path.suffix != ".dcm":
         return path.read_bytes()
     import pydicom
@@ -453,7 +453,7 @@ def run(kind: str, times: int, draw: random.Random, root: Path):
             middle += kill_one(work, draw)
             try:
                 work.check()
-            except Exception as error:  # noqa: BLE001  each is told
+            except Exception as error:  # noqa: BLE001  each is reported
                 failures.append(f"{number}: {type(error).__name__} {error}"[:300])
         if isinstance(work, Training):
             work.finish()

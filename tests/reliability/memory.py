@@ -91,7 +91,7 @@ def inference(times: int) -> tuple[int, int, int, int, list[str]]:
             sentences += 1
             if "\n" in str(problem) or not str(problem).endswith("."):
                 wrong.append(f"{place}: {problem}")
-        except Exception as problem:  # noqa: BLE001  each is told
+        except Exception as problem:  # noqa: BLE001  each is reported
             wrong.append(f"{place}: {type(problem).__name__} {problem}"[:200])
         if not np.array_equal(segment()[0], wanted):
             wrong.append(f"{place}: the next run gave another mask")

@@ -203,7 +203,7 @@ def write_scans(folder: Path) -> None:
 
 
 def train(viewer, home, study):
-    """Begin a training, tell its folder, and stay until the end comes from outside."""
+    """Begin a training, report its folder, stay until the end comes from outside."""
     widget = train_dock(viewer)
     if study:
         widget.study_page.open_study(Path(study))
@@ -235,7 +235,7 @@ def find_again(viewer, home, _):
 
 
 def adjudicate(viewer, home, _):
-    """Adjudicate; decide one region and stay, or tell why not."""
+    """Adjudicate; decide one region and stay, or report why not."""
     add_masks(viewer)
     compare = dock(viewer, "Compare annotations")
     compare.picker.compare_button.click()
@@ -288,14 +288,14 @@ class Window:
             )
 
     def hear(self, name: str):
-        """Return what the window next tells under a name."""
+        """Return what the window next records under a name."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if line.startswith("told "):
                 what = json.loads(line[5:])
                 if name in what:
                     return what[name]
-                assert "stuck" not in what, f"waits in vain to tell '{name}'"
+                assert "stuck" not in what, f"waits in vain to record '{name}'"
         end = self.errors.read_text()[-600:]
         raise AssertionError(f"ended before it told '{name}': {end}")
 

@@ -1,4 +1,4 @@
-"""Segment many scans from the command line, and tell how it ended."""
+"""Segment many scans from the command line, and report how it ended."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 
 
 class ProgressStyle(StrEnum):
-    """How a long command tells how far it is."""
+    """How a long command shows how far it is."""
 
     bar = "bar"
     json = "json"

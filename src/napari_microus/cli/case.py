@@ -121,7 +121,7 @@ def show(
     ] = None,
     overwrite: _Overwrite = False,
 ) -> None:
-    """Print what a case tells; its scan is not needed."""
+    """Print what a case holds; its scan is not needed."""
     from napari_microus.core.case import read_case
     from napari_microus.core.measure import write_frames_csv
 

@@ -101,7 +101,7 @@ def compare(
 
     Undecided pixels (255 beside 1) are left out. STAPLE and majority need three
     or more annotators; so do Fleiss' kappa, Krippendorff's alpha and the conformity
-    index, which are then told too. Means over cases come with a 95 % interval over
+    index, which are then given too. Means over cases come with a 95 % interval over
     patients, from five patients on.
     """
     from napari_microus.core.compare.cases import compare_files

@@ -30,7 +30,7 @@ class Volumes(StrEnum):
 
 @dataset.command()
 def where(name: Annotated[Volumes, typer.Argument(help="Which data.")]) -> None:
-    """Tell where a data set of volumes is, its terms, and how it must lie."""
+    """Show where a data set of volumes is, its terms, and how it must lie."""
     from napari_microus.core.study.mri_layouts import PUBLIC
 
     data = PUBLIC[name.value]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_microus.core.volume import Volume
 
 scan = typer.Typer(
-    help="Show and set the sizes of a scan that its file does not tell.",
+    help="Show and set the sizes of a scan that its file does not state.",
     no_args_is_help=True,
 )
 app.add_typer(scan, name="scan")
@@ -28,7 +28,7 @@ _Path = Annotated[Path, typer.Argument(help="A scan's file, or a folder of frame
 
 @scan.command()
 def show(path: _Path) -> None:
-    """Print the size of a scan, and what a person told about it."""
+    """Print the size of a scan, and what a person stated about it."""
     from napari_microus.core.io import (
         read_scan_properties,
         read_volume,

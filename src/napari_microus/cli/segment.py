@@ -126,11 +126,11 @@ def segment(
     """Draw the prostate capsule in scans and write it on each scan's grid.
 
     With a model of volumes: what it was made for, from one file a channel. Files are
-    told apart by their names (case_adc.mha), or as adc=FILE, or stand in the model's
+    distinguished by their names (case_adc.mha), or as adc=FILE, or stand in the model's
     order. The mask lies on the first channel's grid.
 
     A picture's mask is NIfTI too, of the picture's pixels. Beside each mask
-    <mask>.json tells the model, its version, the date and the settings.
+    <mask>.json states the model, its version, the date and the settings.
     Into a folder, a scan that cannot be segmented does not stop the others, and the
     same command again skips what is done. Exit status: 0 all scans have a mask, 1
     some failed, 2 nothing could be done, 130 stopped.

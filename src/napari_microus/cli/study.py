@@ -33,7 +33,7 @@ class Layout(StrEnum):
 
 
 _PIXEL_HELP = (
-    "Pixel size in mm of images that tell none, as 0.1 or 0.1x0.12 (height x width)."
+    "Pixel size in mm of images that state none, as 0.1 or 0.1x0.12 (height x width)."
 )
 
 

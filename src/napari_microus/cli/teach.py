@@ -20,7 +20,7 @@ def teach(
         str | None,
         typer.Option(
             help="Frames that were corrected, such as 3,7-9; as the provenance beside "
-            "the capsule tells, if not given."
+            "the capsule states, if not given."
         ),
     ] = None,
     model: Annotated[

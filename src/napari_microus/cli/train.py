@@ -69,7 +69,7 @@ def train(
     ] = False,
     settings: _Set = None,
     estimate: Annotated[
-        bool, typer.Option("--estimate", help="Tell time and memory, and end.")
+        bool, typer.Option("--estimate", help="Show time and memory, and end.")
     ] = False,
     stop_if_long: Annotated[
         bool,

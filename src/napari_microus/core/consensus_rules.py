@@ -26,7 +26,7 @@ def why_not(method: Consensus, annotators: int) -> str | None:
         return "A majority needs three or more annotators: two can only tie."
     if annotators < 3 and method is Consensus.staple:
         return (
-            "STAPLE needs three or more annotators: with two it cannot tell who is "
+            "STAPLE needs three or more annotators: with two it cannot find who is "
             "right, and where they differ chance decides."
         )
     return None

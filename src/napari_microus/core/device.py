@@ -106,12 +106,12 @@ def choose_device(name: str | torch.device = "auto") -> torch.device:
     return torch.device(text)
 
 
-# How PyTorch's allocators tell of a lack of memory where they have no class for it.
+# How PyTorch's allocators report a lack of memory where they have no class for it.
 _NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error tells that a device, or this computer, has no memory."""
+    """Return whether an error reports that a device or computer lacks memory."""
     if isinstance(error, MemoryError):
         return True
     text = str(error).lower()

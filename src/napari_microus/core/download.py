@@ -94,7 +94,7 @@ def download(
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         checksum = yield from _fetch_persistently(file, part, pause_s)
-        # A resumed file may mix two versions: its digest tells, and it starts again.
+        # A resumed file may mix two versions: its digest shows it, and it starts again.
         fault = _fault(part, file.size, file.checksum or checksum)
         if fault is not None:
             part.unlink()

@@ -43,7 +43,7 @@ class MicroUSError(Exception):
 
     @property
     def plain(self) -> str:
-        """What to tell a person, and what to do about it."""
+        """What to say to a person, and what to do about it."""
         return self._plain or str(self)
 
 

@@ -187,7 +187,7 @@ def drain(
     work : generator
         Yields events, returns its result.
     on_event : callable, optional
-        Told of every event; an exception in it closes ``work`` and is raised.
+        Called with every event; an exception in it closes ``work`` and is raised.
     """
     try:
         while True:
@@ -212,7 +212,7 @@ def relay(
     work : generator
         Yields events, returns its result; closed with this one.
     on_event : callable
-        Told of every event before it is passed on; what it returns, if anything, is
+        Called with every event before it is passed on; what it returns, if anything, is
         passed on in its stead.
     """
     try:

@@ -179,7 +179,7 @@ def only_one(
 
 
 class PatientFile:
-    """A file that takes what comes, and tells a full disk when it is closed.
+    """A file that takes what comes, and reports a full disk when it is closed.
 
     PyTorch's writer ends the whole process where a write fails within it.
 

@@ -1,4 +1,4 @@
-"""What a mask should tell about its making, in a form that JSON can hold."""
+"""What a mask should state about its making, in a form that JSON can hold."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Sweep:
             return
         if any(part is None for part in rotation):
             raise InputError(
-                "A rotational sweep must tell its axis (along and at_mm) and an angle "
+                "A rotational sweep must state its axis (along and at_mm) and an angle "
                 "for each frame; got one without. Add what is missing."
             )
         if self.axis_along not in DIRECTIONS:
@@ -109,7 +109,7 @@ class Sweep:
         """
         if not isinstance(told, dict) or set(told) - _KEYS or "kind" not in told:
             raise InputError(
-                f"A sweep must tell its kind, and axis and angles_deg; got {told}. "
+                f"A sweep must state its kind, and axis and angles_deg; got {told}. "
                 "Correct it."
             )
         axis = told.get("axis")
@@ -117,7 +117,7 @@ class Sweep:
             not isinstance(axis, dict) or set(axis) != {"along", "at_mm"}
         ):
             raise InputError(
-                f"The axis of a sweep must tell along and at_mm; got {axis}. Correct "
+                f"The axis of a sweep must state along and at_mm; got {axis}. Correct "
                 "it."
             )
         angles = told.get("angles_deg")
@@ -163,7 +163,7 @@ def even_angles(first_deg: float, last_deg: float, frames: int) -> tuple[float, 
 
 
 def sweep_of(metadata: Mapping[str, Any]) -> Sweep:
-    """Return the sweep that a scan's metadata tells, "unknown" where it tells none."""
+    """Return the sweep that a scan's metadata states, "unknown" if it states none."""
     told = metadata.get("sweep")
     return Sweep() if told is None else Sweep.from_dict(told)
 
@@ -183,7 +183,7 @@ def angles_from_text(text: str, frames: int) -> tuple[float, ...]:
     Raises
     ------
     InputError
-        If the text is none of these, or tells another number of angles.
+        If the text is none of these, or states another number of angles.
     """
     try:
         if ":" in text:
@@ -208,7 +208,7 @@ def angles_from_text(text: str, frames: int) -> tuple[float, ...]:
                 "A rotational sweep must have an angle for each frame; got "
                 f"{len(angles)} angles and {frames} frames. Correct the angles.",
                 plain=(
-                    f"{len(angles)} angles were told, and the scan has {frames} "
+                    f"{len(angles)} angles were stated, and the scan has {frames} "
                     "frames. Give one for each."
                 ),
             )

@@ -20,7 +20,7 @@ _GRID_TOLERANCE_MM = 1e-3
 
 UNKNOWN = "unknown"
 
-# What metadata tell of the way from frame to frame.
+# What metadata state about the way from frame to frame.
 BETWEEN_FRAMES = ("frame_distance", "sweep")
 
 
@@ -36,17 +36,17 @@ class Volume:
         Voxel index (x, y, z), that is column, row, frame, to RAS millimetres:
         the affine of NIfTI and the IJKToRAS of 3D Slicer.
     has_geometry : bool
-        False when the file told no pixel size (a PNG, say): distances are then
+        False when the file stated no pixel size (a PNG, say): distances are then
         in pixels.
     metadata : dict
         What is known beside the geometry, such as ``source`` and ``notices``, and
         ``frame_distance``: "unknown" where 1 mm stands for it, and ``sweep``, see
         `core.sweep`.
     place : mapping or None
-        The fields of the NIfTI header that gave the affine, which may tell a second
+        The fields of the NIfTI header that gave the affine, which may state a second
         one; what is made over this volume keeps them, see `io.nifti`.
     is_oriented : bool
-        Whether the file told how rows and columns lie in the patient; an affine has
+        Whether the file stated how rows and columns lie in the patient; an affine has
         to be made up where it did not.
 
     Raises
@@ -123,7 +123,7 @@ class Volume:
 
     @property
     def patient_affine(self) -> NDArray[np.float64] | None:
-        """The affine where the file told the orientation, else None."""
+        """The affine where the file stated the orientation, else None."""
         return self.affine if self.has_geometry and self.is_oriented else None
 
     def like(self, array: NDArray[Any], **metadata: Any) -> Volume:

@@ -29,7 +29,7 @@ PLANIMETRY = "planimetry of parallel frames"
 SECTORS = "sectors of a rotational sweep (Pappus)"
 ELLIPSOID = "ellipsoid, 0.524 · length · width · height"
 
-NO_PIXEL_SIZE = "No volume: the scan tells no pixel size."
+NO_PIXEL_SIZE = "No volume: the scan states no pixel size."
 NO_SWEEP = (
     "No volume: neither the distance of the frames nor the angles of a sweep are known."
 )
@@ -70,9 +70,9 @@ def mask_volume(
     Parameters
     ----------
     mask : Volume
-        1 is the object; its metadata may tell the sweep.
+        1 is the object; its metadata may state the sweep.
     sweep : Sweep, optional
-        Instead of the one that the metadata tells.
+        Instead of the one that the metadata states.
     area_sd_mm2 : float or sequence of float, optional
         Standard deviation of the area in each frame that holds the object; see
         `parallel_volume`.
@@ -102,7 +102,7 @@ def volume_of_frames(
     Parameters
     ----------
     grid : Volume
-        Tells the sizes; its values are not looked at.
+        Gives the sizes; its values are not looked at.
     pixels : sequence of int
         Pixels of the object in each frame.
     moments_mm3 : ndarray, shape (frames, 2)

@@ -55,7 +55,7 @@ def test_nothing_is_in_mm_where_the_size_is_unknown():
     assert not [name for name in row if "_mm" in name or "_ml" in name]
     assert "pixel_size_from" not in row
     assert row["largest_area_px"] == 20
-    assert row["no_volume_because"] == "No volume: the scan tells no pixel size."
+    assert row["no_volume_because"] == "No volume: the scan states no pixel size."
 
 
 def test_a_rotational_sweep_has_its_own_volume_and_a_cine_none():

@@ -88,8 +88,9 @@ def test_the_cases_sizes_hold_and_a_new_size_of_the_scan_is_told(case, scan):
 
     assert back.scan.spacing_mm == pytest.approx((2.0, 0.5, 0.4))
     assert back.mask.spacing_mm == pytest.approx((2.0, 0.5, 0.4))
-    assert any("tells another size" in notice for notice in back.notices)
-    assert any("tells another size" in sentence for sentence in check_case(case.folder))
+    assert any("states another size" in notice for notice in back.notices)
+    said = check_case(case.folder)
+    assert any("states another size" in sentence for sentence in said)
 
 
 def test_a_mask_that_another_program_changed_is_told(case, mask):
@@ -124,7 +125,7 @@ def test_masks_that_fit_no_more_are_refused(case, mask):
 
 def test_sizes_beside_the_masks_are_checked(case):
     write_scan_properties(case.folder, ScanProperties(pixel_mm=(0.2, 0.2)))
-    assert "tells other sizes" in check_case(case.folder)[0]
+    assert "states other sizes" in check_case(case.folder)[0]
 
 
 def test_the_copy_of_a_scan_that_is_gone_is_told(tmp_path, scan, mask):

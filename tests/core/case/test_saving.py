@@ -95,7 +95,7 @@ def test_the_folder_holds_what_the_document_says(tmp_path, scan, mask, made):
     document = json.loads((tmp_path / "case" / "case.json").read_text(encoding="utf-8"))
     assert document["scan"]["file"] is None
     assert document["review"]["edited"] == [2]
-    # A mask that is opened alone tells who drew it, and its true size.
+    # A mask that is opened alone holds who drew it, and its true size.
     alone = tmp_path / "case" / "capsule_1.nii.gz"
     assert read_provenance(alone)["review"] == {"edited": [2], "approved": [1]}
     assert read_mask(alone).spacing_mm == pytest.approx((2.0, 0.5, 0.4))
@@ -155,7 +155,7 @@ def test_nothing_is_in_mm_of_a_scan_without_size(tmp_path, mask):
     write_scan_properties(path, ScanProperties(pixel_mm=(0.1, 0.1)))
     sized = open_case(tmp_path / "case")
     assert sized.mask.spacing_mm[1:] == pytest.approx((0.1, 0.1))
-    assert any("was told after the case" in notice for notice in sized.notices)
+    assert any("was stated after the case" in notice for notice in sized.notices)
 
 
 def test_interval_stays_when_the_probability_is_gone(tmp_path, scan, mask):

@@ -32,7 +32,7 @@ def write(path, mask):
 
 
 def picture(path, mask):
-    """A mask in a format that tells no pixel size."""
+    """A mask in a format that states no pixel size."""
     path.parent.mkdir(exist_ok=True)
     Image.fromarray(mask[0].astype(np.uint8) * 255).save(path)
 
@@ -126,7 +126,7 @@ def test_pictures_without_a_size_are_reported_in_pixels(tmp_path):
     cases = drain(compare_trainee(tmp_path / "gold", tmp_path / "student"))
     assert not any(case.has_geometry for case in cases)
     text = page_of(cases, tmp_path)
-    assert "tell no pixel size" in text
+    assert "state no pixel size" in text
     assert re.search(r"draws (2\.9|3\.0|3\.1)\d px larger", text)
     assert "px² disputed" in text
     assert "Surface Dice (1 px)" in text

@@ -205,12 +205,12 @@ def test_nothing_is_overwritten_and_formats_are_known(tmp_path):
     [
         ("format", "other", "must be JSON of the format"),
         ("version", 2, "must be of version 1; got 2"),
-        ("shape", [3, 20], "must tell shape"),
-        ("shape", [3, 20, 1 << 40], "must tell shape"),
-        ("shape", [True, 20, 24], "must tell shape"),
-        ("frames", {}, "must tell frames"),
-        ("frames", [{"frame": 3, "contours": []}], "must tell frame as"),
-        ("frames", [{"frame": 0}], "must tell contours"),
+        ("shape", [3, 20], "must state shape"),
+        ("shape", [3, 20, 1 << 40], "must state shape"),
+        ("shape", [True, 20, 24], "must state shape"),
+        ("frames", {}, "must state frames"),
+        ("frames", [{"frame": 3, "contours": []}], "must state frame as"),
+        ("frames", [{"frame": 0}], "must state contours"),
         ("frames", [{"frame": 0, "contours": [{"points_px": [[1, 2]]}]}], "points_px"),
         (
             "frames",

@@ -353,7 +353,7 @@ def test_what_the_standard_asks_for_is_there(cine, tmp_path, is_placed):
     assert not [keyword for keyword in TYPE_2 if keyword not in seg]
     assert (seg.BitsAllocated, seg.BitsStored, seg.HighBit) == (1, 1, 0)
     assert (seg.Modality, seg.SegmentationType) == ("SEG", "BINARY")
-    # Every frame tells as many indices as there are dimensions, from 1, each its own.
+    # Every frame states as many indices as there are dimensions, from 1, each its own.
     indices = [
         tuple(group.FrameContentSequence[0].DimensionIndexValues)
         for group in seg.PerFrameFunctionalGroupsSequence
@@ -433,7 +433,7 @@ def test_who_drew_it_is_known_when_it_is_opened_again(cine, tmp_path, how):
 @pytest.mark.parametrize(
     ("provenance", "drawn", "words"),
     [
-        (None, None, "must tell who drew it"),
+        (None, None, "must state who drew it"),
         (None, "automatic", "must name its model"),
         (MADE, "by a robot", "got 'by a robot'"),
     ],

@@ -1,4 +1,4 @@
-"""No export tells what a scan's metadata or its path tell of a person."""
+"""No export holds what a scan's metadata or its path state about a person."""
 
 import numpy as np
 

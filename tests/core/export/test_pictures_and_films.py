@@ -1,4 +1,4 @@
-"""Overlays and films show each frame with its contour, and tell nothing else."""
+"""Overlays and films show each frame with its contour, and hold nothing else."""
 
 import sys
 

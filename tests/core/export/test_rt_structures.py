@@ -252,7 +252,7 @@ def test_masks_that_do_not_fit_are_refused(scan, tmp_path):
         write_rt_structures(
             type(mask)(mask.array[1:], mask.affine), scan, out, drawn="manual"
         )
-    with pytest.raises(InputError, match="must tell who drew it"):
+    with pytest.raises(InputError, match="must state who drew it"):
         write_rt_structures(mask, scan, out)
     with pytest.raises(OutputError, match="must not replace its scan"):
         write_rt_structures(mask, scan, scan / "2.dcm", drawn="manual", overwrite=True)

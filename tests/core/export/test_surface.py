@@ -143,12 +143,12 @@ def test_a_surface_far_from_the_frames_volume_is_said():
     surface = drain(capsule_surface(mask), events.append)
 
     assert surface.is_closed
-    assert "the frames tell" in next(e.message for e in events if isinstance(e, Notice))
+    assert "the frames give" in next(e.message for e in events if isinstance(e, Notice))
 
 
 def test_no_surface_without_mm_or_an_object():
     stack = ellipsoid_in_a_stack()
-    with pytest.raises(InputError, match="must tell its pixel size; got none"):
+    with pytest.raises(InputError, match="must state its pixel size; got none"):
         drain(capsule_surface(Volume(stack.array, stack.affine, False)))
     with pytest.raises(InputError, match="must hold an object; got an empty one"):
         drain(capsule_surface(stack.like(np.zeros_like(stack.array))))

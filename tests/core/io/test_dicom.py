@@ -359,7 +359,7 @@ def test_impossible_and_missing_spacing_gives_pixels_and_a_sentence(tmp_path, sp
 
     assert not volume.has_geometry
     told = " ".join(volume.metadata["notices"])
-    assert "tells no pixel size" in told
+    assert "states no pixel size" in told
     assert ("must be two lengths above 0" in told) == (spacing is not None)
 
 

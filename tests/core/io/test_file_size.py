@@ -1,4 +1,4 @@
-"""What a file alone tells of its size, against what reading it gives."""
+"""What a file alone states about its size, against what reading it gives."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ PLACED = Volume(FRAMES, np.diag([-0.05, -0.04, 0.5, 1.0]), is_oriented=True)
 
 
 def agrees_with_reading(path, told):
-    """The pixels that are read tell the same."""
+    """The pixels that are read show the same."""
     volume = read_as_told(path)
     assert volume.has_geometry == (told.pixel_mm is not None)
     if volume.has_geometry:

@@ -1,4 +1,4 @@
-"""What a person tells about a scan goes with it."""
+"""What a person states about a scan goes with it."""
 
 import json
 
@@ -30,7 +30,7 @@ ALL = ScanProperties((0.05, 0.04), "unknown", TURN, ("superior", "posterior", "l
 
 @pytest.fixture
 def frames(tmp_path):
-    """A folder of three pictures, which tell no size."""
+    """A folder of three pictures, which state no size."""
     folder = tmp_path / "sweep"
     folder.mkdir()
     for number, frame in enumerate(FRAMES):

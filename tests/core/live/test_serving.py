@@ -65,7 +65,7 @@ def test_a_capsule_arrives_where_the_frame_lies(server):
         assert spacing_mm == pytest.approx((0.1, 0.2))
         assert place.system == 2
         assert place.matrix == pytest.approx(TILTED)
-        # Where no sender tells a place: flat, of the pixel's size.
+        # Where no sender states a place: flat, of the pixel's size.
         server.add(answered(mask[:2], 2))
         (found, spacing_mm), place = receive(peer)
         assert found.shape == (2, 4)

@@ -7,7 +7,7 @@ from napari_microus.core.volume import Volume
 
 
 def placed(array, spacing_mm, corner_mm=(0.0, 0.0, 0.0)):
-    """A volume that tells its place: voxel edges begin at ``corner_mm`` (z, y, x)."""
+    """A volume that states its place: voxel edges begin at ``corner_mm`` (z, y, x)."""
     affine = np.diag([*spacing_mm[::-1], 1.0])
     affine[:3, 3] = (np.array(corner_mm) + np.array(spacing_mm) / 2)[::-1]
     return Volume(array, affine, is_oriented=True)

@@ -271,7 +271,7 @@ def test_nothing_is_in_mm_without_a_size(tmp_path, scan, mask):
     page, _ = report(tmp_path, unsized, unsized.like(mask.array), psa_ng_ml=4.0)
 
     assert "Largest area 750 pixels frame 2, 25 × 30 pixels" in page.text
-    assert "Volume – No volume: the scan tells no pixel size." in page.text
+    assert "Volume – No volume: the scan states no pixel size." in page.text
     assert "Pixel size unknown: areas are in pixels" in page.text
     assert not re.search(r"\d (mm|cm²|mL)\b", page.text)
 
@@ -294,7 +294,7 @@ def test_an_empty_capsule_has_a_page(tmp_path, scan, mask):
     page, _ = report(tmp_path, scan, scan.like(mask.array * 0), made={})
     assert page.images == []
     assert "No frame has an outline." in page.text
-    assert "Outline by not told" in page.text
+    assert "Outline by not stated" in page.text
 
 
 def test_odd_pixels_do_not_stop_a_page(tmp_path, mask):

@@ -116,7 +116,7 @@ def test_masks_of_another_grid_are_refused_and_nothing_is_written(study_of, case
 
 @pytest.fixture
 def pictures(tmp_path):
-    """Two pictures with masks, none of which tells a pixel size."""
+    """Two pictures with masks, none of which states a pixel size."""
     for folder in ("images", "masks"):
         (tmp_path / folder).mkdir()
     y, x = np.mgrid[:30, :40]
@@ -165,7 +165,7 @@ def test_a_pixel_size_that_contradicts_the_file_is_refused(tmp_path):
     told = replace(case, spacing_mm=(0.1, 0.1))
     with pytest.raises(InputError, match=r"got 0\.1 mm for case 'a'.*0\.2x0\.2 mm"):
         study.read_scan(told)
-    assert study.state_pixel((0.1, 0.1)) == 0  # the file tells it
+    assert study.state_pixel((0.1, 0.1)) == 0  # the file states it
 
 
 @pytest.mark.parametrize("size", [0, 300])

@@ -32,14 +32,14 @@ def test_patients_not_cases_are_compared():
     assert found.dice_gain_low is found.dice_gain_high is None  # of three patients
     assert not found.is_worse
     assert "interval" not in found.sentence
-    assert "cannot tell for sure" in found.sentence
+    assert "cannot show it for sure" in found.sentence
 
 
 def test_a_loss_is_called_worse_and_enough_patients_are_not_excused():
     found = compare_scores(scores(*[0.9] * 6), scores(*[0.8] * 6))
     assert found.is_worse
     assert found.dice_gain_high == pytest.approx(-0.1)
-    assert "cannot tell" not in found.sentence
+    assert "cannot show it" not in found.sentence
 
 
 def test_one_patient_has_no_interval():

@@ -115,5 +115,5 @@ def test_cases_without_a_pixel_size_have_no_distance_in_mm(study_of, prepare, ca
         study.add_case(f"c{number}", f"p{number}", scan, expert, nonexpert, split=split)
     events, data = prepare(study)
     said = [e.message for e in events if isinstance(e, Notice)]
-    assert any("1 of 2 validation cases tell no pixel size" in text for text in said)
+    assert any("1 of 2 validation cases state no pixel size" in text for text in said)
     assert data.provenance["validation_distances_in"] == "mm and px"

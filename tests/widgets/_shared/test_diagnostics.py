@@ -1,4 +1,4 @@
-"""What is copied for a report of a problem tells versions, and nobody."""
+"""What is copied for a report of a problem holds versions, and nobody's name."""
 
 import logging
 
@@ -49,7 +49,7 @@ def test_no_log_line_tells_who_the_patient_is(message, tmp_path):
         log.error(str(error), exc_info=error)
         log.warning("While %s was read", message)
     words = diagnostics.diagnostics()
-    assert "InputError" in words  # the kind of error is told
+    assert "InputError" in words  # the kind of error is given
     assert "While %s was read" in words  # and what the code itself says
     for planted in PLANTED:
         assert planted not in words

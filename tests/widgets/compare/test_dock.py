@@ -435,7 +435,7 @@ def test_volumes_need_the_distance_of_frames(qtbot, widget, viewer, told, words)
 
 
 def total(widget, name):
-    """Return what the totals tell under a name."""
+    """Return what the totals show under a name."""
     form = widget.frames.totals
     for row in range(form.rowCount()):
         if form.itemAt(row, form.ItemRole.LabelRole).widget().text() == name:

@@ -1,4 +1,4 @@
-"""Layers that cannot be corrected are told so in one sentence, and stay as they are."""
+"""A layer that cannot be corrected gives one sentence, and stays as it is."""
 
 import numpy as np
 import pytest

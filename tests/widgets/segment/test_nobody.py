@@ -1,4 +1,4 @@
-"""What a DICOM and its file's name tell of a person leaves the dock nowhere."""
+"""What a DICOM and its file's name state about a person leaves the dock nowhere."""
 
 import numpy as np
 import pytest

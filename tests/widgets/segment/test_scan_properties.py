@@ -215,7 +215,7 @@ def test_an_ellipsoid_is_measured_with_the_ruler(dock, panel, viewer, image):
     panel.ruler_button.click()
     viewer.layers["ruler"].data = np.array([[0, 5, 30], [0, 35, 30]])
     box._measure(box.diameters[0])
-    assert "Tell the pixel size" in box.ellipsoid.text()
+    assert "State the pixel size" in box.ellipsoid.text()
     panel.height.setValue(1)
     panel.apply_button.click()
     box._measure(box.diameters[0])
@@ -243,7 +243,7 @@ def test_an_ellipsoid_is_measured_with_the_ruler(dock, panel, viewer, image):
         ),
         (
             lambda p: (choose(p.sweep, "rotational"), p.angles.setText("1,2")),
-            "2 angles were told, and the scan has 5 frames",
+            "2 angles were stated, and the scan has 5 frames",
         ),
     ],
 )

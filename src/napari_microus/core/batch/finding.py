@@ -168,7 +168,7 @@ class _Search:
             self.drafts.append(Draft((folder,), tuple(above), name, name))
 
     def _take_dicom(self, path: Path, root: Path, folders: tuple[str, ...]) -> bool:
-        """Take the series of a folder or a DICOMDIR, and tell whether there are any."""
+        """Take the series of a folder or a DICOMDIR; return whether there are any."""
         try:
             found = dicom_folder(path)
         except InputError as error:
@@ -225,7 +225,7 @@ class _Search:
             self._seen.add(where)
 
     def notices(self) -> Generator[Event, None, None]:
-        """Tell what was left out."""
+        """Report what was left out."""
         if self._masks:
             named = ", ".join(self._masks[:_MOST_NAMED])
             more = ", …" if len(self._masks) > _MOST_NAMED else ""

@@ -36,7 +36,7 @@ def measure(scan: Volume, prediction: Prediction) -> dict[str, Any]:
     Parameters
     ----------
     scan : Volume
-        Tells the size of a pixel and where it is from.
+        Gives the size of a pixel and where it is from.
     prediction : Prediction
         Its mask is measured in all frames, its confidence in those with a capsule.
 

@@ -74,7 +74,7 @@ def _clashes(names: Sequence[_Name]) -> list[list[_Name]]:
 
 
 class _Name:
-    """The name of one scan, which can be told apart from others step by step."""
+    """The name of one scan, which can be distinguished from others step by step."""
 
     def __init__(self, draft: Draft) -> None:
         self.draft = draft
@@ -116,7 +116,7 @@ class _Name:
         return (*above, *self.draft.folders)
 
     def tell_apart(self, order: int, *, is_beside: bool) -> None:
-        """Add what may tell it from others of its name; ``is_beside`` one of them."""
+        """Add what sets it apart from others of its name; ``is_beside`` one of them."""
         is_dicom = self.draft.identity is not None
         if not self._is_neutral and is_beside and not self._has_suffix:
             self._has_suffix = True

@@ -142,7 +142,7 @@ def _connect(distributed: Any, address: str) -> Any:
     except (OSError, ValueError, TypeError) as error:
         raise InputError(
             f"A Dask scheduler must answer; got nothing from '{address}'. Start one "
-            "(dask scheduler), and give the address that it tells."
+            "(dask scheduler), and give the address that it shows."
         ) from error
 
 

@@ -210,7 +210,7 @@ def _device(settings: BatchSettings) -> str:
 
 
 def _unexpected(error: Exception) -> str:
-    """Return what to tell of an error that nobody foresaw.
+    """Return what to say about an error that nobody foresaw.
 
     Words of libraries may quote a header's values; those of PyTorch do not.
     """

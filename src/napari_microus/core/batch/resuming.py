@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_microus.core.batch.settings import BatchSettings
     from napari_microus.core.volume import Volume
 
-#: Under this key the provenance of a mask tells what a later batch looks for.
+#: Under this key the provenance of a mask holds what a later batch looks for.
 KEY = "batch"
 
 
@@ -87,5 +87,5 @@ def is_same(scan: Scan, settings: BatchSettings, made: Mapping[str, Any]) -> boo
         return voxels_sha256(read_mask(path)) == told.get("mask_sha256")
     except InputError:
         # Nobody edits a mask into a damaged file; where there is none, a batch was
-        # killed between the mask and what tells of it.
+        # killed between the mask and what describes it.
         return True

@@ -60,7 +60,7 @@ def content_sha256(files: Iterable[Path]) -> str:
     """Return the SHA-256 of the bytes of files, one after the other.
 
     Of a folder its pictures count in natural order, masks beside them left out; of a
-    header also the files that it names. What a person told about the scan is no part
+    header also the files that it names. What a person stated about the scan is no part
     of it.
 
     Raises

@@ -53,7 +53,7 @@ def checking_case(
     found = [notice for notice in case.notices if notice not in case.reference.notices]
     if not _agrees_with_sidecar(case):
         found.append(
-            f"{FOLDER_SIDECAR} tells other sizes than the case. Save the case again."
+            f"{FOLDER_SIDECAR} states other sizes than the case. Save the case again."
         )
     again = yield from measuring(
         case.mask,

@@ -1,4 +1,4 @@
-"""The code under which a case is known, which tells nobody who it is."""
+"""The code under which a case is known, which does not reveal who it is."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def check_code(code: str) -> str:
         shown = code if len(code) <= 40 else f"{code[:39]}…"
         raise InputError(
             "The code of a case must be 1 to 64 letters, digits, spaces, points, "
-            f"hyphens or underscores; got '{shown}'. Choose a code that tells nobody "
+            f"hyphens or underscores; got '{shown}'. Take a code that does not reveal "
             "who it is.",
             plain=(
                 "This code cannot be used. Take 1 to 64 letters, digits, "
                 "spaces, points, hyphens or underscores, and a code that "
-                "tells nobody who it is."
+                "does not reveal who it is."
             ),
         )
     return code

@@ -39,7 +39,7 @@ def to_document(
     measurements: Measurements,
     note: str,
 ) -> dict[str, Any]:
-    """Return a case as JSON-ready data; ``mask`` and ``others`` tell files, digests."""
+    """Return a case as JSON-ready data; ``mask`` and ``others`` name files, digests."""
     return {
         "format": FORMAT,
         "version": VERSION,

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 SCAN_COPY = "scan.nii.gz"
 
-# The sidecar of a case's mask tells the case's code under this key.
+# The sidecar of a case's mask states the case's code under this key.
 _MARK = "case"
 _NAME = re.compile(r"(capsule|mask\d+)_\d+(_\d+)?\.nii\.gz")
 

@@ -51,7 +51,7 @@ def open_case(folder: str | Path, scan: str | Path | Volume | None = None) -> Ca
     Returns
     -------
     Case
-        Scan and masks lie on one grid, with the sizes that the case tells.
+        Scan and masks lie on one grid, with the sizes that the case states.
 
     Raises
     ------

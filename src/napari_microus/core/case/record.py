@@ -49,7 +49,7 @@ class Case:
     code : str
         The pseudonym under which it is known.
     scan : Volume or None
-        The scan with the sizes that the case tells; None where it was not asked for,
+        The scan with the sizes that the case states; None where it was not asked for,
         see `read_case`.
     mask : Volume
         The capsule: 0, 1, and 255 for undecided, on the scan's grid.

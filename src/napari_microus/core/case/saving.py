@@ -63,7 +63,7 @@ def save_case(
     folder : str or Path
         New, empty, or a case's, see ``overwrite`` and ``opened``.
     scan : Volume
-        The scan; its metadata tell the sweep, the notices and, as ``source``, its
+        The scan; its metadata state the sweep, the notices and, as ``source``, its
         file.
     mask : Volume
         The capsule on the scan's grid: one label, and 255 for undecided.
@@ -73,7 +73,7 @@ def save_case(
     provenance : mapping, optional
         Who drew the capsule; names of images are left out.
     review : Review, optional
-        State of every frame; without one as the provenance tells.
+        State of every frame; without one as the provenance states.
     probability : Volume or ndarray, shape (Z, Y, X), optional
         For the interval of the volume; it is not kept itself.
     psa_ng_ml, diameters_mm
@@ -285,7 +285,7 @@ def _inside(path: Path, folder: Path) -> str | None:
 def _place(
     folder: Path, overwrite: bool, opened: Case | None
 ) -> Iterator[tuple[Path, dict[str, Any] | None]]:
-    """Give the folder to write in, and what ``case.json`` told there before."""
+    """Give the folder to write in, and what ``case.json`` held there before."""
     if not (folder / DOCUMENT).exists():
         with atomic_folder(folder) as new:
             yield new, None

@@ -1,6 +1,6 @@
 """Where scans lie on this computer, outside of any case's folder.
 
-A path may hold a patient's name, so no case tells it. This computer remembers it, by
+A path may hold a patient's name, so no case holds it. This computer remembers it, by
 the digest of the scan's pixels, in the user's state folder.
 """
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIZE_TOLD_SINCE = (
-    "The scan's size was told after the case was saved. Save the case again to have "
+    "The scan's size was stated after the case was saved. Save the case again to have "
     "its measurements in mm."
 )
 CHANGED_GRID = (
-    "The scan's file tells another size or place than when the case was saved; the "
+    "The scan's file states another size or place than when the case was saved; the "
     "case's was taken. Save the case again after setting the scan's properties anew."
 )
 FROM_FILE = "the scan's file"
@@ -46,7 +46,7 @@ class ScanReference:
     has_pixel_size, is_oriented : bool
         What is known of the place.
     size_from : str
-        What told the pixel size.
+        Where the pixel size is from.
     properties : ScanProperties
         Sizes and sweep, as they stand in a sidecar.
     notices : tuple of str
@@ -64,7 +64,7 @@ class ScanReference:
     notices: tuple[str, ...] = ()
 
     def place(self, array: NDArray[Any], notices: tuple[str, ...] = ()) -> Volume:
-        """Return an array of the scan's shape on the grid that the case tells."""
+        """Return an array of the scan's shape on the grid that the case states."""
         metadata: dict[str, Any] = {"notices": list(notices)}
         if self.properties.frame_distance_mm == UNKNOWN:
             metadata["frame_distance"] = UNKNOWN
@@ -99,7 +99,7 @@ def reference_of(scan: Volume, digest: str, file: str | None = None) -> ScanRefe
 
 
 def properties_of(scan: Volume) -> ScanProperties:
-    """Return the sizes and the sweep of a scan as a sidecar beside it would tell them.
+    """Return the sizes and the sweep of a scan as a sidecar beside it would state them.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def pixels_sha256(scan: Volume) -> str:
     """Return a digest of a scan's shape and pixels, the same in any file format.
 
     Whole numbers count as such in whatever type a format keeps them; only bytes are
-    told apart, which every format keeps.
+    distinguished, which every format keeps.
     """
     array = scan.array
     digest = hashlib.sha256()
@@ -138,7 +138,7 @@ def pixels_sha256(scan: Volume) -> str:
 def placed_scan(scan: Volume, reference: ScanReference) -> Volume:
     """Return a scan with the sizes of the case, after seeing that it is the one.
 
-    A size that the scan tells and the case does not is kept.
+    A size that the scan states and the case does not is kept.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def placed_scan(scan: Volume, reference: ScanReference) -> Volume:
 
 def _tells_otherwise(scan: Volume, placed: Volume) -> bool:
     if not scan.has_geometry:
-        return False  # a person told the case what the file does not tell
+        return False  # a person stated for the case what the file does not
     if not scan.shares_grid(placed):
         return True
     ways = ("frame_distance", "sweep")

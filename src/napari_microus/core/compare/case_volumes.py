@@ -87,7 +87,7 @@ def read_case_scan(case: ListedCase) -> Volume | None:
     Raises
     ------
     InputError
-        If the file cannot be read, or tells another pixel size itself.
+        If the file cannot be read, or states another pixel size itself.
     """
     if case.scan is None:
         return None

@@ -121,7 +121,7 @@ def compare_files(
         pixel size is unknown.
     patient_pattern : str, optional
         Regular expression whose first group is the patient in the name of the first
-        annotator's file. Without it `pairing.patient_of` tells.
+        annotator's file. Without it `pairing.patient_of` decides.
 
     Yields
     ------
@@ -195,7 +195,7 @@ def _incomplete_votes(pairing: Pairing, label: int | None) -> list[NDArray[np.in
     for _, paths in pairing.incomplete:
         try:
             masks = iter(_read([path for path in paths if path is not None], label))
-        except InputError:  # another grid, or damaged; its files are told as mispairs
+        except InputError:  # another grid, or damaged; its files are listed as mispairs
             continue
         listed = [None if path is None else next(masks).array for path in paths]
         tallies.append(tally_votes(listed))

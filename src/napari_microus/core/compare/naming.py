@@ -34,7 +34,7 @@ class Naming:
     is_swapped : bool
         True where the second annotator comes first in tables and keys.
     is_blind : bool
-        True where the names do not tell who is who.
+        True where the names do not reveal who is who.
     """
 
     expert: str = "expert"
@@ -86,7 +86,7 @@ OPEN = Naming()
 
 
 def blind_naming(generator: random.Random | None = None) -> Naming:
-    """Return names and colours that do not tell who the expert is."""
+    """Return names and colours that do not reveal who the expert is."""
     generator = generator or random.Random()
     is_swapped = generator.random() < 0.5
     colors = [EXPERT, NONEXPERT]

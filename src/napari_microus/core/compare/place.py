@@ -49,7 +49,7 @@ def axis_ends(
     Parameters
     ----------
     affine : ndarray, shape (4, 4), or None
-        Voxel index (column, row, frame) to RAS mm; None where the file tells no
+        Voxel index (column, row, frame) to RAS mm; None where the file states no
         orientation (`Volume.patient_affine`). Halves of the picture are named then,
         and where an axis lies more than 30 degrees from the patient's.
 

@@ -1,4 +1,4 @@
-"""Tell one annotator how they draw against a reference, over many cases."""
+"""Show one annotator how they draw against a reference, over many cases."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def compare_trainee(
         Distance within which contours count as equal, in mm (px without a size).
     patient_pattern : str, optional
         Regular expression whose first group is the patient in the name of the
-        reference's file. Without it `pairing.patient_of` tells.
+        reference's file. Without it `pairing.patient_of` decides.
 
     Yields
     ------

@@ -130,7 +130,7 @@ def _part(
 ) -> str:
     """Return the report on cases that share a unit."""
     unsized = (
-        "<p>These files tell no pixel size: lengths are in px, areas in px², and there "
+        "<p>These files state no pixel size: lengths are in px, areas in px²; there "
         "are no volumes.</p>"
         if unit == "px"
         else ""

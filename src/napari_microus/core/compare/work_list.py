@@ -64,7 +64,7 @@ class ListedCase:
         Why the sidecar cannot be read, else "".
     spacing_mm : tuple of float, optional
         Height and width of a pixel as the study states them, for a scan whose file
-        tells no size.
+        states no size.
     decided_by : dict of str to int
         How many regions each adjudicator decided; "" is one who gave no name.
     """
@@ -268,20 +268,20 @@ def _with_result(
 
 @dataclass(frozen=True)
 class _Saved:
-    """What a sidecar tells a work list."""
+    """What a work list needs of a sidecar."""
 
     regions: list[dict[str, Any]]
     names: tuple[str, str]
 
 
 def _read_saved(sidecar: Path) -> _Saved | str | None:
-    """Return what a sidecar tells, why it cannot be read, None where there is none."""
+    """Return what a sidecar states, why it cannot be read, None where there is none."""
     if not sidecar.exists():
         return None
     try:
         document = read_document(sidecar)
         regions = document["regions"]
-        # A later version may tell more about a region, or less of who decided it.
+        # A later version may state more about a region, or less of who decided it.
         for region in regions:
             region.get("who")
     except InputError as error:
@@ -295,7 +295,7 @@ def _read_saved(sidecar: Path) -> _Saved | str | None:
 def _annotators_of(
     found: _Saved | str | None, case: str, people: Sequence[str]
 ) -> set[str] | None:
-    """Return the two annotators of a saved adjudication, None where nobody can tell."""
+    """Return the two annotators of a saved adjudication, None where it is not known."""
     if not isinstance(found, _Saved):
         return None
     layers = {f"{case} {name}": name for name in people}

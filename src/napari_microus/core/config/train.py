@@ -61,7 +61,7 @@ class TrainConfig(Config):
         EfficientNet-Lite0's or ResNet50's ``.pth``). Not used with ``start``.
     encoder_weights_needed : bool
         False takes random weights where those named are not on this computer, or not
-        for the network; the run's settings tell which it was.
+        for the network; the run's settings name which it was.
     model, data, loss, optimizer, augment : Config
         The parts of the run. With ``start``, that model's own network is used.
     epochs, batch_size : int

@@ -57,7 +57,7 @@ def autosave_folder() -> Path:
 
 
 def fingerprint(scan: Volume) -> str:
-    """Return what tells a scan from every other: of its voxels and its grid."""
+    """Return what distinguishes a scan from every other: of its voxels and its grid."""
     digest = hashlib.blake2b(digest_size=16)
     digest.update(repr((scan.shape, str(scan.array.dtype))).encode())
     digest.update(np.round(scan.affine, 6).tobytes())
@@ -100,8 +100,8 @@ def autosave(
 def _remove_oldest(folder: Path, newest: Path) -> None:
     """Keep twenty files in the order in which they were written.
 
-    A clock that is set back would make the newest the oldest: a file is told to be
-    younger than all that were there, and tells its time itself.
+    A clock that is set back would make the newest the oldest: a file is dated
+    after all that were there, and holds its time itself.
     """
     times = {path: path.stat().st_mtime_ns for path in folder.glob("*.npz")}
     latest = max((ns for path, ns in times.items() if path != newest), default=0)

@@ -42,7 +42,7 @@ class Review:
 
     @classmethod
     def from_provenance(cls, count: int, made: dict[str, Any] | None) -> Self:
-        """Return the review that a layer's or a file's provenance tells of.
+        """Return the review that a layer's or a file's provenance describes.
 
         Frames that the scan does not have are left out.
         """

@@ -63,7 +63,7 @@ def write_contours(
     level : float
         Of a probability.
     sweep : Sweep, optional
-        Instead of the one that the metadata tells.
+        Instead of the one that the metadata states.
 
     Yields
     ------
@@ -84,7 +84,7 @@ def write_contours(
 
     Notes
     -----
-    In pixels always; in mm of the frame where the scan tells its pixel size; in RAS mm
+    In pixels always; in mm of the frame where the scan states its pixel size; in RAS mm
     where the place of the frames is known too. ``docs/contours-schema.json`` describes
     the JSON. In CSV each point has a row.
     """
@@ -276,6 +276,6 @@ def _placed(array: NDArray[np.uint8], told: dict[str, Any], path: Path) -> Volum
 
 def _wrong(path: Path, field: str, what: str) -> InputError:
     return InputError(
-        f"Contours must tell {field} as {what}; got another in {path.name}. Write the "
+        f"Contours must state {field} as {what}; got another in {path.name}. Write the "
         "contours again."
     )

@@ -68,7 +68,7 @@ class Identity:
 def identity_of(
     source: DicomSource, *, deidentified: bool, key: bytes | None = None
 ) -> Identity:
-    """Return whose result it is, as the scan tells it or under a pseudonym.
+    """Return whose result it is, as the scan states it or under a pseudonym.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ def check_output(output: str | Path, source: DicomSource, *, overwrite: bool) ->
 def write_object(
     dataset: Any, output: Path, source: DicomSource, *, overwrite: bool
 ) -> Path:
-    """Write a result, and beside it what a person told about the scan.
+    """Write a result, and beside it what a person stated about the scan.
 
     Raises
     ------
@@ -214,7 +214,7 @@ def write_object(
 
 
 def _copy(header: Any, to: Any) -> None:
-    """Copy the elements of the groups that tell of patients and studies."""
+    """Copy the elements of the groups that describe patients and studies."""
     with silent():
         for tag in list(header.keys()):
             if tag.group not in _GROUPS or tag.is_private:

@@ -9,7 +9,7 @@ References
 ----------
 .. [1] DICOM PS3.3, A.51 Segmentation IOD; C.8.20.2 Segmentation Image Module.
 .. [2] DICOM PS3.3, A.51.5.1: without a frame of reference each pixel is one of the
-       referenced frame, told by the Derivation Image functional group.
+       referenced frame, stated by the Derivation Image functional group.
 """
 
 from __future__ import annotations
@@ -80,12 +80,12 @@ def write_dicom_seg(
     source : str, Path or sequence of those
         The DICOM that the scan was read from.
     output : str or Path
-        Ends in ``.dcm``. What a person told about the scan (``scan.json``) is told
+        Ends in ``.dcm``. What a person stated about the scan (``scan.json``) is stated
         again beside it.
     provenance : mapping, optional
         Who drew the mask, as `core.io.read_provenance` reads it.
     drawn : {"automatic", "semiautomatic", "manual"}, optional
-        Who drew it, where the provenance does not tell.
+        Who drew it, where the provenance does not state it.
     overwrite : bool
         Replace a file that is there.
     deidentified : bool

@@ -76,7 +76,7 @@ class DicomSource:
     frames : tuple of SourceFrame
         In the order of the scan.
     properties : ScanProperties
-        What a person told about the scan.
+        What a person stated about the scan.
     """
 
     path: Path
@@ -96,7 +96,7 @@ class DicomSource:
 
     @property
     def frame_of_reference(self) -> str | None:
-        """Its UID, where every frame tells its place in the patient; else None."""
+        """Its UID, where every frame states its place in the patient; else None."""
         uids = {str(told(header, "FrameOfReferenceUID")) for _, header in self.files}
         is_placed = all(
             frame.position is not None and frame.orientation is not None
@@ -147,7 +147,7 @@ def open_source(path: str | Path | Sequence[str | Path]) -> DicomSource:
                 "The DICOM of the scan must still be there, since the result refers "
                 f"to it; got {one}, which is missing. Give its new place.",
                 plain=(
-                    "The DICOM file of the scan has gone. Put it back, or tell "
+                    "The DICOM file of the scan has gone. Put it back, or say "
                     "where it is."
                 ),
             )
@@ -241,7 +241,7 @@ def _placed(
         exact = [fit for fit in fits if mask.shares_grid(fit[1])]
         if len(exact) != 1:
             raise InputError(
-                "The mask must tell in which region of the picture it lies; got one "
+                "The mask must state in which region of the picture it lies; got one "
                 f"that fits {len(fits)} regions. Draw it on the whole picture."
             )
         fits = exact
@@ -312,7 +312,7 @@ def _check_one_series(files: Files, path: Path) -> None:
         lacking = [keyword for keyword in _NEEDED if told(header, keyword) is None]
         if lacking:
             raise InputError(
-                "A DICOM file must tell its UIDs to be referred to; got none for "
+                "A DICOM file must state its UIDs to be referred to; got none for "
                 f"{', '.join(lacking)} in {file.name}. Export it again."
             )
 

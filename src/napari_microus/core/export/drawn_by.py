@@ -42,7 +42,7 @@ class DrawnBy:
 def drawn_by(
     provenance: Mapping[str, Any] | None, how: HowDrawn | None = None
 ) -> DrawnBy:
-    """Return who drew a mask by what its provenance tells.
+    """Return who drew a mask by what its provenance states.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def drawn_by(
     Raises
     ------
     InputError
-        If nothing tells it, or a model is to have drawn it that nobody names.
+        If nothing states it, or a model is to have drawn it that nobody names.
     """
     made = dict(provenance or {})
     model = str(made.get("model") or "")
@@ -67,7 +67,7 @@ def drawn_by(
     if how is None:
         if not made:
             raise InputError(
-                "A mask must tell who drew it, which DICOM asks for; got no provenance "
+                "A mask must state who drew it, as DICOM asks; got no provenance "
                 "beside it. Say that it was drawn by hand (manual), or export a mask "
                 "that this program saved."
             )

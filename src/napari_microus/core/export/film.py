@@ -72,7 +72,7 @@ def write_film(
 
     Notes
     -----
-    One frame at a time is in memory. The film tells nothing about the scan.
+    One frame at a time is in memory. The film holds nothing about the scan.
     """
     path = Path(path)
     suffix = _check_path(path, overwrite)

@@ -36,7 +36,7 @@ def write_overlays(
         1 is the object; of the scan's shape.
     folder : str or Path
         Made if it is not there. Files are called ``frame_0000.png`` by the frame's
-        number, from 0; nothing else is told about the scan.
+        number, from 0; nothing else is stated about the scan.
     overwrite : bool
         Replace pictures that are there.
     frames : sequence of int, optional

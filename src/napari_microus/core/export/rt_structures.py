@@ -1,7 +1,7 @@
 """Write a mask as a DICOM RT Structure Set: closed contours in the patient, in mm.
 
 A structure set is in the frame of reference of the patient, in parallel planes, so a
-scan must tell all of that. Most micro-ultrasound sweeps do not, and are refused.
+scan must state all of that. Most micro-ultrasound sweeps do not, and are refused.
 
 References
 ----------
@@ -80,7 +80,7 @@ def write_rt_structures(
     output : str or Path
         Ends in ``.dcm``.
     provenance, drawn, overwrite, deidentified, key, renamed
-        See `dicom_seg.write_dicom_seg`, which also tells when the patient is named.
+        See `dicom_seg.write_dicom_seg`, which also states when the patient is named.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def write_rt_structures(
     Raises
     ------
     InputError
-        As `write_dicom_seg`; and if the scan does not tell where its frames lie in the
+        As `write_dicom_seg`; and if the scan does not state where its frames lie in the
         patient, or they do not lie parallel at a known distance.
     OutputError
         If the file exists or cannot be written.

@@ -75,7 +75,7 @@ def place(dataset: Any, scan: DicomSource, identity: Identity) -> None:
 def _place_in_patient(
     shared: Any, own: list[Any], scan: DicomSource
 ) -> list[int] | None:
-    """Tell where the frames lie, and return their order along the stack.
+    """Find where the frames lie, and return their order along the stack.
 
     None where they are turned against each other.
     """

@@ -42,7 +42,7 @@ class Surface:
     faces : ndarray of int, shape (m, 3)
         Three vertices each, counter-clockwise seen from outside.
     is_oriented : bool
-        Whether the scan told how it lies in the patient. Where it did not, the axes
+        Whether the scan stated how it lies in the patient. Where it did not, the axes
         are the scan's own: the affine's, which is made up.
     """
 
@@ -84,9 +84,9 @@ def capsule_surface(
     Parameters
     ----------
     mask : Volume
-        1 is the object; its metadata may tell the sweep.
+        1 is the object; its metadata may state the sweep.
     sweep : Sweep, optional
-        Instead of the one that the metadata tells.
+        Instead of the one that the metadata states.
     spacing_mm : float, optional
         Edge of the voxels from which the surface is made; by default half a pixel, or
         what a million voxels around the object allow.
@@ -95,7 +95,7 @@ def capsule_surface(
     ------
     Event
         `Progress`; a `Notice` where the surface encloses another volume than the
-        frames tell, by more than 2 %.
+        frames give, by more than 2 %.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def capsule_surface(
     Raises
     ------
     InputError
-        If the scan tells no pixel size, neither the distance of frames nor a sweep is
+        If the scan states no pixel size, neither the distance of frames nor a sweep is
         known, or the mask is empty.
 
     Notes
@@ -136,7 +136,7 @@ def capsule_surface(
     told = _volume_ml(mask, sweep)
     if told and abs(surface.volume_ml / told - 1) > _DIFFERS:
         yield Notice(
-            f"The surface encloses {surface.volume_ml:.2f} mL, the frames tell "
+            f"The surface encloses {surface.volume_ml:.2f} mL, the frames give "
             f"{told:.2f} mL: they lie far apart, or the "
             "outlines are rough."
         )

@@ -1,6 +1,6 @@
 """Surfaces as STL, OBJ and PLY.
 
-Meshes have no agreed axes. As 3D Slicer does, the header tells ``SPACE=LPS`` or
+Meshes have no agreed axes. As 3D Slicer does, the header states ``SPACE=LPS`` or
 ``SPACE=RAS``; Slicer reads it, and takes LPS where it is missing.
 """
 
@@ -79,7 +79,7 @@ def save_surface(
 ) -> None:
     """Write a surface in mm; see `write_surface` for formats and errors.
 
-    The comment in the file tells the axes, the unit, and whether they are the
+    The comment in the file gives the axes, the unit, and whether they are the
     patient's: "patient", or "axes of the scan, orientation not told".
     """
     import trimesh

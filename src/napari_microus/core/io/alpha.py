@@ -1,4 +1,4 @@
-"""A mask that a picture tells by its colours, by its alpha channel, or by both."""
+"""A mask that a picture states by its colours, by its alpha channel, or by both."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def stored_mask(pixels: NDArray[Any], path: Path) -> NDArray[Any]:
     """Return the mask in a picture with an alpha channel.
 
     Where all colours are equal the alpha channel is the mask; where all is opaque,
-    the colours are; where both tell something they must tell the same.
+    the colours are; where both state something they must state the same.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def stored_mask(pixels: NDArray[Any], path: Path) -> NDArray[Any]:
     Raises
     ------
     InputError
-        If colours and alpha tell different masks, or the picture is in true colour.
+        If colours and alpha give different masks, or the picture is in true colour.
     """
     colours, alpha = pixels[..., :-1], pixels[..., -1]
     grey, notices = to_grey(colours)
@@ -47,6 +47,6 @@ def stored_mask(pixels: NDArray[Any], path: Path) -> NDArray[Any]:
     if is_seen.all() or np.array_equal(is_seen, grey > 0):
         return grey
     raise InputError(
-        f"A mask must be told by colours or by transparency; got both in {path}, and "
+        f"A mask must be stated by colours or by transparency; got both in {path}, and "
         "they differ. Export the annotation without an alpha channel."
     )

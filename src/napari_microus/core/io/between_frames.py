@@ -1,7 +1,7 @@
-"""What lies between the frames of a scan, as our own files tell it in their headers.
+"""What lies between the frames of a scan, as our own files state it in their headers.
 
-NIfTI, NRRD and MetaImage always tell a distance of frames. Where it is unknown, 1 mm
-stands for it, and a word in the header says so; a sweep is told there too. What a
+NIfTI, NRRD and MetaImage always state a distance of frames. Where it is unknown, 1 mm
+stands for it, and a word in the header says so; a sweep is stated there too. What a
 person keeps beside a scan (see `scan_sidecar`) goes before it.
 """
 
@@ -24,7 +24,7 @@ KEY = "microus_frames"
 
 
 def frames_text(volume: Volume) -> str:
-    """Return what a header must tell, "" where the distance is known and no sweep."""
+    """Return what a header must state, "" where the distance is known and no sweep."""
     if len(volume.array) < 2:
         return ""
     told: dict[str, Any] = {}
@@ -53,7 +53,7 @@ def frames_metadata(text: str, path: Path) -> dict[str, Any]:
         sweep = Sweep.from_dict(told["sweep"]) if "sweep" in told else Sweep()
     except (ValueError, LookupError, TypeError, RecursionError, InputError) as error:
         raise InputError(
-            "What a file's header tells between its frames must be an unknown "
+            "What a file's header states between its frames must be an unknown "
             f"distance or a sweep; got something else in {path}. Write it again from "
             "its scan."
         ) from error

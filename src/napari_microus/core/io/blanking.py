@@ -18,7 +18,7 @@ Rectangle = tuple[int, int, int, int]
 
 
 def read_rectangles(told: Any) -> tuple[Rectangle, ...]:
-    """Return rectangles from lists of four numbers, as a file tells them.
+    """Return rectangles from lists of four numbers, as a file states them.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Name a scan by its file, unless the file's name tells who the patient is."""
+"""Name a scan by its file, unless the file's name reveals who the patient is."""
 
 from __future__ import annotations
 

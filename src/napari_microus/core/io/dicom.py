@@ -61,7 +61,7 @@ def read_dicom(
         A file of one or several frames, a folder or a DICOMDIR of one series, or the
         files of one series such as `dicom_series` lists.
     region : {"crop", "mask", "whole"} or int
-        What of an ultrasound picture is read where the file tells one region of
+        What of an ultrasound picture is read where the file states one region of
         tissue: that cut out, all with the rest set to 0, or all. A number, from 0,
         cuts out that one of several regions of tissue.
     as_stored : bool
@@ -73,9 +73,9 @@ def read_dicom(
     -------
     Volume
         What is cut out keeps its place in the whole picture. ``metadata`` holds
-        ``notices``; ``pixel_size_from``, the element that told the size;
+        ``notices``; ``pixel_size_from``, the element that gave the size;
         ``region``, rows and columns of what was read; ``frame_time_ms`` and
-        ``cine_rate_fps`` where told; ``frame_distance`` is "unknown" for a cine.
+        ``cine_rate_fps`` where stated; ``frame_distance`` is "unknown" for a cine.
 
     Raises
     ------

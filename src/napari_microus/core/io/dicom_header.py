@@ -167,7 +167,7 @@ def items(dataset: Any, keyword: str) -> list[Any]:
 
 
 def frame_count(header: Any) -> int:
-    """Return the number of frames that a file tells, 1 where it tells none."""
+    """Return the number of frames that a file states, 1 where it states none."""
     count = number(header, "NumberOfFrames")
     return 1 if count is None or count < 1 else int(count)
 

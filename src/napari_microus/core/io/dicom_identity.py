@@ -1,4 +1,4 @@
-"""Whether a name that people see carries what a DICOM header tells of a person."""
+"""Whether a name that people see carries what a DICOM header states about a person."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _WITHIN = 5
 
 
 def identifies_patient(name: str, path: Path) -> bool:
-    """Return whether ``name`` holds an identifier that the header of ``path`` tells.
+    """Return whether ``name`` holds an identifier that the header of ``path`` states.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""JPEG streams inside DICOM: what they tell of themselves, and lossless ones.
+"""JPEG streams inside DICOM: what they state about themselves, and lossless ones.
 
 pydicom decodes lossless JPEG by python-gdcm alone, which ends the whole process on a
 damaged file. The same decoder inside SimpleITK raises an error instead, so it gets
@@ -43,7 +43,7 @@ _HARMLESS = {*range(0xE0, 0xF0), 0xFE, 0xDB}
 
 
 def check_streams(path: Path, header: Any) -> None:
-    """See that each frame is a whole JPEG stream of the size that the header tells.
+    """See that each frame is a whole JPEG stream of the size that the header states.
 
     Decoders take the header's word for the size, and fill in what is missing.
 

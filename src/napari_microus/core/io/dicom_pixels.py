@@ -50,7 +50,7 @@ _LEAST_BYTES = 8
 
 
 class Grey:
-    """Turns decoded frames into grey, and remembers what is to be told of it.
+    """Turns decoded frames into grey, and notes what the user should know of it.
 
     Parameters
     ----------

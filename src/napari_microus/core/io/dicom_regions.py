@@ -101,10 +101,10 @@ class Cut:
 
 
 def regions_of(header: Any) -> list[Region]:
-    """Return the regions that a file tells, in its order.
+    """Return the regions that a file states, in its order.
 
     ITK writes an item with a step alone, without a kind, a place or a unit, which
-    tells nothing for certain and is left out.
+    states nothing for certain and is left out.
     """
     return [
         _region(item)
@@ -119,7 +119,7 @@ def choose_cut(header: Any, wanted: RegionChoice, path: Path) -> Cut:
     Raises
     ------
     InputError
-        If regions are told and none is tissue, unless "whole" is wanted; or the
+        If regions are stated and none is tissue, unless "whole" is wanted; or the
         region that is wanted is not there.
     """
     height, width = frame_shape(header)
@@ -200,13 +200,13 @@ def _common_size(
         (size,) = sizes
         if size is None:
             notices.append(
-                "The region of tissue tells no pixel size in length; got "
+                "The region of tissue states no pixel size in length; got "
                 f"{regions[0].units}."
             )
         return size
     if sizes:
         notices.append(
-            "The regions of tissue tell different pixel sizes; none is used."
+            "The regions of tissue state different pixel sizes; none is used."
         )
     return None
 

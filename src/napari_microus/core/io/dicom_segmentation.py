@@ -223,7 +223,7 @@ def _pixels(
 
 
 def _segment_numbers(header: Any) -> list[int]:
-    """Return the segment that each frame shows; 1 where none is told."""
+    """Return the segment that each frame shows; 1 where none is stated."""
     groups = items(header, "PerFrameFunctionalGroupsSequence")
     shared = items(header, "SharedFunctionalGroupsSequence")
     found = []

@@ -27,7 +27,7 @@ from napari_microus.core.io.read_errors import damaged
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# Values of Modality that are told; another may hold anything.
+# Values of Modality that are stated; another may hold anything.
 _MODALITIES = {
     **{"US": "ultrasound", "IVUS": "intravascular ultrasound", "MR": "MR", "CT": "CT"},
     **{"SC": "secondary capture", "OT": "other", "SEG": "segmentation"},
@@ -258,7 +258,7 @@ def _along_normal(header: Any) -> float | None:
 
 
 def _patient(header: Any) -> tuple[Any, ...]:
-    """Return what tells patients apart; it is compared and goes nowhere."""
+    """Return what distinguishes patients; it is compared and goes nowhere."""
     identity = told(header, "PatientID")
     if identity is not None:
         return (identity,)
@@ -324,7 +324,7 @@ def _found(folder: Path, names: Sequence[str]) -> Path | None:
 
 
 def _may_be_dicom(path: Path) -> bool:
-    """Tell a DICOM file by its ending, or by the four letters after its preamble."""
+    """Recognise a DICOM file by its ending, or by the letters after its preamble."""
     if path.name.startswith(".") or not path.is_file():
         return False
     if path.suffix.lower() in (".dcm", ".dicom", ".ima"):

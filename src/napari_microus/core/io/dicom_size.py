@@ -25,10 +25,10 @@ _RAS = np.diag([-1.0, -1.0, 1.0])
 _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 
 NO_PIXEL_SIZE = (
-    "The file tells no pixel size; lengths are in pixels. Set the pixel size."
+    "The file states no pixel size; lengths are in pixels. Set the pixel size."
 )
 TURNED = (
-    "The frames are turned against each other; their distance is unknown. Tell the "
+    "The frames are turned against each other; their distance is unknown. State the "
     "sweep as a scan property."
 )
 _DIFFERS = 0.01
@@ -45,7 +45,7 @@ class Place:
     has_geometry : bool
         Whether lengths in a frame are mm.
     is_oriented : bool
-        Whether the file tells how the patient lies.
+        Whether the file states how the patient lies.
     notices : list of str
         What the user should know.
     told : dict
@@ -74,7 +74,7 @@ def place_of(
     frames : int
         Number of frames.
     calibrated_mm : tuple of float or None
-        Height and width of a pixel, as the ultrasound region tells them.
+        Height and width of a pixel, as the ultrasound region states them.
     path : Path
         For errors.
 
@@ -100,7 +100,7 @@ def place_of(
         distance = _step(positions, normal, path)
     if size is None:
         notices.append(NO_PIXEL_SIZE)
-        # The distance of the frames is kept for the day somebody tells the size.
+        # The distance of the frames is kept for the day somebody states the size.
         known = 1.0 if distance is None else float(np.linalg.norm(distance))
         return Place(np.diag([-1.0, -1.0, known, 1.0]), False, False, notices)
     lps = np.eye(4)
@@ -122,7 +122,7 @@ def place_of(
 
 
 def told_lengths(header: Any) -> dict[str, tuple[float, ...]]:
-    """Return the lengths in mm that a file tells, by keyword.
+    """Return the lengths in mm that a file states, by keyword.
 
     Returns
     -------
@@ -150,7 +150,7 @@ def _pixel_size(
     calibrated_mm: tuple[float, float] | None,
     notices: list[str],
 ) -> tuple[tuple[float, float] | None, str]:
-    """Return the pixel size and the element that tells it, with what contradicts."""
+    """Return the pixel size and the element that states it, with what contradicts."""
     header = headers[0]
     found: dict[str, tuple[float, float]] = {}
     if calibrated_mm is not None:
@@ -177,7 +177,7 @@ def _pixel_size(
     others = [f"{name} {_mm(s)}" for name, s in found.items() if _differ(size, s)]
     if others:
         notices.append(
-            f"The file tells several pixel sizes: {_mm(size)} by {source} was taken, "
+            f"The file states several pixel sizes: {_mm(size)} by {source} was taken, "
             f"against {', '.join(others)}. Check which one is true."
         )
     elif source in _SPACINGS[1:]:
@@ -188,7 +188,7 @@ def _pixel_size(
     elif source == "PixelSpacing" and str(told(header, "Modality")) in ("US", "IVUS"):
         notices.append(f"The pixel size {_mm(size)} is the file's PixelSpacing.")
     if any(_differ(size, s) for s in _own_sizes(headers[1:], source)):
-        notices.append("The frames tell different pixel sizes; none was used.")
+        notices.append("The frames state different pixel sizes; none was used.")
         return None, ""
     return size, source
 
@@ -223,7 +223,7 @@ def _group(header: Any, keyword: str, frame: int = 0) -> Any:
 
 
 def _is_fan(headers: Sequence[Any], frames: int) -> bool:
-    """Return whether frames are told to be turned against each other."""
+    """Return whether frames are known to be turned against each other."""
     if len(headers) > 1:
         told_by = [_orientation(header) for header in headers]
     elif frames > 1 and items(headers[0], "PerFrameFunctionalGroupsSequence"):
@@ -239,7 +239,7 @@ def _orientation(
 ) -> NDArray[np.float64] | None:
     """Return the directions in which columns and rows run, in LPS.
 
-    Where the patient's are not told, those in the frame of an ultrasound volume count
+    Where the patient's are not stated, those in the frame of an ultrasound volume count
     with ``of_volume``.
     """
     told_by = [
@@ -264,7 +264,7 @@ def _orientation(
 
 
 def _positions(headers: Sequence[Any], frames: int) -> NDArray[np.float64] | None:
-    """Return the first pixel of every frame in LPS, None where one tells none."""
+    """Return the first pixel of every frame in LPS, None where one states none."""
     if len(headers) > 1:
         found = [numbers(h, "ImagePositionPatient", 3) for h in headers]
     elif frames == 1 and told(headers[0], "ImagePositionPatient") is not None:

@@ -19,7 +19,7 @@ def content_digest(path: str | Path) -> str:
     """Return the SHA-256 of a file, or of all files that belong to it.
 
     Those are the files of a folder, the voxels beside a detached header, and the
-    properties that a person told about a scan. Of one file it is what ``sha256sum``
+    properties that a person stated about a scan. Of one file it is what ``sha256sum``
     prints; of several the SHA-256 of theirs, in the order of their names.
 
     Raises

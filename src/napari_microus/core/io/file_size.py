@@ -1,4 +1,4 @@
-"""What a scan's file alone tells of its size, as far as possible without its pixels."""
+"""What a scan's file alone states about its size, read without its pixels."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FileSize:
-    """What a file tells, without what a person told beside it.
+    """What a file states, without what a person stated beside it.
 
     Parameters
     ----------
     pixel_mm : tuple of float or None
         Height and width of a pixel.
     frame_distance_mm : float or None
-        Distance of two frames; None where it is not told, and for a single frame.
+        Distance of two frames; None where it is not stated, and for a single frame.
     is_oriented : bool
-        Whether the file tells how the patient lies.
+        Whether the file states how the patient lies.
     start : tuple of int
         Row and column of the stored picture at which the one begins that
         `read_volume` gives: a machine's margins are cut off.
@@ -60,10 +60,10 @@ class FileSize:
 
 
 def size_in_file(path: str | Path | Sequence[str | Path]) -> FileSize:
-    """Return what the file of a scan tells of its size.
+    """Return what the file of a scan states about its size.
 
-    Other programs put 1 mm where a file tells nothing, or take a printing size for
-    a pixel's; this tells whether `read_volume` would.
+    Other programs put 1 mm where a file states nothing, or take a printing size for
+    a pixel's; this shows whether `read_volume` would.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ def read_picture(path: Path, *, as_stored: bool = False) -> Volume:
         The file.
     as_stored : bool
         Take the values of a mask as they are stored: a palette's indices, and the
-        alpha channel where it alone tells the mask, see `stored_mask`.
+        alpha channel where it alone holds the mask, see `stored_mask`.
 
     Raises
     ------
@@ -145,12 +145,12 @@ def read_frames(paths: Sequence[Path], *, as_stored: bool = False) -> Volume:
     first = read[0]
     same = all(np.array_equal(frame.affine, first.affine) for frame in read)
     if not same:
-        notices.append("The frames tell different pixel sizes; none was used.")
+        notices.append("The frames state different pixel sizes; none was used.")
         first = Volume.from_spacing(first.array, (1.0, 1.0, 1.0))
     has_geometry = same and first.has_geometry
     told: dict[str, Any] = {"notices": notices}
     if has_geometry and len(read) > 1 and first.spacing_mm[0] == 1.0:
-        # Each picture tells the size of its pixels; where the next lies, none does.
+        # Each picture states the size of its pixels; where the next lies, none does.
         told = {"notices": [*notices, NO_FRAME_DISTANCE], "frame_distance": UNKNOWN}
     return Volume(
         np.concatenate([frame.array for frame in read]),

@@ -22,7 +22,7 @@ _ITK = (".nrrd", ".nhdr", ".seg.nrrd", ".mha", ".mhd")
 
 
 def tells_size(path: Path) -> bool:
-    """Return whether a scan's file tells the size of a pixel in mm."""
+    """Return whether a scan's file states the size of a pixel in mm."""
     if read_scan_properties(path).pixel_mm is not None:
         return True
     suffix = suffix_of(path)
@@ -41,7 +41,7 @@ def read_grid(path: Path) -> Volume | None:
     Parameters
     ----------
     path : Path
-        NIfTI, NRRD or MetaImage; others tell no place worth comparing.
+        NIfTI, NRRD or MetaImage; others state no place worth comparing.
 
     Returns
     -------

@@ -54,7 +54,7 @@ def simpleitk() -> Any:
 
 
 def read_itk(path: Path) -> Volume:
-    """Read an NRRD or MetaImage file; a .seg.nrrd tells its segments' names.
+    """Read an NRRD or MetaImage file; a .seg.nrrd states its segments' names.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def read_itk_grid(
 
 
 def tells_itk_frame_distance(path: Path) -> bool:
-    """Return whether a header that tells a size tells the distance of frames too."""
+    """Return whether a header that states a size states the distance of frames too."""
     header = read_header(read_raw_header(path))
     return header.is_frame_distance_known and not header.listed
 
@@ -252,7 +252,7 @@ def _volume(image: Any, path: Path, header: Header, notices: list[str]) -> Volum
         metadata["description"] = image.GetMetaData("microus_description")
     if _is_segmentation(image):
         metadata["labels"] = _segments(image)
-    # Both formats always tell how the patient lies.
+    # Both formats always state how the patient lies.
     return Volume(array, affine, has_geometry, metadata, is_oriented=has_geometry)
 
 

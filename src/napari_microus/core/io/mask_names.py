@@ -27,5 +27,5 @@ def names_without_role(stem: str) -> list[str]:
 
 
 def is_named_as_mask(stem: str) -> bool:
-    """Return whether a file's name without its suffix tells a mask, no scan."""
+    """Return whether a file's name without its suffix names a mask, no scan."""
     return bool(names_without_role(stem) or _WHOLE.match(stem.casefold()))

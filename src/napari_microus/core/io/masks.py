@@ -32,7 +32,7 @@ _MANY = 32
 def distinct_values(array: NDArray[Any], limit: int = _MANY) -> list[float] | None:
     """Return the sorted values in ``array``, or None if more than ``limit``.
 
-    Frames are looked at one by one, so a scan is told from a mask at once.
+    Frames are looked at one by one, so a scan is distinguished from a mask at once.
     """
     found: set[float] = set()
     for frame in array:
@@ -59,7 +59,7 @@ def read_mask(
         both occur, 255 is undecided.
     label : int or str, optional
         Value that is the object in a file of several labels, or its name where the
-        file tells names.
+        file states names.
     grid : Volume, optional
         The scan; the mask is brought to its grid by `placed_on`.
 
@@ -165,7 +165,7 @@ def placed_on(mask: Volume, grid: Volume) -> Volume:
     Segmentation of the whole picture is cut to the scan's region of tissue. Of any
     other file, and of a DICOM Segmentation without a place, another extent is more
     likely a mistake, and refused. A mask whose file
-    tells no geometry is taken to lie on the scan if it has its shape, and so is a
+    states no geometry is taken to lie on the scan if it has its shape, and so is a
     DICOM Segmentation that is its scan's pixel by pixel.
 
     Raises
@@ -220,7 +220,7 @@ def placed_on(mask: Volume, grid: Volume) -> Volume:
 def _as_scan(mask: Volume, grid: Volume) -> Volume:
     """Return a segmentation of whole pictures cut as its scan is read.
 
-    Without a place only the number of its frames tells the scan, so that is kept.
+    Without a place only the number of its frames identifies the scan, so that is kept.
     """
     region = grid.metadata.get("region")
     array, affine = mask.array, mask.affine.copy()
@@ -251,7 +251,7 @@ def _laid(array: NDArray[Any], mask: Volume, grid: Volume) -> Volume:
 
 
 def _lies_over(mask: Volume, grid: Volume) -> bool:
-    """Return whether both lie at one place, by any form that the scan's file tells.
+    """Return whether both lie at one place, by any form that the scan's file states.
 
     A program that believes the other form of a NIfTI file draws its masks there. Where
     the distance of frames is unknown to one, that of the other says nothing.

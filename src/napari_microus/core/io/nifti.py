@@ -1,8 +1,8 @@
 """NIfTI files: nibabel's array transposed, and the affine to RAS millimetres.
 
 A header may place its voxels twice, by a quaternion (qform) and by an affine (sform),
-each with a code that tells which space is meant. The sform counts where its code is
-not 0, then the qform, as in nibabel. Where both codes are 0 the file tells no place;
+each with a code that states which space is meant. The sform counts where its code is
+not 0, then the qform, as in nibabel. Where both codes are 0 the file states no place;
 the voxels then lie where ITK and 3D Slicer put them, from the origin along LPS. What
 is written over a scan gets both forms and codes of that scan back, so that every
 program lays the two over each other, whichever form it believes.
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 SUFFIXES = (".nii", ".nii.gz")
 
 NO_UNIT = (
-    "The file does not tell its unit of length; millimetres were taken, as other "
+    "The file does not state its unit of length; millimetres were taken, as other "
     "programs do. Check a size that you know before you rely on numbers in mm."
 )
 NO_PLACE = (
-    "The file does not tell where it lies in the patient (both form codes are 0); it "
+    "The file does not state where it lies in the patient (both form codes are 0); it "
     "was placed as ITK and 3D Slicer place it."
 )
 
@@ -95,7 +95,7 @@ def read_nifti(path: Path, *, as_stored: bool = False) -> Volume:
         )
     array = _three_axes(array, path)
     code = int(header["xyzt_units"]) & 7
-    # A header that names no unit and no size tells nothing.
+    # A header that names no unit and no size states nothing.
     is_sized = _is_sized(affine)
     has_geometry = code in _MILLIMETRES or (code == 0 and is_sized)
     if code == 0 and is_sized:
@@ -130,7 +130,7 @@ def read_nifti_grid(
 
 
 def tells_nifti_size(path: Path) -> bool:
-    """Return whether a header tells the size of a voxel, as `read_nifti` reads it."""
+    """Return whether a header states the size of a voxel, as `read_nifti` reads it."""
     try:
         with _opened(path) as stream:
             header = _image(stream).header
@@ -174,7 +174,7 @@ def write_nifti(volume: Volume, path: Path, description: str) -> None:
 
 
 def _comment(header: Any) -> str:
-    """Return the comment in which our files tell what lies between frames."""
+    """Return the comment in which our files state what lies between frames."""
     start = f'{{"{KEY}"'.encode("ascii")
     for extension in header.extensions:
         content = extension.get_content()
@@ -194,7 +194,7 @@ def has_same_place(volume: Volume) -> bool:
 
 
 def affines(place: Mapping[str, Any]) -> list[NDArray[np.float64]]:
-    """Return every affine to RAS mm that a header tells, the one we use first."""
+    """Return every affine to RAS mm that a header states, the one we use first."""
     header = _headers()[0][0].header_class()
     _put_place(header, place)
     found = [_affine(header)]
@@ -285,7 +285,7 @@ def _place(header: Any) -> dict[str, Any]:
 
 
 def has_nifti_form(place: Mapping[str, Any]) -> bool:
-    """Return whether a header's fields tell where its voxels lie in the patient."""
+    """Return whether a header's fields state where its voxels lie in the patient."""
     return bool(place["qform_code"] > 0 or place["sform_code"] > 0)
 
 

@@ -35,7 +35,7 @@ _MILLIMETRES = {
 
 @dataclass(frozen=True)
 class Header:
-    """What a header tells beyond ITK's reading of it.
+    """What a header states beyond ITK's reading of it.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ def check_data(raw: RawHeader) -> None:
     # ITK unpacks as many bytes as the header states, and returns what was in its
     # memory where that fails.
     if packed is not None and stated != str(packed):
-        words = f"{packed} packed bytes, {stated or 'none'} told"
+        words = f"{packed} packed bytes, {stated or 'none'} stated"
         raise damaged(raw.path, raw.kind, words)
 
 
@@ -114,7 +114,7 @@ def _inflate(raw: RawHeader, encoding: str) -> int | None:
 
 
 def read_header(raw: RawHeader) -> Header:
-    """Return what a header tells beyond ITK's reading of it."""
+    """Return what a header states beyond ITK's reading of it."""
     fields = raw.fields
     if not raw.is_nrrd:
         unit = fields.get("distanceunits", "").strip().lower()

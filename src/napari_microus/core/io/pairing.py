@@ -127,7 +127,7 @@ def _pair_folders(
 def files_by_case(
     folder: Path, skip: re.Pattern[str] | None = None
 ) -> dict[str, list[Path]]:
-    """Return a folder's readable files by the case that their names tell."""
+    """Return a folder's readable files by the case that their names state."""
     table: dict[str, list[Path]] = {}
     for path in sorted(path for path in folder.iterdir() if _is_mask(path)):
         if skip is not None and skip.search(stem_of(path)):

@@ -1,4 +1,4 @@
-"""One stable name for one patient that tells nobody who it is.
+"""One stable name for one patient that does not reveal who it is.
 
 A hash with a secret key: without the key nobody can try names and numbers until one
 fits. The key stays on this computer; with another key the same patient has another
@@ -131,7 +131,7 @@ def pseudonym_key_path() -> Path:
 
 
 def dicom_pseudonym(path: str | Path, key: bytes) -> str | None:
-    """Return the pseudonym of the patient of a DICOM file, None if it tells none.
+    """Return the pseudonym of the patient of a DICOM file, None if it states none.
 
     The patient's number counts, with the name of who gave it; without a number the
     name and the date of birth do. None of them leaves this function.

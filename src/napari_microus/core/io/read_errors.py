@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Words by which a library tells that a file is damaged or a part of it missing.
+# Words by which a library reports that a file is damaged or a part of it missing.
 _DAMAGE = re.compile(
     r"corrupt|truncat|missing|damaged|broken|invalid|failed to|zeroed|not found|"
     r"unexpected end|incomplete|nonuniform|non-uniform|does not match|out of bounds",
@@ -56,7 +56,7 @@ def library_messages(*loggers: str) -> Iterator[list[str]]:
     Yields
     ------
     list of str
-        Filled in the course: what tells of damage.
+        Filled in the course: what shows damage.
     """
     kept: list[str] = []
 

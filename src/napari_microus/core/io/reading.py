@@ -55,7 +55,7 @@ READABLE = (
 
 
 def is_readable(path: str | Path) -> bool:
-    """Tell by name, or by what a folder holds, whether `read_volume` knows it."""
+    """Return by name, or by what a folder holds, whether `read_volume` knows it."""
     path = Path(path)
     if not path.is_dir():
         return path.name.lower().endswith(READABLE) or is_directory(path)
@@ -85,8 +85,8 @@ def read_volume(
     Volume
         Array (Z, Y, X) as SimpleITK and a transposed nibabel array have it;
         colour became grey. ``metadata`` holds ``source`` and ``notices``, the
-        sentences the user should see. NaN is kept. What a person told about the
-        scan, see `scan_sidecar`, goes before what its file tells.
+        sentences the user should see. NaN is kept. What a person stated about the
+        scan, see `scan_sidecar`, goes before what its file states.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def read_volume(
 
 
 def read_as_told(path: str | Path) -> Volume:
-    """Read a scan as its file tells it, without what a person told about it."""
+    """Read a scan as its file states it, without what a person stated about it."""
     return _read(Path(path))
 
 
@@ -137,7 +137,7 @@ def _told(
     if properties.is_empty:
         return volume
     if properties.blank and not is_mask:
-        # The rows and columns told are those of the scan as it is opened.
+        # The rows and columns stated are those of the scan as it is opened.
         if region != "crop":
             raise InputError(
                 "A scan with parts to blank out must be read as it is opened; got "
@@ -236,7 +236,7 @@ def _check_file(path: Path) -> None:
 
 
 def _is_dicom(path: Path) -> bool:
-    """Tell by the four letters after DICOM's preamble."""
+    """Recognise by the four letters after DICOM's preamble."""
     if path.suffix.lower() in (*READABLE, ".gz"):
         return False
     try:

@@ -1,4 +1,4 @@
-"""What a person tells about a scan whose file does not: sizes, sweep, orientation."""
+"""What a person states about a scan whose file does not: sizes, sweep, orientation."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class ScanProperties:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is told."""
+        """Whether nothing is stated."""
         return self == ScanProperties()
 
     @classmethod
@@ -129,7 +129,7 @@ class ScanProperties:
         """
         if not isinstance(told, dict) or told.get("format") != FORMAT:
             raise InputError(
-                f"Scan properties must tell the format '{FORMAT}'; got a file without. "
+                f"Scan properties must state the format '{FORMAT}'; got none. "
                 "Make it with napari-microus scan set."
             )
         if told.get("version") != VERSION:
@@ -153,7 +153,7 @@ class ScanProperties:
             not isinstance(facing, dict) or set(facing) != set(_AXES)
         ):
             raise InputError(
-                f"The orientation must tell {', '.join(_AXES)}; got {facing}. Correct "
+                f"The orientation must state {', '.join(_AXES)}; got {facing}. Correct "
                 "it."
             )
         sweep = known.get("sweep")
@@ -194,14 +194,14 @@ def orientation_of(affine: NDArray[np.float64]) -> tuple[str, str, str] | None:
 def with_properties(
     volume: Volume, properties: ScanProperties, *, is_mask: bool = False
 ) -> Volume:
-    """Return a scan or mask with what a person told about it.
+    """Return a scan or mask with what a person stated about it.
 
-    The person's word goes before the file's, and a notice tells where they differ.
+    The person's word goes before the file's, and a notice says where they differ.
 
     Parameters
     ----------
     volume : Volume
-        As its file tells it.
+        As its file states it.
     properties : ScanProperties
         The person's word.
     is_mask : bool
@@ -226,12 +226,12 @@ def with_properties(
         notices = [n for n in notices if n != NO_PIXEL_SIZE]
         if volume.has_geometry and _differ(wanted[:2], spacing[:2]):
             notices.append(
-                f"The scan properties tell a pixel of {height:g} × {width:g} mm, the "
+                f"The scan properties state a pixel of {height:g} × {width:g} mm, the "
                 f"file one of {spacing[1]:.4g} × {spacing[0]:.4g} mm; the properties "
                 "were taken."
             )
         elif volume.has_geometry:
-            wanted[:2] = spacing[:2]  # one size, which the file tells to the last bit
+            wanted[:2] = spacing[:2]  # one size, which the file states to the last bit
         metadata["pixel_size_from"] = "scan properties"
     _set_frame_distance(volume, properties, wanted, notices, metadata)
     axes = volume.affine[:3, :3] / spacing
@@ -240,7 +240,7 @@ def with_properties(
         facing = _directions(properties.orientation)
         if volume.is_oriented and np.abs(facing - axes).max() > 1e-3:
             notices.append(
-                "The scan properties tell another orientation than the file; the "
+                "The scan properties state another orientation than the file; the "
                 "properties were taken."
             )
     if properties.sweep is not None:
@@ -286,7 +286,7 @@ def _set_frame_distance(
     is_known = volume.knows_frame_distance and several
     if is_known and _differ(np.array([own]), np.array([float(distance)])):
         notices.append(
-            f"The scan properties tell a frame distance of {distance:g} mm, the file "
+            f"The scan properties state a frame distance of {distance:g} mm, the file "
             f"one of {own:.4g} mm; the properties were taken."
         )
         wanted[2] = float(distance)
@@ -302,7 +302,7 @@ def _check_frames(volume: Volume, sweep: Sweep | None) -> None:
             f"{len(sweep.angles_deg or ())} angles and {len(volume.array)} frames. "
             "Correct the scan properties.",
             plain=(
-                f"{len(sweep.angles_deg or ())} angles were told, and the "
+                f"{len(sweep.angles_deg or ())} angles were stated, and the "
                 f"scan has {len(volume.array)} frames. Give one for each."
             ),
         )
@@ -325,7 +325,7 @@ def _directions(orientation: tuple[str, str, str]) -> NDArray[np.float64]:
         if abs(abs(np.linalg.det(matrix)) - 1) < 1e-9:
             return matrix
     raise InputError(
-        "The orientation must tell three directions at right angles (left or right, "
+        "The orientation must state three directions at right angles (left or right, "
         "anterior or posterior, superior or inferior) for columns, rows and frames; "
         f"got {', '.join(map(str, orientation))}. Correct it."
     )

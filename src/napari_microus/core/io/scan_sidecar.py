@@ -29,10 +29,10 @@ def scan_sidecar_of(path: str | Path) -> Path:
 
 
 def find_scan_properties(path: str | Path) -> Path | None:
-    """Return the file that tells the properties of a scan, None where there is none.
+    """Return the file that states the properties of a scan, None where there is none.
 
     The first of ``NAME.scan.json`` beside a file, that of the scan over which a mask
-    was drawn as its provenance tells, and ``scan.json`` of our format in the folder of
+    was drawn as its provenance states, and ``scan.json`` of our format in the folder of
     a file or of frames. Others call files ``scan.json`` too: a foreign one is left
     alone.
     """
@@ -48,12 +48,12 @@ def find_scan_properties(path: str | Path) -> Path | None:
 
 
 def read_scan_properties(path: str | Path) -> ScanProperties:
-    """Return what a person told about the scan at ``path``, nothing if there is none.
+    """Return what a person stated about the scan at ``path``, nothing if there is none.
 
     Raises
     ------
     InputError
-        If the file that tells it is damaged or holds what cannot be.
+        If the file that states it is damaged or holds what cannot be.
     """
     sidecar = find_scan_properties(path)
     if sidecar is None:
@@ -77,7 +77,7 @@ def write_scan_properties(path: str | Path, properties: ScanProperties) -> Path:
     path : str or Path
         The scan's file; or a folder, whose scans share them.
     properties : ScanProperties
-        Replaces what was told; empty ones remove the file.
+        Replaces what was stated; empty ones remove the file.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def write_scan_properties(path: str | Path, properties: ScanProperties) -> Path:
 
 
 def _scan_of_mask(path: Path) -> Path | None:
-    """Return where the properties of a mask's scan lie, None where it tells no scan."""
+    """Return where the properties of a mask's scan lie, None if it states no scan."""
     told = None if path.is_dir() else _json(path.parent / f"{stem_of(path)}.json")
     name = told.get("image") if isinstance(told, dict) else None
     if not isinstance(name, str) or not name or Path(name).name != name:

@@ -44,7 +44,7 @@ class Arranged:
     index : list of int
         For each stored frame, the frame of the scan.
     count : int
-        Frames of the scan, as far as the file tells.
+        Frames of the scan, as far as the file states.
     planes : list of Dataset
         Place and pixel size of each frame of the scan; one for all where they have no
         place of their own. For `dicom_size.place_of`.
@@ -68,7 +68,7 @@ def arrange(header: Any, path: Path) -> Arranged:
     Raises
     ------
     InputError
-        If the file tells more frames than there can be.
+        If the file states more frames than there can be.
     """
     groups = _groups(header)
     placed = [_plane(header, group) for group in groups]

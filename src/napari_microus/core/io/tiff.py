@@ -1,7 +1,7 @@
-"""TIFF files: a frame or a stack, with the pixel size where the file tells it.
+"""TIFF files: a frame or a stack, with the pixel size where the file states it.
 
-ImageJ and OME-TIFF tell their pixel and frame distance in words; a plain TIFF may
-tell a resolution per centimetre. A resolution per inch is a printing size and is
+ImageJ and OME-TIFF state their pixel and frame distance in words; a plain TIFF may
+state a resolution per centimetre. A resolution per inch is a printing size and is
 not taken for a pixel size.
 """
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 TIFF_SUFFIXES = (".tif", ".tiff")
 
 NO_FRAME_DISTANCE = (
-    "The file tells the pixel size but not the distance of the frames; 1 mm was "
+    "The file states the pixel size but not the distance of the frames; 1 mm was "
     "taken. Do not rely on volumes."
 )
 
@@ -115,8 +115,8 @@ def read_tiff(path: Path, *, as_stored: bool = False) -> Volume:
 def tiff_size(path: Path) -> tuple[float | None, float, float] | None:
     """Return (z, y, x) in mm as `read_tiff` takes it, without reading the pixels.
 
-    z is None where the distance of the frames is not told; None alone stands for a
-    file that tells no size.
+    z is None where the distance of the frames is not stated; None alone stands for a
+    file that states no size.
 
     Raises
     ------
@@ -205,7 +205,7 @@ def _as_shown(pixels: NDArray[Any], page: Any, as_stored: bool) -> NDArray[Any]:
     """Apply a palette, and turn pictures whose zero is white."""
     name = getattr(page.photometric, "name", "")
     if name == "MINISWHITE" and pixels.dtype == bool:
-        return ~pixels  # one bit a pixel tells black and white, not a value
+        return ~pixels  # one bit a pixel gives black and white, not a value
     if as_stored:
         return pixels
     if name == "PALETTE" and page.colormap is not None:
@@ -279,7 +279,7 @@ def _is_colour(count: int, channels: list[str], dtype: np.dtype[Any]) -> bool:
 
 
 def _sizes(file: Any, page: Any) -> tuple[float | None, float, float] | str | None:
-    """Return (z, y, x) in mm as far as the file tells it, or why it does not."""
+    """Return (z, y, x) in mm as far as the file states it, or why it does not."""
     if file.is_ome:
         return _ome_sizes(file.ome_metadata)
     per_unit = _resolution(page)

@@ -51,7 +51,7 @@ def write_mask(
         segmentation) or ``.mha``. NIfTI keeps the affine in float32, the others in
         float64.
     overwrite : bool
-        Replace a file that is there. A sidecar of ours that told the provenance of
+        Replace a file that is there. A sidecar of ours that stated the provenance of
         the replaced mask is replaced or removed with it.
     provenance : mapping, optional
         JSON-ready facts written to ``<stem>.json`` beside the mask.
@@ -105,7 +105,7 @@ def sidecar_of(path: str | Path) -> Path:
 def read_provenance(path: str | Path) -> dict[str, Any]:
     """Return the provenance written beside the mask at ``path``, {} if none.
 
-    A DICOM Segmentation of ours tells it in its header.
+    A DICOM Segmentation of ours states it in its header.
 
     Raises
     ------
@@ -164,7 +164,7 @@ def _write(
                 volume, beside, description, segments if suffix == ".seg.nrrd" else None
             )
     if provenance is None and replaces and is_ours:
-        sidecar.unlink()  # it told how the replaced mask came about
+        sidecar.unlink()  # it stated how the replaced mask came about
 
 
 def _is_ours(sidecar: Path) -> bool:

@@ -148,7 +148,7 @@ def save_model(
         }
         try:
             save_file(weights, fresh / WEIGHTS)
-        except SafetensorError as error:  # how its writer tells of a full disk
+        except SafetensorError as error:  # how its writer reports a full disk
             raise OSError(str(error)) from error
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
         (fresh / CONFIG).write_text(text, encoding="utf-8")

@@ -46,7 +46,7 @@ class LiveFrame(Event):
     mask : ndarray of uint8, shape (Y, X)
         0 and 1.
     spacing_mm : tuple of float or None
-        Height and width of a pixel, where the source tells them.
+        Height and width of a pixel, where the source states them.
     latency_s : float
         From the frame's last byte to its mask.
     number : int
@@ -149,7 +149,7 @@ def follow(
 def _receive(source: Source, newest: Newest, stop: threading.Event) -> None:
     try:
         source.run(newest, stop)
-    except Exception as error:  # noqa: BLE001  told to the user: the thread ends here
+    except Exception as error:  # noqa: BLE001  shown to the user: the thread ends here
         newest.tell(f"Receiving ended: {error}")
     finally:
         newest.is_connected = False

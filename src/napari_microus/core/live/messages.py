@@ -1,6 +1,6 @@
 """OpenIGTLink's IMAGE messages, read as from somebody who may mean harm.
 
-Headers of version 1 and 2 (protocol versions 1 to 3). Whatever a peer tells is checked
+Headers of version 1 and 2 (protocol versions 1 to 3). Whatever a peer states is checked
 before memory is taken for it; nothing but a frame's pixels and its pixel size is used.
 
 References
@@ -48,7 +48,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a frame lies, as its sender tells it.
+    """Where a frame lies, as its sender states it.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Placement:
 
 
 def read_header(raw: bytes | bytearray) -> Header:
-    """Return what 58 bytes tell of the message that follows.
+    """Return what 58 bytes state about the message that follows.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def read_image(
     frame : ndarray, shape (Y, X)
         Grey; the mean of three colours.
     spacing_mm : tuple of float or None
-        Height and width of a pixel, None where the message tells none.
+        Height and width of a pixel, None where the message states none.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def read_image(
     """
     if crc64(body) != header.crc:
         raise InputError(
-            "A message must have the checksum that its header tells; got another one. "
+            "A message must have the checksum that its header states; got another one. "
             "Check the connection."
         )
     content = memoryview(body)

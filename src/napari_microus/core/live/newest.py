@@ -53,7 +53,7 @@ class Newest:
         self._notices: deque[str] = deque(maxlen=_NOTICES)
         self._told: dict[str, float] = {}
         self._received = self._dropped = 0
-        #: Whether the source has a connection, told by its thread.
+        #: Whether the source has a connection, stated by its thread.
         self.is_connected = False
         #: True once nothing more will come.
         self.has_ended = False
@@ -72,7 +72,7 @@ class Newest:
             self._changed.notify_all()
 
     def tell(self, notice: str) -> None:
-        """Leave a sentence for the user, but none that was told a moment ago."""
+        """Leave a sentence for the user, but none that was left a moment ago."""
         now = time.monotonic()
         with self._changed:
             if now - self._told.get(notice, -_AGAIN_S) < _AGAIN_S:

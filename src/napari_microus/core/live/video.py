@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 VIDEO_SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mpg", ".mpeg", ".wmv",
 )  # fmt: skip
-_USUAL_RATE = 30.0  # where a file tells none
+_USUAL_RATE = 30.0  # where a file states none
 _LOOK_S = 0.5  # between two looks at how long the file is
 _STILL_S = 3.0  # without growth: the end
 # A file may name addresses (playlists do): none is opened.

@@ -69,7 +69,7 @@ def filled_shares(
 ) -> list[float] | None:
     """Return the relative error of every frame's area, by the others where unknown.
 
-    What a person drew is not the model's, and its probability tells nothing of it:
+    What a person drew is not the model's, and its probability says nothing about it:
     such a frame gets the median share of the frames that stand as the model drew them.
 
     Parameters

@@ -54,7 +54,7 @@ def mask_diameters(mask: Volume) -> MaskDiameters | str:
     Parameters
     ----------
     mask : Volume
-        1 is the object; its metadata tell the sweep.
+        1 is the object; its metadata state the sweep.
 
     Returns
     -------

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from napari_microus.core.volume import Volume
 
 NOTHING_DRAWN = "No frame has an outline."
-UNKNOWN_SIZE = "Sizes are in pixels: the scan tells no pixel size."
+UNKNOWN_SIZE = "Sizes are in pixels: the scan states no pixel size."
 ELLIPSOID_GIVEN = "ellipsoid, 0.524 · length · width · height, diameters as given"
 ELLIPSOID_MASK = "ellipsoid, 0.524 · three diameters, estimated from the mask"
 
@@ -145,7 +145,7 @@ def measure(
     mask : Volume
         1 is the capsule, 255 undecided; its geometry and metadata are the scan's.
     provenance : mapping, optional
-        Who drew it, as the layer or the sidecar tells: holds confidences and, unless
+        Who drew it, as the layer or the sidecar states: holds confidences and, unless
         ``review`` is given, which frames were edited and approved.
     review : Review, optional
         State of every frame.
@@ -279,7 +279,7 @@ def _diameters(given: Sequence[float] | None) -> tuple[float, float, float] | No
 
 
 def _confidences(made: Mapping[str, Any]) -> dict[int, float]:
-    """Return the confidence of frames that a provenance tells; odd ones are left."""
+    """Return the confidence of frames that a provenance states; odd ones are left."""
     told = made.get("confidence")
     told = told.get("frames") if isinstance(told, dict) else None
     found = {}

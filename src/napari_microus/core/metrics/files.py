@@ -58,7 +58,7 @@ class Evaluation:
     volume_mean : Scores
         Mean over cases of their volume scores.
     has_geometry : bool
-        False if some file told no pixel size: distances are then in pixels, and
+        False if some file stated no pixel size: distances are then in pixels, and
         volumes have none.
     patients : dict of str to str
         The patient of each case.
@@ -151,7 +151,7 @@ def evaluate_files(
         Value that is the capsule in files of several labels.
     patients : mapping of str to str, optional
         The patient by the name of the reference's file without its suffix, such as
-        `core.study.importing.patient_reader` gives. Without it the number tells: 7 and
+        `core.study.importing.patient_reader` gives. Without it the number states: 7 and
         7_1 are two scans of patient 7.
 
     Yields
@@ -207,7 +207,7 @@ def evaluate_files(
         yield Progress(done, total, unit="cases", message=name)
     if not has_geometry:
         yield Notice(
-            "Some files tell no pixel size; distances are in pixels, and only within "
+            "Some files state no pixel size; distances are in pixels, and only within "
             "frames."
         )
     if without_distance:
@@ -291,7 +291,7 @@ def _write_rows(evaluation: Evaluation, writer: Any) -> None:
 def _read_pair(
     prediction: Path, reference: Path, label: int | None
 ) -> tuple[Volume, Volume, bool]:
-    """Read both masks; the grid is that of the file that tells one.
+    """Read both masks; the grid is that of the file that states one.
 
     The last is whether lengths across frames mean something.
     """

@@ -31,7 +31,7 @@ class NetworkMean(nn.Module):
     Attributes
     ----------
     config : Config
-        That of the first member, which tells the size of the input.
+        That of the first member, which states the size of the input.
 
     Raises
     ------

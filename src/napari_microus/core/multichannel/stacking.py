@@ -41,7 +41,7 @@ def stack_channels(channels: Mapping[str, Volume]) -> NDArray[np.float32]:
     Raises
     ------
     InputError
-        If a channel is of another grid and one of the two tells no place in the
+        If a channel is of another grid and one of the two states no place in the
         patient, it covers less than half of the first, or holds one value alone.
     """
     (first_name, first), *_ = channels.items()
@@ -65,7 +65,7 @@ def _onto(
     """Interpolate a channel at another grid's voxels by their place in the patient."""
     if channel.patient_affine is None or grid.patient_affine is None:
         raise InputError(
-            "Channels must share a grid, or tell their place in the patient; got "
+            "Channels must share a grid, or state their place in the patient; got "
             f"{channel.shape} for '{name}' and {grid.shape} for '{grid_name}'. "
             "Resample one of them first."
         )

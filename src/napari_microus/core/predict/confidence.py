@@ -94,7 +94,7 @@ def in_words(frames: list[int], count: int) -> str:
 
 
 def to_provenance(prediction: Prediction) -> dict[str, Any]:
-    """Return what a provenance file tells of the confidence, ready for JSON."""
+    """Return what a provenance file states about the confidence, ready for JSON."""
     pairs = zip(prediction.frames, prediction.confidence, strict=True)
     return {
         "frames": {str(frame): round(float(value), 3) for frame, value in pairs},

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 OUTLINES = ("smooth", "raw")
 PROBES = ("top", "bottom", "automatic")
-# Frames from which the side of the probe is told (docs/results.md).
+# Frames from which the side of the probe is worked out (docs/results.md).
 _LOOKED_AT = 10
 _DIRECT = ("uint8", "int8", "int16", "int32", "float16", "float32")
 

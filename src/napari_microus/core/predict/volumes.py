@@ -71,7 +71,7 @@ def channels_of(model: LoadedModel | ModelInfo) -> tuple[str, ...]:
 def channel_files(inputs: Sequence[Path], names: Sequence[str]) -> dict[str, Path]:
     """Return which file is which channel, in the model's order.
 
-    A file is told as ``adc=FILE``, else by the end of its name (``case_adc.mha``),
+    A file is named as ``adc=FILE``, else by the end of its name (``case_adc.mha``),
     else all are taken in the order in which they stand.
 
     Raises

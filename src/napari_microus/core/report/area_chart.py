@@ -20,7 +20,7 @@ from napari_microus.core.report.words import STATES, area
 if TYPE_CHECKING:
     from napari_microus.core.measure import Measurements
 
-# Each state is told by its shape, too.
+# Each state is shown by its shape, too.
 _MARKERS = {
     FrameState.MODEL: "o",
     FrameState.DOUBTFUL: "^",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _MOST_RANGES = 12
 
-#: What a reader is told of a frame, by its `FrameState`.
+#: What a reader learns of a frame, by its `FrameState`.
 STATES = {
     FrameState.MODEL.value: "as the model drew it",
     FrameState.DOUBTFUL.value: "model not certain",
@@ -164,7 +164,7 @@ def _axis(sweep: Sweep) -> str:
 def _model(provenance: Mapping[str, Any]) -> str:
     name = provenance.get("model")
     if not name:
-        return "not told"
+        return "not stated"
     version = provenance.get("model_version")
     weights = str(provenance.get("weights_sha256") or "")[:12]
     told = f"model {name}" + (f", version {version}" if version else "")

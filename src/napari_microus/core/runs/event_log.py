@@ -19,7 +19,7 @@ class EventLog:
     """The growing file of a run's events, from which lines are taken bit by bit.
 
     A resumed run drops what it had reported after its last checkpoint; `read` then
-    tells that everything comes again.
+    signals that everything comes again.
     """
 
     def __init__(self, path: Path) -> None:

@@ -44,7 +44,7 @@ _STATUS_BYTES = 4096
 
 @dataclass(frozen=True)
 class RunStatus:
-    """What a run's folder tells without opening a checkpoint.
+    """What a run's folder states without opening a checkpoint.
 
     ``state`` is "preparing", "running", "paused", "finished", "stopped", "failed",
     or "interrupted" where the process vanished without a word.
@@ -164,7 +164,7 @@ class RunFolder:
         values["started"] = values["started"] or time.time()
         self._status = RunStatus(**(values | changes))
         path = self.path / "status.json"
-        # With room to spare, so that the end can be told on a disk that is full.
+        # With room to spare, so that the end can be written on a disk that is full.
         written = json.dumps(asdict(self._status)).ljust(_STATUS_BYTES).encode()
         try:
             with atomic_write(path, overwrite=True) as temporary:
@@ -178,7 +178,7 @@ class RunFolder:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the run has not been told to have ended yet."""
+        """Whether the end of the run has not been written yet."""
         return self._status.is_alive
 
     def wants(self, flag: str) -> bool:

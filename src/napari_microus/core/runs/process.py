@@ -103,7 +103,7 @@ class TrainingProcess:
             self._process.kill()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait for the end, and tell whether it came."""
+        """Wait for the end, and return whether it came."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout_s)
         return self.has_exited

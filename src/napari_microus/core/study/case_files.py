@@ -37,7 +37,7 @@ class CaseFiles:
         Raises
         ------
         InputError
-            If the file cannot be read, or tells another pixel size itself.
+            If the file cannot be read, or states another pixel size itself.
         """
         from napari_microus.core.io import read_volume
 
@@ -124,7 +124,7 @@ class CaseFiles:
 
 
 def _mask_of_sized(path: Path, scan: Volume) -> Volume:
-    """Read a mask; one that tells no place either lies on its scan's pixels."""
+    """Read a mask; one that states no place either lies on its scan's pixels."""
     from napari_microus.core.io import read_mask
 
     mask = read_mask(path)

@@ -394,7 +394,7 @@ class Study(CaseFiles):
     def state_pixel(
         self, spacing_mm: tuple[float, float], *, except_cases: Iterable[str] = ()
     ) -> int:
-        """State a pixel size for the cases whose images tell none, and save.
+        """State a pixel size for the cases whose images state none, and save.
 
         Parameters
         ----------

@@ -46,7 +46,7 @@ class StudyCase:
     ignore : bool
         Whether the case is left out of everything.
     spacing_mm : tuple of float, optional
-        Height and width of a pixel in mm, for an image that tells no size; the
+        Height and width of a pixel in mm, for an image that states no size; the
         distance of its frames stays unknown.
     channels : dict
         Files of an examination of several channels by their name (T2W, ADC, ...),
@@ -174,7 +174,7 @@ def sized(scan: Volume, case: StudyCase) -> Volume:
     Raises
     ------
     InputError
-        If the scan's own file tells another.
+        If the scan's own file states another.
     """
     from napari_microus.core.volume import UNKNOWN, Volume
 
@@ -188,7 +188,7 @@ def sized(scan: Volume, case: StudyCase) -> Volume:
     if any(abs(a - b) > 1e-3 * b for a, b in zip(own, case.spacing_mm, strict=True)):
         raise InputError(
             f"The pixel size in {MANIFEST} must be that of the file; got "
-            f"{_as_text(case)} mm for case '{case.case}', whose file tells "
+            f"{_as_text(case)} mm for case '{case.case}', whose file states "
             f"{own[0]:g}x{own[1]:g} mm. Correct {_PIXEL}, or leave it empty."
         )
     return scan

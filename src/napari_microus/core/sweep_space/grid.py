@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from napari_microus.core.sweep import Sweep
     from napari_microus.core.sweep_space.cells import Cells, Swept
 
-#: How many voxels from an outline distances are told, at most.
+#: How many voxels from an outline distances are stated, at most.
 BAND = 3
 
 # What lies on the border is inside.
@@ -41,14 +41,14 @@ class SweepGrid:
     """The space that a volume's frames cover, in mm: w, v and u.
 
     ``u`` runs along the lines of a frame, ``v`` from line to line and ``w`` from frame
-    to frame; the first pixel of the plane that the affine tells is at 0.
+    to frame; the first pixel of the plane that the affine states is at 0.
 
     Parameters
     ----------
     volume : Volume
         Scan or mask.
     sweep : Sweep, optional
-        Instead of the one that its metadata tells.
+        Instead of the one that its metadata states.
 
     Raises
     ------
@@ -123,7 +123,7 @@ class SweepGrid:
     def distances(self, box: Box, size_mm: float) -> Generator[Event, None, Volume]:
         """Return a grid of distances inside an outline, cut off where frames end.
 
-        They are told up to `BAND` voxels from the outline.
+        They are stated up to `BAND` voxels from the outline.
         """
         places = [_centres(low, high, size_mm) for low, high in box]
         sampler = self._sampler(places[2], size_mm, Method.distance)

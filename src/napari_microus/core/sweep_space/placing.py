@@ -1,6 +1,6 @@
 """Where each frame of a sweep lies.
 
-The affine of a scan tells one plane and a direction from frame to frame. Parallel
+The affine of a scan states one plane and a direction from frame to frame. Parallel
 frames follow each other along it. Of a rotational sweep, that plane is the frame of
 angle 0, whether or not there is a frame of this angle; the others are turned about the
 axis, so that what lies beyond it (to the right, or below) moves in the affine's
@@ -39,7 +39,7 @@ class Axes:
     Parameters
     ----------
     origin : ndarray, shape (3,)
-        The first pixel of the plane that the affine tells, in RAS mm.
+        The first pixel of the plane that the affine states, in RAS mm.
     along, across, between : ndarray, shape (3,)
         Unit vectors. Lines are rows, and ``along`` runs from column to column; where
         the axis of a rotation runs along rows, lines are columns. ``across`` runs from
@@ -70,14 +70,14 @@ def known_sweep(volume: Volume, sweep: Sweep | None = None) -> Sweep:
     Raises
     ------
     InputError
-        If the scan tells no pixel size or has one frame, if neither a distance of the
+        If the scan states no pixel size or has one frame, if neither a distance of the
         frames nor a sweep is known, or the angles are not one for each frame.
     """
     if not volume.has_geometry:
         raise InputError(
-            "To lie in space, a scan must tell its pixel size; got none. Set the pixel "
-            "size.",
-            plain=("The pixel size is not known. Tell it under Scan properties."),
+            "To lie in space, a scan must state its pixel size; got none. Set the "
+            "pixel size.",
+            plain=("The pixel size is not known. State it under Scan properties."),
         )
     count = len(volume.array)
     if count < 2:
@@ -97,10 +97,10 @@ def known_sweep(volume: Volume, sweep: Sweep | None = None) -> Sweep:
         return sweep
     if not volume.knows_frame_distance:
         raise InputError(
-            "To lie in space, a scan must tell the distance of its frames or the "
+            "To lie in space, a scan must state the distance of its frames or the "
             "angles of a sweep; got neither. Set one of them as a scan property.",
             plain=(
-                "It is not known how the frames lie to each other. Tell "
+                "It is not known how the frames lie to each other. State "
                 "their distance or angles under Scan properties."
             ),
         )
@@ -170,9 +170,9 @@ def frame_affines(volume: Volume, *, sweep: Sweep | None = None) -> NDArray[np.f
     Parameters
     ----------
     volume : Volume
-        Scan or mask with its pixel size; its metadata may tell the sweep.
+        Scan or mask with its pixel size; its metadata may state the sweep.
     sweep : Sweep, optional
-        Instead of the one that the metadata tells.
+        Instead of the one that the metadata states.
 
     Returns
     -------

@@ -51,9 +51,9 @@ def resample_sweep(
     Parameters
     ----------
     volume : Volume
-        Scan, probability or mask with its pixel size; its metadata may tell the sweep.
+        Scan, probability or mask with its pixel size; its metadata may state the sweep.
     sweep : Sweep, optional
-        Instead of the one that the metadata tells.
+        Instead of the one that the metadata states.
     spacing_mm : float, optional
         Edge of a voxel. By default as fine as the pixels, or as 16 million voxels
         allow.
@@ -105,9 +105,9 @@ def distance_field(
     Parameters
     ----------
     mask : Volume
-        1 is the object; its metadata may tell the sweep.
+        1 is the object; its metadata may state the sweep.
     sweep : Sweep, optional
-        Instead of the one that the metadata tells.
+        Instead of the one that the metadata states.
     spacing_mm : float, optional
         Edge of a voxel. By default half a pixel, or what a million voxels around the
         object allow.
@@ -152,7 +152,7 @@ def distance_field(
 def _voxel_mm(
     box: Box, asked_mm: float | None, finest_mm: float, wanted: int
 ) -> Generator[Event, None, float]:
-    """Return the edge of a voxel; a notice tells where it is not the one asked for."""
+    """Return the edge of a voxel; a notice states where it is not the one asked for."""
     if asked_mm is None:
         return _at_least(finest_mm, box, wanted)
     if not (math.isfinite(asked_mm) and asked_mm > 0):

@@ -108,7 +108,7 @@ def _measured_on(config: TrainConfig) -> str:
 
 
 def _fingerprint(found: Fingerprint | None) -> str:
-    """Return the digests by which this run is told from all others."""
+    """Return the digests by which this run is distinguished from all others."""
     if found is None:
         return "\nIt carries no fingerprint of what it learnt from, and how."
     lines = [f"- {name}: sha256 {digest}" for name, digest in found.parts.items()]

@@ -25,7 +25,7 @@ class TrainingState:
 
     ``batch`` counts the steps made in ``epoch``; once it reaches the steps of an
     epoch, that epoch still waits for its validation. ``learning_rate`` is that of
-    the last step. ``run_id`` tells this run from all others, however often it was
+    the last step. ``run_id`` sets this run apart from all others, however often it was
     resumed; ``fingerprint`` is the digest of what it learns from, and how.
     """
 

@@ -93,7 +93,7 @@ def train(
     config : TrainConfig
         Everything that decides how the run goes.
     stop_if_long : bool
-        Measure before the first step how long the run will take, tell it as
+        Measure before the first step how long the run will take, report it as
         `Estimated`, and end there with `LongRunError` if that is hours on a
         processor.
 
@@ -187,7 +187,7 @@ def _reported(
                 ceiling = event.human_dice
             if log is not None:
                 log.write(event)
-            if isinstance(event, Finished):  # told last: readers stop at this state
+            if isinstance(event, Finished):  # sent last: readers stop at this state
                 run.set_status(state=event.result["state"])
 
         result = yield from relay(work, record)
@@ -213,7 +213,7 @@ def _reported(
 def _estimated(
     config: TrainConfig, fabric: Fabric, network: torch.nn.Module, frames: int
 ) -> Generator[Event, None, None]:
-    """Tell what the run will take; nobody who may say no is there for a long one."""
+    """Report what the run will take; nobody who may say no is there for a long one."""
     found = measure(config, fabric, network.to(fabric.device), frames)
     yield Estimated(**dataclasses.asdict(found))
     if found.advice:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 FINGERPRINT = "fingerprint.json"
 _FORMAT = 1
 # Names, places and machines: they change nothing of what is learnt. What lies in a
-# place is told by its content.
+# place is identified by its content.
 _NOT_DECIDING = frozenset(
     {
         "output",

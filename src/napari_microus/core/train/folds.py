@@ -278,7 +278,7 @@ def _glands(scores: Sequence[CaseScore]) -> str:
 
 
 def _unit(folder: Path, folds: Sequence[int]) -> str:
-    """Return in what the folds' distances are, which their models tell."""
+    """Return in what the folds' distances are, which their models state."""
     from napari_microus.core.library import read_info
 
     told = {

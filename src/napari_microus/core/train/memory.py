@@ -10,7 +10,7 @@ import torch
 def memory_mib(device: torch.device) -> float:
     """Return the most memory that was used on ``device`` so far, in MiB.
 
-    On a CPU it is the process's own; 0 where the system does not tell.
+    On a CPU it is the process's own; 0 where the system does not state it.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20

@@ -88,7 +88,7 @@ class Comparison:
         text += "."
         if self.patients < FEW_PATIENTS:
             text += (
-                f" Fewer than {FEW_PATIENTS} patients cannot tell for sure: hold "
+                f" Fewer than {FEW_PATIENTS} patients cannot show it for sure: hold "
                 "out more."
             )
         return text

@@ -80,7 +80,7 @@ def freeze(network: nn.Module, prefixes: tuple[str, ...]) -> None:
 def _layer_scales(network: nn.Module, decay: float) -> dict[str, float]:
     """Return each parameter's share of the learning rate, by depth of its block.
 
-    A block is what the first numbered level of a parameter's name tells apart, such
+    A block is what the first numbered level of a parameter's name distinguishes, such
     as one transformer layer or one residual stage, in the order of definition.
     """
     blocks = {name: _block(name) for name, _ in network.named_parameters()}

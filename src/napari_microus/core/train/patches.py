@@ -93,7 +93,7 @@ class PatchSource:
         around = draw.random() < self.foreground_share
         if around and len(volume.foreground):
             middle = volume.foreground[draw.integers(len(volume.foreground))]
-            # Anywhere in the patch but at its rim, so that a place tells nothing.
+            # Anywhere in the patch but at its rim, so that a place gives nothing away.
             reach = [edge // 4 for edge in self.patch]
             corner = [
                 int(m) - edge // 2 + int(draw.integers(-r, r + 1))

@@ -109,7 +109,7 @@ def _count_lines(pipe: IO[str], done: queue.Queue[int]) -> None:
 
 
 def _work(arguments: list[str]) -> None:
-    """Fill every ``workers``-th chunk, telling the number of frames after each."""
+    """Fill every ``workers``-th chunk, reporting the number of frames after each."""
     from napari_microus.core.phantom import training_batch
 
     folder = Path(arguments[0])

@@ -71,7 +71,7 @@ def prepare_study(
     unsized = sum(not study.tells_size(case) for case in val)
     if unsized:
         yield Notice(
-            f"{unsized} of {len(val)} validation cases tell no pixel size: their HD95 "
+            f"{unsized} of {len(val)} validation cases state no pixel size: their HD95 "
             "is in pixels, wherever mm stands in this run."
         )
     validation = [_validation_case(study, case) for case in val]

@@ -252,7 +252,7 @@ def summarise(scores: Sequence[CaseScore]) -> dict[str, float]:
     """Return means over patients: ``loss``, ``dice``, ``hd95_mm`` (NaN where none)."""
     losses = by_patient([(s.patient, s.loss) for s in scores])
     return {
-        "loss": _mean(list(losses.values())),  # as it is: an infinite one is told
+        "loss": _mean(list(losses.values())),  # as it is: an infinite one is reported
         "dice": patient_mean([(s.patient, s.dice) for s in scores]).mean,
         "hd95_mm": patient_mean([(s.patient, s.hd95_mm) for s in scores]).mean,
     }

@@ -81,7 +81,7 @@ def is_scan(layer: Layer) -> bool:
 
 
 def was_drawn_on(layer: Layer, scan: Layer, layers: Iterable[Layer]) -> bool:
-    """Return whether a capsule tells that it was drawn on this scan.
+    """Return whether a capsule states that it was drawn on this scan.
 
     In a session that is by the scan's identity; a capsule that was saved and opened
     again knows a scan by its name and place, unless its own scan is still among

@@ -32,7 +32,7 @@ class ChildProcess(QObject):
     """Runs a command line with ``--progress json``, and ends with this application.
 
     ``reported`` carries each event; ``ended`` comes once, with the exit status, which
-    is below 0 where the process was killed, and its last words, which tell what went
+    is below 0 where the process was killed, and its last words, which state what went
     wrong if anything did.
     """
 

@@ -21,7 +21,7 @@ _PACKAGES = (
 )
 _LINES = 40
 _PACKAGE = "napari_microus"
-# What may tell somebody: quoted words, file names and paths, addresses, numbers as
+# What may reveal somebody: quoted words, file names and paths, addresses, numbers as
 # long as a date or a record's.
 _TELLING = (
     (re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|‘[^’\n]*’|“[^”\n]*”"), "'…'"),

@@ -25,7 +25,7 @@ _SAVED = "saved"  # how the layer was when it was last saved
 
 
 def checksum(frame: NDArray[Any]) -> int:
-    """Return what tells one frame (Y, X) of a mask from another."""
+    """Return what distinguishes one frame (Y, X) of a mask from another."""
     return zlib.crc32(np.ascontiguousarray(frame, dtype=np.uint8).tobytes())
 
 
@@ -38,7 +38,7 @@ def checksums(mask: NDArray[Any]) -> dict[int, int]:
 def begin_notes(layer: Layer, sums: Mapping[int, int] | None = None) -> None:
     """Take a layer of which nothing is known, such as a file's, as it is.
 
-    Frames that its provenance tells to be edited stay so. ``sums`` are its
+    Frames that its provenance states to be edited stay so. ``sums`` are its
     `checksums`, where they are known.
     """
     own = layer.metadata.setdefault(METADATA_KEY, {})

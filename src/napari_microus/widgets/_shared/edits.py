@@ -1,10 +1,10 @@
-"""Tell where a Labels layer was edited, from napari's events alone.
+"""Find where a Labels layer was edited, from napari's events alone.
 
-napari tells of an edit in four ways. ``labels_update`` comes with every dab of the
+napari reports an edit in four ways. ``labels_update`` comes with every dab of the
 brush and carries a box of the shown frame; ``paint`` comes once a stroke, a fill or
 a scripted edit enters the history, for a fill *before* the pixels change; an undo
 or redo only asks for a redraw, ``set_data``, which changing the frame does too;
-``data`` tells of another array. So the boxes of the history are remembered, and a
+``data`` reports another array. So the boxes of the history are remembered, and a
 redraw that does not come from moving about looks at them again.
 """
 
@@ -47,11 +47,11 @@ class EditWatcher(QObject):
     Parameters
     ----------
     viewer : ViewerModel
-        Tells which frame is in view.
+        Gives which frame is in view.
     layer : Labels
         Layer of two or three dimensions.
     with_dabs : bool
-        Also tell of each dab while the brush is down, not only of whole strokes.
+        Also report each dab while the brush is down, not only of whole strokes.
     """
 
     edited = Signal(object)
@@ -91,7 +91,7 @@ class EditWatcher(QObject):
         self._connections = []
 
     def look_again(self) -> None:
-        """Tell of the shown frame and of every place that an undo could reach."""
+        """Report the shown frame and every place that an undo could reach."""
         shown = self.shown_box()
         for box in self._boxes():
             if box[:-2] != shown[:-2]:
@@ -118,7 +118,7 @@ class EditWatcher(QObject):
             box = _box_of(atom)
             self._edits.append(box)
             self.edited.emit(box)
-        # A fill is told before its pixels change.
+        # A fill is reported before its pixels change.
         self._soon.start()
 
     def _on_dab(self, event: Any) -> None:
@@ -138,7 +138,7 @@ class EditWatcher(QObject):
             self._soon.start()
 
     def _on_shown(self, event: Any) -> None:
-        # A hidden layer tells nothing of an undo.
+        # A hidden layer reports no undo.
         self._soon.start()
 
     def _on_new_array(self, event: Any) -> None:

@@ -1,4 +1,4 @@
-"""The plugin's keys: told to napari, changeable in its preferences.
+"""The plugin's keys: registered with napari, changeable in its preferences.
 
 napari 0.9 reads keys from no manifest; its own actions are registered with its action
 manager, which the preferences edit, and so are ours. The manifest names the same

@@ -29,7 +29,7 @@ METADATA_KEY = "napari_microus"
 # that takes half as long again for 3 as for 2.
 _CONTOUR = 2
 
-# What a volume's metadata tell of its sizes.
+# What a volume's metadata state about its sizes.
 _TOLD = ("frame_distance", "sweep", "pixel_size_from")
 
 _GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
@@ -56,7 +56,7 @@ def layer_arguments(volume: Volume, **metadata: Any) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``scale`` (mm, or pixels where the file told no size), ``units``,
+        ``scale`` (mm, or pixels where the file stated no size), ``units``,
         ``axis_labels`` and ``metadata``.
     """
     unit = "mm" if volume.has_geometry else "pixel"

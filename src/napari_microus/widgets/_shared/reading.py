@@ -45,7 +45,7 @@ _COLORS = (
     (re.compile(r""), colors.CAPSULE),
 )
 
-# Names by which people tell an annotation, or a folder of them, from its scan.
+# Names by which people distinguish an annotation, or a folder of them, from its scan.
 _ANNOTATION = re.compile(r"annotation|mask|seg|label|capsule|contour|expert|manual")
 _ANNOTATIONS = re.compile(r"(annotations|masks|segmentations|labels)(_|$)")
 
@@ -93,13 +93,13 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
 
 
 def _name(place: Path, first: Path) -> str:
-    """Return what a scan is called: by its file, unless that tells who it is."""
+    """Return what a scan is called: by its file, unless that reveals who it is."""
     from napari_microus.core.io.case_name import case_name
 
     name = case_name(place, first)
     if name != stem_of(place):
         show_warning(
-            "The name of the file or folder tells who the patient is; the layer is "
+            "The name of the file or folder reveals who the patient is; the layer is "
             f"called {name} instead. Rename it before you share it."
         )
     return name

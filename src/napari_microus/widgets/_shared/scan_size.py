@@ -1,4 +1,4 @@
-"""Give a scan in the viewer, and all that lies over it, the size a person tells."""
+"""Give a scan in the viewer, and all that lies over it, the size a person states."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TOLD = ("affine", "has_geometry", "is_oriented", "place", *_SAID)
 def resize_scan(
     viewer: ViewerModel, image: Image, properties: ScanProperties
 ) -> list[Layer]:
-    """Take over what a person tells about a scan, for every layer on its grid.
+    """Take over what a person states about a scan, for every layer on its grid.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def resize_scan(
     image : Image
         The scan.
     properties : ScanProperties
-        What is told; the scan's own word holds where they are silent.
+        What is stated; the scan's own word holds where they are silent.
 
     Returns
     -------

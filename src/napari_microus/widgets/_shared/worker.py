@@ -58,7 +58,7 @@ class Worker(QObject):
         self._quit.set()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait for the thread, and tell whether it has ended."""
+        """Wait for the thread, and return whether it has ended."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 

@@ -82,7 +82,7 @@ def _placed_by_neighbour(volume: Volume) -> Volume:
     """Place a layer that napari made itself as the scan it lies over.
 
     napari's *New labels* button copies the transform of a layer, not the metadata
-    that tells where the transform lies in the patient. Where several scans lie
+    that states where the transform lies in the patient. Where several scans lie
     there, the one nearest below a visible Labels layer counts, and is named.
     """
     from napari import current_viewer

@@ -65,8 +65,8 @@ class More:
 class AdjudicationLayers(QObject):
     """An adjudication shown in the viewer.
 
-    ``changed()`` tells of a decision or a stroke, ``said(text)`` of something the
-    user should read, and ``ended(reason)`` that the adjudicated layer has gone.
+    ``changed()`` is emitted on a decision or a stroke, ``said(text)`` with what the
+    user should read, and ``ended(reason)`` when the adjudicated layer has gone.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ class AdjudicationLayers(QObject):
         }
         shown = self.work.provenance[0] if self._flat else self.work.provenance
         own = (naming.expert_color, naming.nonexpert_color)
-        if naming.is_swapped:  # the numbers must not tell who is who
+        if naming.is_swapped:  # the numbers must not reveal who is who
             shown = DisplayCodes(shown, 1, 2)
             own = own[::-1]
         if self.provenance_layer.data is not shown:

@@ -111,7 +111,7 @@ class BlindMode(QObject):
 
 
 class _Nameless:
-    """A layer whose tooltip and status tell its made-up name, and no file's."""
+    """A layer whose tooltip and status give its made-up name, and no file's."""
 
     def __init__(self, layer: Layer) -> None:
         self._layer = layer
@@ -119,7 +119,7 @@ class _Nameless:
         layer._get_source_info = self._info
 
     def end(self) -> None:
-        """Let the layer tell its file again."""
+        """Let the layer show its file again."""
         vars(self._layer).pop("_get_source_info", None)
 
     def _info(self) -> dict[str, str]:
@@ -160,7 +160,7 @@ class _AnonymousLayer:
             self._layer.visible = False
 
     def _keep_blank(self, event: Any = None) -> None:
-        if not self._is_blanking:  # setting it tells of a new thumbnail again
+        if not self._is_blanking:  # setting it reports a new thumbnail again
             self._is_blanking = True
             self._layer.thumbnail = np.zeros_like(self._layer.thumbnail)
             self._is_blanking = False

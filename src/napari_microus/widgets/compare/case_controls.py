@@ -121,7 +121,7 @@ class CaseControls(QWidget):
         ]
 
     def show_progress(self, cases: Sequence[ListedCase], *, is_blind: bool) -> None:
-        """Tell how many cases are done, and who decided how much."""
+        """Show how many cases are done, and who decided how much."""
         done = sum(case.state is CaseState.DONE for case in cases)
         self.progress.setRange(0, max(1, len(cases)))
         self.progress.setValue(done)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class ReadMask:
-    """An annotation, and the checksums that tell whether it was changed since."""
+    """An annotation, and the checksums that show whether it was changed since."""
 
     volume: Volume
     sums: dict[int, int]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class CaseRead:
     """A case that was read, its masks by annotator with the expert's first.
 
-    ``has_unsaved`` tells that its journal holds decisions that its sidecar does not.
+    ``has_unsaved`` means that its journal holds decisions that its sidecar does not.
     """
 
     case: ListedCase

@@ -1,4 +1,4 @@
-"""Codes shown with two values exchanged, so that a number tells nobody who is who."""
+"""Codes shown with two values exchanged, so that numbers do not reveal who is who."""
 
 from __future__ import annotations
 

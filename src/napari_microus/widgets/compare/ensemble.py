@@ -69,7 +69,7 @@ class ModelBox(ToolBox):
         self._source: Any = None
         self.model_box = layer_box("The model's mask, such as 'capsule'.")
         self.probability_box = layer_box(
-            "The model's probability, to tell where it was sure. May stay empty."
+            "The model's probability, to show where it was sure. May stay empty."
         )
         self.tolerance = QDoubleSpinBox()
         self.tolerance.setRange(0.05, 50)
@@ -79,7 +79,7 @@ class ModelBox(ToolBox):
         )
         self.three_way_button = push_button(
             "Compare the model with both",
-            "Segment with the model, and tell how far it is from each annotator.",
+            "Segment with the model, and show how far it is from each annotator.",
         )
         self.scan_box = layer_box("The scan to predict difficulty for.")
         self.network_box = FreshComboBox()

@@ -49,7 +49,7 @@ class Legend(QGroupBox):
             (NONEXPERT_ONLY, f"{naming.nonexpert} only", naming.nonexpert_color),
             (IGNORED, "undecided", colors.IGNORED),
         ]
-        if naming.is_swapped:  # the order must not tell who is who
+        if naming.is_swapped:  # the order must not reveal who is who
             content[1:3] = content[2:0:-1]
         for row, (code, name, color) in zip(self._rows, content, strict=True):
             row.code = code

@@ -37,7 +37,7 @@ _BUDGET_S = 0.008
 class LiveComparison(QObject):
     """Two masks under comparison, and the layers that show how they differ.
 
-    ``changed(frames)`` tells of frames that differ from before,
+    ``changed(frames)`` is emitted with the frames that differ from before,
     ``progressed(done, total)`` of work over all frames, ``noticed(text)`` of
     something the user should read, and ``ended(reason)`` that the masks are no longer
     followed.
@@ -158,7 +158,7 @@ class LiveComparison(QObject):
             watcher.look_again()
 
     def show_naming(self, naming: Naming) -> None:
-        """Use other names and colours; blind, numbers do not tell who is who."""
+        """Use other names and colours; blind, numbers do not reveal who is who."""
         self.naming = naming
         shown: Any = self.live.codes
         first, second = naming.expert_color, naming.nonexpert_color

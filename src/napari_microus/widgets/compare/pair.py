@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from napari_microus.core.volume import Volume
 
-#: Key in a layer's metadata that tells what the comparison made it for.
+#: Key in a layer's metadata that names what the comparison made it for.
 ROLE = "comparison"
 
 

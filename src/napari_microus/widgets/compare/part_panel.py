@@ -37,7 +37,7 @@ _TOOLS = {"brush": "Brush", "lasso": "Lasso", "along": "Along contour"}
 class PartPanel(QWidget):
     """A part by brush, lasso or drag, and a contour in between.
 
-    ``tool_chosen(name)`` tells of a tool, "" of none.
+    ``tool_chosen(name)`` is emitted with a tool's name, "" for none.
     """
 
     tool_chosen = Signal(str)
@@ -174,7 +174,7 @@ class SeveralPanel(QWidget):
         self.gap.setSuffix(f" {unit}")
 
     def show_preview(self, words: str) -> None:
-        """Tell what would be done, "" for nothing yet."""
+        """Show what would be done, "" for nothing yet."""
         self.count.setText(words)
         self.apply_button.setEnabled(bool(words))
         self.cancel_button.setEnabled(bool(words))
@@ -190,7 +190,7 @@ class SeveralPanel(QWidget):
 
 
 class NotePanel(QWidget):
-    """Reason, comment, a flag for a second reader; ``edited()`` tells of a change."""
+    """Reason, comment, a flag for a second reader; ``edited()`` on a change."""
 
     edited = Signal()
 

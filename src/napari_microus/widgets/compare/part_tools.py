@@ -36,9 +36,9 @@ class PartTools:
     brush_px : callable
         Gives the width of the brush in pixels of the frame.
     marked : callable
-        Told of each finished mark: the frame and a bool mask (Y, X).
+        Called with each finished mark: the frame and a bool mask (Y, X).
     switched_off : callable
-        Told when the user took up something else.
+        Called when the user took up something else.
     """
 
     def __init__(

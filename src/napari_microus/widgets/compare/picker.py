@@ -71,7 +71,7 @@ class PairPicker(QWidget):
         self._viewer = viewer
         self._worker: Worker | None = None
         self._resampled: tuple[Labels, str]
-        # Until the user chooses, names tell the roles.
+        # Until the user chooses, names decide the roles.
         self._is_guessed = True
         self.expert_box = combo("The mask to measure against.")
         self.nonexpert_box = combo("The mask of the annotator who is compared.")

@@ -22,7 +22,7 @@ class FramePlot(pg.PlotWidget):
 
     jumped = Signal(int)
 
-    # Qt tells of its palette before the plot has been made.
+    # Qt signals a change of its palette before the plot has been made.
     _is_made = False
 
     def __init__(self) -> None:

@@ -106,7 +106,7 @@ class _Chosen(QSortFilterProxyModel):
 
 
 class RegionTable(QTableView):
-    """A row per region; ``chosen(number)`` tells of a click on one."""
+    """A row per region; ``chosen(number)`` is emitted on a click."""
 
     chosen = Signal(int)
 
@@ -249,7 +249,7 @@ def decision_text(
     if verdict.decision in ANNOTATORS:
         return annotators.names[ANNOTATORS.index(verdict.decision)]
     if verdict.decision is Decision.between and verdict.share is not None:
-        # From the one who is shown first, which tells nothing of who is who.
+        # From the one who is shown first, which does not reveal who is who.
         swapped = annotators.is_swapped
         share = 1 - verdict.share if swapped else verdict.share
         name = annotators.names[0 if swapped else 1]

@@ -477,7 +477,7 @@ def _resumed(
 
 
 def _state_of(shown: AdjudicationLayers) -> str:
-    """Return what tells whether the adjudicated layer was changed since."""
+    """Return what shows whether the adjudicated layer was changed since."""
     import hashlib
 
     return hashlib.sha256(np.ascontiguousarray(shown.layer.data).data).hexdigest()

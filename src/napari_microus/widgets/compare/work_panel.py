@@ -189,7 +189,7 @@ class WorkPanel(QWidget):
             self.more_buttons.append((button, decision))
 
     def show_progress(self, decided: int, total: int) -> None:
-        """Tell how many regions have a decision."""
+        """Show how many regions have a decision."""
         self.progress.setRange(0, max(1, total))
         self.progress.setValue(decided)
         self.progress.setFormat(f"{decided} of {total} decided")

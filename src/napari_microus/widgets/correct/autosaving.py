@@ -81,7 +81,7 @@ class Autosaving(QObject):
 
     @property
     def is_writing(self) -> bool:
-        """Whether a thread is at work; one that was told to forget is not."""
+        """Whether a thread is at work; one that was asked to forget is not."""
         return self._worker is not None and self._worker.is_running
 
     def begin(self, capsule: Capsule) -> None:

@@ -52,7 +52,7 @@ class Capsule:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What the layer tells of its making; it is saved beside the mask."""
+        """What the layer states about its making; it is saved beside the mask."""
         own = self.layer.metadata.setdefault(METADATA_KEY, {})
         made: dict[str, Any] = own.setdefault("provenance", {"task": "segment"})
         return made

@@ -218,7 +218,7 @@ class CorrectWidget(CorrectControls):
             self._know(frame)
 
     def _know(self, frame: int) -> bool:
-        """Take a frame as it is now, and tell whether it has changed."""
+        """Take a frame as it is now, and return whether it has changed."""
         assert self.capsule is not None
         mask = self.capsule.masks()[frame]
         digest = checksum(mask)

@@ -1,4 +1,4 @@
-"""A strip with one cell for each frame: its colour tells how far the review is."""
+"""A strip with one cell for each frame: its colour shows how far the review is."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class ReviewStrip(QWidget):
             self.chosen.emit(frame)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Tell what the frame under the mouse is; Qt's name."""
+        """Show what the frame under the mouse is; Qt's name."""
         frame = self._frame_at(event)
         if frame is not None:
             words = f"Frame {frame}: {self._states[frame].value}"

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 NAME = "live"
 _VIDEOS = "Videos (*.mp4 *.mkv *.avi *.mov *.ts *.webm *.wmv);;All files (*)"
 _DRAW_MS = 30
-_SHOWN = 60  # answers over which rate and latency are told
+_SHOWN = 60  # answers over which rate and latency are given
 
 
 class LiveWidget(Dock):
@@ -355,7 +355,7 @@ class LiveWidget(Dock):
             **place,
         )
         show_as_outline(capsule)
-        begin_notes(capsule)  # a frame that is changed by hand is told then
+        begin_notes(capsule)  # a frame that is changed by hand is known then
         self._viewer.layers.extend([image, capsule])
         self.message.setText(f"Kept as '{name}'.")
 

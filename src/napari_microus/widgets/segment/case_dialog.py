@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class CaseDialog(QDialog):
-    """What a person tells about a case.
+    """What a person states about a case.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class CaseDialog(QDialog):
         self.setWindowTitle("Save case")
         self.code = QLineEdit("" if case is None else case.code)
         self.code.setPlaceholderText("made from the scan's pixels")
-        self.code.setToolTip("A code that tells nobody who it is: no name, no date.")
+        self.code.setToolTip("A code that does not reveal who it is: no name, no date.")
         self.pseudonym_button = push_button(
             "Pseudonym",
             "The same for this patient each time: a hash with a key that stays on "
@@ -120,7 +120,7 @@ class CaseDialog(QDialog):
             return
         if found is None:
             self.message.setText(
-                "The scan tells no patient to make a pseudonym of. Type a code."
+                "The scan states no patient to make a pseudonym of. Type a code."
             )
             return
         self.code.setText(found)

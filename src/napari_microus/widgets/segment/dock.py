@@ -382,7 +382,7 @@ class SegmentWidget(Dock):
             )
             said = said.format(frames=span)
             said = said[:1].upper() + said[1:]
-        if result.is_empty and not self._request.channels:  # which tells it itself
+        if result.is_empty and not self._request.channels:  # which states it itself
             said = f"The model found no capsule here. {said}"
         for name, values in result.maps.items():
             add_map(self._viewer, image, name, values)

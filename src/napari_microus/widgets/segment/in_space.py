@@ -72,12 +72,12 @@ def add_in_space(
     viewer : ViewerModel
         Viewer to add to.
     scan_layer : Image
-        A stack of frames in mm, whose metadata tell the sweep or the distance of
+        A stack of frames in mm, whose metadata state the sweep or the distance of
         frames.
     mask_layer : Labels or None
         1 is the capsule; None, or an empty one, gives no surface.
     sweep : Sweep, optional
-        Instead of the one that the scan's metadata tell.
+        Instead of the one that the scan's metadata state.
     **slots
         As for `start_worker`; ``returned`` gets the list of layers, which are in the
         viewer by then.
@@ -91,7 +91,7 @@ def add_in_space(
     ------
     InputError
         If the scan is no grey stack of frames, or the mask has another shape. What is
-        not known of the geometry is told to ``errored``.
+        not known of the geometry is reported to ``errored``.
     """
     if scan_layer.ndim != 3 or scan_layer.rgb or scan_layer.multiscale:
         raise InputError(

@@ -124,7 +124,7 @@ def add_capsule(
 ) -> Labels:
     """Add the mask as a new layer exactly over the image, ready to be edited.
 
-    Without ``made``, who drew it is told later.
+    Without ``made``, who drew it is stated later.
     """
     origin = {} if made is None else {"provenance": made}
     layer = Labels(

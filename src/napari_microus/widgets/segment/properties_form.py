@@ -241,7 +241,7 @@ class PropertiesForm(QWidget):
         some = [box.currentData() for box in self.runs]
         if any(some) and not all(some):
             raise InputError(
-                "An orientation must tell columns, rows and frames; got "
+                "An orientation must state columns, rows and frames; got "
                 f"{sum(map(bool, some))} of 3. Choose the others, or 'not known'.",
                 plain=(
                     "The orientation is not complete. Choose where columns, "
@@ -269,7 +269,7 @@ def _orientation(grid: Volume) -> tuple[str, str, str]:
 
 
 class _Millimetres(QDoubleSpinBox):
-    """A length without the zeros that tell nothing, which a narrow dock would cut."""
+    """A length without the zeros that say nothing, which a narrow dock would cut."""
 
     def textFromValue(self, value: float) -> str:
         """Return 0.125 for 0.125000; Qt's name."""

@@ -57,7 +57,7 @@ class ResultsPanel(QWidget):
     viewer : ViewerModel
         Where the layers are.
     sizes : SizeBox
-        Tells the PSA and the diameters that a person typed.
+        Gives the PSA and the diameters that a person typed.
 
     Attributes
     ----------
@@ -297,7 +297,7 @@ class ResultsPanel(QWidget):
         )
 
     def _told(self) -> dict[str, Any]:
-        """Return PSA and diameters where they are told."""
+        """Return PSA and diameters where they are stated."""
         told: dict[str, Any] = {}
         if self._sizes.psa.value():
             told["psa_ng_ml"] = self._sizes.psa.value()

@@ -132,9 +132,9 @@ def length_mm(viewer: ViewerModel) -> float:
     if any(str(unit) != "millimeter" for unit in ruler.units[-2:]):
         raise InputError(
             "The ruler must lie over a scan of known pixel size; got one in pixels. "
-            "Tell the pixel size under Scan properties.",
+            "State the pixel size under Scan properties.",
             plain=(
-                "This scan is in pixels. Tell the pixel size under Scan "
+                "This scan is in pixels. State the pixel size under Scan "
                 "properties first."
             ),
         )

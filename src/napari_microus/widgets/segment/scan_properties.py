@@ -32,15 +32,15 @@ if TYPE_CHECKING:
     from napari_microus.core.volume import Volume
 
 NO_SIZE = (
-    "This scan tells no pixel size: lengths are in pixels, and there is no volume. "
-    "Tell it below, or go on in pixels."
+    "This scan states no pixel size: lengths are in pixels, and there is no volume. "
+    "State it below, or go on in pixels."
 )
 
 
 class ScanPropertiesPanel(PropertiesForm):
     """Pixel size, frame distance, sweep and orientation of the chosen scan.
 
-    ``applied()`` is emitted after a scan took what was told.
+    ``applied()`` is emitted after a scan took what was stated.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class ScanPropertiesPanel(PropertiesForm):
     # --- what is shown
 
     def show_image(self, image: Image | None) -> None:
-        """Show what is known of a scan; ask once where it tells no size."""
+        """Show what is known of a scan; ask once where it states no size."""
         is_new = image is not self._image
         self._image = image
         self.setVisible(image is not None)
@@ -182,7 +182,7 @@ class ScanPropertiesPanel(PropertiesForm):
             self._say(plain_words(error))
         self.applied.emit()
 
-    # --- telling
+    # --- applying
 
     def apply(self) -> None:
         """Give the scan what was changed, and keep it where the person wants it."""
@@ -234,7 +234,7 @@ class ScanPropertiesPanel(PropertiesForm):
 
 
 def _merged(before: ScanProperties, changes: ScanProperties) -> ScanProperties:
-    """Return what was told before with what is told now."""
+    """Return what was stated before with what is stated now."""
     told = {k: v for k, v in vars(changes).items() if v is not None}
     sweep = told.get("sweep")
     if sweep is not None and sweep.kind == "rotational":

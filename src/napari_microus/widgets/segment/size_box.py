@@ -41,9 +41,9 @@ class SizeBox(QGroupBox):
     ----------
     area, volume, method, density : QLabel
     psa : QDoubleSpinBox
-        ng/mL; at 0 it is not told.
+        ng/mL; at 0 it is not stated.
     diameters : list of QDoubleSpinBox
-        Length, width and height in mm; at 0 they are not told.
+        Length, width and height in mm; at 0 they are not stated.
     """
 
     def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
@@ -70,7 +70,7 @@ class SizeBox(QGroupBox):
             label.setToolTip(
                 tr(
                     "Of everything drawn in the layer named above, also by hand. In "
-                    "pixels where the image does not tell its size."
+                    "pixels where the image does not state its size."
                 )
             )
         self.method.setStyleSheet("font-size: 11px")
@@ -154,7 +154,7 @@ def _spin(suffix: str, most: float) -> QDoubleSpinBox:
     box.setRange(0, most)
     box.setDecimals(1)
     box.setSuffix(suffix)
-    box.setSpecialValueText("not told")
+    box.setSpecialValueText("not stated")
     box.installEventFilter(WHEEL_GUARD)
     box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     # The largest number with its unit, between the two buttons of napari's style.

@@ -64,7 +64,7 @@ class PartialMask(Event):
 class Segmented:
     """The mask of a request, (Z, Y, X), with wanted maps and what made it.
 
-    ``confidence`` is what a provenance file tells of it, see `core.predict.confidence`;
+    ``confidence`` is for a provenance file, see `core.predict.confidence`;
     ``checksums`` are those of its frames, see `widgets._shared.drawn`.
     """
 

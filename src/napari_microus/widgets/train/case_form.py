@@ -60,7 +60,7 @@ class CaseForm(QGroupBox):
         self.pixel_box.setSuffix(" mm")
         self.pixel_box.setSpecialValueText("not known")
         self.pixel_box.setToolTip(
-            "Height and width of a pixel, where the scan's file tells none. Without it "
+            "Height and width of a pixel, where the scan's file has none. Without it "
             "distances are in pixels."
         )
         self.case_edit = QLineEdit()
@@ -115,7 +115,7 @@ class CaseForm(QGroupBox):
 
     @property
     def pixel_mm(self) -> float:
-        """The stated pixel size in mm; 0 where none is stated or the scan tells it."""
+        """The stated pixel size in mm; 0 where none is stated or the scan states it."""
         is_asked = self._rows.isRowVisible(self.pixel_box)
         return float(self.pixel_box.value()) if is_asked else 0.0
 

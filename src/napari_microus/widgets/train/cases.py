@@ -73,10 +73,10 @@ def add_layers(
     layers: list[LayerData],
     pixel_mm: float = 0.0,
 ) -> Generator[Event, None, str]:
-    """Write a scan and up to two annotations; return what to tell the user.
+    """Write a scan and up to two annotations; return what to show the user.
 
     Where the study has the scan without an annotation, that one gets them. A
-    ``pixel_mm`` above 0 is the pixel size of a scan that tells none.
+    ``pixel_mm`` above 0 is the pixel size of a scan that states none.
     """
     yield Progress(0, len(layers), "layers", "Writing")
     image, *masks = layers
@@ -117,7 +117,7 @@ def add_layers(
 def import_cases(
     study: Study, folder: Path, pattern: str | None, labels: Sequence[str] = ()
 ) -> Generator[Event, None, str]:
-    """List the scans of a folder; return what to tell the user."""
+    """List the scans of a folder; return what to show the user."""
     yield Progress(0, 1, "folders", "Importing")
     told = import_folder(study, folder, patient_pattern=pattern, labels=labels)
     return " ".join(told)

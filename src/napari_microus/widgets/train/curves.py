@@ -59,7 +59,7 @@ class CurvesView(QWidget):
         Whether only other runs' curves are shown, which know no gamma.
     """
 
-    # Qt tells of its palette before the plots have been made.
+    # Qt signals a change of its palette before the plots have been made.
     _is_made = False
 
     def __init__(self, is_comparison: bool = False) -> None:

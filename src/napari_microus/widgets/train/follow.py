@@ -30,7 +30,7 @@ class RunFollower(QObject):
         Run folder.
     process : TrainingProcess, optional
         The process that trains, where this application started it. Without it the
-        run's own status tells whether it goes on.
+        run's own status shows whether it goes on.
     """
 
     restarted = Signal()

@@ -287,7 +287,7 @@ class RunPanel(QWidget):
         for event in events:
             self.history.take(event)
         state = self.history.state
-        # A resumed run tells first how it ended before; the end itself is `_on_ended`.
+        # A resumed run first reports how it ended before; the end is `_on_ended`.
         is_news = state != "" and state not in ENDED
         if is_news and self.state not in ("stopping", "pausing"):
             self.state = state

@@ -34,7 +34,7 @@ class ProcessRegistry(QObject):
     Parameters
     ----------
     ask : callable
-        Given the runs that go on and how many wait, tells whether they run on, are
+        Given the runs that go on and how many wait, returns whether they run on, are
         stopped, or the window stays.
     """
 

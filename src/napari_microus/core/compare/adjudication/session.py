@@ -475,7 +475,7 @@ class Adjudication(AdjudicatedMask):
             (self._by_pixel.add if is_mixed else self._by_pixel.discard)(number)
 
     def _is_by_pixel(self, region: DisputedRegion) -> bool:
-        """Return whether the verdict alone does not tell who decided its pixels."""
+        """Return whether the verdict alone does not show who decided its pixels."""
         verdict = self.verdicts.get(region.number)
         if verdict is not None:
             return verdict.decision not in CODE_OF_DECISION

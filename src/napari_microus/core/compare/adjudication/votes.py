@@ -188,7 +188,7 @@ def check_annotators(annotators: int) -> None:
 
 
 def vote_map(masks: Sequence[NDArray[Any]]) -> NDArray[np.uint8]:
-    """Tell for every pixel which of three or more annotators drew it.
+    """Return for every pixel which of three or more annotators drew it.
 
     Parameters
     ----------
