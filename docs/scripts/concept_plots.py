@@ -1,4 +1,4 @@
-"""Draw the plots of docs/concepts and print the numbers that their pages tell.
+"""Draw the plots of docs/concepts and print the numbers on their pages.
 
 Usage: python docs/scripts/concept_plots.py
 Takes some seconds. Frames: Jiang et al. 2024, Zenodo 10475293, CC-BY-4.0.

@@ -226,7 +226,7 @@ def main(words):
         return
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        os.chdir(folder)  # so that no picture tells where it was made
+        os.chdir(folder)  # so that no picture holds where it was made
         os.environ["NAPARI_MICROUS_MODELS"] = str(folder / "models")
         for name in ("CONFIG", "DATA", "STATE", "CACHE"):
             os.environ[f"XDG_{name}_HOME"] = str(folder / name.lower())

@@ -116,7 +116,7 @@ def command_line() -> str:
     lines = [
         "# Command line",
         "",
-        "Made from the parser itself when the site is built. Every command tells the "
+        "Made from the parser itself when the site is built. Every command shows the "
         "same with `--help`; a user's mistake ends with one sentence and status 2.",
         "",
     ]
