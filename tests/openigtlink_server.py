@@ -30,7 +30,7 @@ def header(kind, size, crc=0, version=1):
 
 def image_body(frame, **changes):
     """The body of an IMAGE of uint8, with fields changed at will."""
-    told = {
+    stated = {
         "components": 1,
         "scalar": 3,
         "endian": 2,
@@ -38,16 +38,16 @@ def image_body(frame, **changes):
         "part": None,
         "matrix": (0.1, 0, 0, 0, 0.2, 0, 0, 0, 1, 0, 0, 0),
     } | changes
-    part = told["part"] or (0, 0, 0, *told["size"])
+    part = stated["part"] or (0, 0, 0, *stated["size"])
     head = struct.pack(
         ">HBBBB3H12f3H3H",
         1,
-        told["components"],
-        told["scalar"],
-        told["endian"],
+        stated["components"],
+        stated["scalar"],
+        stated["endian"],
         2,
-        *told["size"],
-        *told["matrix"],
+        *stated["size"],
+        *stated["matrix"],
         *part,
     )
     return head + frame.tobytes()

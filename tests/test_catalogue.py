@@ -46,7 +46,7 @@ def test_the_binary_is_that_of_the_texts(texts):
 
 
 @pytest.mark.parametrize(
-    ("languages", "told"),
+    ("languages", "stated"),
     [
         ("de_DE", "Keine Aufnahme offen. Öffnen Sie eine, um zu beginnen."),
         ("en_GB", "No scan open. Open a scan to begin."),
@@ -54,7 +54,7 @@ def test_the_binary_is_that_of_the_texts(texts):
         ("en_GB:de", "No scan open. Open a scan to begin."),
     ],
 )
-def test_a_dock_speaks_the_systems_language(languages, told):
+def test_a_dock_speaks_the_systems_language(languages, stated):
     code = (
         "from qtpy.QtWidgets import QApplication; app = QApplication([]); "
         "from napari.components import ViewerModel; "
@@ -73,5 +73,5 @@ def test_a_dock_speaks_the_systems_language(languages, told):
         encoding="utf-8",
     )
     words, button = done.stdout.strip().splitlines()[-1].split("|")
-    assert words == told
+    assert words == stated
     assert button == ("Segmentieren" if languages.startswith("de") else "Segment")

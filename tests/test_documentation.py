@@ -233,7 +233,7 @@ def study(name, patients=2, waiting=False):
 
 
 def clinic(folder):
-    """A cine with a calibrated region, a series, their capsules, and a told sweep."""
+    """A cine with a calibrated region, a series, their capsules, and a stated sweep."""
     from napari_microus.core.edit.review import Review
     from napari_microus.core.io import ScanProperties, write_scan_properties
 
@@ -256,8 +256,8 @@ def clinic(folder):
     drawn = folder / "series_capsule.nii.gz"
     write_mask(frames.like(inside), drawn, provenance={"model": "none"})
     sweep = Sweep("rotational", "columns", -10.0, even_angles(-30, 30, 3))
-    told = ScanProperties(sweep=sweep)
-    write_scan_properties(folder / "scan.nii.gz", told)
+    stated = ScanProperties(sweep=sweep)
+    write_scan_properties(folder / "scan.nii.gz", stated)
     probability = scan.like(case.expert.array * np.float32(0.9))
     write_volume(probability, folder / "probability.nii.gz")
     return {"probability": probability, "mended": mask, "review": Review(3)}

@@ -20,7 +20,7 @@ def viewer(monkeypatch, qapp) -> ViewerModel:
 
 
 @pytest.fixture
-def told():
+def stated():
     """Messages that the user has seen since the test began."""
     before = len(notification_manager.records)
     return lambda: [record.message for record in notification_manager.records[before:]]
@@ -63,7 +63,7 @@ def test_scan_and_annotation_are_opened_without_asking_for_a_reader(
 
 
 def test_damaged_file_is_told_and_the_next_is_opened(
-    viewer, scan, tmp_path, answer, told
+    viewer, scan, tmp_path, answer, stated
 ):
     write_volume(scan, tmp_path / "scan.nii.gz")
     (tmp_path / "empty.nii.gz").touch()
@@ -73,7 +73,7 @@ def test_damaged_file_is_told_and_the_next_is_opened(
     _menu.open_scan()
 
     assert len(viewer.layers) == 1
-    (message,) = told()
+    (message,) = stated()
     assert "is empty" in message
 
 
@@ -87,7 +87,7 @@ def test_folder_is_opened_as_one_scan(viewer, scan, tmp_path, answer):
     np.testing.assert_array_equal(viewer.layers[0].data, scan.array)
 
 
-def test_cancelled_dialogs_change_nothing(viewer, answer, told):
+def test_cancelled_dialogs_change_nothing(viewer, answer, stated):
     answer("getOpenFileNames", ([], ""))
     answer("getExistingDirectory", "")
     answer("getSaveFileName", ("", ""))
@@ -98,11 +98,11 @@ def test_cancelled_dialogs_change_nothing(viewer, answer, told):
     _menu.save_layer()
 
     assert len(viewer.layers) == 1
-    assert told() == []
+    assert stated() == []
 
 
 def test_annotation_is_saved_beside_its_scan_under_its_name(
-    viewer, scan, tmp_path, answer, told
+    viewer, scan, tmp_path, answer, stated
 ):
     write_volume(scan, tmp_path / "scan.nii.gz")
     answer("getOpenFileNames", ([str(tmp_path / "scan.nii.gz")], ""))
@@ -116,25 +116,25 @@ def test_annotation_is_saved_beside_its_scan_under_its_name(
 
     assert asked[0][2].endswith("scan - Labels.nii.gz")
     assert read_volume(path).shares_grid(scan)
-    assert told() == [f"Saved {path}"]
+    assert stated() == [f"Saved {path}"]
 
 
-def test_nothing_to_save_is_told(viewer, told):
+def test_nothing_to_save_is_told(viewer, stated):
     viewer.add_points([[0, 0, 0]])
 
     _menu.save_layer()
 
-    assert told() == ["Select one annotation or scan in the layer list first."]
+    assert stated() == ["Select one annotation or scan in the layer list first."]
 
 
-def test_output_that_cannot_be_written_is_told(viewer, tmp_path, answer, told):
+def test_output_that_cannot_be_written_is_told(viewer, tmp_path, answer, stated):
     viewer.add_labels(np.ones((2, 3, 4), np.uint8))
     (tmp_path / "file").touch()
     answer("getSaveFileName", (str(tmp_path / "file" / "a.nii.gz"), ""))
 
     _menu.save_layer()
 
-    (message,) = told()
+    (message,) = stated()
     assert message.startswith("Cannot write to")
 
 

@@ -224,8 +224,8 @@ def test_colour_is_told_in_a_notification(viewer, tmp_path):
 
     (layer,) = opened(viewer, str(tmp_path / "doppler.png"))
 
-    told = [record.message for record in notification_manager.records[before:]]
-    assert told == ["doppler: Colour image converted to greyscale."]
+    stated = [record.message for record in notification_manager.records[before:]]
+    assert stated == ["doppler: Colour image converted to greyscale."]
     assert layer.data.max() == 23  # 0.114 * 200, rounded
 
 
@@ -252,8 +252,8 @@ def test_reader_that_was_chosen_for_good_tells_its_error(viewer, tmp_path, monke
     with pytest.raises(InputError):
         opened(viewer, str(tmp_path / "a.nii.gz"))
 
-    (told,) = notification_manager.records[before:]
-    assert "is empty" in told.message
+    (stated,) = notification_manager.records[before:]
+    assert "is empty" in stated.message
 
 
 @pytest.mark.parametrize(

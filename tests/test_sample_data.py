@@ -44,10 +44,10 @@ def test_real_frames_name_their_source_and_carry_two_outlines():
     scan, first, second = viewer.layers
     assert scan.data.shape == (10, 259, 369)
     for layer in viewer.layers:
-        told = layer.metadata["napari_microus"]["attribution"]
-        assert "CC-BY-4.0" in told
-        assert "10475293" in told
-        assert "by no clinician" in told
+        stated = layer.metadata["napari_microus"]["attribution"]
+        assert "CC-BY-4.0" in stated
+        assert "10475293" in stated
+        assert "by no clinician" in stated
     twice = [(frame != 255).all() for frame in second.data]
     assert sum(twice) == 3
     both = (first.data[twice] & second.data[twice]).sum()

@@ -281,13 +281,13 @@ def test_panel_gives_every_selector_the_scene(ui):
         for widget in ui.iter("widget")
         if widget.get("class") == "qMRMLNodeComboBox"
     }
-    told = {
+    stated = {
         connection.findtext("receiver")
         for connection in ui.iter("connection")
         if connection.findtext("signal") == "mrmlSceneChanged(vtkMRMLScene*)"
         and connection.findtext("sender") == top.get("name")
     }
-    assert selectors == told
+    assert selectors == stated
 
 
 def test_panel_names_only_parameters_that_exist(ui):

@@ -104,10 +104,10 @@ def read_spacing() -> np.ndarray:
 def test_provenance_is_written_beside(tmp_path, labels):
     save(labels, tmp_path / "capsule.nii.gz")
 
-    told = json.loads((tmp_path / "capsule.json").read_text(encoding="utf-8"))
-    assert told["model"] == "small"
-    assert told["date"] == "2026-01-02"
-    assert told["settings"] == {"threshold": 0.5}
+    stated = json.loads((tmp_path / "capsule.json").read_text(encoding="utf-8"))
+    assert stated["model"] == "small"
+    assert stated["date"] == "2026-01-02"
+    assert stated["settings"] == {"threshold": 0.5}
 
 
 def test_layer_made_by_napari_lies_as_in_dicom(tmp_path):

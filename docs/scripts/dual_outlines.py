@@ -78,7 +78,7 @@ def read_frames(source: Path) -> list[Frame]:
     return frames
 
 
-def told(values: list[tuple[str, float]], digits: int = 3, **bounds) -> str:
+def stated(values: list[tuple[str, float]], digits: int = 3, **bounds) -> str:
     """Return a mean over patients with its 95 % interval."""
     mean = patient_mean(values, **bounds)
     return f"{mean.mean:.{digits}f} ({mean.low:.{digits}f} to {mean.high:.{digits}f})"
@@ -102,9 +102,9 @@ def print_agreement(frames: list[Frame]) -> None:
         ("added path at 1 mm, mm", "added_path_mm"),
     ):
         values = [(patient, getattr(row, field)) for patient, row in rows]
-        print(f"| {name} | {told(values, 2 if 'mm' in field else 3)} |")
+        print(f"| {name} | {stated(values, 2 if 'mm' in field else 3)} |")
     values = [(f.patient, v) for f, v in zip(frames, half, strict=True)]
-    print(f"| surface Dice at 0.5 mm | {told(values)} |")
+    print(f"| surface Dice at 0.5 mm | {stated(values)} |")
     areas = bland_altman(
         [row.expert_mm2 for _, row in rows],
         [row.nonexpert_mm2 for _, row in rows],
@@ -124,7 +124,7 @@ def print_places(frames: list[Frame]) -> None:
             shares.setdefault(place.place, []).append((frame.patient, place.share))
     print("\n| place | share of a frame's disputed pixels |\n|---|---|")
     for place, values in shares.items():
-        print(f"| {place} | {told(values)} |")
+        print(f"| {place} | {stated(values)} |")
 
 
 def sector_gaps(frame: Frame) -> np.ndarray:
@@ -233,7 +233,7 @@ def print_difficulty(study: Study, model_path: Path, fold: int) -> None:
         f"\nFold {fold}: {len(rows)} frames outlined twice, {len(set(patients))} "
         "patients. Spearman of a frame's mean entropy with 1 - DSC: "
         f"{spearmanr(found, real).statistic:.2f} ({low:.2f} to {high:.2f}). Of "
-        f"a sector's entropy with its gap, inside a frame: {told(hits, 2)}."
+        f"a sector's entropy with its gap, inside a frame: {stated(hits, 2)}."
     )
 
 

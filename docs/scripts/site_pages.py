@@ -234,10 +234,10 @@ def schemas() -> str:
 def _fields(node: dict[str, Any], whole: dict[str, Any], above: str) -> list[str]:
     rows = []
     for name, field in node.get("properties", {}).items():
-        told = field.get("description", "")
+        stated = field.get("description", "")
         field = _resolved(field, whole)
         kinds = _kinds(field, whole)
-        text = told or field.get("description", "")
+        text = stated or field.get("description", "")
         must = "" if name in node.get("required", ()) else " (optional)"
         cells = (f"`{above}{name}`", kinds + must, text)
         rows.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |")

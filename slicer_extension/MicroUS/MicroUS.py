@@ -9,7 +9,7 @@ from MicroUSLib.packages.install import Installer
 from MicroUSLib.packages.panel import PackagesPanel
 from MicroUSLib.parameters import MicroUSParameterNode
 from MicroUSLib.scene.editor import EditorPanel
-from MicroUSLib.scene.nodes import first_scan, keep_what_files_tell
+from MicroUSLib.scene.nodes import first_scan, keep_sizes_of_files
 from MicroUSLib.segment.correct_panel import CorrectPanel
 from MicroUSLib.segment.live_panel import LivePanel
 from MicroUSLib.segment.panel import SegmentPanel
@@ -82,7 +82,7 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def connectPanels(self):
         """Let panels know what happens in others."""
-        self.train.tell(self.segment.choose_model)
+        self.train.call_when_trained(self.segment.choose_model)
         for part in (self.segment, self.compare.adjudicating):
             part.show_in_editor = self.editor.show
         properties = self.segment.properties
@@ -111,7 +111,7 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def enter(self):
         """Run each time the user opens the module."""
-        keep_what_files_tell()
+        keep_sizes_of_files()
         self.initializeParameterNode()
         self.editor.enter()
         self.compare.adjudicating.install_keys()
@@ -149,7 +149,7 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneStartSave(self, caller, event):
         """Write down what a saved scene does not state."""
-        keep_what_files_tell()
+        keep_sizes_of_files()
 
     def initializeParameterNode(self):
         """Use the scene's parameter node, with a scan chosen if there is one."""

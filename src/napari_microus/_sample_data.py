@@ -25,14 +25,14 @@ def sweep_case() -> list[LayerData]:
     from napari_microus.core.samples import read_sweep
 
     sweep = read_sweep()
-    told = {"attribution": sweep.attribution}
-    arguments = {"name": "real frames", **layer_arguments(sweep.scan, **told)}
+    stated = {"attribution": sweep.attribution}
+    arguments = {"name": "real frames", **layer_arguments(sweep.scan, **stated)}
     layers: list[LayerData] = [(sweep.scan.array, arguments, "image")]
     for name, mask, colour in (
         ("outline 1", sweep.first, colors.EXPERT),
         ("outline 2", sweep.second, colors.NONEXPERT),
     ):
-        drawn = {"name": name, **tint(colour), **layer_arguments(mask, **told)}
+        drawn = {"name": name, **tint(colour), **layer_arguments(mask, **stated)}
         layers.append((mask.array, drawn, "labels"))
     return layers
 

@@ -84,10 +84,10 @@ def test_a_case_as_json_and_csv(run, run_command, tmp_path, capsys):
     line = [tmp_path / "case", "--json", "--csv", tmp_path / "frames.csv"]
     assert run_command("case", "show", *line) == 0
 
-    told = json.loads(capsys.readouterr().out)
-    assert told["case"].startswith("C-")
-    assert (told["drawn"], told["largest_area_mm2"]) == (3, pytest.approx(6))
-    assert told["volume_low_ml"] is None
+    stated = json.loads(capsys.readouterr().out)
+    assert stated["case"].startswith("C-")
+    assert (stated["drawn"], stated["largest_area_mm2"]) == (3, pytest.approx(6))
+    assert stated["volume_low_ml"] is None
     with (tmp_path / "frames.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["area_px"] for row in rows] == ["0", "30", "30", "30", "0"]

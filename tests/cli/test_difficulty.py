@@ -24,9 +24,9 @@ def test_table_holds_the_mean_of_the_map(scan, tmp_path, run):
     entropy = read_volume(picture)
     assert entropy.shares_grid(read_volume(scan))
     assert [int(row["frame"]) for row in rows] == [0, 1, 2]
-    told = [float(row["difficulty_bits"]) for row in rows]
-    assert told == pytest.approx(entropy.array.mean(axis=(1, 2)), abs=1e-5)
-    assert 0 < max(told) <= 1
+    stated = [float(row["difficulty_bits"]) for row in rows]
+    assert stated == pytest.approx(entropy.array.mean(axis=(1, 2)), abs=1e-5)
+    assert 0 < max(stated) <= 1
 
 
 def test_existing_table_is_kept(scan, tmp_path, run, capsys):

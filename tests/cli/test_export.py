@@ -65,8 +65,8 @@ def test_a_segmentation_is_evaluated_and_compared(run_command, cine, mask, tmp_p
     for pair in ((seg, half), (half, seg)):
         table = tmp_path / "table.json"
         assert run_command("evaluate", *pair, "-o", table, "--overwrite") == 0
-        told = json.loads(table.read_text())
-        (case,) = told["cases"].values()
+        stated = json.loads(table.read_text())
+        (case,) = stated["cases"].values()
         assert case["volume"]["dice"] == pytest.approx(2 / 3)
     hard = tmp_path / "hard.nii.gz"
     line = ["compare", seg, half, "--hard-region", hard, "--kernel-grid", "scan"]
@@ -122,18 +122,18 @@ def test_one_of_several_labels_is_chosen(run_command, cine, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "stated"),
     [
         (["-o", "out.dcm"], "The scan must be given for a DICOM Segmentation"),
         (["-o", "out.xyz"], "must end in one of .*.dcm"),
         (["-o", "out.nii.gz", "--rtstruct"], "RT Structure Set must end in .dcm"),
     ],
 )
-def test_what_is_missing_is_told(run_command, mask, capsys, words, told):
+def test_what_is_missing_is_told(run_command, mask, capsys, words, stated):
     import re
 
     assert run_command("export", mask, *words) == 2
-    assert re.search(told, capsys.readouterr().err)
+    assert re.search(stated, capsys.readouterr().err)
 
 
 def test_another_form_is_one_line_of_the_table(monkeypatch, tmp_path, mask):

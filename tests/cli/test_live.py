@@ -27,7 +27,7 @@ def test_a_stream_is_segmented_and_kept(register, tmp_path):
     server = Server(talk)
     cine = tmp_path / "cine.nii.gz"
     try:
-        told = CliRunner().invoke(
+        stated = CliRunner().invoke(
             app,
             [
                 "live",
@@ -39,8 +39,8 @@ def test_a_stream_is_segmented_and_kept(register, tmp_path):
     finally:
         server.close()
 
-    assert told.exit_code == 0, told.output
-    lines = [json.loads(line) for line in told.output.splitlines()]
+    assert stated.exit_code == 0, stated.output
+    lines = [json.loads(line) for line in stated.output.splitlines()]
     frames = [line for line in lines if "frame" in line]
     assert [line["frame"] for line in frames] == [1, 2, 3]
     # A frame of a gland: the bundled model finds it.
@@ -52,6 +52,6 @@ def test_a_stream_is_segmented_and_kept(register, tmp_path):
 
 
 def test_an_address_that_is_none_is_a_sentence(register):
-    told = CliRunner().invoke(app, ["live", "probe:port"])
-    assert told.exit_code != 0
-    assert "host and a port" in str(told.exception)
+    stated = CliRunner().invoke(app, ["live", "probe:port"])
+    assert stated.exit_code != 0
+    assert "host and a port" in str(stated.exception)

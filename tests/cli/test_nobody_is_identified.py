@@ -272,21 +272,21 @@ def test_deidentified_dicom_names_nobody(request, tmp_path, which, write):
     volume = read_volume(path)
     mask = volume.like(np.ones(volume.shape, np.uint8), **volume.metadata)
     made = {"drawn": "manual", "deidentified": True, "key": b"k" * 32}
-    told = ""
+    stated = ""
 
     with everything_said() as said:
         try:
             out = write(mask, path, tmp_path / "out" / "x.dcm", **made)
         except MicroUSError as error:  # a cine is no structure set
-            told = "".join(traceback.format_exception(error))
+            stated = "".join(traceback.format_exception(error))
         else:
-            told = out.name
+            stated = out.name
 
-    assert told
-    assert ("at known places" in told) == (
+    assert stated
+    assert ("at known places" in stated) == (
         which == "scan" and write is write_rt_structures
     )
-    assert_nobody(words, *bytes_of(tmp_path / "out"), told, said.getvalue())
+    assert_nobody(words, *bytes_of(tmp_path / "out"), stated, said.getvalue())
 
 
 @pytest.mark.parametrize("write", [write_dicom_seg, write_rt_structures])
@@ -303,12 +303,12 @@ def test_dicom_results_name_the_patient_and_the_study_alone(
         write(mask, path, out, drawn="manual")
         if write is write_dicom_seg:
             again = read_mask(out)
-            told = [repr(again.metadata), repr(read_provenance(out))]
+            stated = [repr(again.metadata), repr(read_provenance(out))]
             assert run_command("scan", "show", out) == 0
         else:
             with pytest.raises(MicroUSError, match="radiotherapy structures") as error:
                 read_volume(out)
-            told = [str(error.value)]
+            stated = [str(error.value)]
 
     printed = capsys.readouterr()
     content = out.read_bytes()
@@ -317,7 +317,7 @@ def test_dicom_results_name_the_patient_and_the_study_alone(
     assert b"ZQSTUDY" in content
     for other in ("ZQVENDOR", "ZQPRIVATE", "ZQREGION", "ZQSERIESTEXT", "ZQCLINIC"):
         assert other.encode() not in content
-    assert_nobody(words, *told, said.getvalue(), printed.out, printed.err)
+    assert_nobody(words, *stated, said.getvalue(), printed.out, printed.err)
 
 
 def test_a_batch_names_nobody_though_its_files_and_folders_do(
@@ -342,9 +342,9 @@ def test_a_batch_names_nobody_though_its_files_and_folders_do(
     printed = capsys.readouterr()
     assert len(list(out.glob("scan-*_capsule.nii.gz"))) == 3
     assert (out / "failures.csv").is_file()
-    told = (out / "measurements.csv").read_text(encoding="utf-8")
-    assert "the ultrasound region" in told
-    assert "several pixel sizes" in told  # a notice that reading gave
+    stated = (out / "measurements.csv").read_text(encoding="utf-8")
+    assert "the ultrasound region" in stated
+    assert "several pixel sizes" in stated  # a notice that reading gave
     paths = [str(p.relative_to(out)) for p in out.rglob("*")]
     assert_nobody(
         words, *bytes_of(out), *paths, said.getvalue(), printed.out, printed.err
@@ -382,16 +382,16 @@ def test_errors_name_nobody_nor_do_their_causes(tmp_path, kind):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         path = save(ds, tmp_path / "scan.dcm")
-    told = ""
+    stated = ""
 
     with everything_said() as said:
         try:
-            told = repr(read_volume(path).metadata)
+            stated = repr(read_volume(path).metadata)
         except MicroUSError as error:
-            told = "".join(traceback.format_exception(error))
+            stated = "".join(traceback.format_exception(error))
 
-    assert told
-    assert_nobody([*words, "ZQCOLOUR"], told, said.getvalue())
+    assert stated
+    assert_nobody([*words, "ZQCOLOUR"], stated, said.getvalue())
 
 
 def test_values_of_the_wrong_kind_name_nobody(tmp_path):
@@ -409,21 +409,21 @@ def test_values_of_the_wrong_kind_name_nobody(tmp_path):
 
     with everything_said() as said:
         try:
-            told = repr(read_volume(path).metadata) + repr(dicom_series(tmp_path))
+            stated = repr(read_volume(path).metadata) + repr(dicom_series(tmp_path))
         except MicroUSError as error:
-            told = "".join(traceback.format_exception(error))
+            stated = "".join(traceback.format_exception(error))
 
-    assert "frames of 20 × 30" in told
-    assert_nobody(words, told, said.getvalue())
+    assert "frames of 20 × 30" in stated
+    assert_nobody(words, stated, said.getvalue())
 
 
 def test_errors_of_folders_name_nobody(tmp_path):
     words = []
     for number in range(2):
-        ds, told = planted(RNG.integers(0, 255, (20, 30), np.uint8))
+        ds, stated = planted(RNG.integers(0, 255, (20, 30), np.uint8))
         ds.PatientID = f"ZQ-PID-{number}"
         save(ds, tmp_path / f"{number}.dcm")
-        words += told
+        words += stated
     with pytest.raises(MicroUSError, match="of one patient") as raised:
         read_volume(tmp_path)
     assert_nobody(words, str(raised.value))

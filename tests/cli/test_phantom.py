@@ -26,10 +26,10 @@ def test_writes_a_folder_for_each_case(run, tmp_path, capsys):
     status = run("phantom", "-o", tmp_path, "--count", 2, "--seed", 3, *SMALL)
 
     assert status == 0
-    told = capsys.readouterr().out
+    stated = capsys.readouterr().out
     for name in ("phantom_0003", "phantom_0004"):
         assert nib.load(tmp_path / name / "scan.nii.gz").shape == (64, 48, 2)
-        assert name in told
+        assert name in stated
 
 
 def test_json_progress_is_one_object_a_line(run, tmp_path, capsys):
@@ -48,9 +48,9 @@ def test_json_progress_is_one_object_a_line(run, tmp_path, capsys):
 )
 def test_a_mistake_is_one_sentence_and_status_2(run, tmp_path, capsys, words, sentence):
     assert run("phantom", "-o", tmp_path / "new", *SMALL, *words) == 2
-    told = capsys.readouterr().err.strip()
-    assert sentence in told
-    assert "Traceback" not in told
+    stated = capsys.readouterr().err.strip()
+    assert sentence in stated
+    assert "Traceback" not in stated
     assert not (tmp_path / "new").exists()
 
 

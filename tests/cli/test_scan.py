@@ -36,12 +36,12 @@ def test_a_rotational_sweep_is_told_by_its_axis_and_ends(run_command, frames):
     line += ["--axis-at-mm", "-9.5", "--angles-deg", "-60:60"]
     assert run_command("scan", "set", frames, *line) == 0
 
-    told = json.loads((frames / "scan.json").read_text())["sweep"]
-    assert told["axis"] == {"along": "columns", "at_mm": -9.5}
-    assert told["angles_deg"] == [-60, -30, 0, 30, 60]
+    stated = json.loads((frames / "scan.json").read_text())["sweep"]
+    assert stated["axis"] == {"along": "columns", "at_mm": -9.5}
+    assert stated["angles_deg"] == [-60, -30, 0, 30, 60]
     assert run_command("scan", "set", frames, "--angles-deg", "0,10,20,30,50") == 0
-    told = json.loads((frames / "scan.json").read_text())["sweep"]
-    assert told["angles_deg"] == [0, 10, 20, 30, 50]
+    stated = json.loads((frames / "scan.json").read_text())["sweep"]
+    assert stated["angles_deg"] == [0, 10, 20, 30, 50]
 
 
 def test_a_name_in_the_picture_is_blanked_out_wherever_the_scan_is_read(

@@ -232,9 +232,9 @@ def test_frames_of_low_confidence_are_told_and_written(command, scan, tmp_path):
     status, out, _ = command("segment", scan, "-o", tmp_path / "mask.nii.gz")
     assert status == 0
     made = json.loads((tmp_path / "mask.json").read_text(encoding="utf-8"))
-    told = made["confidence"]
-    assert list(told["frames"]) == ["0", "1", "2"]
-    assert all(0 <= value <= 1 for value in told["frames"].values())
-    low = [int(z) for z, value in told["frames"].items() if value < DOUBTFUL]
-    assert sorted(told["look_first"]) == low
+    stated = made["confidence"]
+    assert list(stated["frames"]) == ["0", "1", "2"]
+    assert all(0 <= value <= 1 for value in stated["frames"].values())
+    low = [int(z) for z, value in stated["frames"].items() if value < DOUBTFUL]
+    assert sorted(stated["look_first"]) == low
     assert ("Look at these frames first" in out) is bool(low)

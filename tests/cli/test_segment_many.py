@@ -69,8 +69,8 @@ def test_stopping_keeps_what_is_done_and_gives_status_130(
 
     assert "continues from here" in capsys.readouterr().err
     assert (tmp_path / "out" / "a_capsule.nii.gz").is_file()
-    told = (tmp_path / "out" / "measurements.csv").read_text()
-    assert len(told.splitlines()) == 2
+    stated = (tmp_path / "out" / "measurements.csv").read_text()
+    assert len(stated.splitlines()) == 2
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,8 @@ def test_segment_takes_a_file_a_channel(run_command, model, files, tmp_path, cap
     mask = tmp_path / "mask.nii.gz"
     assert run_command("segment", *files, "-o", mask, "--model", model) == 0
     assert read_mask(mask).shape == (8, 32, 36)
-    told = read_provenance(mask)
-    assert told["image"] == "p1_t2w.nii.gz, p1_adc.nii.gz"
+    stated = read_provenance(mask)
+    assert stated["image"] == "p1_t2w.nii.gz, p1_adc.nii.gz"
 
 
 def test_segment_names_the_channel_that_is_missing(

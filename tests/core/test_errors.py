@@ -56,25 +56,25 @@ def test_a_file_that_cannot_be_read_is_told_in_plain_words(
     tmp_path, name, content, words
 ):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as stated:
         read_volume(tmp_path / name)
-    assert told.value.plain.startswith(words)
+    assert stated.value.plain.startswith(words)
     for code in ("must be", "must hold", "; got"):
-        assert code not in told.value.plain
+        assert code not in stated.value.plain
 
 
 def test_a_blank_image_is_called_so():
-    with pytest.raises(InputError, match=r"more than one intensity; got 0") as told:
+    with pytest.raises(InputError, match=r"more than one intensity; got 0") as stated:
         intensity_window(np.zeros((1, 4, 4), np.uint8))
-    assert told.value.plain.startswith("This image is blank.")
+    assert stated.value.plain.startswith("This image is blank.")
 
 
 def test_a_mask_in_the_place_of_a_scan_is_told():
     array = np.zeros((2, 4, 4), np.uint8)
     array[1, 2] = 1
-    with pytest.raises(InputError, match=r"got 0 and 1 alone") as told:
+    with pytest.raises(InputError, match=r"got 0 and 1 alone") as stated:
         intensity_window(array)
-    assert told.value.plain == (
+    assert stated.value.plain == (
         "This image holds only 0 and 1, as a mask does. Choose the scan."
     )
 

@@ -36,11 +36,11 @@ def test_relay_passes_events_on_and_returns_the_result():
         yield Notice("two")
         return 7
 
-    def told(event):
+    def stated(event):
         return Notice("2") if event.message == "two" else None
 
     passed = []
-    assert drain(relay(work(), told), passed.append) == 7
+    assert drain(relay(work(), stated), passed.append) == 7
     assert passed == [Notice("one"), Notice("2")]
 
 

@@ -281,10 +281,10 @@ def test_folder_that_cannot_be_put_back_is_kept_and_comes_back(tmp_path, monkeyp
     make(tmp_path / "model", "old")
     with monkeypatch.context() as disk:
         fail_at(disk, 2, 3, 4, 5)
-        with pytest.raises(OutputError, match="What was there is kept in") as told:
+        with pytest.raises(OutputError, match="What was there is kept in") as stated:
             make(tmp_path / "model", "new")
     (kept,) = tmp_path.glob(".model.*")
-    assert str(kept) in str(told.value)
+    assert str(kept) in str(stated.value)
 
     bring_back(tmp_path)
 
@@ -337,9 +337,9 @@ def test_patient_file_tells_at_its_end_that_the_disk_was_full(tmp_path):
 
 def test_reason_is_the_systems_word_and_no_traceback():
     cause = OSError(errno.ENOSPC, "No space left on device")
-    told = OSError("In element (7FE0,0010)\nTraceback (most recent call last):\n …")
-    told.__cause__ = cause
-    assert reason(told) == "No space left on device"
+    stated = OSError("In element (7FE0,0010)\nTraceback (most recent call last):\n …")
+    stated.__cause__ = cause
+    assert reason(stated) == "No space left on device"
     assert reason(OSError("first line\nsecond")) == "first line"
     lost = shutil.Error([("a", "b", "[Errno 28] No space left on device")])
     assert reason(lost) == "[Errno 28] No space left on device"
@@ -348,15 +348,15 @@ def test_reason_is_the_systems_word_and_no_traceback():
 @pytest.fixture
 def order(monkeypatch) -> list[str]:
     """What the system was asked, in turn: "sync NAME" and "rename"."""
-    told, sync, replace, rename = [], os.fsync, os.replace, os.rename
+    stated, sync, replace, rename = [], os.fsync, os.replace, os.rename
 
     def noted_sync(opened):
-        told.append(f"sync {Path(os.readlink(f'/proc/self/fd/{opened}')).name}")
+        stated.append(f"sync {Path(os.readlink(f'/proc/self/fd/{opened}')).name}")
         sync(opened)
 
     def noted(what):
         def call(*paths):
-            told.append("rename")
+            stated.append("rename")
             what(*paths)
 
         return call
@@ -364,7 +364,7 @@ def order(monkeypatch) -> list[str]:
     monkeypatch.setattr(os, "fsync", noted_sync)
     monkeypatch.setattr(os, "replace", noted(replace))
     monkeypatch.setattr(os, "rename", noted(rename))
-    return told
+    return stated
 
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

@@ -286,8 +286,8 @@ def test_too_fine_a_grid_is_made_coarser_and_said(monkeypatch):
     grid = drain(resample_sweep(scan, spacing_mm=0.1), events.append)
 
     assert 1 << 19 < grid.array.size <= 1 << 20
-    (told,) = [e.message for e in events if isinstance(e, Notice)]
-    assert "0.1 mm would be more than 1 million" in told
+    (stated,) = [e.message for e in events if isinstance(e, Notice)]
+    assert "0.1 mm would be more than 1 million" in stated
     assert [e for e in events if isinstance(e, Progress)][-1].done == 9
 
 

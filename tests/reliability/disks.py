@@ -648,7 +648,7 @@ def try_writer(writer: Writer, every: int) -> tuple[int, int, list[str]]:
                         said = outcome(writer.write, folder, writer.statuses)
                     check(writer, folder, old, new, said)
                 except Exception as problem:  # noqa: BLE001  each is reported
-                    wrong.append(f"{name} at {at} ({disk.last}): {told(problem)}")
+                    wrong.append(f"{name} at {at} ({disk.last}): {stated(problem)}")
         for size in cuts(old, new)[::every] if CUT in writer.disks else ():
             renew(folder, start)
             runs += 1
@@ -657,7 +657,7 @@ def try_writer(writer: Writer, every: int) -> tuple[int, int, list[str]]:
                     said = outcome(writer.write, folder, writer.statuses)
                 check(writer, folder, old, new, said)
             except Exception as problem:  # noqa: BLE001
-                wrong.append(f"cut at {size} bytes: {told(problem)}")
+                wrong.append(f"cut at {size} bytes: {stated(problem)}")
     return most, runs, wrong
 
 
@@ -669,7 +669,7 @@ def cuts(old: dict[str, bytes], new: dict[str, bytes]) -> list[int]:
     return sorted(sizes | {size - 1 for size in sorted(written)[-6:] if size})
 
 
-def told(problem: Exception) -> str:
+def stated(problem: Exception) -> str:
     where = traceback.extract_tb(problem.__traceback__)[-1]
     place = f"{Path(where.filename).name}:{where.lineno}"
     return f"{type(problem).__name__} {str(problem)[:400]} [{place}]"

@@ -246,8 +246,10 @@ def theirs(kind: str, path: Path):
 
         with tifffile.TiffFile(path) as file:
             array, page = file.asarray(), file.pages.first
-        told = page.tags.get("PhotometricInterpretation")
-        return ~array if told is not None and told.value == 0 else array  # white is 0
+        stated = page.tags.get("PhotometricInterpretation")
+        return (
+            ~array if stated is not None and stated.value == 0 else array
+        )  # white is 0
     return None
 
 
@@ -360,9 +362,9 @@ def run(kind: str, count: int, seed: int, folder: Path) -> dict:
         out, words = watched(args, folder / "at")
         for line in out.splitlines():
             if line.startswith("{"):
-                told = json.loads(line)
-                read += told.get("read", 0)
-                failures += [told] if "what" in told else []
+                stated = json.loads(line)
+                read += stated.get("read", 0)
+                failures += [stated] if "what" in stated else []
         if not (folder / "at").exists():
             raise SystemExit(f"{kind} did not begin: {words}")
         at = (folder / "at").read_text()
@@ -394,13 +396,11 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as temporary:
             folder = arguments.keep / kind if arguments.keep else Path(temporary)
             os.makedirs(folder, exist_ok=True)
-            told = run(kind, arguments.count, arguments.seed, folder)
-        bad += len(told["failures"])
-        print(
-            f"| {kind} | {told['files']} | {told['read']} | {len(told['failures'])} |",
-            flush=True,
-        )
-        for failure in told["failures"][:8]:
+            stated = run(kind, arguments.count, arguments.seed, folder)
+        bad += len(stated["failures"])
+        counts = f"{stated['files']} | {stated['read']} | {len(stated['failures'])}"
+        print(f"| {kind} | {counts} |", flush=True)
+        for failure in stated["failures"][:8]:
             print("    ", failure["number"], failure["what"], flush=True)
     return bad > 0
 

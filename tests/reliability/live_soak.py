@@ -79,7 +79,7 @@ def main() -> int:
     third = max(1, len(memory) // 3)
     growth = float(np.median(memory[-third:]) - np.median(memory[:third]))
     counted = last.number + last.dropped + last.refused
-    told = {
+    stated = {
         "minutes": chosen.minutes,
         "shape": last.frame.shape,
         "answered_per_s": round(last.number / seconds, 1),
@@ -93,7 +93,7 @@ def main() -> int:
         "growth_mib": round(growth, 1),
         "all_counted": counted == last.received,
     }
-    print(json.dumps(told))
+    print(json.dumps(stated))
     return int(growth > MOST_MIB or counted != last.received)
 
 

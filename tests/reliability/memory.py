@@ -158,8 +158,8 @@ def main() -> int:
     for name in arguments.work:
         calls, tries, went_on, sentences, wrong = globals()[name](arguments.times)
         bad += len(wrong)
-        told = f"{calls} | {tries} | {went_on} | {sentences} | {len(wrong)}"
-        print(f"| {name} | {told} |", flush=True)
+        stated = f"{calls} | {tries} | {went_on} | {sentences} | {len(wrong)}"
+        print(f"| {name} | {stated} |", flush=True)
         for line in wrong[:8]:
             print("    ", line, flush=True)
     return bad > 0

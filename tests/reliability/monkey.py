@@ -89,9 +89,11 @@ def run(seed: int, actions: int, *, trace: bool) -> tuple[bool, str]:
         except subprocess.TimeoutExpired:
             status = -1
         took = time.monotonic() - began
-        told = out.read_text().splitlines() if out.exists() else ["did not begin"]
-        failures = [line for line in told if not line.startswith("done ")]
-        done = next((line.split()[1] for line in told if line.startswith("done ")), "?")
+        stated = out.read_text().splitlines() if out.exists() else ["did not begin"]
+        failures = [line for line in stated if not line.startswith("done ")]
+        done = next(
+            (line.split()[1] for line in stated if line.startswith("done ")), "?"
+        )
         if status:
             failures.append(f"ended with status {status}")
         left = orphans(token)
@@ -189,7 +191,7 @@ class Monkey:
 
         sys.excepthook = on_exception
         threading.excepthook = on_thread
-        sys.unraisablehook = lambda told: on_exception(None, told.exc_value, None)
+        sys.unraisablehook = lambda stated: on_exception(None, stated.exc_value, None)
         qInstallMessageHandler(on_qt)
         notification_manager.notification_ready.connect(on_notification)
         logging.getLogger().addHandler(Log())

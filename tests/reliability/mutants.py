@@ -292,7 +292,7 @@ def _be_tested(tree: Path, package: str, plugin: InOrder, log: Path, times: Path
         if not napari_microus.__file__.startswith(source):
             code = 3
         times.write_text(json.dumps(plugin.spent))
-    except BaseException:  # noqa: BLE001  told in the log, and never raised in a fork
+    except BaseException:  # noqa: BLE001  kept in the log, and never raised in a fork
         traceback.print_exc()
     finally:
         sys.stdout.flush()

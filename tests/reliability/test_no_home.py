@@ -47,6 +47,6 @@ def test_segment_needs_no_home_and_train_says_what_it_needs(run, tmp_path):
     line = ["--set", "data.phantom_frames=8", "--set", "epochs=1"]
     refused = run("train", "--preset", "demo", "-o", "run", *line)
     assert refused.returncode == 2
-    told = refused.stderr.strip().splitlines()[-1]
-    assert "The cache folder" in told
+    stated = refused.stderr.strip().splitlines()[-1]
+    assert "The cache folder" in stated
     assert "Traceback" not in refused.stderr

@@ -303,9 +303,9 @@ class Window:
         """See that it ends by itself, and well."""
         self.process.communicate(timeout=PATIENCE_S)
         status = self.process.returncode
-        told = self.errors.read_text()
-        assert status == 0, f"ended with status {status}: {told[-600:]}"
-        assert "Traceback" not in told, told[-1500:]
+        stated = self.errors.read_text()
+        assert status == 0, f"ended with status {status}: {stated[-600:]}"
+        assert "Traceback" not in stated, stated[-1500:]
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

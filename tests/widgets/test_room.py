@@ -54,7 +54,7 @@ def cut_in(dock):
         if area.isVisible() and area.widget()
     ]
     areas = [(name, least, area.viewport().width()) for name, least, area in inside]
-    return [told for told in (*areas, *texts_in(dock)) if told[1] > told[2]]
+    return [stated for stated in (*areas, *texts_in(dock)) if stated[1] > stated[2]]
 
 
 def texts_in(dock):

@@ -55,7 +55,7 @@ class Outcome:
     """How a child process ended.
 
     ``state`` is "done", "cancelled" or "failed"; ``message`` is a sentence for the
-    user when it failed, ``result`` what the last event told, ``log`` the last lines
+    user when it failed, ``result`` what the last event held, ``log`` the last lines
     that were no events.
     """
 

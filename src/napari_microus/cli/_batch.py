@@ -46,21 +46,21 @@ def segment_many(
     except KeyboardInterrupt:
         print("The same command continues from here.", file=sys.stderr)
         raise
-    _tell(result, progress)
+    _report(result, progress)
     if result.failures:
         raise typer.Exit(SOME_FAILED)
 
 
-def _tell(result: BatchResult, progress: ProgressStyle) -> None:
+def _report(result: BatchResult, progress: ProgressStyle) -> None:
     if progress is ProgressStyle.json:
-        told = {
+        stated = {
             "done": result.done,
             "skipped": result.skipped,
             "failed": len(result.failures),
             "measurements": str(result.measurements),
             "sheet": str(result.sheet),
         }
-        print(to_json(Finished(told)), flush=True)
+        print(to_json(Finished(stated)), flush=True)
         return
     print(result.in_words())
     print(f"{result.measurements}\n{result.sheet}")

@@ -103,7 +103,7 @@ def save(
         progress,
     )
     if progress is ProgressStyle.json:
-        print(json.dumps({"event": "Finished", "result": _told(saved)}), flush=True)
+        print(json.dumps({"event": "Finished", "result": _summary(saved)}), flush=True)
         return
     print(output)
     for line in _lines(saved):
@@ -129,7 +129,7 @@ def show(
     if csv is not None:
         write_frames_csv(found.measurements, csv, overwrite=overwrite)
     if as_json:
-        print(json.dumps(_told(found), indent=1, ensure_ascii=False))
+        print(json.dumps(_summary(found), indent=1, ensure_ascii=False))
         return
     for line in _lines(found):
         print(line)
@@ -201,7 +201,7 @@ def _diameters(text: str) -> tuple[float, ...]:
         ) from None
 
 
-def _told(found: Case) -> dict[str, Any]:
+def _summary(found: Case) -> dict[str, Any]:
     from napari_microus.core.measure import summary
 
     return {
@@ -218,12 +218,12 @@ def _told(found: Case) -> dict[str, Any]:
 
 
 def _lines(found: Case) -> list[str]:
-    told, measured = _told(found), found.measurements
+    summary, measured = _summary(found), found.measurements
     lines = [
         f"case {found.code}, saved {found.revision} "
         f"{'time' if found.revision == 1 else 'times'}, last on {found.modified}",
-        f"{told['drawn']} of {told['frames']} frames outlined, {told['edited']} "
-        f"changed by hand, {told['approved']} approved",
+        f"{summary['drawn']} of {summary['frames']} frames outlined, "
+        f"{summary['edited']} changed by hand, {summary['approved']} approved",
     ]
     largest = measured.largest
     if largest is not None:
@@ -234,8 +234,8 @@ def _lines(found: Case) -> list[str]:
         )
         lines.append(f"largest area {size} in frame {largest.frame}")
     lines += _volumes(measured)
-    if told["model"]:
-        lines.append(f"drawn by {told['model']}, version {told['model_version']}")
+    if summary["model"]:
+        lines.append(f"drawn by {summary['model']}, version {summary['model_version']}")
     lines += [f"note: {line}" for line in found.note.splitlines()]
     return [*lines, *(f"! {notice}" for notice in found.notices)]
 

@@ -91,7 +91,7 @@ def live(
                 settings={"probe": probe},
             )
         work = follow(loaded, chosen, device=device, probe=probe)
-        told_s = float("-inf")
+        printed_s = float("-inf")
         try:
             for event in work:
                 if isinstance(event, Notice):
@@ -103,7 +103,7 @@ def live(
                 if server is not None:
                     server.add(event)
                 is_last = frames is not None and event.number >= frames
-                told_s = _tell(event, told_s, every, is_last)
+                printed_s = _report(event, printed_s, every, is_last)
                 if is_last:
                     break
         finally:
@@ -115,13 +115,13 @@ def live(
             _save(recording)
 
 
-def _tell(event: LiveFrame, told_s: float, every: float, is_last: bool) -> float:
+def _report(event: LiveFrame, printed_s: float, every: float, is_last: bool) -> float:
     """Print a line where it is time for one; return when the last one was printed."""
     import time
 
     now = time.monotonic()
-    if now - told_s < every and not is_last:
-        return told_s
+    if now - printed_s < every and not is_last:
+        return printed_s
     _print(
         {
             "frame": event.number,
@@ -140,5 +140,5 @@ def _save(recording: Recording) -> None:
         _print({"saved": str(path)})
 
 
-def _print(told: dict[str, object]) -> None:
-    print(json.dumps(told), flush=True)
+def _print(stated: dict[str, object]) -> None:
+    print(json.dumps(stated), flush=True)

@@ -62,14 +62,14 @@ def show(
     if info.problem:
         raise CheckpointError(info.problem)
     if as_json:
-        told = {
+        stated = {
             "name": info.name,
             "path": str(info.path),
             "config": info.config,
             "metrics": info.metrics,
             "card": info.card,
         }
-        print(json.dumps(told, indent=2, default=str))
+        print(json.dumps(stated, indent=2, default=str))
         return
     print(info.card.strip() or f"{info.name} has no card.")
     print(f"\nFolder: {info.path}")

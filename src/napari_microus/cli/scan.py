@@ -42,8 +42,8 @@ def show(path: _Path) -> None:
         print(f"note: {notice}")
     sidecar = find_scan_properties(path)
     if sidecar is not None:
-        told = read_scan_properties(path).to_dict()
-        print(f"{sidecar}: {json.dumps(told, ensure_ascii=False)}")
+        stated = read_scan_properties(path).to_dict()
+        print(f"{sidecar}: {json.dumps(stated, ensure_ascii=False)}")
 
 
 @scan.command("set")
@@ -109,7 +109,7 @@ def set_(
     )
     from napari_microus.core.study.table import read_pixel
 
-    told = ScanProperties() if clear else read_scan_properties(path)
+    stated = ScanProperties() if clear else read_scan_properties(path)
     changes: dict[str, Any] = {}
     if pixel_mm is not None:
         changes["pixel_mm"] = read_pixel(pixel_mm, "--pixel-mm")
@@ -121,8 +121,8 @@ def set_(
         changes["blank"] = _blank(blank)
     rotation = (sweep, axis_along, axis_at_mm, angles_deg)
     if any(part is not None for part in rotation):
-        changes["sweep"] = _sweep(told.sweep, path, *rotation)
-    properties = replace(told, **changes)
+        changes["sweep"] = _sweep(stated.sweep, path, *rotation)
+    properties = replace(stated, **changes)
     _check(path, properties)
     written = write_scan_properties(path, properties)
     print(written)
@@ -133,10 +133,10 @@ def set_(
 def _check(path: Path, properties: ScanProperties) -> None:
     """Refuse what does not fit the scan, before anything is written."""
     from napari_microus.core.io.blanking import blanked
-    from napari_microus.core.io.reading import read_as_told
+    from napari_microus.core.io.reading import read_without_sidecar
     from napari_microus.core.io.scan_properties import with_properties
 
-    volume = with_properties(read_as_told(path), properties)
+    volume = with_properties(read_without_sidecar(path), properties)
     blanked(volume.array[:1], properties.blank or ())
 
 
@@ -169,12 +169,12 @@ def _sweep(
 ) -> Sweep:
     from napari_microus.core.sweep import Sweep
 
-    told: dict[str, Any] = {} if before is None else before.to_dict()
-    axis = dict(told.get("axis") or {})
+    stated: dict[str, Any] = {} if before is None else before.to_dict()
+    axis = dict(stated.get("axis") or {})
     axis |= {} if along is None else {"along": along}
     axis |= {} if at_mm is None else {"at_mm": at_mm}
-    steps = told.get("angles_deg") if angles is None else _angles(angles, path)
-    kind = kind or told.get("kind") or "rotational"
+    steps = stated.get("angles_deg") if angles is None else _angles(angles, path)
+    kind = kind or stated.get("kind") or "rotational"
     if kind != "rotational":
         return Sweep.from_dict({"kind": kind})
     given = {"axis": axis, "angles_deg": steps}
@@ -182,10 +182,10 @@ def _sweep(
 
 
 def _angles(text: str, path: Path) -> list[float]:
-    from napari_microus.core.io.reading import read_as_told
+    from napari_microus.core.io.reading import read_without_sidecar
     from napari_microus.core.sweep import angles_from_text
 
-    return list(angles_from_text(text, len(read_as_told(path).array)))
+    return list(angles_from_text(text, len(read_without_sidecar(path).array)))
 
 
 def _lines(volume: Volume) -> list[str]:

@@ -251,8 +251,8 @@ def _print_result(result: dict[str, Any], progress: ProgressStyle) -> None:
         print(json.dumps({"event": "Finished", "result": result}), flush=True)
         return
     size = result.get("volume_ml")
-    told = "" if size is None else f"  {size:.2f} mL, {result['volume_method']}"
-    print(f"{result['mask']}{told}")
+    volume = "" if size is None else f"  {size:.2f} mL, {result['volume_method']}"
+    print(f"{result['mask']}{volume}")
 
 
 def is_file_name(path: Path) -> bool:

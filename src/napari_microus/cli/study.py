@@ -63,8 +63,8 @@ def add(
 
     opened = Study.open(folder)
     pixel = read_pixel(spacing_mm, "--spacing-mm")
-    told = StudyCase(case, patient, str(image), spacing_mm=pixel)
-    scan = sized(read_volume(image), told)
+    stated = StudyCase(case, patient, str(image), spacing_mm=pixel)
+    scan = sized(read_volume(image), stated)
     truth = None if expert is None else read_mask(expert, grid=scan)
     other = None if nonexpert is None else read_mask(nonexpert, grid=scan)
     opened.add_case(case, patient, scan, truth, other, split=split)

@@ -106,7 +106,7 @@ def train(
         config = config.with_changes(parse_settings(settings))
     lower_priority()
     if estimate:
-        _tell_estimate(config, progress)
+        _print_estimate(config, progress)
         return
     if folds is not None:
         if folds != "all":
@@ -178,7 +178,7 @@ def preset_label(preset: str) -> str:
     return Path(preset).stem
 
 
-def _tell_estimate(config: Any, progress: ProgressStyle) -> None:
+def _print_estimate(config: Any, progress: ProgressStyle) -> None:
     from napari_microus.core.train.estimate import estimate
     from napari_microus.core.train.sources import prepare_run
     from napari_microus.core.train.start import settled

@@ -123,7 +123,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def told_memory(what: str, advice: str) -> Iterator[None]:
+def reported_memory(what: str, advice: str) -> Iterator[None]:
     """Turn a lack of memory into a sentence; ``what`` must fit, ``advice`` helps.
 
     Raises
@@ -141,16 +141,16 @@ def told_memory(what: str, advice: str) -> Iterator[None]:
         ) from error
 
 
-def tells_memory(what: str, advice: str) -> Callable[[Work[P, R]], Work[P, R]]:
-    """Return a decorator that puts a generator's work under `told_memory`."""
+def reports_memory(what: str, advice: str) -> Callable[[Work[P, R]], Work[P, R]]:
+    """Return a decorator that puts a generator's work under `reported_memory`."""
 
     def decorate(work: Work[P, R]) -> Work[P, R]:
         @wraps(work)
-        def told(*args: P.args, **options: P.kwargs) -> Generator[Event, None, R]:
-            with told_memory(what, advice):
+        def wrapped(*args: P.args, **options: P.kwargs) -> Generator[Event, None, R]:
+            with reported_memory(what, advice):
                 return (yield from work(*args, **options))
 
-        return told
+        return wrapped
 
     return decorate
 

@@ -168,8 +168,8 @@ def paired_difference(a: ArrayLike, b: ArrayLike) -> PairedDifference:
     if count == 0:
         return PairedDifference(np.nan, np.nan, np.nan, np.nan, 0)
     mean, reach = float(difference.mean()), t_reach(difference)
-    is_told = count >= FEW_PATIENTS and difference.any()
-    p = float(wilcoxon(difference).pvalue) if is_told else float("nan")
+    is_stated = count >= FEW_PATIENTS and difference.any()
+    p = float(wilcoxon(difference).pvalue) if is_stated else float("nan")
     better = int((difference > 0).sum())
     return PairedDifference(mean, mean - reach, mean + reach, p, int(count), better)
 

@@ -99,7 +99,7 @@ class Sweep:
             )
 
     @classmethod
-    def from_dict(cls, told: Any) -> Sweep:
+    def from_dict(cls, entries: Any) -> Sweep:
         """Return the sweep that `to_dict` gave.
 
         Raises
@@ -107,12 +107,16 @@ class Sweep:
         InputError
             If a key is unknown or a value is none that fits.
         """
-        if not isinstance(told, dict) or set(told) - _KEYS or "kind" not in told:
+        if (
+            not isinstance(entries, dict)
+            or set(entries) - _KEYS
+            or "kind" not in entries
+        ):
             raise InputError(
-                f"A sweep must state its kind, and axis and angles_deg; got {told}. "
+                f"A sweep must state its kind, and axis and angles_deg; got {entries}. "
                 "Correct it."
             )
-        axis = told.get("axis")
+        axis = entries.get("axis")
         if axis is not None and (
             not isinstance(axis, dict) or set(axis) != {"along", "at_mm"}
         ):
@@ -120,14 +124,14 @@ class Sweep:
                 f"The axis of a sweep must state along and at_mm; got {axis}. Correct "
                 "it."
             )
-        angles = told.get("angles_deg")
+        angles = entries.get("angles_deg")
         if angles is not None and not isinstance(angles, list):
             raise InputError(
                 f"The angles of a sweep must be a list; got {angles}. Correct them."
             )
         axis = axis or {}
         return cls(
-            told["kind"],
+            entries["kind"],
             axis.get("along"),
             axis.get("at_mm"),
             None if angles is None else tuple(angles),
@@ -164,8 +168,8 @@ def even_angles(first_deg: float, last_deg: float, frames: int) -> tuple[float, 
 
 def sweep_of(metadata: Mapping[str, Any]) -> Sweep:
     """Return the sweep that a scan's metadata states, "unknown" if it states none."""
-    told = metadata.get("sweep")
-    return Sweep() if told is None else Sweep.from_dict(told)
+    entries = metadata.get("sweep")
+    return Sweep() if entries is None else Sweep.from_dict(entries)
 
 
 def angles_from_text(text: str, frames: int) -> tuple[float, ...]:

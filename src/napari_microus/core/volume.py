@@ -118,8 +118,8 @@ class Volume:
     @property
     def knows_frame_distance(self) -> bool:
         """Whether lengths across frames, and so volumes, mean something."""
-        told = self.metadata.get("frame_distance")
-        return self.has_geometry and told != UNKNOWN
+        stated = self.metadata.get("frame_distance")
+        return self.has_geometry and stated != UNKNOWN
 
     @property
     def patient_affine(self) -> NDArray[np.float64] | None:

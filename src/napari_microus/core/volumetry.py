@@ -231,9 +231,9 @@ def ellipsoid_volume(
     """
     diameters = (length_mm, width_mm, height_mm)
     if not all(np.isfinite(d) and d > 0 for d in diameters):
-        told = " × ".join(f"{d:g}" for d in diameters)
+        given = " × ".join(f"{d:g}" for d in diameters)
         raise InputError(
-            f"The diameters of a gland must be above 0 mm; got {told}. Measure again."
+            f"The diameters of a gland must be above 0 mm; got {given}. Measure again."
         )
     return VolumeEstimate(
         _ELLIPSOID * float(np.prod(diameters)) / 1000.0, ELLIPSOID, None

@@ -73,9 +73,9 @@ def fill_viewer(viewer: Viewer, result: DemoResult) -> None:
     for layer in viewer.layers:
         layer.visible = False
     sweep = result.sweep
-    told = {"attribution": sweep.attribution}
+    stated = {"attribution": sweep.attribution}
     real = viewer.add_image(
-        sweep.scan.array, name="real frames", **layer_arguments(sweep.scan, **told)
+        sweep.scan.array, name="real frames", **layer_arguments(sweep.scan, **stated)
     )
     outline = _add_mask(viewer, sweep.first.array, "outline", colors.EXPERT, real)
     outline.contour = 1

@@ -138,10 +138,10 @@ def test_a_damaged_dicom_file_stops_neither_search_nor_cines(tmp_path):
 )
 def test_identifiers_of_a_header_are_not_in_a_name(tmp_path, place):
     uid = generate_uid()
-    told = {"PatientID": "P4711", "StudyDate": "20310729", "SOPInstanceUID": uid}
+    stated = {"PatientID": "P4711", "StudyDate": "20310729", "SOPInstanceUID": uid}
     path = tmp_path / place.format(uid=uid)
     path.parent.mkdir(exist_ok=True)
-    save(dataset(CINE, **told), path)
+    save(dataset(CINE, **stated), path)
 
     [scan], _ = find(tmp_path, recursive=True)
 

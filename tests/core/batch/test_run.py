@@ -130,8 +130,8 @@ def test_a_mask_of_another_making_stays_unless_overwritten(
         assert states(events) == {"a": "failed"}
         assert "of another making; got a_capsule.nii.gz" in result.failures[0][1]
         assert contents(out) == before
-        told = (out / "measurements.csv").read_text().splitlines()
-        assert len(told) == 3  # the row of the mask that is there, and this failure
+        stated = (out / "measurements.csv").read_text().splitlines()
+        assert len(stated) == 3  # the row of the mask that is there, and this failure
 
         events, _ = segment(scan.parent, overwrite=True, **options)
         assert states(events) == {"a": "done"}

@@ -140,8 +140,8 @@ def document(case):
     return json.loads((case.folder / "case.json").read_text(encoding="utf-8"))
 
 
-def rewrite(case, told):
-    (case.folder / "case.json").write_text(json.dumps(told), encoding="utf-8")
+def rewrite(case, stated):
+    (case.folder / "case.json").write_text(json.dumps(stated), encoding="utf-8")
 
 
 def test_the_schema_in_the_docs_is_the_one_that_is_checked():
@@ -212,12 +212,12 @@ def test_every_field_of_the_schema_tells_what_it_must_hold():
     ],
 )
 def test_a_damaged_field_is_named(case, path, value, field):
-    told = document(case)
-    part = told
+    stated = document(case)
+    part = stated
     for key in path[:-1]:
         part = part[key]
     part[path[-1]] = value
-    rewrite(case, told)
+    rewrite(case, stated)
 
     with pytest.raises(InputError) as raised:
         open_case(case.folder)
@@ -235,12 +235,12 @@ def fields(part, path=()):
 def test_every_field_is_missed_by_its_name(case):
     whole = document(case)
     for path in fields(whole):
-        told = json.loads(json.dumps(whole))
-        part = told
+        stated = json.loads(json.dumps(whole))
+        part = stated
         for key in path[:-1]:
             part = part[key]
         del part[path[-1]]
-        rewrite(case, told)
+        rewrite(case, stated)
         with pytest.raises(InputError) as raised:
             read_case(case.folder)
         name = ".".join(path)
@@ -249,9 +249,9 @@ def test_every_field_is_missed_by_its_name(case):
 
 
 def test_fields_nobody_knows_are_refused(case):
-    told = document(case)
-    told["scan"]["patient"] = "x"
-    rewrite(case, told)
+    stated = document(case)
+    stated["scan"]["patient"] = "x"
+    rewrite(case, stated)
     with pytest.raises(InputError, match=r"field 'scan\.patient'\): it is not known"):
         open_case(case.folder)
 
@@ -294,9 +294,9 @@ def test_a_folder_without_a_case_is_told(tmp_path):
 
 
 def test_other_masks_that_share_a_name_are_refused(case):
-    told = document(case)
-    told["others"] = [{"name": "capsule", **told["mask"]}]
-    rewrite(case, told)
+    stated = document(case)
+    stated["others"] = [{"name": "capsule", **stated["mask"]}]
+    rewrite(case, stated)
     with pytest.raises(InputError, match="names of their own"):
         open_case(case.folder)
 

@@ -119,8 +119,8 @@ def test_geometry_and_sweep_that_a_person_told_come_back(tmp_path, mask):
     path = tmp_path / "plain.nii.gz"
     write_volume(Volume(array, has_geometry=False), path)
     sweep = Sweep("rotational", "columns", -9.5, (-40, -20, 0, 20, 40))
-    told = ScanProperties(pixel_mm=(0.05, 0.04), sweep=sweep)
-    write_scan_properties(path, told)
+    stated = ScanProperties(pixel_mm=(0.05, 0.04), sweep=sweep)
+    write_scan_properties(path, stated)
     scan = read_volume(path)
     saved = save_case(tmp_path / "case", scan, scan.like(mask.array), copy_scan=True)
     assert "Pappus" in saved.measurements.volume.method

@@ -78,9 +78,9 @@ def test_a_case_on_another_grid_is_left_out_and_told(folders):
     events = []
     found = drain(compare_files(folders[:2]), events.append)
     assert [case.case for case in found.cases] == ["1"]
-    (told,) = [event.message for event in events if isinstance(event, Notice)]
-    assert told.startswith("Case 2 is left out.")
-    assert found.mispairs == [told]
+    (stated,) = [event.message for event in events if isinstance(event, Notice)]
+    assert stated.startswith("Case 2 is left out.")
+    assert found.mispairs == [stated]
     (folders[0] / "a_1.nii.gz").unlink()
     with pytest.raises(InputError, match="share a grid"):
         drain(compare_files([folders[0] / "a_2.nii.gz", folders[1] / "b_2.nii.gz"]))

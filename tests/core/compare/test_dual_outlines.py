@@ -43,8 +43,8 @@ def test_the_figures_in_the_results_are_those_of_the_frames(script):
     pixel = (0.125, 0.125)
     dice = [(f.patient, compare_frame(f.one, f.two, pixel).dice) for f in frames]
     mean = patient_mean(dice)
-    told = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
-    found = re.search(r"\| DSC \| (0\.\d+) \((0\.\d+) to (0\.\d+)\) \|", told)
+    stated = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    found = re.search(r"\| DSC \| (0\.\d+) \((0\.\d+) to (0\.\d+)\) \|", stated)
     assert (len(frames), mean.patients) == (101, 37)
     written = tuple(float(value) for value in found.groups())
     assert written == tuple(round(v, 3) for v in (mean.mean, mean.low, mean.high))

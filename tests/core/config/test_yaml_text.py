@@ -41,6 +41,6 @@ def test_settings_and_models_with_such_a_text_are_refused(tmp_path):
         TrainConfig.from_yaml(tmp_path / "s.yaml")
     folder = tmp_path / "model"
     folder.mkdir()
-    told = f"architecture: transunet\n{LAUGHS}\noptions: {{hidden_size: *i}}\n"
-    (folder / "config.yaml").write_text(told)
+    stated = f"architecture: transunet\n{LAUGHS}\noptions: {{hidden_size: *i}}\n"
+    (folder / "config.yaml").write_text(stated)
     assert "must be YAML" in read_info(folder).problem

@@ -100,17 +100,17 @@ def test_json_follows_its_schema_and_keeps_the_geometry(tmp_path):
     mask = in_a_fan()
 
     drain(write_contours(mask, path))
-    told = json.loads(path.read_text("utf-8"))
+    stated = json.loads(path.read_text("utf-8"))
     back = read_contours(path)
 
-    jsonschema.validate(told, SCHEMA)
-    assert told["unit"] == "mm"
-    assert [frame["frame"] for frame in told["frames"]] == [0, 2]
-    line = told["frames"][0]["contours"][0]
+    jsonschema.validate(stated, SCHEMA)
+    assert stated["unit"] == "mm"
+    assert [frame["frame"] for frame in stated["frames"]] == [0, 2]
+    line = stated["frames"][0]["contours"][0]
     np.testing.assert_allclose(
         line["points_mm"], np.array(line["points_px"]) * [0.4, 0.3], atol=1e-4
     )
-    np.testing.assert_allclose(told["frames"][1]["affine"], frame_affines(mask)[2])
+    np.testing.assert_allclose(stated["frames"][1]["affine"], frame_affines(mask)[2])
     np.testing.assert_array_equal(back.array, mask.array)
     assert back.metadata["sweep"] == SWEEP.to_dict()
     assert back.is_oriented
@@ -149,11 +149,11 @@ def test_no_mm_where_the_size_is_unknown(tmp_path, suffix):
     if suffix == ".csv":
         assert "mm" not in text
     else:
-        told = json.loads(text)
-        jsonschema.validate(told, SCHEMA)
-        assert told["unit"] == "px"
+        stated = json.loads(text)
+        jsonschema.validate(stated, SCHEMA)
+        assert stated["unit"] == "px"
         assert "points_mm" not in text
-        assert (told["pixel_mm"], told["affine"]) == (None, None)
+        assert (stated["pixel_mm"], stated["affine"]) == (None, None)
         back = read_contours(path)
         assert not back.has_geometry
         np.testing.assert_array_equal(back.array, mask.array)
@@ -162,10 +162,10 @@ def test_no_mm_where_the_size_is_unknown(tmp_path, suffix):
 def test_one_frame_of_known_size_has_mm_but_no_place(tmp_path):
     drain(write_contours(scan_of(with_a_hole()), tmp_path / "one.json"))
 
-    told = json.loads((tmp_path / "one.json").read_text("utf-8"))
-    jsonschema.validate(told, SCHEMA)
-    assert told["frames"][0]["affine"] is None
-    assert "points_mm" in told["frames"][0]["contours"][0]
+    stated = json.loads((tmp_path / "one.json").read_text("utf-8"))
+    jsonschema.validate(stated, SCHEMA)
+    assert stated["frames"][0]["affine"] is None
+    assert "points_mm" in stated["frames"][0]["contours"][0]
 
 
 def test_undecided_pixels_are_outside():
@@ -224,9 +224,9 @@ def test_nothing_is_overwritten_and_formats_are_known(tmp_path):
 def test_damaged_json_is_one_sentence(tmp_path, field, value, words):
     path = tmp_path / "contours.json"
     drain(write_contours(in_a_fan(), path))
-    told = json.loads(path.read_text("utf-8"))
-    told[field] = value
-    path.write_text(json.dumps(told), encoding="utf-8")
+    stated = json.loads(path.read_text("utf-8"))
+    stated[field] = value
+    path.write_text(json.dumps(stated), encoding="utf-8")
 
     with pytest.raises(InputError, match=words):
         read_contours(path)

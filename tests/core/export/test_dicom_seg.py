@@ -226,10 +226,10 @@ def test_a_fan_has_an_orientation_a_frame(tmp_path):
 
     groups = pydicom.dcmread(path).PerFrameFunctionalGroupsSequence
     for group, six, three in zip(groups, turned, where, strict=True):
-        told = group.PlaneOrientationSequence[0].ImageOrientationPatient
-        np.testing.assert_allclose(told, six, atol=1e-9)
-        told = group.PlanePositionSequence[0].ImagePositionPatient
-        np.testing.assert_allclose(told, three, atol=1e-9)
+        stated = group.PlaneOrientationSequence[0].ImageOrientationPatient
+        np.testing.assert_allclose(stated, six, atol=1e-9)
+        stated = group.PlanePositionSequence[0].ImagePositionPatient
+        np.testing.assert_allclose(stated, three, atol=1e-9)
     again = read_mask(path, grid=scan)
     np.testing.assert_array_equal(again.array, mask.array)
     assert read_mask(path).shares_grid(scan)
@@ -363,8 +363,8 @@ def test_what_the_standard_asks_for_is_there(cine, tmp_path, is_placed):
         group = seg.PerFrameFunctionalGroupsSequence[0]
         holder = keyword_for_tag(item.FunctionalGroupPointer)
         shared = seg.SharedFunctionalGroupsSequence[0]
-        (told,) = (group if holder in group else shared)[holder].value
-        assert keyword_for_tag(item.DimensionIndexPointer) in told
+        (stated,) = (group if holder in group else shared)[holder].value
+        assert keyword_for_tag(item.DimensionIndexPointer) in stated
     pydicom.dataset.validate_file_meta(seg.file_meta, enforce_standard=True)
 
 
@@ -376,10 +376,10 @@ def test_the_prostate_is_coded(cine, tmp_path):
     segment = hd.seg.segread(path).get_segment_description(1)
     assert segment.segmented_property_type == codes.SCT.Prostate
     assert segment.segmented_property_category == codes.SCT.AnatomicalStructure
-    (told,) = segment.SegmentationAlgorithmIdentificationSequence
-    assert (told.AlgorithmName, told.AlgorithmVersion) == ("microus-capsule", "3")
-    assert told.AlgorithmFamilyCodeSequence[0].CodeValue == "123110"
-    assert "ab" * 32 in told.AlgorithmParameters
+    (stated,) = segment.SegmentationAlgorithmIdentificationSequence
+    assert (stated.AlgorithmName, stated.AlgorithmVersion) == ("microus-capsule", "3")
+    assert stated.AlgorithmFamilyCodeSequence[0].CodeValue == "123110"
+    assert "ab" * 32 in stated.AlgorithmParameters
     # L* of 0 to 100 and a*, b* of -128 to 127 on 16 bits each (C.10.7.1.1).
     light, a, b = np.array(segment.RecommendedDisplayCIELabValue) / 65535
     colour = [int(colors.CAPSULE[k : k + 2], 16) / 255 for k in (1, 3, 5)]

@@ -42,5 +42,5 @@ def test_no_export_tells_who_it_is(tmp_path):
         read_contours(tmp_path / "contours.json"),
         drain(resample_sweep(scan)),
     ):
-        told = {k: v for k, v in made.metadata.items() if k != "source"}
-        assert not any(word in str(told) for word in WORDS)
+        stated = {k: v for k, v in made.metadata.items() if k != "source"}
+        assert not any(word in str(stated) for word in WORDS)

@@ -73,7 +73,7 @@ def test_a_film_is_no_wider_than_asked(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("told", "asked", "ms"),
+    ("stated", "asked", "ms"),
     [
         ({"frame_time_ms": 60.0}, None, 60),
         ({"cine_rate_fps": 20.0}, None, 50),
@@ -82,8 +82,8 @@ def test_a_film_is_no_wider_than_asked(tmp_path):
         ({}, None, 100),
     ],
 )
-def test_the_time_of_a_frame(tmp_path, told, asked, ms):
-    scan, mask = sweep(metadata=told)
+def test_the_time_of_a_frame(tmp_path, stated, asked, ms):
+    scan, mask = sweep(metadata=stated)
 
     drain(write_film(scan, mask, tmp_path / "film.gif", frame_ms=asked))
 
@@ -134,9 +134,9 @@ def test_films_as_mp4(tmp_path):
     drain(write_film(scan, mask, path))
 
     frames = ffmpeg.read_frames(path)
-    told = next(frames)
-    assert told["size"] == (120, 80)
-    assert told["fps"] == pytest.approx(25)
+    stated = next(frames)
+    assert stated["size"] == (120, 80)
+    assert stated["fps"] == pytest.approx(25)
     pictures = [np.frombuffer(f, np.uint8).reshape(80, 120, 3) for f in frames]
     assert len(pictures) == 4
     for number, picture in enumerate(pictures):

@@ -147,8 +147,8 @@ def test_what_the_standard_asks_for_is_there(scan, tmp_path):
     path = write_rt_structures(mask, scan, tmp_path / "rt.dcm", provenance=made)
 
     rt = pydicom.dcmread(path)
-    for told, may_be_empty in ((TYPE_1, False), (TYPE_2, True)):
-        for sequence, keywords in told.items():
+    for stated, may_be_empty in ((TYPE_1, False), (TYPE_2, True)):
+        for sequence, keywords in stated.items():
             for item in [rt] if not sequence else rt[sequence].value:
                 for keyword in keywords:
                     assert keyword in item, keyword

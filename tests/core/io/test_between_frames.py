@@ -114,8 +114,8 @@ def test_a_mask_takes_the_distance_that_its_scan_got_since(scan, tmp_path):
 def test_a_damaged_word_is_refused(scan, tmp_path):
     path = tmp_path / "s.nii"
     write_volume(scan, path)
-    told = path.read_bytes()
-    path.write_bytes(told.replace(b'"unknown"', b'"unknowm"'))
+    stated = path.read_bytes()
+    path.write_bytes(stated.replace(b'"unknown"', b'"unknowm"'))
 
     with pytest.raises(InputError, match="must be an unknown distance or a sweep"):
         read_volume(path)

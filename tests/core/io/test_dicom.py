@@ -358,9 +358,9 @@ def test_impossible_and_missing_spacing_gives_pixels_and_a_sentence(tmp_path, sp
     volume = read_volume(save(ds, tmp_path / "a.dcm"))
 
     assert not volume.has_geometry
-    told = " ".join(volume.metadata["notices"])
-    assert "states no pixel size" in told
-    assert ("must be two lengths above 0" in told) == (spacing is not None)
+    stated = " ".join(volume.metadata["notices"])
+    assert "states no pixel size" in stated
+    assert ("must be two lengths above 0" in stated) == (spacing is not None)
 
 
 def test_patient_orientation_places_the_frames(tmp_path):

@@ -18,15 +18,15 @@ def write_frames(folder, frames=FRAMES, **elements):
     """Single frames that lie 0.4 mm apart, named against their order."""
     folder.mkdir(exist_ok=True)
     for number, frame in enumerate(frames):
-        told = {
+        stated = {
             "InstanceNumber": number + 1,
             "ImagePositionPatient": [0, 0, 0.4 * number],
             "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
             "PixelSpacing": [0.2, 0.1],
             **elements,
         }
-        told = {key: value for key, value in told.items() if value is not None}
-        save(dataset(frame, **told), folder / f"f{len(frames) - number}.dcm")
+        stated = {key: value for key, value in stated.items() if value is not None}
+        save(dataset(frame, **stated), folder / f"f{len(frames) - number}.dcm")
     return folder
 
 
@@ -78,18 +78,18 @@ def test_frames_turned_against_each_other_have_no_distance(tmp_path):
     folder.mkdir()
     for number, frame in enumerate(FRAMES):
         angle = np.deg2rad(10 * number)
-        told = {
+        stated = {
             "InstanceNumber": number + 1,
             "ImagePositionPatient": [0, 3 * np.cos(angle), 3 * np.sin(angle)],
             "ImageOrientationPatient": [1, 0, 0, 0, np.cos(angle), np.sin(angle)],
             "PixelSpacing": [0.2, 0.1],
             "SpacingBetweenSlices": 1.0,
         }
-        told = {
+        stated = {
             k: np.round(v, 8).tolist() if isinstance(v, list) else v
-            for k, v in told.items()
+            for k, v in stated.items()
         }
-        save(dataset(frame, **told), folder / f"f{9 - number}.dcm")
+        save(dataset(frame, **stated), folder / f"f{9 - number}.dcm")
 
     volume = read_volume(folder)
 
@@ -102,9 +102,9 @@ def test_frames_turned_against_each_other_have_no_distance(tmp_path):
 def test_functional_groups_place_the_frames_of_one_file(tmp_path, of):
     """The axes of an ultrasound volume place frames, but not in the patient."""
 
-    def item(**told):
+    def item(**stated):
         one = Dataset()
-        for key, value in told.items():
+        for key, value in stated.items():
             setattr(one, key, value)
         return one
 

@@ -17,31 +17,31 @@ from napari_microus.core.io import (
 )
 from napari_microus.core.io.dicom import read_dicom_grid
 from napari_microus.core.io.file_size import FileSize, size_in_file
-from napari_microus.core.io.reading import read_as_told
+from napari_microus.core.io.reading import read_without_sidecar
 from napari_microus.core.volume import Volume
 
 FRAMES = np.random.default_rng(2).integers(0, 255, (3, 12, 16), np.uint8)
 PLACED = Volume(FRAMES, np.diag([-0.05, -0.04, 0.5, 1.0]), is_oriented=True)
 
 
-def agrees_with_reading(path, told):
+def agrees_with_reading(path, stated):
     """The pixels that are read show the same."""
-    volume = read_as_told(path)
-    assert volume.has_geometry == (told.pixel_mm is not None)
+    volume = read_without_sidecar(path)
+    assert volume.has_geometry == (stated.pixel_mm is not None)
     if volume.has_geometry:
-        assert told.pixel_mm == pytest.approx(volume.spacing_mm[1:], rel=1e-6)
-        assert (told.frame_distance_mm is not None) == volume.knows_frame_distance
-    assert told.is_oriented == volume.is_oriented
+        assert stated.pixel_mm == pytest.approx(volume.spacing_mm[1:], rel=1e-6)
+        assert (stated.frame_distance_mm is not None) == volume.knows_frame_distance
+    assert stated.is_oriented == volume.is_oriented
 
 
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.nrrd", "a.mha"])
 def test_headers_tell_what_reading_gives(tmp_path, name):
     path = tmp_path / name
     write_volume(PLACED, path)
-    told = size_in_file(path)
-    assert told.pixel_mm == pytest.approx((0.04, 0.05))
-    assert told.frame_distance_mm == pytest.approx(0.5)
-    agrees_with_reading(path, told)
+    stated = size_in_file(path)
+    assert stated.pixel_mm == pytest.approx((0.04, 0.05))
+    assert stated.frame_distance_mm == pytest.approx(0.5)
+    agrees_with_reading(path, stated)
 
 
 def test_nrrd_and_nifti_without_a_size_tell_none(tmp_path):
@@ -50,9 +50,9 @@ def test_nrrd_and_nifti_without_a_size_tell_none(tmp_path):
     unsized = tmp_path / "a.nii"
     write_volume(Volume(FRAMES, np.diag([-1.0, -1, 1, 1]), False), unsized)
     for path in (plain, unsized):
-        told = size_in_file(path)
-        assert told == FileSize()
-        agrees_with_reading(path, told)
+        stated = size_in_file(path)
+        assert stated == FileSize()
+        agrees_with_reading(path, stated)
 
 
 def test_nrrd_whose_frames_are_a_list_has_no_distance(tmp_path):
@@ -62,10 +62,10 @@ def test_nrrd_whose_frames_are_a_list_has_no_distance(tmp_path):
         "spacings: 0.05 0.04 NaN\n\n"
     )
     path.write_bytes(header.encode() + FRAMES.tobytes())
-    told = size_in_file(path)
-    assert told.pixel_mm == pytest.approx((0.04, 0.05))
-    assert told.frame_distance_mm is None
-    assert not read_as_told(path).knows_frame_distance
+    stated = size_in_file(path)
+    assert stated.pixel_mm == pytest.approx((0.04, 0.05))
+    assert stated.frame_distance_mm is None
+    assert not read_without_sidecar(path).knows_frame_distance
 
 
 def test_pictures_tell_none_and_a_printing_size_is_none(tmp_path):
@@ -112,9 +112,9 @@ def test_frames_in_a_row_have_a_size_where_they_agree_and_no_distance(
 
 def test_dicom_region_is_told_with_where_it_begins(tmp_path):
     path = save(dataset(FRAMES, regions=[region((2, 11), (3, 15))]), tmp_path / "a.dcm")
-    told = size_in_file(path)
-    assert told == FileSize((0.05, 0.04), None, False, (2, 3), (12, 16))
-    agrees_with_reading(path, told)
+    stated = size_in_file(path)
+    assert stated == FileSize((0.05, 0.04), None, False, (2, 3), (12, 16))
+    agrees_with_reading(path, stated)
     grid, scan = read_dicom_grid(path), read_volume(path)
     assert grid.shape == scan.shape == (3, 10, 13)
     assert grid.shares_grid(scan)
@@ -139,10 +139,10 @@ def test_pydicoms_own_ultrasound_files(name, pixel_mm, start):
     path = get_testdata_file(name, download=False)
     if path is None:
         pytest.skip(f"{name} is not in the wheel")
-    told = size_in_file(path)
+    stated = size_in_file(path)
     expected = None if pixel_mm is None else pytest.approx((pixel_mm, pixel_mm))
-    assert told.pixel_mm == expected
-    assert told.start == start
+    assert stated.pixel_mm == expected
+    assert stated.start == start
 
 
 def test_what_a_person_told_beside_the_file_is_not_the_files_word(tmp_path):

@@ -78,7 +78,7 @@ def test_label_that_is_not_there_is_named():
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "stated"),
     [
         ([0.0, 0.5, 1.0], "got 0, 0.5, 1 in"),
         ([-1, 0, 1], "got -1, 0, 1 in"),
@@ -86,8 +86,8 @@ def test_label_that_is_not_there_is_named():
         (list(range(100)), "got many values in"),
     ],
 )
-def test_other_values_are_no_mask(values, told):
-    with pytest.raises(InputError, match=told):
+def test_other_values_are_no_mask(values, stated):
+    with pytest.raises(InputError, match=stated):
         as_mask(volume(values, "float64"))
 
 

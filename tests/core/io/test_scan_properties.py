@@ -17,7 +17,7 @@ from napari_microus.core.io import (
     write_scan_properties,
     write_volume,
 )
-from napari_microus.core.io.headers import read_grid, tells_size
+from napari_microus.core.io.headers import read_grid, states_size
 from napari_microus.core.io.scan_sidecar import find_scan_properties
 from napari_microus.core.sweep import Sweep
 from napari_microus.core.volume import Volume
@@ -148,9 +148,9 @@ def test_the_persons_word_goes_before_the_files_and_is_told(tmp_path, oblique, s
     volume = read_volume(path)
 
     assert volume.spacing_mm == pytest.approx((0.8, 0.05, 0.04), rel=1e-5)
-    told = " ".join(volume.metadata["notices"])
-    assert "pixel of 0.05 × 0.04 mm, the file one of 0.07 × 0.03359 mm" in told
-    assert "frame distance of 0.8 mm, the file one of 0.3333 mm" in told
+    stated = " ".join(volume.metadata["notices"])
+    assert "pixel of 0.05 × 0.04 mm, the file one of 0.07 × 0.03359 mm" in stated
+    assert "frame distance of 0.8 mm, the file one of 0.3333 mm" in stated
     # The directions stay, and what is written over it is read back there.
     one = volume.affine[:3, :3] / np.linalg.norm(volume.affine[:3, :3], axis=0)
     other = oblique[:3, :3] / np.linalg.norm(oblique[:3, :3], axis=0)
@@ -203,7 +203,7 @@ def test_a_files_own_properties_go_before_its_folders(tmp_path):
     assert scan_sidecar_of(tmp_path / "a.png").name == "a.scan.json"
     assert read_volume(tmp_path / "a.png").spacing_mm[1] == pytest.approx(0.1)
     assert read_volume(tmp_path / "b.png").spacing_mm[1] == pytest.approx(0.2)
-    assert tells_size(tmp_path / "b.png")
+    assert states_size(tmp_path / "b.png")
 
 
 def test_scan_json_of_others_is_left_alone(tmp_path, mask):
@@ -224,7 +224,7 @@ def test_empty_properties_remove_the_file(frames):
 
 
 @pytest.mark.parametrize(
-    "told",
+    "stated",
     [
         {"pixel_mm": [0.05]},
         {"pixel_mm": 0.05},
@@ -250,8 +250,8 @@ def test_empty_properties_remove_the_file(frames):
         {"version": 7},
     ],
 )
-def test_properties_out_of_bounds_are_one_sentence(frames, told):
-    known = {"format": "napari-microus scan properties", "version": 1, **told}
+def test_properties_out_of_bounds_are_one_sentence(frames, stated):
+    known = {"format": "napari-microus scan properties", "version": 1, **stated}
     (frames / "scan.json").write_text(json.dumps(known))
 
     with pytest.raises(InputError, match=r"must .*; got .*The file is scan\.json\."):

@@ -101,16 +101,16 @@ def test_provenance_lies_beside_the_mask(tmp_path, mask):
 
     assert names(tmp_path) == ["a.json", "a.nii.gz"]
     assert read_provenance(tmp_path / "a.nii.gz") == MADE
-    told = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
-    assert told == {"generator": "napari-microus", **MADE}
+    stated = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert stated == {"generator": "napari-microus", **MADE}
 
 
 def test_provenance_holds_numbers_of_numpy_and_paths(tmp_path, mask):
     made = {"dice": np.float32(0.5), "frames": np.arange(2), "path": Path("x")}
     write_mask(mask, tmp_path / "a.nii.gz", provenance=made)
 
-    told = read_provenance(tmp_path / "a.nii.gz")
-    assert told == {"dice": 0.5, "frames": [0, 1], "path": "x"}
+    stated = read_provenance(tmp_path / "a.nii.gz")
+    assert stated == {"dice": 0.5, "frames": [0, 1], "path": "x"}
 
 
 def test_mask_without_provenance_has_no_sidecar(tmp_path, mask):

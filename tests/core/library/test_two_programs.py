@@ -26,13 +26,13 @@ network = create_model(config)
 with torch.no_grad():
     for weights in network.state_dict().values():
         weights.fill_(value)
-told = {"architecture": "transunet", "options": options, "version": str(value)}
+made = {"architecture": "transunet", "options": options, "version": str(value)}
 print("ready", flush=True)
 sys.stdin.readline()
 refused = 0
 for _ in range(30):
     try:
-        save_model(folder, network, config=told, card="", metrics={}, overwrite=True)
+        save_model(folder, network, config=made, card="", metrics={}, overwrite=True)
     except OutputError:
         refused += 1
 print(refused, flush=True)
@@ -70,10 +70,10 @@ def test_a_name_that_was_taken_meanwhile_is_refused(tmp_path, monkeypatch):
     from napari_microus.core.config import ModelConfig
 
     config = ModelConfig.from_dict({"architecture": "transunet", "transunet": TINY})
-    told = {"architecture": "transunet", "options": TINY}
+    stated = {"architecture": "transunet", "options": TINY}
     for name in ("ours", "theirs"):
         save_model(
-            tmp_path / name, create_model(config), config=told, card=name, metrics={}
+            tmp_path / name, create_model(config), config=stated, card=name, metrics={}
         )
     with pytest.raises(OutputError):
         copy_model(tmp_path / "ours", tmp_path / "theirs")

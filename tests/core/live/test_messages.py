@@ -88,10 +88,10 @@ def test_changed_bytes_end_in_a_frame_or_a_sentence(data, version):
     try:
         frame, _ = read(bytes(message))
     except InputError as refused:
-        told = str(refused)
+        stated = str(refused)
     else:
-        told = f"a frame of {frame.ndim} dimensions"
-    assert "\n" not in told
+        stated = f"a frame of {frame.ndim} dimensions"
+    assert "\n" not in stated
 
 
 def test_the_body_of_the_tests_is_as_published():

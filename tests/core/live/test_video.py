@@ -164,9 +164,9 @@ def test_without_ffmpeg_there_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     path = tmp_path / "cine.mp4"
     path.touch()
-    with pytest.raises(ConfigError, match="must be read by imageio-ffmpeg") as told:
+    with pytest.raises(ConfigError, match="must be read by imageio-ffmpeg") as stated:
         VideoSource(path)
-    assert "pip install imageio-ffmpeg" in told.value.plain
+    assert "pip install imageio-ffmpeg" in stated.value.plain
 
 
 # imageio-ffmpeg leaves the pipes of its processes to the garbage collector.

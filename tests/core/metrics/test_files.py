@@ -102,8 +102,8 @@ def test_lengths_across_frames_need_their_distance(folders, both):
     assert first.mean.hd95_mm > 0
     assert first.to_dict()["spacing_mm"] == [None, 0.5, 0.25]
     assert all(case.volume.hd95_mm > 0 for case in others)
-    told = [event.message for event in events if isinstance(event, Notice)]
-    assert any("is unknown in 1 of 3 cases" in sentence for sentence in told)
+    stated = [event.message for event in events if isinstance(event, Notice)]
+    assert any("is unknown in 1 of 3 cases" in sentence for sentence in stated)
 
 
 def test_a_picture_is_measured_on_the_scans_grid(tmp_path):
@@ -208,8 +208,8 @@ def test_an_object_that_is_wholly_undecided_is_told(tmp_path, who):
         write_mask(Volume(mask, grid), tmp_path / f"{name}.nii.gz")
     paths = tmp_path / "a.nii.gz", tmp_path / "b.nii.gz"
     _, events = drain(evaluate_files(*paths))
-    (told,) = (event.message for event in events if isinstance(event, Notice))
-    assert told.startswith(f"{'ab'[who]}.nii.gz: all of the object is undecided")
+    (stated,) = (event.message for event in events if isinstance(event, Notice))
+    assert stated.startswith(f"{'ab'[who]}.nii.gz: all of the object is undecided")
 
 
 def test_an_object_that_is_partly_undecided_is_measured_in_silence(tmp_path):

@@ -29,9 +29,9 @@ def test_cases_come_back_from_disk_as_they_were_made(tmp_path):
 
 def test_a_file_beside_the_scan_says_that_it_is_synthetic(tmp_path):
     write_case(make_phantom(5, **SMALL), tmp_path)
-    told = (tmp_path / "scan.json").read_text(encoding="utf-8")
-    assert '"synthetic": true' in told
-    assert json.loads(told)
+    stated = (tmp_path / "scan.json").read_text(encoding="utf-8")
+    assert '"synthetic": true' in stated
+    assert json.loads(stated)
 
 
 def test_progress_ends_with_the_folders(tmp_path):

@@ -113,8 +113,8 @@ def test_progress_counts_the_frames_that_were_asked_for():
     scan = sweep([200] * 9)
     model = LoadedModel(Odds(), "m", "1", {"predict": {"along_sweep": True}}, "", {})
     work = predict(model, scan, device="cpu", frames=(4, 5), batch_size=3)
-    told = [(event.done, event.total) for event in work]
-    assert told == [(0, 2), (2, 2)]
+    stated = [(event.done, event.total) for event in work]
+    assert stated == [(0, 2), (2, 2)]
 
 
 def test_a_single_picture_and_a_blank_frame_keep_their_own_answer():

@@ -69,10 +69,10 @@ def test_at_most_ten_frames_are_to_be_looked_at_first():
     count = 14
     confidence = np.linspace(0.1, 0.1 + 0.01 * count, count)
     found = SimpleNamespace(frames=tuple(range(count))[::-1], confidence=confidence)
-    told = to_provenance(found)
-    assert told["look_first"] == list(range(13, 3, -1))
-    assert told["frames"]["13"] == 0.1
-    assert len(told["frames"]) == count
+    stated = to_provenance(found)
+    assert stated["look_first"] == list(range(13, 3, -1))
+    assert stated["frames"]["13"] == 0.1
+    assert len(stated["frames"]) == count
 
 
 def test_ten_frames_left_empty_are_all_named():

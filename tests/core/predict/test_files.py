@@ -70,8 +70,8 @@ def test_mask_probability_and_their_story_are_written(model, tmp_path):
     assert result["pixels"] == int(mask.sum())
     assert result["mask"] == str(paths[0])
     assert result["probability"] == str(paths[1])
-    told = [event.message for event in events if isinstance(event, Notice)]
-    assert "s.nii: It was cut." in told
+    stated = [event.message for event in events if isinstance(event, Notice)]
+    assert "s.nii: It was cut." in stated
     made = read_provenance(paths[0])
     assert list(made["confidence"]["frames"]) == ["2", "3"]
     assert made["confidence"]["look_first"] == result["look_first"]

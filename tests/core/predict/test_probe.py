@@ -46,10 +46,10 @@ def test_side_of_the_probe_is_found_and_told(model, upright):
     same, silent = segment(model, scan, probe="automatic")
     np.testing.assert_array_equal(same.mask.array, upright.mask.array)
     assert silent == []
-    turned, told = segment(model, upside_down(scan), probe="automatic")
+    turned, stated = segment(model, upside_down(scan), probe="automatic")
     np.testing.assert_array_equal(turned.mask.array[:, ::-1], upright.mask.array)
-    assert len(told) == 1
-    assert "probe were at the bottom" in told[0]
+    assert len(stated) == 1
+    assert "probe were at the bottom" in stated[0]
 
 
 def test_one_frame_is_turned_as_the_whole_scan_is(model, upright):

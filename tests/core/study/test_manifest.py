@@ -131,12 +131,12 @@ def pictures(tmp_path):
 def test_a_stated_pixel_size_places_scan_and_mask(pictures):
     study = Study.create(pictures / "study")
     import_folder(study, pictures)
-    assert not study.tells_size(study.cases[0])
+    assert not study.states_size(study.cases[0])
     assert study.state_pixel((0.1, 0.12)) == 2
     again = Study.open(pictures / "study")
     case = again.cases[0]
     assert case.spacing_mm == (0.1, 0.12)
-    assert again.tells_size(case)
+    assert again.states_size(case)
     scan, expert, _ = again.read(case)
     assert scan.spacing_mm == pytest.approx((1.0, 0.1, 0.12))
     assert scan.has_geometry
@@ -162,9 +162,9 @@ def test_a_pixel_size_that_contradicts_the_file_is_refused(tmp_path):
     array = np.arange(60, dtype=np.uint8).reshape(1, 6, 10)
     scan = Volume.from_spacing(array, (1.0, 0.2, 0.2))
     case = study.add_case("a", "a", scan)
-    told = replace(case, spacing_mm=(0.1, 0.1))
+    stated = replace(case, spacing_mm=(0.1, 0.1))
     with pytest.raises(InputError, match=r"got 0\.1 mm for case 'a'.*0\.2x0\.2 mm"):
-        study.read_scan(told)
+        study.read_scan(stated)
     assert study.state_pixel((0.1, 0.1)) == 0  # the file states it
 
 

@@ -53,7 +53,7 @@ def brats(tmp_path):
 
 def test_picai_becomes_a_study(picai, tmp_path):
     study = Study(tmp_path / "study")
-    told = import_folder(study, picai)
+    stated = import_folder(study, picai)
 
     opened = Study.open(study.folder)
     assert [case.patient for case in opened.cases] == ["10000", "10000", "10001"]
@@ -66,7 +66,7 @@ def test_picai_becomes_a_study(picai, tmp_path):
     assert expert.array.sum() == 2 * 4 * 4  # grade 1 does not count
     channels = opened.read_channels(first, ("adc", "t2w"))
     assert [volume.shape for volume in channels.values()] == [(6, 8, 8), (6, 16, 16)]
-    assert "10001_1000002 has no labels." in told
+    assert "10001_1000002 has no labels." in stated
 
 
 def test_brats_becomes_a_study(brats, tmp_path):

@@ -46,7 +46,7 @@ def test_every_patient_is_measured_by_the_fold_that_has_not_seen_it(config, drai
         ]
     ]
     assert sorted(row["case"] for row in rows) == sorted(patients)
-    told = json.loads((folder / "folds.json").read_text(encoding="utf-8"))
+    stated = json.loads((folder / "folds.json").read_text(encoding="utf-8"))
     by_hand = np.mean([row["dice"] for row in rows])  # a case for each patient
     assert told["all"]["dice"] == pytest.approx(by_hand)
     assert told["all"]["patients"] == found.dice.patients == 6
@@ -122,8 +122,8 @@ def test_what_is_done_is_kept_and_what_was_stopped_goes_on(config, drain):
     assert found.state == "finished"
     assert (folder / "fold0/checkpoints/best.ckpt").read_bytes() == kept
     assert read_status(folder / "fold1").state == "finished"
-    told = [e.message for e in events if isinstance(e, Notice)]
-    assert "fold0 is finished and was kept." in told
+    stated = [e.message for e in events if isinstance(e, Notice)]
+    assert "fold0 is finished and was kept." in stated
 
 
 def test_runs_made_otherwise_are_refused(config, drain):

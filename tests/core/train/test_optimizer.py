@@ -19,7 +19,7 @@ class Line(nn.Module):
 
 
 def stepped(config, gradients):
-    """Give (weight, bias) after each step with the gradients told."""
+    """Give (weight, bias) after each step with the gradients given."""
     network = Line()
     optimizer = create_optimizer(network, config)
     found = []

@@ -30,8 +30,8 @@ def settings(monkeypatch, qapp):
 
 def test_defaults_are_those_of_the_code():
     text = files("napari_microus").joinpath("napari.yaml").read_text("utf-8")
-    told = yaml.safe_load(text)["contributions"]["configurations"]
-    general = told["general"]["properties"]
+    stated = yaml.safe_load(text)["contributions"]["configurations"]
+    general = stated["general"]["properties"]
     assert general["capsule_color"]["default"] == colors.CAPSULE
     assert general["expert_color"]["default"] == colors.EXPERT
     assert general["nonexpert_color"]["default"] == colors.NONEXPERT

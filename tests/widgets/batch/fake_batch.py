@@ -50,8 +50,8 @@ def main(mode, folder, output):
     write_mask(scan.like(mask), output / "a_capsule.nii.gz", True, provenance=made)
     (output / "contact_sheet.html").write_text("page")
     say(Notice("a.nii.gz: something to know"))
-    told = {"frames_with_capsule": 1, "volume_ml": 12.34}
-    say(ScanReport(1, 2, "a", "done", 3, 3, 1, **told))
+    stated = {"frames_with_capsule": 1, "volume_ml": 12.34}
+    say(ScanReport(1, 2, "a", "done", 3, 3, 1, **stated))
     say(ScanReport(2, 2, "deep/b", "failed", ended=2, message="A scan must be whole."))
     say(Finished({"done": 1, "skipped": 0, "failed": 1}))
     sys.exit(1)

@@ -639,8 +639,8 @@ def test_blind_nothing_tells_who_the_expert_is(qtbot, tmp_path):
         tab.work_panel.provenance_check.setChecked(True)
         seen.append(everything_shown(dock, viewer))
         texts = " ".join(seen[-1]["texts"]).lower()
-        told = [text for text in seen[-1]["texts"] if "expert" in text.lower()]
-        assert told == []
+        stated = [text for text in seen[-1]["texts"] if "expert" in text.lower()]
+        assert stated == []
         assert "student" not in texts
         dock.close_down()
     assert seen[0]["texts"] == seen[1]["texts"]

@@ -233,7 +233,7 @@ def test_next_goes_round_the_open_cases_that_are_shown(qtbot, listed):
 
 
 @pytest.mark.parametrize(
-    ("name", "harm", "told"),
+    ("name", "harm", "stated"),
     [
         ("9", lambda folder: None, "got 'student' for case '9', not 'expert'"),
         ("2", lambda f: (f / "student" / "s2.nii.gz").unlink(), "s2.nii.gz"),
@@ -250,13 +250,13 @@ def test_next_goes_round_the_open_cases_that_are_shown(qtbot, listed):
     ids=["one annotation", "missing file", "another grid"],
 )
 def test_what_cannot_be_opened_is_told_and_the_case_before_stays(
-    qtbot, dock, viewer, listed, folder, name, harm, told
+    qtbot, dock, viewer, listed, folder, name, harm, stated
 ):
     click_open(qtbot, listed, "10")
     before = list(viewer.layers)
     harm(folder)
     click_open(qtbot, listed, name)
-    assert told in listed.message.text()
+    assert stated in listed.message.text()
     assert listed.current.case == "10"
     assert list(viewer.layers) == before
     assert dock.comparison is not None

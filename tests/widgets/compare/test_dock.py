@@ -417,16 +417,16 @@ TURNED = {
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("stated", "words"),
     [
         ({}, "expert 0.3 mL, non-expert 0.2 mL"),
         ({"frame_distance": "unknown"}, "neither the distance of the frames"),
         ({"frame_distance": "unknown", "sweep": TURNED}, "in a rotational sweep"),
     ],
 )
-def test_volumes_need_the_distance_of_frames(qtbot, widget, viewer, told, words):
+def test_volumes_need_the_distance_of_frames(qtbot, widget, viewer, stated, words):
     for mask, name in zip(masks(), ("expert", "non-expert"), strict=True):
-        volume = Volume.from_spacing(mask, SPACING).like(mask, **told)
+        volume = Volume.from_spacing(mask, SPACING).like(mask, **stated)
         viewer.add_labels(mask, name=name, **layer_arguments(volume))
     widget.picker.compare_button.click()
     widget.comparison.finish()

@@ -126,11 +126,11 @@ def test_scripted_edits_are_followed(compare):
 
 def test_only_what_was_touched_is_told(qtbot, compare):
     comparison = compare(*masks())
-    told = []
-    comparison.changed.connect(told.append)
+    stated = []
+    comparison.changed.connect(stated.append)
     comparison.pair.expert.paint((0, 35, 35), 1)
     QApplication.processEvents()
-    assert told == [{0}]
+    assert stated == [{0}]
 
 
 def test_the_hard_region_follows_too(compare):

@@ -13,10 +13,10 @@ from napari_microus.widgets.correct import CorrectWidget, keys
 
 def test_the_manifest_names_the_same_keys_and_commands():
     text = files("napari_microus").joinpath("napari.yaml").read_text("utf-8")
-    told = yaml.safe_load(text)["contributions"]
-    bound = {entry["command"]: entry["key"] for entry in told["keybindings"]}
+    stated = yaml.safe_load(text)["contributions"]
+    bound = {entry["command"]: entry["key"] for entry in stated["keybindings"]}
     assert bound == {f"napari-microus.{a.name}": a.key for a in keys.ACTIONS}
-    titles = {entry["id"]: entry["title"] for entry in told["commands"]}
+    titles = {entry["id"]: entry["title"] for entry in stated["commands"]}
     for action in keys.ACTIONS:
         assert titles[f"napari-microus.{action.name}"] == action.words
         assert callable(getattr(keys, action.name))

@@ -30,14 +30,14 @@ def sphere(kind):
 
 
 def add_scan(viewer, *, sweep=True, **place):
-    told = {"frame_distance": "unknown"}
+    stated = {"frame_distance": "unknown"}
     if sweep:
         turning = Sweep("rotational", "columns", AT_MM, tuple(ANGLES.tolist()))
-        told["sweep"] = turning.to_dict()
+        stated["sweep"] = turning.to_dict()
     given = {
         "scale": (1.0, 0.9, 0.75),
         "units": ("mm",) * 3,
-        "metadata": {METADATA_KEY: told},
+        "metadata": {METADATA_KEY: stated},
         **place,
     }
     scan = viewer.add_image(sphere(np.uint8) * 200, name="scan", **given)

@@ -47,7 +47,7 @@ def scan(tmp_path):
     return save(ds, tmp_path / "Zqname_19430317.dcm")
 
 
-def told(text):
+def stated(text):
     text = str(text).casefold()
     return sorted(word for word in {*WORDS, "zqprivate"} if word in text)
 
@@ -93,7 +93,7 @@ def test_no_output_and_no_word_of_the_dock_names_anybody(
 
     def answer(dialog):
         dialog.place.setText(str(out / "case"))
-        return not told([one.text() for one in dialog.findChildren(QLabel)])
+        return not stated([one.text() for one in dialog.findChildren(QLabel)])
 
     assert answer(CaseDialog(None, scan))
     panel.ask_case = answer
@@ -104,10 +104,10 @@ def test_no_output_and_no_word_of_the_dock_names_anybody(
     files = [path for path in out.rglob("*") if path.is_file()]
     assert len(files) >= 11
     for path in files:
-        assert not told(path.relative_to(out)), path
-        assert not told(path.read_bytes().decode("latin-1")), path
+        assert not stated(path.relative_to(out)), path
+        assert not stated(path.read_bytes().decode("latin-1")), path
     for widget in dock.findChildren(QWidget):
         texts = [widget.toolTip()]
         texts += [widget.text()] if callable(getattr(widget, "text", None)) else []
-        assert not told(texts), texts
-    assert not told([one.name for one in viewer.layers])
+        assert not stated(texts), texts
+    assert not stated([one.name for one in viewer.layers])

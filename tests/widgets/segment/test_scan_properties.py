@@ -102,7 +102,7 @@ def test_it_is_kept_and_taken_when_scan_and_mask_are_opened_again(
     panel, viewer, image, folder, tmp_path
 ):
     early = drawn(viewer, image)
-    path = folder / "early.nii.gz"  # saved before anybody told a size
+    path = folder / "early.nii.gz"  # saved before anybody stated a size
     write_labels(str(path), *early.as_layer_data_tuple()[:2])
     panel.height.setValue(0.125)
     choose(panel.sweep, "parallel")
@@ -127,9 +127,9 @@ def test_a_mask_knows_its_scan_by_name(tmp_path):
             mask,
             {"metadata": {"napari_microus": {"provenance": made}}},
         )
-    told = {"format": "napari-microus scan properties", "version": 1}
-    told["pixel_mm"] = [0.2, 0.2]
-    (tmp_path / "p7.scan.json").write_text(json.dumps(told), encoding="utf-8")
+    stated = {"format": "napari-microus scan properties", "version": 1}
+    stated["pixel_mm"] = [0.2, 0.2]
+    (tmp_path / "p7.scan.json").write_text(json.dumps(stated), encoding="utf-8")
     assert read_volume(tmp_path / "p7 mine.nii").spacing_mm[1:] == (0.2, 0.2)
     assert not read_volume(tmp_path / "p8 mine.nii").has_geometry
 
@@ -287,8 +287,8 @@ def test_what_is_kept_is_taken_by_a_picture_that_napari_itself_opened(
     dock, viewer, folder
 ):
     picture = folder / "f0.png"
-    told = ScanProperties((0.2, 0.1), blank=((0, 3, 0, 9),))
-    write_scan_properties(picture, told)
+    stated = ScanProperties((0.2, 0.1), blank=((0, 3, 0, 9),))
+    write_scan_properties(picture, stated)
 
     (image,) = viewer.open(str(picture), plugin="napari")
 

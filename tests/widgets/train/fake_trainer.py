@@ -115,5 +115,5 @@ def end(run, state):
 
 
 if __name__ == "__main__":
-    told = json.loads(sys.argv[4]) if len(sys.argv) > 4 else None
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), told)
+    stated = json.loads(sys.argv[4]) if len(sys.argv) > 4 else None
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), stated)

@@ -42,8 +42,8 @@ class Command:
         if words[0] == "resume":
             return [sys.executable, FAKE, "resume", words[1], str(self.epochs)]
         run = words[words.index("--output") + 1]
-        told = [json.dumps(self.figures)] if "--stop-if-long" in words else []
-        return [sys.executable, FAKE, self.mode, run, str(self.epochs), *told]
+        stated = [json.dumps(self.figures)] if "--stop-if-long" in words else []
+        return [sys.executable, FAKE, self.mode, run, str(self.epochs), *stated]
 
 
 @pytest.fixture

@@ -105,7 +105,7 @@ class LiveUpdate:
             if time.monotonic() > end:
                 return
         self._timer.stop()
-        self._tell()
+        self._report()
 
     def _can_follow(self) -> bool:
         found = self._found
@@ -153,7 +153,7 @@ class LiveUpdate:
         for labels, segments in ((codes, ids[:3]), (found.hard[frame], ids[3:4])):
             write_layer_frame(labels, in_node, node, segments, found.volume)
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         """Show the numbers of the changed frames and the new totals."""
         from napari_microus.core import compare as core
         from napari_microus.core.disagreement import counts

@@ -47,12 +47,12 @@ def write_report(
 
     left_out: list[str] = []
 
-    def tell(event: Event) -> None:
+    def report(event: Event) -> None:
         if isinstance(event, Notice):
             left_out.append(event.message)
         on_event(event)
 
-    cases = drain(compare_trainee(reference, trainee), tell)
+    cases = drain(compare_trainee(reference, trainee), report)
     write_trainee_page(cases, page, trainee=Path(trainee).name, overwrite=True)
     return left_out
 

@@ -77,7 +77,7 @@ def require_same_scan(
 def scan_of_annotation(
     node: slicer.vtkMRMLNode | None,
 ) -> slicer.vtkMRMLVolumeNode | None:
-    """Return the scan an annotation was drawn on or laid over, None if none told."""
+    """Return the scan an annotation was drawn on or laid over, None if not stated."""
     if not is_in_scene(node):
         return None
     if node.IsA("vtkMRMLSegmentationNode"):
@@ -112,7 +112,7 @@ def require_same_grid(
 
 
 def drawn_grid(segmentation: slicer.vtkMRMLSegmentationNode) -> Volume | None:
-    """Return the grid a segmentation was drawn on, or None where none told."""
+    """Return the grid a segmentation was drawn on, or None where none is stated."""
     converter = slicer.vtkSegmentationConverter
     text = segmentation.GetSegmentation().GetConversionParameter(
         converter.GetReferenceImageGeometryParameterName()

@@ -73,18 +73,18 @@ def size_as_loaded(
     """
     kept = node.GetAttribute(_AS_LOADED)
     if kept is not None:
-        told = json.loads(kept)
-        told["spacing"] = tuple(told["spacing"])
-        return LoadedSize(**told).after(spacing)
+        stated = json.loads(kept)
+        stated["spacing"] = tuple(stated["spacing"])
+        return LoadedSize(**stated).after(spacing)
     x, y, z = spacing
     files = files_of(node)
     if files is None:
         return LoadedSize((x, y, z))  # made here: its size is somebody's word
-    told = told_by_file(node)
-    if told is None:
+    stated = size_stated_by_file(node)
+    if stated is None:
         return _by_name(files[0], (x, y, z))
     frames = node.GetImageData().GetDimensions()[2]
-    found = _compared(files, told, (x, y, z), frames)
+    found = _compared(files, stated, (x, y, z), frames)
     keep_size(node, found)
     return found
 
@@ -114,12 +114,12 @@ def files_of(node: slicer.vtkMRMLVolumeNode) -> tuple[Path, ...] | None:
     return tuple(map(Path, found)) if all(found) else None
 
 
-def told_by_file(node: slicer.vtkMRMLVolumeNode) -> FileSize | None:
+def size_stated_by_file(node: slicer.vtkMRMLVolumeNode) -> FileSize | None:
     """Return what a node's file states, None where nobody can ask it."""
     import napari_microus.core.io.file_size  # noqa: F401  where it is missing, say so
 
     files = files_of(node)
-    return None if files is None else _told(files, _changed_when(files))
+    return None if files is None else _file_size(files, _changed_when(files))
 
 
 def _by_name(file: Path, spacing: tuple[float, float, float]) -> LoadedSize:
@@ -132,25 +132,25 @@ def _by_name(file: Path, spacing: tuple[float, float, float]) -> LoadedSize:
 
 def _compared(
     files: tuple[Path, ...],
-    told: FileSize,
+    stated: FileSize,
     spacing: tuple[float, float, float],
     frames: int,
 ) -> LoadedSize:
     """Return which of the sizes that Slicer loaded are the file's."""
     x, y, z = spacing
-    is_pixel_told = told.pixel_mm is not None and (
-        _is_same(y, told.pixel_mm[0]) and _is_same(x, told.pixel_mm[1])
+    is_pixel_stated = stated.pixel_mm is not None and (
+        _is_same(y, stated.pixel_mm[0]) and _is_same(x, stated.pixel_mm[1])
     )
-    is_distance_told = frames == 1 or (
-        told.frame_distance_mm is not None and _is_same(z, told.frame_distance_mm)
+    is_distance_stated = frames == 1 or (
+        stated.frame_distance_mm is not None and _is_same(z, stated.frame_distance_mm)
     )
-    if not (is_pixel_told and is_distance_told):
+    if not (is_pixel_stated and is_distance_stated):
         # What neither the file nor Slicer's reader says, somebody has set.
         read_x, read_y, read_z = _read_by_itk(files[0], _changed_when(files))
         is_unset = x == y == 1.0 or (_is_same(x, read_x) and _is_same(y, read_y))
-        is_pixel_told |= not is_unset
-        is_distance_told |= not (z == 1.0 or _is_same(z, read_z))
-    return LoadedSize(spacing, is_pixel_told, is_distance_told, told.is_oriented)
+        is_pixel_stated |= not is_unset
+        is_distance_stated |= not (z == 1.0 or _is_same(z, read_z))
+    return LoadedSize(spacing, is_pixel_stated, is_distance_stated, stated.is_oriented)
 
 
 def _is_same(one: float, other: float) -> bool:
@@ -162,7 +162,7 @@ def _changed_when(files: tuple[Path, ...]) -> tuple[float, ...]:
 
 
 @cache  # a file may vanish while its node is at work
-def _told(files: tuple[Path, ...], when: tuple[float, ...]) -> FileSize | None:
+def _file_size(files: tuple[Path, ...], when: tuple[float, ...]) -> FileSize | None:
     from napari_microus.core.errors import MicroUSError
     from napari_microus.core.io.file_size import size_in_file
 

@@ -118,10 +118,10 @@ def grid_from_node(node: slicer.vtkMRMLVolumeNode | None, role: str = "scan") ->
     from napari_microus.core.io.scan_properties import with_properties
 
     require_volume(node, role)
-    told = stated_of(node)
-    if told is None:
+    stated = stated_of(node)
+    if stated is None:
         return grid_as_loaded(node, affine_in_file(node))
-    grid = with_properties(grid_as_loaded(node, told.before), told.properties)
+    grid = with_properties(grid_as_loaded(node, stated.before), stated.properties)
     # The node may have been moved since, and stays where it is.
     affine = affine_in_file(node)
     affine[:3, :3] *= _sizes(grid.affine) / _sizes(affine)
@@ -230,7 +230,7 @@ def first_scan() -> slicer.vtkMRMLScalarVolumeNode | None:
     return next((node for node in volumes if not node.IsA(masks)), None)
 
 
-def keep_what_files_tell() -> None:
+def keep_sizes_of_files() -> None:
     """Write down what only the file of each volume states, before a scene is saved."""
     for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
         is_reversed(node)

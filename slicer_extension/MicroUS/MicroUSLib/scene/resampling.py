@@ -205,12 +205,12 @@ def _sized_like(volume: slicer.vtkMRMLVolumeNode, mask: Volume) -> Volume:
     """Return a mask on the pixels of a scan as it was before its size was stated, on
     those that it has now; any other mask as it is.
     """
-    told = stated_of(volume)
-    if told is None:
+    stated = stated_of(volume)
+    if stated is None:
         return mask
     above = transform_to_world(volume)
     # In voxels of the scan: one step along an axis, and a whole number from the first.
-    voxels = np.linalg.solve(above @ told.before, mask.affine)
+    voxels = np.linalg.solve(above @ stated.before, mask.affine)
     off_axes = np.abs(np.abs(voxels[:3, :3]) - _UNIT).max()
     off_grid = np.abs(voxels[:3, 3] - voxels[:3, 3].round()).max()
     if max(off_axes, off_grid) > _OFF_GRID:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import slicer
 
-from .loaded_size import files_of, told_by_file
+from .loaded_size import files_of, size_stated_by_file
 from .nodes import affine_in_file, grid_as_loaded, grid_from_node
 from .placing import motion_between, move_scan
 from .sequence_items import with_items
@@ -47,8 +47,8 @@ def properties_of(volume: slicer.vtkMRMLVolumeNode) -> ScanProperties:
     """
     from napari_microus.core.io import ScanProperties
 
-    told = stated_of(volume)
-    return ScanProperties() if told is None else told.properties
+    stated = stated_of(volume)
+    return ScanProperties() if stated is None else stated.properties
 
 
 def properties_beside(volume: slicer.vtkMRMLVolumeNode) -> ScanProperties:
@@ -163,13 +163,13 @@ def scan_path(volume: slicer.vtkMRMLVolumeNode) -> Path | None:
 
 def _before(volume: slicer.vtkMRMLVolumeNode) -> np.ndarray:
     """Return the affine that a scan would have without what was stated."""
-    told, now = stated_of(volume), affine_in_file(volume)
-    if told is None:
+    stated, now = stated_of(volume), affine_in_file(volume)
+    if stated is None:
         return now
-    if np.abs(now - told.after).max() <= _SAME_MM:
-        return told.before
+    if np.abs(now - stated.after).max() <= _SAME_MM:
+        return stated.before
     # Somebody has moved the scan since, by hardening a transform.
-    return motion_between(told.after, now) @ told.before
+    return motion_between(stated.after, now) @ stated.before
 
 
 def _shifted(
@@ -184,7 +184,7 @@ def _shifted(
     """
     from napari_microus.core.errors import InputError
 
-    sweep, file = properties.sweep, told_by_file(volume)
+    sweep, file = properties.sweep, size_stated_by_file(volume)
     columns, rows, _ = volume.GetImageData().GetDimensions()
     is_whole = file is not None and file.whole == (rows, columns)
     if properties.blank and is_whole:

@@ -98,9 +98,9 @@ class CorrectPanel:
         if not is_ready:
             self._say(_("Segment a scan, or choose its capsule above, first."))
             return
-        self._tell(segmentation)
+        self._report(segmentation)
 
-    def _tell(
+    def _report(
         self, segmentation: slicer.vtkMRMLSegmentationNode, more: str = ""
     ) -> None:
         frames = sorted(approved_frames(segmentation))
@@ -125,10 +125,10 @@ class CorrectPanel:
         review = Review(count, approved=approved_frames(segmentation))
         frame = review.next_unapproved(shown_frame(volume))
         if frame is None:
-            self._tell(segmentation, _("Every frame is approved."))
+            self._report(segmentation, _("Every frame is approved."))
             return
         jump_to_voxel(volume, frame, (height - 1) / 2, (width - 1) / 2)
-        self._tell(segmentation)
+        self._report(segmentation)
 
     def interpolate(self, *args: object) -> None:
         """Fill the frames between those that were approved."""
@@ -139,7 +139,7 @@ class CorrectPanel:
             array = segment_array(segmentation, capsule, volume) == 1
             found = interpolate(array, approved_frames(segmentation))
             self._put(found, volume, segmentation, capsule)
-            self._tell(
+            self._report(
                 segmentation,
                 _("Interpolated {0} frames; Undo takes it back.").format(len(found)),
             )
@@ -165,7 +165,7 @@ class CorrectPanel:
             except Cancelled:
                 return
             self._put(done.masks, volume, segmentation, capsule)
-            self._tell(segmentation, done.sentence)
+            self._report(segmentation, done.sentence)
 
     def learn(self, *args: object) -> None:
         """Adapt the model to the approved frames in a child, and draw the others."""
@@ -242,7 +242,7 @@ class CorrectPanel:
                 self._say(_("Scan or capsule left the scene; nothing was changed."))
                 return
             self._put(dict(enumerate(found)), volume, segmentation, capsule)
-            self._tell(
+            self._report(
                 segmentation, _("The others were drawn again; Undo takes it back.")
             )
 

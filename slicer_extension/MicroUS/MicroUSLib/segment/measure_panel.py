@@ -48,7 +48,7 @@ class MeasurePanel:
         self._timer.timeout.connect(self._measure_again)
         ui.measureButton.clicked.connect(self.measure)
         ui.showInSpaceButton.clicked.connect(self.show_in_space)
-        ui.psaLineEdit.textChanged.connect(self._tell)
+        ui.psaLineEdit.textChanged.connect(self._report)
         ui.segmentationSelector.currentNodeChanged.connect(self.refresh)
         ui.volumeSelector.currentNodeChanged.connect(self.refresh)
 
@@ -117,7 +117,7 @@ class MeasurePanel:
     def _measure(self) -> None:
         self._found = None
         self._found = measuring.measure(*self._chosen())
-        self._tell()
+        self._report()
 
     def _measure_again(self) -> None:
         """Measure without being asked; what is wrong is said in the readout."""
@@ -156,7 +156,7 @@ class MeasurePanel:
         self._found = None
         self._ui.sizeLabel.text = words
 
-    def _tell(self, *args: object) -> None:
+    def _report(self, *args: object) -> None:
         from napari_microus.core.errors import InputError
 
         if self._found is None:

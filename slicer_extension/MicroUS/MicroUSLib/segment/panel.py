@@ -399,6 +399,6 @@ def _doubt(made: dict[str, Any]) -> str:
     """Return which frames to look at first, "" where none stands out."""
     from napari_microus.core.predict.confidence import in_words
 
-    told = made.get("confidence", {})
-    frames = told.get("look_first", [])
-    return f"{in_words(frames, len(told['frames']))} " if frames else ""
+    stated = made.get("confidence", {})
+    frames = stated.get("look_first", [])
+    return f"{in_words(frames, len(stated['frames']))} " if frames else ""

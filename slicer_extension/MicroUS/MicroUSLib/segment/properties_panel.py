@@ -9,7 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from MicroUSLib.event_pump import EventPump
-from MicroUSLib.scene.loaded_size import told_by_file
+from MicroUSLib.scene.loaded_size import size_stated_by_file
 from MicroUSLib.scene.nodes import grid_from_node
 from MicroUSLib.scene.scan_properties import (
     adopt_properties,
@@ -105,7 +105,7 @@ class PropertiesPanel:
 
     def _adopt(self, volume: slicer.vtkMRMLVolumeNode) -> None:
         if adopt_properties(volume, self.before_change):
-            self._tell_change(volume)
+            self._show_change(volume)
 
     def keep(self, *args: object) -> None:
         """Use what stands in the fields, and keep it with the scan."""
@@ -157,12 +157,12 @@ class PropertiesPanel:
         for check in self.before_change:
             check(volume)
         use_properties(volume, properties)
-        self._tell_change(volume)
+        self._show_change(volume)
 
-    def _tell_change(self, volume: slicer.vtkMRMLVolumeNode) -> None:
+    def _show_change(self, volume: slicer.vtkMRMLVolumeNode) -> None:
         remove_resampled_sweep(volume)
-        for told in self.after_change:
-            told(volume)
+        for follow in self.after_change:
+            follow(volume)
         if slicer.app.layoutManager() is not None:
             slicer.util.resetSliceViews()  # it may be twenty times smaller now
 
@@ -184,7 +184,7 @@ class PropertiesPanel:
 
     def _offer(self, volume: slicer.vtkMRMLVolumeNode) -> str:
         """Put a calibration that Slicer left out into the fields, to be used or not."""
-        file = told_by_file(volume)
+        file = size_stated_by_file(volume)
         if file is None or file.pixel_mm is None:
             return _(
                 "Slicer shows 1 mm, which no file states; numbers are in pixels. State "

@@ -90,7 +90,7 @@ class TrainPanel:
         """Whether a run is followed: one of our child, or one that is watched."""
         return self._runner is not None or self._watch is not None
 
-    def tell(self, model_trained: Callable[[str], None]) -> None:
+    def call_when_trained(self, model_trained: Callable[[str], None]) -> None:
         """Call ``model_trained`` with the name of each finished model."""
         self._model_trained = model_trained
 

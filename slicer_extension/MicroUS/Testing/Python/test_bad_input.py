@@ -23,14 +23,14 @@ def scene_state():
     for node in slicer.util.getNodesByClass("vtkMRMLNode"):
         if node.IsA("vtkMRMLScriptedModuleNode"):
             continue  # the panel's own choices
-        told = [node.GetID(), node.GetName(), node.GetClassName()]
+        stated = [node.GetID(), node.GetName(), node.GetClassName()]
         if node.IsA("vtkMRMLSegmentationNode"):
             inside = node.GetSegmentation()
-            told += [
+            stated += [
                 (key, inside.GetSegment(key).GetName())
                 for key in inside.GetSegmentIDs()
             ]
-        state.append(told)
+        state.append(stated)
     return state
 
 

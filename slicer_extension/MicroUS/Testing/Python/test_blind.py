@@ -64,8 +64,8 @@ def test_first_button_decides_for_who_is_shown_first(blind, tmp_path):
     path = tmp_path / "blind.nii.gz"
     blind.compare.adjudicating.ask_save = lambda: str(path)
     press(blind.ui.saveAdjudicationButton)
-    told = json.loads((tmp_path / "blind.json").read_text())["settings"]["blind"]
-    assert told == SWAPPED.as_json()
+    stated = json.loads((tmp_path / "blind.json").read_text())["settings"]["blind"]
+    assert stated == SWAPPED.as_json()
 
 
 def test_unticking_tells_who_is_who(blind):

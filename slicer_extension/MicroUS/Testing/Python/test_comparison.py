@@ -194,8 +194,8 @@ def test_case_is_saved_as_napari_saves_it(kind, chosen, pair, tmp_path, transfor
     ours, theirs = (read_volume(tmp_path / f"{n}.nii.gz") for n in ("slicer", "napari"))
     np.testing.assert_array_equal(ours.array, theirs.array)
     np.testing.assert_allclose(ours.affine, theirs.affine, atol=1e-5)
-    told = [_document(tmp_path / f"{n}.json") for n in ("slicer", "napari")]
-    assert told[0] == told[1]
+    stated = [_document(tmp_path / f"{n}.json") for n in ("slicer", "napari")]
+    assert stated[0] == stated[1]
 
 
 def _regions(codes, spacing_mm):

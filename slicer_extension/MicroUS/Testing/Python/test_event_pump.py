@@ -24,7 +24,7 @@ def three_steps(closed):
 def test_window_lives_between_two_steps(monkeypatch):
     seen, lived = [], []
     monkeypatch.setattr(type(slicer.app), "processEvents", lambda _: lived.append(1))
-    result = drain(three_steps([]), EventPump(lambda *told: seen.append(told)))
+    result = drain(three_steps([]), EventPump(lambda *stated: seen.append(stated)))
     assert result == "done"
     assert seen == [(n, 3, "Working") for n in (1, 2, 3)]
     assert len(lived) == 3

@@ -8,7 +8,7 @@ import pytest
 import SimpleITK
 import slicer
 from MicroUSLib.scene import nodes
-from MicroUSLib.scene.loaded_size import told_by_file
+from MicroUSLib.scene.loaded_size import size_stated_by_file
 from pydicom.data import get_testdata_file
 
 
@@ -17,7 +17,7 @@ def test_ultrasound_without_calibration_has_no_size(dicom, load_volume):
     assert node.GetSpacing() == (1.0, 1.0, 1.0)
     grid = nodes.grid_from_node(node)
     assert not grid.has_geometry
-    assert told_by_file(node).pixel_mm is None
+    assert size_stated_by_file(node).pixel_mm is None
 
 
 def test_calibration_that_slicer_left_out_is_told_and_not_taken_unasked(
@@ -26,7 +26,7 @@ def test_calibration_that_slicer_left_out_is_told_and_not_taken_unasked(
     node = load_volume(dicom(cm=0.005))
     assert node.GetSpacing()[:2] == (1.0, 1.0)
     assert not nodes.grid_from_node(node).has_geometry
-    assert told_by_file(node).pixel_mm == pytest.approx((0.05, 0.05))
+    assert size_stated_by_file(node).pixel_mm == pytest.approx((0.05, 0.05))
 
 
 def test_calibration_that_slicer_took_is_known(dicom, load_volume):
@@ -117,7 +117,7 @@ def test_size_that_somebody_set_in_slicer_is_known(dicom, load_volume):
 def test_what_the_file_told_is_known_in_a_saved_scene(dicom, load_volume, reopen):
     """The scene's own copy of the voxels is a NRRD, which states 1 mm."""
     load_volume(dicom())
-    nodes.keep_what_files_tell()
+    nodes.keep_sizes_of_files()
     reopen()
 
     [node] = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")

@@ -50,10 +50,10 @@ def test_kept_beside_the_file_and_filled_in_when_it_is_opened_again(
     press(widget.ui.keepPropertiesButton)
     assert shown == []
     assert "Kept beside the scan in sweep.scan.json" in widget.ui.propertiesLabel.text()
-    told = json.loads((tmp_path / "sweep.scan.json").read_text(encoding="utf-8"))
-    assert told["pixel_mm"] == [0.05, 0.05]
-    assert told["sweep"]["angles_deg"] == [0, 1, 3, 6, 10]
-    assert told["orientation"]["frames"] == "superior"
+    stated = json.loads((tmp_path / "sweep.scan.json").read_text(encoding="utf-8"))
+    assert stated["pixel_mm"] == [0.05, 0.05]
+    assert stated["sweep"]["angles_deg"] == [0, 1, 3, 6, 10]
+    assert stated["orientation"]["frames"] == "superior"
 
     slicer.mrmlScene.Clear(0)
     again = load_volume(tmp_path / "sweep.nrrd")

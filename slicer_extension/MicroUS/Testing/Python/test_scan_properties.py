@@ -242,8 +242,8 @@ def test_scan_that_was_turned_since_keeps_its_size_and_goes_back_turned(drawn):
 
 def test_saved_scene_keeps_what_was_told(drawn, mask, reopen, pixels):
     volume, *_ = drawn
-    told = ScanProperties(None, None, TURN, FACING["left-handed"])
-    use_properties(volume, told)
+    stated = ScanProperties(None, None, TURN, FACING["left-handed"])
+    use_properties(volume, stated)
     grid = nodes.grid_from_node(volume)
     reopen()
     [again] = [
@@ -251,7 +251,7 @@ def test_saved_scene_keeps_what_was_told(drawn, mask, reopen, pixels):
         for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
         if node.GetName() == "scan"
     ]
-    assert properties_of(again) == told
+    assert properties_of(again) == stated
     ours = nodes.volume_from_node(again)
     np.testing.assert_allclose(ours.affine, grid.affine, atol=1e-6)
     np.testing.assert_array_equal(ours.array, pixels)
@@ -264,11 +264,11 @@ def test_saved_scene_keeps_what_was_told(drawn, mask, reopen, pixels):
 def test_sidecar_is_the_cores(pixels, nifti, load_volume):
     path = nifti(pixels, AFFINES["axis-aligned"])
     node = load_volume(path)
-    told = ScanProperties((0.05, 0.04), None, TURN)
-    use_properties(node, told)
-    kept = keep_beside(node, told)
+    stated = ScanProperties((0.05, 0.04), None, TURN)
+    use_properties(node, stated)
+    kept = keep_beside(node, stated)
     assert kept.file == path.parent / "scan.scan.json"
-    assert read_scan_properties(path) == told
+    assert read_scan_properties(path) == stated
     assert "PatientName" not in kept.file.read_text()
     np.testing.assert_allclose(
         read_volume(path).affine, nodes.grid_from_node(node).affine, atol=1e-5
@@ -341,12 +341,12 @@ def test_axis_is_counted_in_the_picture_that_is_shown(dicom, load_volume):
     path = dicom(cm=0.005, box=((8, 47), (4, 63)))
     node = load_volume(path)
     assert node.GetImageData().GetDimensions() == (64, 48, 5)
-    told = ScanProperties((0.05, 0.05), None, TURN)
-    use_properties(node, told)
-    kept = keep_beside(node, told)
+    stated = ScanProperties((0.05, 0.05), None, TURN)
+    use_properties(node, stated)
+    kept = keep_beside(node, stated)
     document = json.loads(kept.file.read_text(encoding="utf-8"))
     assert document["sweep"]["axis"]["at_mm"] == pytest.approx(-9.9)
-    assert properties_beside(node) == told
+    assert properties_beside(node) == stated
     assert read_volume(path).metadata["sweep"]["axis"]["at_mm"] == pytest.approx(-9.9)
 
 

@@ -73,16 +73,16 @@ def test_child_process_gives_the_same_mask_too(
         predict(load_model(DEFAULT_MODEL), read_volume(path), device="cpu"), ignore
     )
     volume = load_volume(path)
-    told = []
+    stated = []
 
     node, key = script.run_and_wait(
-        volume, device="cpu", on_event=told.append, make_runner=this_python
+        volume, device="cpu", on_event=stated.append, make_runner=this_python
     )
 
     np.testing.assert_array_equal(
         segments.segment_array(node, key, volume), napari.mask.array
     )
-    assert 4 in [e.done for e in told if isinstance(e, Progress)]
+    assert 4 in [e.done for e in stated if isinstance(e, Progress)]
 
 
 @pytest.mark.parametrize("kind", [*AFFINES, "single frame"])

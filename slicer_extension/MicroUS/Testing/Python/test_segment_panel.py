@@ -388,31 +388,31 @@ def test_sequence_is_all_or_nothing(act, widget, cine, mask, monkeypatch, shown)
     assert not widget.segment.is_running
 
 
-@pytest.mark.parametrize(("smooth", "told"), [(True, False), (False, True)])
-def test_raw_mask_can_be_asked_for(widget, make_volume, smooth, told):
+@pytest.mark.parametrize(("smooth", "stated"), [(True, False), (False, True)])
+def test_raw_mask_can_be_asked_for(widget, make_volume, smooth, stated):
     choose(widget, volume=make_volume(), smoothOutline=smooth)
     press(widget.ui.applyButton)
     line = Child.made.line
-    assert ("--outline" in line) is told
-    assert not told or line[line.index("--outline") + 1] == "raw"
+    assert ("--outline" in line) is stated
+    assert not stated or line[line.index("--outline") + 1] == "raw"
 
 
-@pytest.mark.parametrize(("leaves", "told"), [(True, False), (False, True)])
-def test_a_contour_in_every_frame_can_be_asked_for(widget, make_volume, leaves, told):
+@pytest.mark.parametrize(("leaves", "stated"), [(True, False), (False, True)])
+def test_a_contour_in_every_frame_can_be_asked_for(widget, make_volume, leaves, stated):
     choose(widget, volume=make_volume(), leaveUnsureEmpty=leaves)
     press(widget.ui.applyButton)
     line = Child.made.line
-    assert ("--min-confidence" in line) is told
-    assert not told or line[line.index("--min-confidence") + 1] == "0"
+    assert ("--min-confidence" in line) is stated
+    assert not stated or line[line.index("--min-confidence") + 1] == "0"
 
 
 @pytest.mark.parametrize(("frames", "words"), [([3, 1], "first: 3, 1."), ([], "")])
 def test_frames_to_look_at_first_are_told(widget, make_volume, mask, frames, words):
     choose(widget, volume=make_volume())
     press(widget.ui.applyButton)
-    told = {"frames": dict.fromkeys("01234", 0.9), "look_first": frames}
+    stated = {"frames": dict.fromkeys("01234", 0.9), "look_first": frames}
     (Child.made.folder / "capsule.json").write_text(
-        json.dumps({"generator": "napari-microus", "confidence": told}),
+        json.dumps({"generator": "napari-microus", "confidence": stated}),
         encoding="utf-8",
     )
     Child.made.finish(mask)

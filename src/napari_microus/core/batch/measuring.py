@@ -92,7 +92,7 @@ def measure(scan: Volume, prediction: Prediction) -> dict[str, Any]:
 def row_of(
     scan: Scan, settings: BatchSettings, *, digest: str = "", **values: Any
 ) -> dict[str, Any]:
-    """Return a row of the table: what is always told, and ``values``."""
+    """Return a row of the table: what is always given, and ``values``."""
     models = settings.models
     return {
         "scan": scan.name,

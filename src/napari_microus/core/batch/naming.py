@@ -62,7 +62,7 @@ def name_drafts(drafts: Sequence[Draft]) -> list[Scan]:
             folders = [name.draft.files[0].parent for name in clash]
             for order, name in enumerate(clash):
                 is_beside = folders.count(name.draft.files[0].parent) > 1
-                name.tell_apart(order, is_beside=is_beside)
+                name.set_apart(order, is_beside=is_beside)
     return [name.scan() for name in names]
 
 
@@ -115,7 +115,7 @@ class _Name:
         above = self._folders_above[-self._above :] if self._above else ()
         return (*above, *self.draft.folders)
 
-    def tell_apart(self, order: int, *, is_beside: bool) -> None:
+    def set_apart(self, order: int, *, is_beside: bool) -> None:
         """Add what sets it apart from others of its name; ``is_beside`` one of them."""
         is_dicom = self.draft.identity is not None
         if not self._is_neutral and is_beside and not self._has_suffix:
@@ -133,7 +133,7 @@ class _Name:
     def scan(self) -> Scan:
         """Return the scan under this name."""
         name = self.text
-        is_telling = not (self._is_neutral or self._has_digest)
-        label = "/".join((*self._folders, self.draft.shown)) if is_telling else name
+        is_distinct = not (self._is_neutral or self._has_digest)
+        label = "/".join((*self._folders, self.draft.shown)) if is_distinct else name
         scan = Scan(name, label, self.draft.files)
         return replace(scan, fault=scan.without_paths(self.draft.fault))

@@ -137,13 +137,13 @@ def _segment(
         )
     volume = scan.read()
     # PyTorch is not needed before: not to list scans, skip them, or find damage.
-    from napari_microus.core.predict.files import predict_and_tell
+    from napari_microus.core.predict.files import predict_and_report
 
     models = _models(settings)
     notices = [scan.without_paths(n) for n in volume.metadata.get("notices", ())]
     for notice in notices:
         yield Notice(notice)
-    work = predict_and_tell(
+    work = predict_and_report(
         models,
         volume,
         image=scan.label.rpartition("/")[2],
@@ -155,7 +155,7 @@ def _segment(
     def note(event: Event) -> None:
         notices.extend([event.message] if isinstance(event, Notice) else [])
 
-    prediction, told = yield from relay(work, note)
+    prediction, stated = yield from relay(work, note)
     row = row_of(
         scan,
         settings,
@@ -167,7 +167,7 @@ def _segment(
     row["notices"] = " ".join(notices)
     row["mask"] = mask.relative_to(settings.output).as_posix()
     row["seconds"] = round(time.monotonic() - begun, 2)
-    told[KEY] = {
+    stated[KEY] = {
         "making": made,
         "mask_sha256": voxels_sha256(prediction.mask),
         "measurements": row,
@@ -175,10 +175,10 @@ def _segment(
     if settings.probability is not None:
         where = probability_path(settings.probability, scan.name)
         replaces = bool(present)
-        write_volume(prediction.probability, where, replaces, provenance=told)
+        write_volume(prediction.probability, where, replaces, provenance=stated)
     write_picture(picture_path(settings.output, scan.name), volume, prediction.mask)
     # Last: where the mask is, all is.
-    write_mask(prediction.mask, mask, bool(present), provenance=told)
+    write_mask(prediction.mask, mask, bool(present), provenance=stated)
     return Outcome(DONE, row)
 
 

@@ -59,14 +59,14 @@ def row_of_same(
         if not probability_path(settings.probability, scan.name).is_file():
             return None
     try:
-        told = read_provenance(path).get(KEY)
-        if not isinstance(told, dict) or told.get("making") != dict(made):
+        stated = read_provenance(path).get(KEY)
+        if not isinstance(stated, dict) or stated.get("making") != dict(made):
             return None
-        if voxels_sha256(read_mask(path)) != told.get("mask_sha256"):
+        if voxels_sha256(read_mask(path)) != stated.get("mask_sha256"):
             return None
     except InputError:
         return None
-    row = told.get("measurements")
+    row = stated.get("measurements")
     return row if isinstance(row, dict) else None
 
 
@@ -78,13 +78,13 @@ def is_same(scan: Scan, settings: BatchSettings, made: Mapping[str, Any]) -> boo
     """
     path = mask_path(settings.output, scan.name)
     try:
-        told = read_provenance(path).get(KEY)
+        stated = read_provenance(path).get(KEY)
     except InputError:
         return False
-    if not isinstance(told, dict) or told.get("making") != dict(made):
+    if not isinstance(stated, dict) or stated.get("making") != dict(made):
         return False
     try:
-        return voxels_sha256(read_mask(path)) == told.get("mask_sha256")
+        return voxels_sha256(read_mask(path)) == stated.get("mask_sha256")
     except InputError:
         # Nobody edits a mask into a damaged file; where there is none, a batch was
         # killed between the mask and what describes it.

@@ -228,10 +228,10 @@ class _Course:
             mask=str(mask_path(self._settings.output, scan.name)),
         )
 
-    def _report(self, number: int, state: str, **told: Any) -> ScanReport:
+    def _report(self, number: int, state: str, **stated: Any) -> ScanReport:
         name = self._scans[number - 1].name
         ended = sum(self._states.values())
-        return ScanReport(number, len(self._scans), name, state, ended=ended, **told)
+        return ScanReport(number, len(self._scans), name, state, ended=ended, **stated)
 
 
 def _check_folder(folder: Path) -> None:

@@ -79,11 +79,11 @@ def checking_case(
 
 def _agrees_with_sidecar(case: Case) -> bool:
     path = Path(case.folder) / FOLDER_SIDECAR
-    told = case.reference.properties
+    stated = case.reference.properties
     if not path.exists():
-        return told.is_empty
+        return stated.is_empty
     try:
-        return bool(json.loads(path.read_text(encoding="utf-8")) == told.to_dict())
+        return bool(json.loads(path.read_text(encoding="utf-8")) == stated.to_dict())
     except (OSError, ValueError, RecursionError):
         return False
 

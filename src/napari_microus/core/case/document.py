@@ -77,44 +77,44 @@ def encoded(document: dict[str, Any]) -> str:
 
 def reference_from(document: dict[str, Any]) -> ScanReference:
     """Return how the scan of a checked document is known again."""
-    told = document["scan"]
+    entries = document["scan"]
     try:
-        properties = ScanProperties.from_dict(told["properties"])
+        properties = ScanProperties.from_dict(entries["properties"])
     except InputError as error:
         wrong = str(error).rpartition(". ")[0]  # without what to do about a sidecar
         raise InputError(
             f"The case is damaged (field 'scan.properties'): {wrong}. Open another "
             "copy."
         ) from error
-    z, y, x = (int(size) for size in told["shape"])
-    affine = np.array(told["affine"], np.float64)
+    z, y, x = (int(size) for size in entries["shape"])
+    affine = np.array(entries["affine"], np.float64)
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
     if not abs(np.linalg.det(affine[:3, :3])) > 1e-9 * lengths.prod():
         raise damaged("scan.affine", "axes of some length, not in one plane", "others")
     return ScanReference(
-        told["file"],
-        told["pixels_sha256"],
+        entries["file"],
+        entries["pixels_sha256"],
         (z, y, x),
         affine,
-        told["has_pixel_size"],
-        told["is_oriented"],
-        told["size_from"],
+        entries["has_pixel_size"],
+        entries["is_oriented"],
+        entries["size_from"],
         properties,
-        tuple(told["notices"]),
+        tuple(entries["notices"]),
     )
 
 
 def review_from(document: dict[str, Any]) -> Review:
     """Return the review of a checked document."""
-    told, count = document["review"], int(document["scan"]["shape"][0])
+    entries, count = document["review"], int(document["scan"]["shape"][0])
     for name in ("edited", "approved", "doubtful"):
-        beyond = [frame for frame in told[name] if frame >= count]
+        beyond = [frame for frame in entries[name] if frame >= count]
         if beyond:
             raise damaged(
                 f"review.{name}", f"frames of the scan, below {count}", beyond[0]
             )
     edited, approved, doubtful = (
-        [int(frame) for frame in told[name]]
+        [int(frame) for frame in entries[name]]
         for name in ("edited", "approved", "doubtful")
     )
     return Review(count, set(edited), set(approved), doubtful)
@@ -122,8 +122,8 @@ def review_from(document: dict[str, Any]) -> Review:
 
 def measurements_from(document: dict[str, Any]) -> Measurements:
     """Return the measurements of a checked document."""
-    told, count = document["measurements"], int(document["scan"]["shape"][0])
-    rows = told["frames"]
+    entries, count = document["measurements"], int(document["scan"]["shape"][0])
+    rows = entries["frames"]
     if [row["frame"] for row in rows] != list(range(count)):
         raise damaged(
             "measurements.frames",
@@ -133,21 +133,21 @@ def measurements_from(document: dict[str, Any]) -> Measurements:
     reference, review = reference_from(document), review_from(document)
     pixel_mm = reference.properties.pixel_mm if reference.has_pixel_size else None
     given, psa = document["diameters_mm"], document["psa_ng_ml"]
-    diameters = told["mask_diameters"]
-    ellipsoid = told["ellipsoid"]
+    diameters = entries["mask_diameters"]
+    ellipsoid = entries["ellipsoid"]
     return Measurements(
         tuple(FrameSize(**row) for row in rows),
         pixel_mm,
-        _estimate(told["volume"]),
+        _estimate(entries["volume"]),
         None if ellipsoid is None else _estimate(ellipsoid),
-        _estimate(told["mask_ellipsoid"]),
+        _estimate(entries["mask_ellipsoid"]),
         None if given is None else (given[0], given[1], given[2]),
         None if diameters is None else MaskDiameters(**diameters),
         psa,
-        told["no_interval"],
+        entries["no_interval"],
         tuple(sorted(review.edited)),
         tuple(sorted(review.approved)),
-        tuple(told["notices"]),
+        tuple(entries["notices"]),
     )
 
 
@@ -172,10 +172,10 @@ def _volume(estimate: VolumeEstimate) -> dict[str, Any]:
     }
 
 
-def _estimate(told: dict[str, Any]) -> VolumeEstimate:
-    ends = told["interval_ml"]
+def _estimate(entries: dict[str, Any]) -> VolumeEstimate:
+    ends = entries["interval_ml"]
     return VolumeEstimate(
-        told["ml"], told["method"], None if ends is None else (ends[0], ends[1])
+        entries["ml"], entries["method"], None if ends is None else (ends[0], ends[1])
     )
 
 

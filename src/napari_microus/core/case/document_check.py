@@ -32,7 +32,9 @@ def read_document(folder: Path) -> dict[str, Any]:
                 f"A case must have a {DOCUMENT} of 64 MB or less; got a larger one in "
                 f"{folder}. Open another copy."
             )
-        told = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+        document = json.loads(
+            path.read_text(encoding="utf-8"), parse_constant=_no_number
+        )
     except OSError as error:
         raise InputError(
             f"A case must be a folder with a {DOCUMENT} that can be read; got {folder} "
@@ -50,13 +52,13 @@ def read_document(folder: Path) -> dict[str, Any]:
             "Open another copy.",
             plain="This case is damaged. Open another copy.",
         ) from error
-    _check_kind(told)
-    _check_fields(told)
-    return dict(told)
+    _check_kind(document)
+    _check_fields(document)
+    return dict(document)
 
 
-def _check_kind(told: Any) -> None:
-    if not isinstance(told, dict) or told.get("format") != FORMAT:
+def _check_kind(document: Any) -> None:
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InputError(
             f"A case must have a {DOCUMENT} of the format '{FORMAT}'; got another "
             "kind of JSON. Choose a case's folder.",
@@ -65,7 +67,7 @@ def _check_kind(told: Any) -> None:
                 "folder of a saved case."
             ),
         )
-    version = told.get("version")
+    version = document.get("version")
     if isinstance(version, int) and version > VERSION:
         raise InputError(
             f"A case must be of version {VERSION} or older; got {version}. Update "
@@ -77,9 +79,9 @@ def _check_kind(told: Any) -> None:
         )
 
 
-def _check_fields(told: dict[str, Any]) -> None:
+def _check_fields(document: dict[str, Any]) -> None:
     """Refuse the first field that the schema does, by its name."""
-    for error in _validator().iter_errors(told):
+    for error in _validator().iter_errors(document):
         field = _field(error.absolute_path)
         if error.validator == "required":
             missing = next(k for k in error.validator_value if k not in error.instance)

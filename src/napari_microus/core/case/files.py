@@ -139,10 +139,12 @@ def _remove_older(where: Path, named: set[str]) -> None:
 
 def _write_properties(where: Path, reference: ScanReference) -> None:
     """Write the sizes where every reader of a mask alone looks for them."""
-    told = reference.properties
+    stated = reference.properties
     path = where / FOLDER_SIDECAR
-    if told.is_empty:
+    if stated.is_empty:
         path.unlink(missing_ok=True)
         return
     with atomic_write(path, overwrite=True) as beside:
-        beside.write_text(json.dumps(told.to_dict(), indent=2) + "\n", encoding="utf-8")
+        beside.write_text(
+            json.dumps(stated.to_dict(), indent=2) + "\n", encoding="utf-8"
+        )

@@ -20,7 +20,7 @@ from napari_microus.core.case.scan_reference import pixels_sha256, placed_scan
 from napari_microus.core.errors import InputError, MicroUSError
 from napari_microus.core.events import Progress, drain
 from napari_microus.core.io import is_readable, read_provenance, read_volume
-from napari_microus.core.io.reading import read_as_told
+from napari_microus.core.io.reading import read_without_sidecar
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.core.volume import Volume
 
@@ -128,7 +128,7 @@ def _read_mask(path: Path, reference: ScanReference) -> Volume:
                 "or open another copy."
             ),
         )
-    mask = read_as_told(path)
+    mask = read_without_sidecar(path)
     values = np.unique(mask.array)
     if mask.shape != reference.shape or not set(values.tolist()) <= {0, 1, 255}:
         raise InputError(
@@ -136,8 +136,8 @@ def _read_mask(path: Path, reference: ScanReference) -> Volume:
             f"got another in {path.name}. Open another copy."
         )
     placed = reference.place(mask.array.astype(np.uint8, copy=False))
-    is_told = mask.has_geometry and placed.has_geometry
-    if is_told and not placed.shares_grid(mask):
+    is_stated = mask.has_geometry and placed.has_geometry
+    if is_stated and not placed.shares_grid(mask):
         raise InputError(
             f"A mask of a case must lie where its scan does; got {path.name}, which "
             "lies elsewhere. Open another copy."
@@ -213,8 +213,8 @@ def _remember(path: Path, reference: ScanReference) -> None:
 
 def _with_scan(case: Case, scan: Volume) -> Case:
     """Return the case with its scan, and all masks on the scan's grid."""
-    told: list[Any] = list(scan.metadata.get("notices", ()))
-    notices = tuple(dict.fromkeys([*case.notices, *map(str, told)]))
+    stated: list[Any] = list(scan.metadata.get("notices", ()))
+    notices = tuple(dict.fromkeys([*case.notices, *map(str, stated)]))
     return replace(
         case,
         scan=scan,

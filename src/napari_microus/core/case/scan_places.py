@@ -40,8 +40,8 @@ def remembered_scan(pixels_sha256: str) -> Path | None:
     try:
         if path.stat().st_size > _MOST_BYTES:
             return None
-        told = json.loads(path.read_text(encoding="utf-8"))
-        found = Path(told["path"])
+        stated = json.loads(path.read_text(encoding="utf-8"))
+        found = Path(stated["path"])
         return found if found.exists() else None
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None

@@ -16,7 +16,7 @@ from napari_microus.core.volume import UNKNOWN, Volume
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SIZE_TOLD_SINCE = (
+SIZE_STATED_SINCE = (
     "The scan's size was stated after the case was saved. Save the case again to have "
     "its measurements in mm."
 )
@@ -25,7 +25,7 @@ CHANGED_GRID = (
     "case's was taken. Save the case again after setting the scan's properties anew."
 )
 FROM_FILE = "the scan's file"
-NOT_TOLD = "not told"
+NOT_STATED = "not told"
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class ScanReference:
             metadata["frame_distance"] = UNKNOWN
         if self.properties.sweep is not None:
             metadata["sweep"] = self.properties.sweep.to_dict()
-        if self.has_pixel_size and self.size_from not in (FROM_FILE, NOT_TOLD):
+        if self.has_pixel_size and self.size_from not in (FROM_FILE, NOT_STATED):
             metadata["pixel_size_from"] = self.size_from
         return Volume(
             array,
@@ -83,8 +83,8 @@ class ScanReference:
 
 def reference_of(scan: Volume, digest: str, file: str | None = None) -> ScanReference:
     """Return what a case keeps of ``scan``, whose `pixels_sha256` is ``digest``."""
-    told = scan.metadata.get("pixel_size_from")
-    size_from = str(told) if told else FROM_FILE
+    stated = scan.metadata.get("pixel_size_from")
+    size_from = str(stated) if stated else FROM_FILE
     return ScanReference(
         file,
         digest,
@@ -92,7 +92,7 @@ def reference_of(scan: Volume, digest: str, file: str | None = None) -> ScanRefe
         scan.affine,
         scan.has_geometry,
         scan.is_oriented,
-        size_from if scan.has_geometry else NOT_TOLD,
+        size_from if scan.has_geometry else NOT_STATED,
         properties_of(scan),
         tuple(str(notice) for notice in scan.metadata.get("notices", ())),
     )
@@ -166,17 +166,17 @@ def placed_scan(scan: Volume, reference: ScanReference) -> Volume:
         )
     notices = tuple(str(notice) for notice in scan.metadata.get("notices", ()))
     if scan.has_geometry and not reference.has_pixel_size:
-        told = [*notices, SIZE_TOLD_SINCE]
-        return replace(scan, metadata={**scan.metadata, "notices": told})
+        stated = [*notices, SIZE_STATED_SINCE]
+        return replace(scan, metadata={**scan.metadata, "notices": stated})
     placed = reference.place(scan.array, notices)
-    if _tells_otherwise(scan, placed):
+    if _states_otherwise(scan, placed):
         placed = reference.place(scan.array, (*notices, CHANGED_GRID))
     if "source" in scan.metadata:
         placed.metadata["source"] = scan.metadata["source"]
     return placed
 
 
-def _tells_otherwise(scan: Volume, placed: Volume) -> bool:
+def _states_otherwise(scan: Volume, placed: Volume) -> bool:
     if not scan.has_geometry:
         return False  # a person stated for the case what the file does not
     if not scan.shares_grid(placed):

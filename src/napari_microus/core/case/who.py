@@ -29,8 +29,8 @@ def kept_provenance(
     provenance: Mapping[str, Any] | None, review: Review | None, use: str
 ) -> dict[str, Any]:
     """Return the provenance that is written beside a mask of a case."""
-    told = provenance or {}
-    made = {name: told[name] for name in _KEPT if name in told}
+    stated = provenance or {}
+    made = {name: stated[name] for name in _KEPT if name in stated}
     if review is not None:
         made["review"] = review.to_provenance()
     return {**made, "use": use}

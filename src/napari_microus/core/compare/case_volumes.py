@@ -126,8 +126,8 @@ def read_case_mask(case: ListedCase, annotator: str, grid: Volume | None) -> Vol
             raise InputError(f"Case '{case.case}' ({path}): {error}") from error
     # Pictures come read-only; nobody could paint in them.
     array = mask.array if mask.array.flags.writeable else mask.array.copy()
-    told = {**mask.metadata, "source": str(path)}
-    return replace(mask, array=array, metadata=told)
+    stated = {**mask.metadata, "source": str(path)}
+    return replace(mask, array=array, metadata=stated)
 
 
 def _study() -> Study:

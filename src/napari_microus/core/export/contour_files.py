@@ -108,8 +108,8 @@ def write_contours(
     affines = _affines(mask, sweep)
     with atomic_write(path, overwrite=overwrite) as beside:
         if suffix == ".json":
-            told = _document(mask, frames, affines, sweep)
-            beside.write_text(json.dumps(told) + "\n", encoding="utf-8")
+            entries = _document(mask, frames, affines, sweep)
+            beside.write_text(json.dumps(entries) + "\n", encoding="utf-8")
         else:
             _write_csv(beside, mask, frames, affines)
     return sum(len(contours) for _, contours in frames)
@@ -124,8 +124,8 @@ def read_contours(path: str | Path) -> Volume:
         If the file is not ours, or damaged.
     """
     path = Path(path)
-    told = _json(path)
-    shape = told.get("shape")
+    entries = _json(path)
+    shape = entries.get("shape")
     if (
         not isinstance(shape, list)
         or len(shape) != 3
@@ -134,7 +134,7 @@ def read_contours(path: str | Path) -> Volume:
     ):
         raise _wrong(path, "shape", "frames, rows and columns")
     array = np.zeros(shape, np.uint8)
-    frames = told.get("frames")
+    frames = entries.get("frames")
     if not isinstance(frames, list):
         raise _wrong(path, "frames", "a list")
     for frame in frames:
@@ -146,7 +146,7 @@ def read_contours(path: str | Path) -> Volume:
             raise _wrong(path, "contours", "a list")
         contours = [Contour(_points(line, path)) for line in lines]
         array[number] |= mask_of_contours(contours, (shape[1], shape[2]))
-    return _placed(array, told, path)
+    return _placed(array, entries, path)
 
 
 def _document(
@@ -158,7 +158,7 @@ def _document(
     has_mm = mask.has_geometry
     _, *pixel_mm = mask.spacing_mm
     sweep = sweep_of(mask.metadata) if sweep is None else sweep
-    told = []
+    entries = []
     for number, contours in frames:
         lines = []
         for contour in contours:
@@ -171,7 +171,7 @@ def _document(
                 line["points_mm"] = _rounded(points, _MM_DIGITS)
             lines.append(line)
         place = None if affines is None else affines[number].tolist()
-        told.append({"frame": number, "affine": place, "contours": lines})
+        entries.append({"frame": number, "affine": place, "contours": lines})
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -182,7 +182,7 @@ def _document(
         "is_oriented": mask.is_oriented and has_mm,
         "knows_frame_distance": mask.knows_frame_distance,
         "sweep": sweep.to_dict(),
-        "frames": told,
+        "frames": entries,
     }
 
 
@@ -229,20 +229,20 @@ def _rounded(points: NDArray[np.float64], digits: int) -> list[list[float]]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        entries = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        told = None
-    if not isinstance(told, dict) or told.get("format") != FORMAT:
+        entries = None
+    if not isinstance(entries, dict) or entries.get("format") != FORMAT:
         raise InputError(
             f"Contours must be JSON of the format '{FORMAT}'; got {path.name}. Choose "
             "a file that was written as contours."
         )
-    if told.get("version") != VERSION:
+    if entries.get("version") != VERSION:
         raise InputError(
-            f"Contours must be of version {VERSION}; got {told.get('version')} in "
+            f"Contours must be of version {VERSION}; got {entries.get('version')} in "
             f"{path.name}. Update napari-microus, or write them again."
         )
-    return told
+    return entries
 
 
 def _points(line: Any, path: Path) -> NDArray[np.float64]:
@@ -257,18 +257,18 @@ def _points(line: Any, path: Path) -> NDArray[np.float64]:
     return points
 
 
-def _placed(array: NDArray[np.uint8], told: dict[str, Any], path: Path) -> Volume:
-    if told.get("affine") is None:
+def _placed(array: NDArray[np.uint8], entries: dict[str, Any], path: Path) -> Volume:
+    if entries.get("affine") is None:
         return Volume(array, np.diag([-1.0, -1.0, 1.0, 1.0]), False)
     try:
-        affine = np.array(told["affine"], dtype=np.float64)
+        affine = np.array(entries["affine"], dtype=np.float64)
         metadata: dict[str, Any] = {}
-        if not told.get("knows_frame_distance"):
+        if not entries.get("knows_frame_distance"):
             metadata["frame_distance"] = "unknown"
-        sweep = Sweep.from_dict(told.get("sweep"))
+        sweep = Sweep.from_dict(entries.get("sweep"))
         if sweep.kind != "unknown":
             metadata["sweep"] = sweep.to_dict()
-        oriented = bool(told.get("is_oriented"))
+        oriented = bool(entries.get("is_oriented"))
         return Volume(array, affine, True, metadata, is_oriented=oriented)
     except (TypeError, ValueError, OverflowError) as error:
         raise _wrong(path, "affine and sweep", "those of a scan") from error

@@ -21,7 +21,13 @@ from napari_microus.core.io import (
     read_scan_properties,
     write_scan_properties,
 )
-from napari_microus.core.io.dicom_header import faults, number, pydicom, silent, told
+from napari_microus.core.io.dicom_header import (
+    faults,
+    number,
+    pydicom,
+    silent,
+    value_of,
+)
 from napari_microus.core.io.dicom_segmentation import PRODUCT
 from napari_microus.core.io.pseudonym import dicom_pseudonym, pseudonym_uid
 from napari_microus.core.provenance import package_version
@@ -93,7 +99,7 @@ def identity_of(
     for keyword in _MUST_BE_THERE:
         if keyword not in header:
             setattr(header, keyword, None)
-    header.StudyInstanceUID = uid(str(told(source.header, "StudyInstanceUID")))
+    header.StudyInstanceUID = uid(str(value_of(source.header, "StudyInstanceUID")))
     # highdicom copies by the modules of a class that it knows.
     header.SOPClassUID, header.SOPInstanceUID = _US_IMAGE, header.StudyInstanceUID
     return Identity(header, uid, deidentified)
@@ -155,8 +161,10 @@ def code(value: str, scheme: str, meaning: str) -> Any:
 def reference(header: Any, identity: Identity, frame: int | None = None) -> Any:
     """Return an item that refers to a file of the scan, or to one of its frames."""
     item = pydicom().Dataset()
-    item.ReferencedSOPClassUID = str(told(header, "SOPClassUID"))
-    item.ReferencedSOPInstanceUID = identity.uid(str(told(header, "SOPInstanceUID")))
+    item.ReferencedSOPClassUID = str(value_of(header, "SOPClassUID"))
+    item.ReferencedSOPInstanceUID = identity.uid(
+        str(value_of(header, "SOPInstanceUID"))
+    )
     if frame is not None:
         item.ReferencedFrameNumber = frame
     return item

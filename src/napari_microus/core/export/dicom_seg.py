@@ -34,7 +34,7 @@ from napari_microus.core.export.dicom_source import (
 )
 from napari_microus.core.export.drawn_by import drawn_by
 from napari_microus.core.export.seg_frames import place, refer
-from napari_microus.core.io.dicom_header import pydicom, silent, told
+from napari_microus.core.io.dicom_header import pydicom, silent, value_of
 from napari_microus.core.io.dicom_segmentation import PRODUCT
 
 if TYPE_CHECKING:
@@ -172,8 +172,10 @@ def _bare_image(scan: DicomSource, identity: Identity) -> Any:
     """Return a bare ultrasound image of the scan's study, with nobody's name."""
     bare = pydicom().Dataset()
     bare.SOPClassUID = identity.header.SOPClassUID
-    bare.SOPInstanceUID = identity.uid(str(told(scan.header, "SOPInstanceUID")))
-    bare.SeriesInstanceUID = identity.uid(str(told(scan.header, "SeriesInstanceUID")))
+    bare.SOPInstanceUID = identity.uid(str(value_of(scan.header, "SOPInstanceUID")))
+    bare.SeriesInstanceUID = identity.uid(
+        str(value_of(scan.header, "SeriesInstanceUID"))
+    )
     bare.StudyInstanceUID = identity.header.StudyInstanceUID
     bare.Modality = "US"
     for keyword in (

@@ -22,9 +22,9 @@ from napari_microus.core.io.dicom_header import (
     is_segmentation,
     items,
     numbers,
-    told,
+    value_of,
 )
-from napari_microus.core.io.dicom_size import told_lengths
+from napari_microus.core.io.dicom_size import stated_lengths
 from napari_microus.core.io.scan_properties import with_properties
 from napari_microus.core.mask import IGNORE_VALUE, as_mask
 
@@ -97,7 +97,9 @@ class DicomSource:
     @property
     def frame_of_reference(self) -> str | None:
         """Its UID, where every frame states its place in the patient; else None."""
-        uids = {str(told(header, "FrameOfReferenceUID")) for _, header in self.files}
+        uids = {
+            str(value_of(header, "FrameOfReferenceUID")) for _, header in self.files
+        }
         is_placed = all(
             frame.position is not None and frame.orientation is not None
             for frame in self.frames
@@ -114,9 +116,9 @@ class DicomSource:
     @property
     def pixel_mm(self) -> tuple[float, float] | None:
         """Height and width of a pixel, as other programs read the file."""
-        told_mm = told_lengths(self.header).get("PixelSpacing")
-        if told_mm is not None and min(told_mm) > 0:
-            return told_mm[0], told_mm[1]
+        stated_mm = stated_lengths(self.header).get("PixelSpacing")
+        if stated_mm is not None and min(stated_mm) > 0:
+            return stated_mm[0], stated_mm[1]
         grid = self.file_grid
         return grid.spacing_mm[1:] if grid.has_geometry else None
 
@@ -273,9 +275,9 @@ def _grids(source: DicomSource) -> list[tuple[Volume, tuple[int, int]]]:
             grid = source.grid(region)
         except InputError:
             break
-        told_region = grid.metadata.get("region")
-        if told_region is not None and grid.shape != whole.shape:
-            start = told_region["rows"][0], told_region["columns"][0]
+        stated_region = grid.metadata.get("region")
+        if stated_region is not None and grid.shape != whole.shape:
+            start = stated_region["rows"][0], stated_region["columns"][0]
             found.insert(0, (grid, start))
         region += 1
     return found
@@ -297,7 +299,7 @@ def _check_one_series(files: Files, path: Path) -> None:
         ("StudyInstanceUID", "study"),
         ("SeriesInstanceUID", "series"),
     ):
-        found = {str(told(header, keyword)) for _, header in files}
+        found = {str(value_of(header, keyword)) for _, header in files}
         if len(found) > 1:
             raise InputError(
                 f"The files of a scan must be of one {words}; got {len(found)} in "
@@ -309,7 +311,7 @@ def _check_one_series(files: Files, path: Path) -> None:
                 "A result must refer to the scan; got a DICOM Segmentation, "
                 f"{file.name}. Give the DICOM of the scan."
             )
-        lacking = [keyword for keyword in _NEEDED if told(header, keyword) is None]
+        lacking = [keyword for keyword in _NEEDED if value_of(header, keyword) is None]
         if lacking:
             raise InputError(
                 "A DICOM file must state its UIDs to be referred to; got none for "

@@ -71,7 +71,7 @@ def drawn_by(
                 "beside it. Say that it was drawn by hand (manual), or export a mask "
                 "that this program saved."
             )
-        how = _told(made) if model else "manual"
+        how = _how_stated(made) if model else "manual"
     if how == "manual":
         return DrawnBy(how, "", "", {})
     if not model:
@@ -88,7 +88,7 @@ def drawn_by(
     return DrawnBy(how, model[:_MOST_LETTERS], version[:_MOST_LETTERS], parameters)
 
 
-def _told(made: Mapping[str, Any]) -> HowDrawn:
+def _how_stated(made: Mapping[str, Any]) -> HowDrawn:
     review = made.get("review")
     edited = review.get("edited") if isinstance(review, dict) else None
     was_edited = made.get("drawn") == "semiautomatic"  # before it became DICOM

@@ -132,8 +132,8 @@ def _time_ms(scan: Volume, asked_ms: float | None) -> float:
                 f"got {asked_ms}. Correct it."
             )
         return asked
-    told = number_of(scan.metadata.get("frame_time_ms"))
-    if told is None:
+    stated = number_of(scan.metadata.get("frame_time_ms"))
+    if stated is None:
         rate = number_of(scan.metadata.get("cine_rate_fps"))
-        told = 1000.0 / rate if rate else _FRAME_MS
-    return min(max(told, _SHORTEST_MS), _LONGEST_MS)
+        stated = 1000.0 / rate if rate else _FRAME_MS
+    return min(max(stated, _SHORTEST_MS), _LONGEST_MS)

@@ -33,7 +33,7 @@ from napari_microus.core.export.dicom_source import (
     whole_frames,
 )
 from napari_microus.core.export.drawn_by import drawn_by
-from napari_microus.core.io.dicom_header import pydicom, silent, told
+from napari_microus.core.io.dicom_header import pydicom, silent, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -161,7 +161,7 @@ def _check_geometry(scan: DicomSource) -> None:
     """Refuse a scan whose frames do not lie parallel at known places in the patient."""
     grid, own = scan.grid(), scan.file_grid
     reason = None
-    told_mm = np.array(scan.pixel_mm or (0.0, 0.0))
+    stated_mm = np.array(scan.pixel_mm or (0.0, 0.0))
     if not own.has_geometry:
         reason = "no pixel size in its file"
     elif scan.frame_of_reference is None:
@@ -172,7 +172,7 @@ def _check_geometry(scan: DicomSource) -> None:
         reason = "frames that are turned against each other"
     elif len(own.array) > 1 and not own.knows_frame_distance:
         reason = "frames whose distance is unknown"
-    elif np.abs(told_mm / own.spacing_mm[1:] - 1).max() > _DIFFERS:
+    elif np.abs(stated_mm / own.spacing_mm[1:] - 1).max() > _DIFFERS:
         reason = "several pixel sizes that contradict each other"
     elif np.abs(grid.affine - own.affine).max() > _SAME_MM:
         reason = "scan properties that differ from the file's own geometry"
@@ -243,8 +243,8 @@ def _structure_set(
     region.ReferencedFrameOfReferenceUID = frame_of_reference
     region.ROIGenerationAlgorithm = made_by.how.upper()
     if made_by.model:
-        told_by = f"{made_by.model} {made_by.version}"
-        region.ROIGenerationDescription = told_by[:64]
+        stated_by = f"{made_by.model} {made_by.version}"
+        region.ROIGenerationDescription = stated_by[:64]
     dataset.StructureSetROISequence = [region]
 
     drawn = new()
@@ -268,7 +268,9 @@ def _referenced(scan: DicomSource, identity: Identity) -> Any:
     """Return the study, series and files that the contours were drawn on."""
     new = pydicom().Dataset
     series, study, frame_of_reference = new(), new(), new()
-    series.SeriesInstanceUID = identity.uid(str(told(scan.header, "SeriesInstanceUID")))
+    series.SeriesInstanceUID = identity.uid(
+        str(value_of(scan.header, "SeriesInstanceUID"))
+    )
     series.ContourImageSequence = [
         reference(frame.header, identity, frame.number) for frame in scan.frames
     ]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_microus.core.export.dicom_object import code, highdicom, reference
-from napari_microus.core.io.dicom_header import items, number, pydicom, told
-from napari_microus.core.io.dicom_size import told_lengths
+from napari_microus.core.io.dicom_header import items, number, pydicom, value_of
+from napari_microus.core.io.dicom_size import stated_lengths
 
 if TYPE_CHECKING:
     from napari_microus.core.export.dicom_object import Identity
@@ -39,14 +39,16 @@ def refer(dataset: Any, scan: DicomSource, identity: Identity) -> None:
     """Name every file of the scan (PS3.3, C.12.2 and C.12.4)."""
     headers = [header for _, header in scan.files]
     series = pydicom().Dataset()
-    series.SeriesInstanceUID = identity.uid(str(told(scan.header, "SeriesInstanceUID")))
+    series.SeriesInstanceUID = identity.uid(
+        str(value_of(scan.header, "SeriesInstanceUID"))
+    )
     series.ReferencedInstanceSequence = [reference(h, identity) for h in headers]
     dataset.ReferencedSeriesSequence = [series]
     images = [reference(header, identity) for header in headers]
     for image in images:
         image.PurposeOfReferenceCodeSequence = [code(*_SOURCE)]
     dataset.SourceImageSequence = images
-    is_lossy = any(told(h, "LossyImageCompression") == "01" for h in headers)
+    is_lossy = any(value_of(h, "LossyImageCompression") == "01" for h in headers)
     dataset.LossyImageCompression = "01" if is_lossy else "00"
 
 
@@ -63,7 +65,7 @@ def place(dataset: Any, scan: DicomSource, identity: Identity) -> None:
         ranks = _place_in_patient(shared, own, scan)
     else:
         dataset.PatientOrientation = None  # type 2C: nobody knows it
-        _tell_lengths(dataset, scan)
+        _state_lengths(dataset, scan)
     # With these our reader cuts the same tissue out of the segmentation.
     regions = items(scan.header, "SequenceOfUltrasoundRegions")
     if regions:
@@ -164,14 +166,14 @@ def _measures(scan: DicomSource, size: tuple[float, float]) -> Any:
     return sequence[0]
 
 
-def _tell_lengths(dataset: Any, scan: DicomSource) -> None:
+def _state_lengths(dataset: Any, scan: DicomSource) -> None:
     """Add the pixel size to the file as a whole.
 
     The functional group for it needs a frame of reference (PS3.3, A.51.5); these are
     further elements, which a Standard Extended SOP Class may have (PS3.2, 3.11.3).
     """
     short = pydicom().valuerep.format_number_as_ds
-    for keyword, value in told_lengths(scan.header).items():
+    for keyword, value in stated_lengths(scan.header).items():
         setattr(dataset, keyword, [short(part) for part in value])
 
 

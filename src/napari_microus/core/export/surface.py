@@ -133,11 +133,11 @@ def capsule_surface(
     yield Progress(1, 2, "steps", "Making the surface")
     surface = _fair(points[:, :3], faces, mask.is_oriented)
     yield Progress(2, 2, "steps", "Making the surface")
-    told = _volume_ml(mask, sweep)
-    if told and abs(surface.volume_ml / told - 1) > _DIFFERS:
+    stated = _volume_ml(mask, sweep)
+    if stated and abs(surface.volume_ml / stated - 1) > _DIFFERS:
         yield Notice(
             f"The surface encloses {surface.volume_ml:.2f} mL, the frames give "
-            f"{told:.2f} mL: they lie far apart, or the "
+            f"{stated:.2f} mL: they lie far apart, or the "
             "outlines are rough."
         )
     return surface

@@ -98,8 +98,8 @@ def save_surface(
             beside.write_text(text + "\n", encoding="ascii")
         elif suffix == ".ply":
             magic, form, rest = mesh.export(file_type="ply").split(b"\n", 2)
-            told = f"comment {comment}".encode("ascii")
-            beside.write_bytes(b"\n".join([magic, form, told, rest]))
+            line = f"comment {comment}".encode("ascii")
+            beside.write_bytes(b"\n".join([magic, form, line, rest]))
         else:
             written = mesh.export(file_type="stl")
             header = comment.encode("ascii").ljust(_STL_HEADER)

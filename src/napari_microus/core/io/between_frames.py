@@ -27,12 +27,12 @@ def frames_text(volume: Volume) -> str:
     """Return what a header must state, "" where the distance is known and no sweep."""
     if len(volume.array) < 2:
         return ""
-    told: dict[str, Any] = {}
+    entries: dict[str, Any] = {}
     if volume.has_geometry and not volume.knows_frame_distance:
-        told["frame_distance"] = UNKNOWN
+        entries["frame_distance"] = UNKNOWN
     if "sweep" in volume.metadata:
-        told["sweep"] = volume.metadata["sweep"]
-    return json.dumps({KEY: told}) if told else ""
+        entries["sweep"] = volume.metadata["sweep"]
+    return json.dumps({KEY: entries}) if entries else ""
 
 
 def frames_metadata(text: str, path: Path) -> dict[str, Any]:
@@ -46,16 +46,16 @@ def frames_metadata(text: str, path: Path) -> dict[str, Any]:
     if not text:
         return {}
     try:
-        told = json.loads(text)[KEY]
-        is_ours = set(told) <= {"frame_distance", "sweep"}
-        if not is_ours or told.get("frame_distance", UNKNOWN) != UNKNOWN:
+        entries = json.loads(text)[KEY]
+        is_ours = set(entries) <= {"frame_distance", "sweep"}
+        if not is_ours or entries.get("frame_distance", UNKNOWN) != UNKNOWN:
             raise ValueError(text)
-        sweep = Sweep.from_dict(told["sweep"]) if "sweep" in told else Sweep()
+        sweep = Sweep.from_dict(entries["sweep"]) if "sweep" in entries else Sweep()
     except (ValueError, LookupError, TypeError, RecursionError, InputError) as error:
         raise InputError(
             "What a file's header states between its frames must be an unknown "
             f"distance or a sweep; got something else in {path}. Write it again from "
             "its scan."
         ) from error
-    is_silent = sweep.kind == "rotational" or "frame_distance" not in told
-    return {**told, "notices": [] if is_silent else [NO_FRAME_DISTANCE]}
+    is_silent = sweep.kind == "rotational" or "frame_distance" not in entries
+    return {**entries, "notices": [] if is_silent else [NO_FRAME_DISTANCE]}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Rectangle = tuple[int, int, int, int]
 
 
-def read_rectangles(told: Any) -> tuple[Rectangle, ...]:
+def read_rectangles(listed: Any) -> tuple[Rectangle, ...]:
     """Return rectangles from lists of four numbers, as a file states them.
 
     Raises
@@ -26,7 +26,7 @@ def read_rectangles(told: Any) -> tuple[Rectangle, ...]:
         If there is anything else, or an empty rectangle.
     """
     found = []
-    for one in told if isinstance(told, (list, tuple)) else [told]:
+    for one in listed if isinstance(listed, (list, tuple)) else [listed]:
         is_four = isinstance(one, (list, tuple)) and len(one) == 4
         if not is_four or any(type(n) is not int or not 0 <= n < 1 << 16 for n in one):
             raise InputError(

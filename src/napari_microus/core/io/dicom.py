@@ -152,18 +152,18 @@ def _placed(
     affine = place.affine.copy()
     row, column = cut.start
     affine[:3, 3] += affine[:3, 0] * column + affine[:3, 1] * row
-    told: dict[str, Any] = {**place.told, **cut.told}
+    stated: dict[str, Any] = {**place.stated, **cut.stated}
     for key, keyword in (
         ("frame_time_ms", "FrameTime"),
         ("cine_rate_fps", "CineRate"),
     ):
         found = number(header, keyword)
         if found is not None and found > 0:
-            told[key] = found
+            stated[key] = found
     said = [] if grey is None else grey.notices
-    told["notices"] = [*notices, *cut.notices, *place.notices, *said]
+    stated["notices"] = [*notices, *cut.notices, *place.notices, *said]
     return Volume(
-        array, affine, place.has_geometry, told, is_oriented=place.is_oriented
+        array, affine, place.has_geometry, stated, is_oriented=place.is_oriented
     )
 
 
@@ -209,11 +209,11 @@ def check_alike(files: Files) -> None:
     """Refuse single frames of different sizes, and several files of many frames."""
     shapes = {frame_shape(header): path for path, header in files}
     if len(shapes) > 1:
-        told = " and ".join(f"{h} × {w}" for h, w in list(shapes)[:2])
+        sizes = " and ".join(f"{h} × {w}" for h, w in list(shapes)[:2])
         names = " and ".join(path.name for path in list(shapes.values())[:2])
         raise InputError(
-            f"Frames of a scan must have one size; got {told} in {names}. Put scans in "
-            "folders of their own.",
+            f"Frames of a scan must have one size; got {sizes} in {names}. Put scans "
+            "in folders of their own.",
             plain=f"The pictures in {names} are of different sizes, so they are not of "
             "one scan. Keep one scan per folder.",
         )

@@ -117,7 +117,7 @@ def read_header(path: Path) -> Any:
     return header
 
 
-def told(dataset: Any, keyword: str) -> Any:
+def value_of(dataset: Any, keyword: str) -> Any:
     """Return an element's value, None where it is absent, empty or unreadable."""
     with silent():
         try:
@@ -130,7 +130,7 @@ def told(dataset: Any, keyword: str) -> Any:
 
 def number(dataset: Any, keyword: str) -> float | None:
     """Return an element as a finite number, None where it is none."""
-    value = told(dataset, keyword)
+    value = value_of(dataset, keyword)
     try:
         found = float(value)
     except (TypeError, ValueError):
@@ -140,7 +140,7 @@ def number(dataset: Any, keyword: str) -> float | None:
 
 def numbers(dataset: Any, keyword: str, count: int) -> tuple[float, ...] | None:
     """Return an element as ``count`` finite numbers, None where it is not that."""
-    value = told(dataset, keyword)
+    value = value_of(dataset, keyword)
     if (
         value is None
         or isinstance(value, (str, bytes))
@@ -157,7 +157,7 @@ def numbers(dataset: Any, keyword: str, count: int) -> tuple[float, ...] | None:
 
 def items(dataset: Any, keyword: str) -> list[Any]:
     """Return the items of a sequence, [] where it is absent or something else."""
-    value = told(dataset, keyword)
+    value = value_of(dataset, keyword)
     if value is None or isinstance(value, (str, bytes)):
         return []
     try:
@@ -180,14 +180,14 @@ def frame_shape(header: Any) -> tuple[int, int]:
 
 def is_segmentation(header: Any) -> bool:
     """Return whether a file is a DICOM Segmentation."""
-    return str(told(header, "SOPClassUID")) in SEGMENTATIONS
+    return str(value_of(header, "SOPClassUID")) in SEGMENTATIONS
 
 
 def kind_without_image(header: Any) -> str | None:
     """Return in words what a file holds instead of a picture, None for a picture."""
-    class_uid = str(told(header, "SOPClassUID") or "")
+    class_uid = str(value_of(header, "SOPClassUID") or "")
     media = getattr(header, "file_meta", {})
-    class_uid = class_uid or str(told(media, "MediaStorageSOPClassUID") or "")
+    class_uid = class_uid or str(value_of(media, "MediaStorageSOPClassUID") or "")
     for start, words in _KINDS.items():
         if class_uid == start or class_uid.startswith(f"{start}."):
             return words

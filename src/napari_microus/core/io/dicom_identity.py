@@ -9,7 +9,7 @@ from collections.abc import MutableSequence
 from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.errors import InputError
-from napari_microus.core.io.dicom_header import read_header, told
+from napari_microus.core.io.dicom_header import read_header, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ def _without_accents(text: str) -> str:
 
 def _words(header: Any) -> Iterator[str]:
     for keyword in _ELEMENTS:
-        value = told(header, keyword)
+        value = value_of(header, keyword)
         if value is None:
             continue
         # Of several values; a name is no sequence, though it can be iterated.

@@ -20,7 +20,7 @@ from napari_microus.core.io.dicom_header import (
     number,
     pydicom,
     silent,
-    told,
+    value_of,
 )
 from napari_microus.core.io.itk import simpleitk
 from napari_microus.core.io.read_errors import damaged
@@ -71,7 +71,7 @@ def lossless_frames(path: Path, header: Any) -> Generator[NDArray[Any], None, No
     InputError
         If one cannot be decoded.
     """
-    photometric = str(told(header, "PhotometricInterpretation") or "")
+    photometric = str(value_of(header, "PhotometricInterpretation") or "")
     with closing(raw_frames(path, header)) as streams:
         for stream in streams:
             if not _is_lossless(stream, header):

@@ -18,7 +18,7 @@ from napari_microus.core.io.dicom_header import (
     number,
     pydicom,
     silent,
-    told,
+    value_of,
 )
 from napari_microus.core.io.dicom_jpeg import (
     LOSSLESS,
@@ -64,7 +64,7 @@ class Grey:
 
     def __init__(self, header: Any, path: Path, *, as_stored: bool) -> None:
         self.notices: list[str] = []
-        photometric = str(told(header, "PhotometricInterpretation") or "")
+        photometric = str(value_of(header, "PhotometricInterpretation") or "")
         self._table: NDArray[Any] | None = None
         self._coloured: NDArray[np.bool_] | None = None
         self._scale: tuple[float, float] | None = None
@@ -118,7 +118,7 @@ def stored_frames(path: Path, header: Any) -> _Frames:
     module = pydicom()
     media = getattr(header, "file_meta", {})
     with silent():
-        uid = told(media, "TransferSyntaxUID") or IMPLICIT_LITTLE
+        uid = value_of(media, "TransferSyntaxUID") or IMPLICIT_LITTLE
         syntax = module.uid.UID(str(uid))
     plugins = _plugins(syntax, header, path)
     count, shape = frame_count(header), frame_shape(header)
@@ -158,7 +158,7 @@ def mapped_frames(path: Path, header: Any) -> NDArray[Any] | None:
         None where the pixels must be decoded first.
     """
     module = pydicom()
-    syntax = told(getattr(header, "file_meta", {}), "TransferSyntaxUID")
+    syntax = value_of(getattr(header, "file_meta", {}), "TransferSyntaxUID")
     plain = (IMPLICIT_LITTLE, f"{IMPLICIT_LITTLE}.1")
     bits = number(header, "BitsAllocated"), number(header, "BitsStored")
     is_grey = (number(header, "SamplesPerPixel") or 1) == 1
@@ -264,7 +264,7 @@ def _check_length(path: Path, header: Any, syntax: Any) -> None:
     if syntax.is_compressed:
         least *= _LEAST_BYTES
     else:
-        photometric = str(told(header, "PhotometricInterpretation") or "")
+        photometric = str(value_of(header, "PhotometricInterpretation") or "")
         samples = 2 if "422" in photometric else number(header, "SamplesPerPixel") or 1
         least *= rows * columns * samples * (number(header, "BitsAllocated") or 8) / 8
     if path.stat().st_size < least:

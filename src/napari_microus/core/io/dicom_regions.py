@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari_microus.core.errors import InputError
-from napari_microus.core.io.dicom_header import frame_shape, items, number, told
+from napari_microus.core.io.dicom_header import frame_shape, items, number, value_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,7 +83,7 @@ class Cut:
         Height and width of a pixel.
     notices : list of str
         What the user should know.
-    told : dict
+    stated : dict
         For the scan's metadata.
     """
 
@@ -92,7 +92,7 @@ class Cut:
     is_masked: bool
     pixel_mm: tuple[float, float] | None
     notices: list[str]
-    told: dict[str, Any]
+    stated: dict[str, Any]
 
     @property
     def start(self) -> tuple[int, int]:
@@ -109,7 +109,7 @@ def regions_of(header: Any) -> list[Region]:
     return [
         _region(item)
         for item in items(header, "SequenceOfUltrasoundRegions")
-        if told(item, "RegionSpatialFormat") is not None
+        if value_of(item, "RegionSpatialFormat") is not None
     ]
 
 

@@ -24,7 +24,7 @@ from napari_microus.core.io.dicom_header import (
     items,
     number,
     read_header,
-    told,
+    value_of,
 )
 from napari_microus.core.io.dicom_pixels import stored_frames
 from napari_microus.core.io.dicom_regions import choose_cut
@@ -112,8 +112,8 @@ def read_segmentation(
     if not cut.is_masked:
         array = whole[:, slice(*cut.rows), slice(*cut.columns)]
     metadata = {
-        **place.told,
-        **cut.told,
+        **place.stated,
+        **cut.stated,
         "is_segmentation": True,
         "labels": segments.names,
         "notices": [*cut.notices, *place.notices, *notices],
@@ -131,23 +131,23 @@ def segmentation_provenance(path: Path) -> dict[str, Any]:
     The headers of others are left alone: what they call an algorithm may be anything.
     """
     header = read_header(path)
-    ours = str(told(header, "Manufacturer")) == PRODUCT and is_segmentation(header)
+    ours = str(value_of(header, "Manufacturer")) == PRODUCT and is_segmentation(header)
     segments = items(header, "SegmentSequence") if ours else []
     if not segments:
         return {}
-    how = str(told(segments[0], "SegmentAlgorithmType")).lower()
+    how = str(value_of(segments[0], "SegmentAlgorithmType")).lower()
     made: dict[str, Any] = {"task": "segment", "drawn": how}
     for item in items(segments[0], "SegmentationAlgorithmIdentificationSequence"):
-        made["model"] = str(told(item, "AlgorithmName"))
-        made["model_version"] = str(told(item, "AlgorithmVersion"))
-        parameters = str(told(item, "AlgorithmParameters") or "").split(",")
+        made["model"] = str(value_of(item, "AlgorithmName"))
+        made["model_version"] = str(value_of(item, "AlgorithmVersion"))
+        parameters = str(value_of(item, "AlgorithmParameters") or "").split(",")
         pairs = [pair.partition("=") for pair in parameters if "=" in pair]
         made |= {key: value for key, _, value in pairs if key in _PARAMETERS}
     return made
 
 
 def _segments(header: Any, path: Path) -> _Segments:
-    is_label_map = str(told(header, "SOPClassUID")) == _LABEL_MAP
+    is_label_map = str(value_of(header, "SOPClassUID")) == _LABEL_MAP
     padding = number(header, "PixelPaddingValue")
     background = int(padding or 0)
     names: dict[int, str] = {}
@@ -156,11 +156,11 @@ def _segments(header: Any, path: Path) -> _Segments:
         if value is None or (is_label_map and value == background):
             continue
         kinds = items(item, "SegmentedPropertyTypeCodeSequence")
-        meaning = told(kinds[0], "CodeMeaning") if kinds else None
-        names[int(value)] = str(told(item, "SegmentLabel") or meaning or "no name")
+        meaning = value_of(kinds[0], "CodeMeaning") if kinds else None
+        names[int(value)] = str(value_of(item, "SegmentLabel") or meaning or "no name")
     if not names:
         raise damaged(path, "DICOM Segmentation", "it lists no segment")
-    is_fractional = str(told(header, "SegmentationType")) == "FRACTIONAL"
+    is_fractional = str(value_of(header, "SegmentationType")) == "FRACTIONAL"
     top = int(number(header, "MaximumFractionalValue") or 255) if is_fractional else 0
     return _Segments(names, is_label_map, background, top)
 

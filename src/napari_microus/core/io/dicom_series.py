@@ -19,7 +19,7 @@ from napari_microus.core.io.dicom_header import (
     number,
     numbers,
     read_header,
-    told,
+    value_of,
 )
 from napari_microus.core.io.frames import frames_in, natural_key
 from napari_microus.core.io.read_errors import damaged
@@ -180,7 +180,7 @@ def _by_scan(
             others[kind] += 1
             continue
         several = str(path) if frame_count(header) > 1 else ""
-        key = (*map(str, _patient(header)), str(told(header, "SeriesInstanceUID")))
+        key = (*map(str, _patient(header)), str(value_of(header, "SeriesInstanceUID")))
         groups.setdefault((*key, several), []).append((path, header))
     notices = [
         f"{count} file{'s' if count > 1 else ''} beside the scan held {kind}, no "
@@ -259,10 +259,10 @@ def _along_normal(header: Any) -> float | None:
 
 def _patient(header: Any) -> tuple[Any, ...]:
     """Return what distinguishes patients; it is compared and goes nowhere."""
-    identity = told(header, "PatientID")
+    identity = value_of(header, "PatientID")
     if identity is not None:
         return (identity,)
-    return told(header, "PatientName"), told(header, "PatientBirthDate")
+    return value_of(header, "PatientName"), value_of(header, "PatientBirthDate")
 
 
 def _listed(position: int, group: Sequence[tuple[Path, Any]]) -> DicomSeries:
@@ -270,7 +270,7 @@ def _listed(position: int, group: Sequence[tuple[Path, Any]]) -> DicomSeries:
     header = ordered[0][1]
     rows, columns = frame_shape(header)
     frames = sum(frame_count(one) for _, one in ordered)
-    modality = _MODALITIES.get(str(told(header, "Modality")), "a picture")
+    modality = _MODALITIES.get(str(value_of(header, "Modality")), "a picture")
     plural = "frames" if frames > 1 else "frame"
     return DicomSeries(
         position,
@@ -285,12 +285,12 @@ def _listed(position: int, group: Sequence[tuple[Path, Any]]) -> DicomSeries:
 def _named_by(directory: Path) -> list[Path]:
     header = read_header(directory)
     media = getattr(header, "file_meta", {})
-    if str(told(media, "MediaStorageSOPClassUID")) != DIRECTORY:
+    if str(value_of(media, "MediaStorageSOPClassUID")) != DIRECTORY:
         raise damaged(Path(directory.name), "DICOM")
     files = []
     for record in items(header, "DirectoryRecordSequence"):
-        parts = told(record, "ReferencedFileID")
-        if str(told(record, "DirectoryRecordType")) != "IMAGE" or parts is None:
+        parts = value_of(record, "ReferencedFileID")
+        if str(value_of(record, "DirectoryRecordType")) != "IMAGE" or parts is None:
             continue
         names = [parts] if isinstance(parts, str) else [str(part) for part in parts]
         path = _found(directory.parent, names)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_microus.core.errors import InputError
-from napari_microus.core.io.dicom_header import items, number, numbers, told
+from napari_microus.core.io.dicom_header import items, number, numbers, value_of
 from napari_microus.core.io.tiff import NO_FRAME_DISTANCE
 from napari_microus.core.volume import UNKNOWN
 
@@ -48,7 +48,7 @@ class Place:
         Whether the file states how the patient lies.
     notices : list of str
         What the user should know.
-    told : dict
+    stated : dict
         For the scan's metadata.
     """
 
@@ -56,7 +56,7 @@ class Place:
     has_geometry: bool
     is_oriented: bool
     notices: list[str] = field(default_factory=list)
-    told: dict[str, Any] = field(default_factory=dict)
+    stated: dict[str, Any] = field(default_factory=dict)
 
 
 def place_of(
@@ -109,9 +109,9 @@ def place_of(
     if distance is not None:
         lps[:3, 2] = distance
     else:
-        told_mm = None if is_fan else _slice_distance(header)
-        lps[:3, 2] = normal * (told_mm or 1.0)
-        if frames > 1 and (told_mm is None or is_fan):
+        stated_mm = None if is_fan else _slice_distance(header)
+        lps[:3, 2] = normal * (stated_mm or 1.0)
+        if frames > 1 and (stated_mm is None or is_fan):
             notices += [] if is_fan else [NO_FRAME_DISTANCE]
             metadata["frame_distance"] = UNKNOWN
     if positions is not None and axes is not None:
@@ -121,7 +121,7 @@ def place_of(
     return Place(affine, True, is_oriented, notices, metadata)
 
 
-def told_lengths(header: Any) -> dict[str, tuple[float, ...]]:
+def stated_lengths(header: Any) -> dict[str, tuple[float, ...]]:
     """Return the lengths in mm that a file states, by keyword.
 
     Returns
@@ -158,9 +158,9 @@ def _pixel_size(
     measures = _group(header, "PixelMeasuresSequence")
     for keyword in _SPACINGS:
         holder = header
-        if keyword == "PixelSpacing" and told(header, keyword) is None:
+        if keyword == "PixelSpacing" and value_of(header, keyword) is None:
             holder = measures
-        if holder is None or told(holder, keyword) is None:
+        if holder is None or value_of(holder, keyword) is None:
             continue
         size = numbers(holder, keyword, 2)
         if size is None or min(size) <= 0:
@@ -185,7 +185,10 @@ def _pixel_size(
             f"The pixel size {_mm(size)} is the file's {source}, which need not be "
             "that in the patient."
         )
-    elif source == "PixelSpacing" and str(told(header, "Modality")) in ("US", "IVUS"):
+    elif source == "PixelSpacing" and str(value_of(header, "Modality")) in (
+        "US",
+        "IVUS",
+    ):
         notices.append(f"The pixel size {_mm(size)} is the file's PixelSpacing.")
     if any(_differ(size, s) for s in _own_sizes(headers[1:], source)):
         notices.append("The frames state different pixel sizes; none was used.")
@@ -225,12 +228,12 @@ def _group(header: Any, keyword: str, frame: int = 0) -> Any:
 def _is_fan(headers: Sequence[Any], frames: int) -> bool:
     """Return whether frames are known to be turned against each other."""
     if len(headers) > 1:
-        told_by = [_orientation(header) for header in headers]
+        stated_by = [_orientation(header) for header in headers]
     elif frames > 1 and items(headers[0], "PerFrameFunctionalGroupsSequence"):
-        told_by = [_orientation(headers[0], frame) for frame in range(frames)]
+        stated_by = [_orientation(headers[0], frame) for frame in range(frames)]
     else:
         return False
-    known = [axes for axes in told_by if axes is not None]
+    known = [axes for axes in stated_by if axes is not None]
     return any(np.abs(axes - known[0]).max() > 1e-3 for axes in known[1:])
 
 
@@ -242,14 +245,14 @@ def _orientation(
     Where the patient's are not stated, those in the frame of an ultrasound volume count
     with ``of_volume``.
     """
-    told_by = [
+    stated_by = [
         (header, "ImageOrientationPatient"),
         (_group(header, "PlaneOrientationSequence", frame), "ImageOrientationPatient"),
     ]
     if of_volume:
         holder = _group(header, "PlaneOrientationVolumeSequence", frame)
-        told_by.append((holder, "ImageOrientationVolume"))
-    for holder, keyword in told_by:
+        stated_by.append((holder, "ImageOrientationVolume"))
+    for holder, keyword in stated_by:
         six = None if holder is None else numbers(holder, keyword, 6)
         if six is None:
             continue
@@ -267,7 +270,7 @@ def _positions(headers: Sequence[Any], frames: int) -> NDArray[np.float64] | Non
     """Return the first pixel of every frame in LPS, None where one states none."""
     if len(headers) > 1:
         found = [numbers(h, "ImagePositionPatient", 3) for h in headers]
-    elif frames == 1 and told(headers[0], "ImagePositionPatient") is not None:
+    elif frames == 1 and value_of(headers[0], "ImagePositionPatient") is not None:
         found = [numbers(headers[0], "ImagePositionPatient", 3)]
     else:
         found = [_frame_position(headers[0], frame) for frame in range(frames)]
@@ -317,7 +320,7 @@ def _step(
 
 def _slice_distance(header: Any) -> float | None:
     for holder in (header, _group(header, "PixelMeasuresSequence")):
-        told_mm = None if holder is None else number(holder, "SpacingBetweenSlices")
-        if told_mm is not None and told_mm > 0:
-            return told_mm
+        stated_mm = None if holder is None else number(holder, "SpacingBetweenSlices")
+        if stated_mm is not None and stated_mm > 0:
+            return stated_mm
     return None

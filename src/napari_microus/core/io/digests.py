@@ -36,9 +36,9 @@ def content_digest(path: str | Path) -> str:
         files = [path, *sorted(f for f in beside if suffix_of(f) in _VOXELS)]
     else:
         files = [path]
-    told = find_scan_properties(path)
-    if told is not None and told not in files:
-        files.append(told)
+    stated = find_scan_properties(path)
+    if stated is not None and stated not in files:
+        files.append(stated)
     try:
         found = [_digest(f, f.stat().st_size, f.stat().st_mtime_ns) for f in files]
     except OSError as error:

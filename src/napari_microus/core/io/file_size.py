@@ -15,14 +15,14 @@ from napari_microus.core.io.itk import (
     META_SUFFIXES,
     NRRD_SUFFIXES,
     read_itk_grid,
-    tells_itk_frame_distance,
+    states_itk_frame_distance,
 )
 from napari_microus.core.io.names import suffix_of
 from napari_microus.core.io.nifti import SUFFIXES as NIFTI_SUFFIXES
 from napari_microus.core.io.nifti import (
     has_nifti_form,
     read_nifti_grid,
-    tells_nifti_size,
+    states_nifti_size,
 )
 from napari_microus.core.io.tiff import TIFF_SUFFIXES, tiff_size
 
@@ -97,14 +97,14 @@ def size_in_file(path: str | Path | Sequence[str | Path]) -> FileSize:
         return FileSize() if found is None else FileSize(found[1:], found[0])
     if suffix in NIFTI_SUFFIXES:
         nifti = read_nifti_grid(path)
-        if nifti is None or not tells_nifti_size(path):
+        if nifti is None or not states_nifti_size(path):
             return FileSize()
         return _size_of(nifti[0], nifti[1], has_nifti_form(nifti[2]))
     if suffix in (*NRRD_SUFFIXES, *META_SUFFIXES):
         itk = read_itk_grid(path)
         if itk is None:
             return FileSize()
-        knows_distance = tells_itk_frame_distance(path)
+        knows_distance = states_itk_frame_distance(path)
         return _size_of(itk[0], itk[1], True, knows_distance=knows_distance)
     return _size_in_dicom(path)
 

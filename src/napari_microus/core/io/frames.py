@@ -148,15 +148,15 @@ def read_frames(paths: Sequence[Path], *, as_stored: bool = False) -> Volume:
         notices.append("The frames state different pixel sizes; none was used.")
         first = Volume.from_spacing(first.array, (1.0, 1.0, 1.0))
     has_geometry = same and first.has_geometry
-    told: dict[str, Any] = {"notices": notices}
+    stated: dict[str, Any] = {"notices": notices}
     if has_geometry and len(read) > 1 and first.spacing_mm[0] == 1.0:
         # Each picture states the size of its pixels; where the next lies, none does.
-        told = {"notices": [*notices, NO_FRAME_DISTANCE], "frame_distance": UNKNOWN}
+        stated = {"notices": [*notices, NO_FRAME_DISTANCE], "frame_distance": UNKNOWN}
     return Volume(
         np.concatenate([frame.array for frame in read]),
         first.affine,
         has_geometry,
-        told,
+        stated,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from napari_microus.core.io.frames import PICTURE_SUFFIXES
 from napari_microus.core.io.itk import read_itk_grid
 from napari_microus.core.io.nifti import SUFFIXES as NIFTI_SUFFIXES
-from napari_microus.core.io.nifti import read_nifti_grid, tells_nifti_size
+from napari_microus.core.io.nifti import read_nifti_grid, states_nifti_size
 from napari_microus.core.io.reading import read_volume, suffix_of
 from napari_microus.core.io.scan_properties import with_properties
 from napari_microus.core.io.scan_sidecar import read_scan_properties
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _ITK = (".nrrd", ".nhdr", ".seg.nrrd", ".mha", ".mhd")
 
 
-def tells_size(path: Path) -> bool:
+def states_size(path: Path) -> bool:
     """Return whether a scan's file states the size of a pixel in mm."""
     if read_scan_properties(path).pixel_mm is not None:
         return True
@@ -31,7 +31,7 @@ def tells_size(path: Path) -> bool:
     if suffix in _ITK:
         return read_grid(path) is not None
     if suffix in NIFTI_SUFFIXES:
-        return tells_nifti_size(path)
+        return states_nifti_size(path)
     return read_volume(path).has_geometry
 
 

@@ -100,7 +100,7 @@ def read_itk_grid(
     return (z, y, x), affine, None
 
 
-def tells_itk_frame_distance(path: Path) -> bool:
+def states_itk_frame_distance(path: Path) -> bool:
     """Return whether a header that states a size states the distance of frames too."""
     header = read_header(read_raw_header(path))
     return header.is_frame_distance_known and not header.listed
@@ -279,8 +279,8 @@ def _segments(image: Any) -> dict[int, str]:
     while image.HasMetaDataKey(f"Segment{number}_ID"):
         value, name = number + 1, f"Segment {number + 1}"
         if image.HasMetaDataKey(f"Segment{number}_LabelValue"):
-            told = image.GetMetaData(f"Segment{number}_LabelValue")
-            value = int(told) if told.isdecimal() else value
+            stated = image.GetMetaData(f"Segment{number}_LabelValue")
+            value = int(stated) if stated.isdecimal() else value
         if image.HasMetaDataKey(f"Segment{number}_Name"):
             name = image.GetMetaData(f"Segment{number}_Name")
         names[value] = name

@@ -127,9 +127,11 @@ def as_mask(
         mask = array.astype(np.uint8)  # we write 1 for an object: all is undecided
     elif len(objects - {IGNORE_VALUE}) > 1:
         named = volume.metadata.get("labels", {})
-        told = [f"{v} ({named[v]})" if v in named else f"{v}" for v in sorted(objects)]
+        stated = [
+            f"{v} ({named[v]})" if v in named else f"{v}" for v in sorted(objects)
+        ]
         raise InputError(
-            f"A mask must hold one object; got labels {', '.join(told)} in {name}. "
+            f"A mask must hold one object; got labels {', '.join(stated)} in {name}. "
             "Choose one of them as the label."
         )
     else:
@@ -143,7 +145,9 @@ def _value(label: int | str | None, names: dict[int, str], name: str) -> int | N
         return None
     value = value_of_label(label, names)
     if value is None:
-        listed = ", ".join(f"{v} ({told})" for v, told in names.items()) or "no names"
+        listed = (
+            ", ".join(f"{v} ({stated})" for v, stated in names.items()) or "no names"
+        )
         raise InputError(
             f"The label must be in the mask; got '{label}', and {name} holds "
             f"{listed}. Choose one of those, or a value."
@@ -246,8 +250,8 @@ def _laid(array: NDArray[Any], mask: Volume, grid: Volume) -> Volume:
     """Return ``array`` on a grid, with what is known of the mask and of the grid."""
     own = {k: v for k, v in mask.metadata.items() if k not in BETWEEN_FRAMES}
     known = grid if grid.has_geometry else mask
-    told = {k: v for k, v in known.metadata.items() if k in BETWEEN_FRAMES}
-    return grid.like(array, **own, **told)
+    stated = {k: v for k, v in known.metadata.items() if k in BETWEEN_FRAMES}
+    return grid.like(array, **own, **stated)
 
 
 def _lies_over(mask: Volume, grid: Volume) -> bool:
@@ -281,7 +285,7 @@ def difference(mask: Volume, grid: Volume) -> str:
         v.affine[:3, :3] / np.linalg.norm(v.affine[:3, :3], axis=0)
         for v in (mask, grid)
     ]
-    told = []
+    stated = []
     flipped = [
         name
         for name, one, other in zip(
@@ -290,16 +294,16 @@ def difference(mask: Volume, grid: Volume) -> str:
         if one @ other < -0.5
     ]
     if flipped:
-        told.append(f"{' and '.join(flipped)} running the other way")
+        stated.append(f"{' and '.join(flipped)} running the other way")
     else:
         cosine = (np.trace(axes[0].T @ axes[1]) - 1) / 2
         angle = float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
         if angle > 0.05:
-            told.append(f"turned by {angle:.1f}°")
+            stated.append(f"turned by {angle:.1f}°")
     shift = float(np.linalg.norm(_centre(mask) - _centre(grid)))
     if shift > _SHOWN_SHIFT_MM:
-        told.append(f"centres {shift:.4g} mm apart")
-    return f", {', '.join(told)}" if told else ""
+        stated.append(f"centres {shift:.4g} mm apart")
+    return f", {', '.join(stated)}" if stated else ""
 
 
 def _centre(volume: Volume) -> NDArray[np.float64]:

@@ -129,7 +129,7 @@ def read_nifti_grid(
         return None
 
 
-def tells_nifti_size(path: Path) -> bool:
+def states_nifti_size(path: Path) -> bool:
     """Return whether a header states the size of a voxel, as `read_nifti` reads it."""
     try:
         with _opened(path) as stream:

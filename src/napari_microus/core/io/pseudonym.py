@@ -21,7 +21,7 @@ from pathlib import Path
 
 from napari_microus.core.errors import InputError, OutputError
 from napari_microus.core.files import reach_disk
-from napari_microus.core.io.dicom_header import read_header, told
+from napari_microus.core.io.dicom_header import read_header, value_of
 
 KEY_BYTES = 32
 _LETTERS = 16  # of 5 bits: among a million patients, two share one at odds of 1 : 10¹²
@@ -137,9 +137,9 @@ def dicom_pseudonym(path: str | Path, key: bytes) -> str | None:
     name and the date of birth do. None of them leaves this function.
     """
     header = read_header(Path(path))
-    parts = [told(header, "IssuerOfPatientID"), told(header, "PatientID")]
+    parts = [value_of(header, "IssuerOfPatientID"), value_of(header, "PatientID")]
     if parts[1] is None:
-        parts = [told(header, "PatientName"), told(header, "PatientBirthDate")]
+        parts = [value_of(header, "PatientName"), value_of(header, "PatientBirthDate")]
         if parts[0] is None:
             return None
     joined = "\n".join(str(part or "").strip() for part in parts)

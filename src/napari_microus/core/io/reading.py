@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 __all__ = [
     "READABLE",
     "is_readable",
-    "read_as_told",
     "read_stored",
     "read_volume",
+    "read_without_sidecar",
     "stem_of",
     "suffix_of",
 ]
@@ -95,20 +95,25 @@ def read_volume(
         scan; or if SimpleITK is needed and missing.
     """
     if isinstance(path, (str, Path)):
-        return _told(_read(Path(path), region=region), Path(path), region=region)
+        return _with_sidecar(
+            _read(Path(path), region=region), Path(path), region=region
+        )
     paths = sorted(map(Path, path), key=natural_key)
     for one in paths:
         _check_file(one)
     is_dicom = (suffix_of(one) in DICOM_SUFFIXES or _is_dicom(one) for one in paths)
     if paths and all(is_dicom):
         folder = paths[0].parent
-        return _told(read_dicom(paths, region=region), folder, region=region)
-    return _told(read_frames(paths), paths[0].parent)
+        return _with_sidecar(read_dicom(paths, region=region), folder, region=region)
+    return _with_sidecar(read_frames(paths), paths[0].parent)
 
 
-def read_as_told(path: str | Path) -> Volume:
+def read_without_sidecar(path: str | Path) -> Volume:
     """Read a scan as its file states it, without what a person stated about it."""
     return _read(Path(path))
+
+
+read_as_told = read_without_sidecar  # its name before, for one release
 
 
 def read_stored(path: str | Path, *, label: int | str | None = None) -> Volume:
@@ -120,10 +125,10 @@ def read_stored(path: str | Path, *, label: int | str | None = None) -> Volume:
     and errors.
     """
     volume = _read(Path(path), as_stored=True, segment=label)
-    return _told(volume, Path(path), is_mask=True)
+    return _with_sidecar(volume, Path(path), is_mask=True)
 
 
-def _told(
+def _with_sidecar(
     volume: Volume,
     path: Path,
     *,

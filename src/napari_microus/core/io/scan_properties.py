@@ -77,12 +77,12 @@ class ScanProperties:
             sizes = [number_of(size) for size in self.pixel_mm]
             low, high = PIXEL_BOUNDS_MM
             if len(sizes) != 2 or any(s is None or not low <= s <= high for s in sizes):
-                told = " × ".join(str(size) for size in self.pixel_mm)
+                entries = " × ".join(str(size) for size in self.pixel_mm)
                 raise InputError(
                     f"A pixel must be {low:g} to {high:g} mm high and wide; got "
-                    f"{told}. Give its height and width in mm.",
+                    f"{entries}. Give its height and width in mm.",
                     plain=(
-                        f"A pixel of {told} mm cannot be right. Give its height and "
+                        f"A pixel of {entries} mm cannot be right. Give its height and "
                         f"width in mm, from {low} to {high}."
                     ),
                 )
@@ -119,7 +119,7 @@ class ScanProperties:
         return self == ScanProperties()
 
     @classmethod
-    def from_dict(cls, told: Any) -> ScanProperties:
+    def from_dict(cls, entries: Any) -> ScanProperties:
         """Return the properties that `to_dict` gave.
 
         Raises
@@ -127,18 +127,18 @@ class ScanProperties:
         InputError
             If a key is unknown or a value is none that fits.
         """
-        if not isinstance(told, dict) or told.get("format") != FORMAT:
+        if not isinstance(entries, dict) or entries.get("format") != FORMAT:
             raise InputError(
                 f"Scan properties must state the format '{FORMAT}'; got none. "
                 "Make it with napari-microus scan set."
             )
-        if told.get("version") != VERSION:
+        if entries.get("version") != VERSION:
             raise InputError(
                 f"Scan properties must be of version {VERSION}; got "
-                f"{told.get('version')}. Update napari-microus, or make them again."
+                f"{entries.get('version')}. Update napari-microus, or make them again."
             )
-        known = {key: value for key, value in told.items() if key in _KEYS}
-        foreign = sorted(set(told) - _KEYS - {"format", "version"})
+        known = {key: value for key, value in entries.items() if key in _KEYS}
+        foreign = sorted(set(entries) - _KEYS - {"format", "version"})
         if foreign:
             raise InputError(
                 f"Scan properties must be {', '.join(sorted(_KEYS))}; got "
@@ -167,18 +167,18 @@ class ScanProperties:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the properties as they stand in their file."""
-        told: dict[str, Any] = {"format": FORMAT, "version": VERSION}
+        entries: dict[str, Any] = {"format": FORMAT, "version": VERSION}
         if self.pixel_mm is not None:
-            told["pixel_mm"] = list(self.pixel_mm)
+            entries["pixel_mm"] = list(self.pixel_mm)
         if self.frame_distance_mm is not None:
-            told["frame_distance_mm"] = self.frame_distance_mm
+            entries["frame_distance_mm"] = self.frame_distance_mm
         if self.sweep is not None:
-            told["sweep"] = self.sweep.to_dict()
+            entries["sweep"] = self.sweep.to_dict()
         if self.orientation is not None:
-            told["orientation"] = dict(zip(_AXES, self.orientation, strict=True))
+            entries["orientation"] = dict(zip(_AXES, self.orientation, strict=True))
         if self.blank is not None:
-            told["blank"] = [list(part) for part in self.blank]
-        return told
+            entries["blank"] = [list(part) for part in self.blank]
+        return entries
 
 
 def orientation_of(affine: NDArray[np.float64]) -> tuple[str, str, str] | None:
@@ -248,15 +248,15 @@ def with_properties(
     metadata["notices"] = notices
     has_geometry = volume.has_geometry or properties.pixel_mm is not None
     is_oriented = volume.is_oriented or properties.orientation is not None
-    told = replace(
+    entries = replace(
         volume, metadata=metadata, has_geometry=has_geometry, is_oriented=is_oriented
     )
     if np.array_equal(wanted, spacing) and facing is axes:
-        return told
+        return entries
     # A map of the whole space: scan, mask and cut of one grid stay on one grid.
     change = np.eye(4)
     change[:3, :3] = facing @ np.diag(wanted / spacing) @ np.linalg.inv(axes)
-    return replace(told, affine=change @ volume.affine, place=None)
+    return replace(entries, affine=change @ volume.affine, place=None)
 
 
 def _set_frame_distance(

@@ -58,13 +58,13 @@ def read_scan_properties(path: str | Path) -> ScanProperties:
     sidecar = find_scan_properties(path)
     if sidecar is None:
         return ScanProperties()
-    told = _json(sidecar)
-    if told is None:
+    stated = _json(sidecar)
+    if stated is None:
         raise InputError(
             f"Scan properties must be JSON; got {sidecar.name}. Correct or remove it."
         )
     try:
-        return ScanProperties.from_dict(told)
+        return ScanProperties.from_dict(stated)
     except InputError as error:
         raise InputError(f"{error} The file is {sidecar.name}.") from error
 
@@ -111,16 +111,16 @@ def write_scan_properties(path: str | Path, properties: ScanProperties) -> Path:
 
 def _scan_of_mask(path: Path) -> Path | None:
     """Return where the properties of a mask's scan lie, None if it states no scan."""
-    told = None if path.is_dir() else _json(path.parent / f"{stem_of(path)}.json")
-    name = told.get("image") if isinstance(told, dict) else None
+    stated = None if path.is_dir() else _json(path.parent / f"{stem_of(path)}.json")
+    name = stated.get("image") if isinstance(stated, dict) else None
     if not isinstance(name, str) or not name or Path(name).name != name:
         return None
     return path.parent / f"{stem_of(name)}.{FOLDER_SIDECAR}"
 
 
 def _is_ours(path: Path) -> bool:
-    told = _json(path)
-    return isinstance(told, dict) and told.get("format") == FORMAT
+    stated = _json(path)
+    return isinstance(stated, dict) and stated.get("format") == FORMAT
 
 
 def _json(path: Path) -> Any:

@@ -13,9 +13,9 @@ from napari_microus.core.io.dicom_header import (
     number,
     numbers,
     pydicom,
-    told,
+    value_of,
 )
-from napari_microus.core.io.dicom_size import told_lengths
+from napari_microus.core.io.dicom_size import stated_lengths
 from napari_microus.core.io.read_errors import damaged
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def arrange(header: Any, path: Path) -> Arranged:
     groups = _groups(header)
     placed = [_plane(header, group) for group in groups]
     known = [plane for plane in placed if plane is not None]
-    lengths = told_lengths(header)
+    lengths = stated_lengths(header)
     if len(known) == len(groups) and _is_parallel(known):
         arranged = _by_position(known, lengths)
         if arranged is not None:
@@ -117,7 +117,11 @@ def _first(groups: Sequence[Any], keyword: str) -> Any:
 def _plane(header: Any, groups: Sequence[Any]) -> _Plane | None:
     place = _first(groups, "PlanePositionSequence")
     turned = _first(groups, "PlaneOrientationSequence")
-    if place is None or turned is None or told(header, "FrameOfReferenceUID") is None:
+    if (
+        place is None
+        or turned is None
+        or value_of(header, "FrameOfReferenceUID") is None
+    ):
         return None
     position = numbers(place, "ImagePositionPatient", 3)
     orientation = numbers(turned, "ImageOrientationPatient", 6)
@@ -206,7 +210,7 @@ def _by_reference(
         index = [int(value or 0) - 1 for value in counted]
         return index, max(index) + 1
     listed = [
-        str(told(instance, "ReferencedSOPInstanceUID"))
+        str(value_of(instance, "ReferencedSOPInstanceUID"))
         for series in items(header, "ReferencedSeriesSequence")
         for instance in items(series, "ReferencedInstanceSequence")
     ]
@@ -221,7 +225,7 @@ def _source(groups: Sequence[Any]) -> tuple[str, float | None] | None:
     for group in groups:
         for derived in items(group, "DerivationImageSequence"):
             for image in items(derived, "SourceImageSequence"):
-                uid = told(image, "ReferencedSOPInstanceUID")
+                uid = value_of(image, "ReferencedSOPInstanceUID")
                 if uid is not None:
                     return str(uid), number(image, "ReferencedFrameNumber")
     return None

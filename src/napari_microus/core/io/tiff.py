@@ -102,14 +102,14 @@ def read_tiff(path: Path, *, as_stored: bool = False) -> Volume:
         plain = Volume.from_spacing(array, (1.0, 1.0, 1.0))
         return Volume(array, plain.affine, False, {"notices": notices})
     z, y, x = sizes
-    told: dict[str, Any] = {"notices": notices}
+    stated: dict[str, Any] = {"notices": notices}
     if z is None and len(array) > 1:
-        told = {
+        stated = {
             "notices": [*notices, NO_FRAME_DISTANCE],
             "frame_distance": UNKNOWN,
         }
     volume = Volume.from_spacing(array, (z or 1.0, y, x))
-    return Volume(array, volume.affine, True, told)
+    return Volume(array, volume.affine, True, stated)
 
 
 def tiff_size(path: Path) -> tuple[float | None, float, float] | None:
@@ -161,15 +161,15 @@ def _only_series(file: Any, path: Path) -> Any:
     """
     series = file.series
     if len(series) > 1:
-        told = ", ".join(
+        stated = ", ".join(
             f"{one.axes} {' × '.join(map(str, one.shape))} {one.dtype}"
             for one in series[:4]
         )
         raise InputError(
-            f"A TIFF must hold one stack of frames; got {len(series)} ({told}) in "
+            f"A TIFF must hold one stack of frames; got {len(series)} ({stated}) in "
             f"{path}. Save the one you need alone.",
             plain=(
-                f"{path.name} holds several stacks of pictures ({told}). Save "
+                f"{path.name} holds several stacks of pictures ({stated}). Save "
                 "the one you need alone."
             ),
         )
@@ -295,28 +295,28 @@ def _sizes(file: Any, page: Any) -> tuple[float | None, float, float] | str | No
 
 
 def _imagej_sizes(
-    told: dict[str, Any], y: float, x: float
+    stated: dict[str, Any], y: float, x: float
 ) -> tuple[float | None, float, float] | str | None:
     """Return sizes in mm; ImageJ names units for y and z where they are not x's."""
-    unit = _imagej_unit(told, "unit")
+    unit = _imagej_unit(stated, "unit")
     if unit in ("", "pixel", "pixels"):
         return None
     names = {
         "x": unit,
-        "y": _imagej_unit(told, "yunit") or unit,
-        "z": _imagej_unit(told, "zunit") or unit,
+        "y": _imagej_unit(stated, "yunit") or unit,
+        "z": _imagej_unit(stated, "zunit") or unit,
     }
     for name in names.values():
         if name not in _MILLIMETRES:
             return UNKNOWN_UNIT.format(name)
     factors = {axis: _MILLIMETRES[name] for axis, name in names.items()}
-    z = told.get("spacing")
+    z = stated.get("spacing")
     z_mm = float(z) * factors["z"] if z else None
     return z_mm, y * factors["y"], x * factors["x"]
 
 
-def _imagej_unit(told: dict[str, Any], key: str) -> str:
-    escaped = str(told.get(key, "")).encode("latin-1", "ignore")
+def _imagej_unit(stated: dict[str, Any], key: str) -> str:
+    escaped = str(stated.get(key, "")).encode("latin-1", "ignore")
     return escaped.decode("unicode_escape", "ignore").strip().lower()
 
 

@@ -117,14 +117,14 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
         is_dicom = suffix_of(path) in DICOM_SUFFIXES and Path(path).is_file()
         return segmentation_provenance(Path(path)) if is_dicom else {}
     try:
-        told = json.loads(sidecar.read_text(encoding="utf-8"))
+        stated = json.loads(sidecar.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(
             f"A sidecar must be JSON; got {sidecar}. Remove or correct it."
         ) from error
-    if not isinstance(told, dict) or not told.items() >= _GENERATOR.items():
+    if not isinstance(stated, dict) or not stated.items() >= _GENERATOR.items():
         return {}
-    return {key: value for key, value in told.items() if key not in _GENERATOR}
+    return {key: value for key, value in stated.items() if key not in _GENERATOR}
 
 
 def _write(
@@ -155,8 +155,8 @@ def _write(
             text = _json({**_GENERATOR, **provenance})
             # One of ours without its mask is what a killed process left.
             replaced = overwrite or (is_ours and not replaces)
-            told = files.enter_context(atomic_write(sidecar, overwrite=replaced))
-            told.write_text(text, encoding="utf-8")
+            stated = files.enter_context(atomic_write(sidecar, overwrite=replaced))
+            stated.write_text(text, encoding="utf-8")
         if suffix in NIFTI_SUFFIXES:
             write_nifti(volume, beside, description)
         else:
@@ -169,13 +169,13 @@ def _write(
 
 def _is_ours(sidecar: Path) -> bool:
     try:
-        told = json.loads(sidecar.read_text(encoding="utf-8"))
+        stated = json.loads(sidecar.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(told, dict) and told.items() >= _GENERATOR.items()
+    return isinstance(stated, dict) and stated.items() >= _GENERATOR.items()
 
 
-def _json(told: dict[str, Any]) -> str:
+def _json(stated: dict[str, Any]) -> str:
     def plain(value: Any) -> Any:
         return (
             value.tolist()
@@ -183,7 +183,7 @@ def _json(told: dict[str, Any]) -> str:
             else str(value)
         )
 
-    return json.dumps(told, indent=2, default=plain, ensure_ascii=False) + "\n"
+    return json.dumps(stated, indent=2, default=plain, ensure_ascii=False) + "\n"
 
 
 def _storable(array: NDArray[Any]) -> NDArray[Any]:

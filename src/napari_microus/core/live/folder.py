@@ -54,7 +54,7 @@ class FolderSource:
                 found = self._pictures()
             except OSError:
                 newest.is_connected = False
-                newest.tell(
+                newest.note(
                     f"The folder must stay readable; got none at {self.folder}. Make "
                     "it again, or stop."
                 )

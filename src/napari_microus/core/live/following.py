@@ -126,7 +126,7 @@ def follow(
                 mask = _segment(model, frame, settings)
             except InputError as error:
                 refused += 1
-                newest.tell(f"A frame was left out. {error}")
+                newest.note(f"A frame was left out. {error}")
                 continue
             answered += 1
             yield LiveFrame(
@@ -150,7 +150,7 @@ def _receive(source: Source, newest: Newest, stop: threading.Event) -> None:
     try:
         source.run(newest, stop)
     except Exception as error:  # noqa: BLE001  shown to the user: the thread ends here
-        newest.tell(f"Receiving ended: {error}")
+        newest.note(f"Receiving ended: {error}")
     finally:
         newest.is_connected = False
         newest.has_ended = True

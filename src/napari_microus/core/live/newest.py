@@ -51,7 +51,7 @@ class Newest:
         self._changed = threading.Condition()
         self._frame: Arrived | None = None
         self._notices: deque[str] = deque(maxlen=_NOTICES)
-        self._told: dict[str, float] = {}
+        self._left_at: dict[str, float] = {}
         self._received = self._dropped = 0
         #: Whether the source has a connection, stated by its thread.
         self.is_connected = False
@@ -71,15 +71,15 @@ class Newest:
             self._frame = frame
             self._changed.notify_all()
 
-    def tell(self, notice: str) -> None:
+    def note(self, notice: str) -> None:
         """Leave a sentence for the user, but none that was left a moment ago."""
         now = time.monotonic()
         with self._changed:
-            if now - self._told.get(notice, -_AGAIN_S) < _AGAIN_S:
+            if now - self._left_at.get(notice, -_AGAIN_S) < _AGAIN_S:
                 return
-            if len(self._told) >= _NOTICES:
-                del self._told[min(self._told, key=self._told.__getitem__)]
-            self._told[notice] = now
+            if len(self._left_at) >= _NOTICES:
+                del self._left_at[min(self._left_at, key=self._left_at.__getitem__)]
+            self._left_at[notice] = now
             self._notices.append(notice)
 
     def take(self, timeout_s: float) -> tuple[Arrived, int, int] | None:
@@ -96,6 +96,6 @@ class Newest:
     def notices(self) -> list[str]:
         """Return the sentences since the last call."""
         with self._changed:
-            told = list(self._notices)
+            stated = list(self._notices)
             self._notices.clear()
-            return told
+            return stated

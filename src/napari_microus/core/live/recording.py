@@ -116,12 +116,12 @@ class Recording:
         first = self._like
         frames = self._read("frames", first.frame.dtype, first.frame.shape)
         masks = self._read("masks", first.mask.dtype, first.mask.shape)
-        told = {"frame_distance": UNKNOWN}
+        stated = {"frame_distance": UNKNOWN}
         if first.spacing_mm is None:
-            scan = Volume(frames, has_geometry=False, metadata=told)
+            scan = Volume(frames, has_geometry=False, metadata=stated)
         else:
             scan = replace(
-                Volume.from_spacing(frames, (1.0, *first.spacing_mm)), metadata=told
+                Volume.from_spacing(frames, (1.0, *first.spacing_mm)), metadata=stated
             )
         write_volume(scan, self.path, overwrite=self._overwrite)
         made = self.provenance

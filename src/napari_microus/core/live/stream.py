@@ -72,11 +72,11 @@ class StreamSource:
             try:
                 self._connection(newest, stop)
             except InputError as error:
-                newest.tell(f"{error} The connection was closed.")
+                newest.note(f"{error} The connection was closed.")
             except _EndedError:
-                newest.tell(f"The connection to {self.name} ended.")
+                newest.note(f"The connection to {self.name} ended.")
             except OSError:
-                newest.tell(
+                newest.note(
                     f"A server must answer at {self.name}; got no connection. "
                     "Start it; this goes on trying."
                 )

@@ -81,12 +81,12 @@ class VideoSource:
                         f"A video must be one that ffmpeg reads; got {self.name}. "
                         "Convert it to .mp4 or .mkv."
                     )
-                newest.tell(str(error))
+                newest.note(str(error))
                 return
             grows = self._has_grown(before, stop)
             if not grows:
                 if not stop.is_set():
-                    newest.tell(f"{self.name} has come to its end.")
+                    newest.note(f"{self.name} has come to its end.")
                 return
 
     def _play(
@@ -102,14 +102,14 @@ class VideoSource:
             input_params=[*_LOCAL, "-ss", f"{begin_s:.3f}"],
         )
         try:
-            told = next(film)
-            width, height = told["size"]
+            stated = next(film)
+            width, height = stated["size"]
             if max(width, height) > MOST_PIXELS or min(width, height) < 2:
                 raise InputError(
                     f"A frame must have 2 to {MOST_PIXELS} pixels a side; got {width} "
                     f"x {height} in {self.name}. Crop it."
                 )
-            rate = told.get("fps") or _USUAL_RATE
+            rate = stated.get("fps") or _USUAL_RATE
             count = 0
             began = time.perf_counter()
             for raw in _whole(film):

@@ -280,10 +280,10 @@ def _diameters(given: Sequence[float] | None) -> tuple[float, float, float] | No
 
 def _confidences(made: Mapping[str, Any]) -> dict[int, float]:
     """Return the confidence of frames that a provenance states; odd ones are left."""
-    told = made.get("confidence")
-    told = told.get("frames") if isinstance(told, dict) else None
+    stated = made.get("confidence")
+    stated = stated.get("frames") if isinstance(stated, dict) else None
     found = {}
-    for frame, value in (told or {}).items() if isinstance(told, dict) else ():
+    for frame, value in (stated or {}).items() if isinstance(stated, dict) else ():
         if str(frame).isdecimal() and isinstance(value, (int, float)):
             found[int(frame)] = float(value)
     return found

@@ -72,7 +72,7 @@ def segment_into(
     """
     for notice in volume.metadata.get("notices", ()):
         yield Notice(f"{image}: {notice}")
-    prediction, made = yield from predict_and_tell(
+    prediction, made = yield from predict_and_report(
         models, volume, image=image, device=device, frames=frames, **settings
     )
     drawn = prediction.mask
@@ -92,7 +92,7 @@ def segment_into(
     return result
 
 
-def predict_and_tell(
+def predict_and_report(
     models: Sequence[LoadedModel],
     volume: Volume,
     *,

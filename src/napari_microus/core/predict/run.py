@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_microus.core.device import choose_device, is_out_of_memory, tells_memory
+from napari_microus.core.device import choose_device, is_out_of_memory, reports_memory
 from napari_microus.core.errors import ConfigError, DeviceError, InputError
 from napari_microus.core.events import Event, Notice, Progress
 from napari_microus.core.predict.along_sweep import SweepAverage
@@ -53,7 +53,7 @@ _LOOKED_AT = 10
 _DIRECT = ("uint8", "int8", "int16", "int32", "float16", "float32")
 
 
-@tells_memory(
+@reports_memory(
     "The scan and the model",
     "Close other programs, choose fewer frames or a smaller model, or the CPU.",
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_microus.core.device import choose_device, tells_memory
+from napari_microus.core.device import choose_device, reports_memory
 from napari_microus.core.errors import ConfigError, InputError
 from napari_microus.core.events import Event, Notice, Progress
 from napari_microus.core.io import write_mask, write_volume
@@ -79,7 +79,7 @@ def channel_files(inputs: Sequence[Path], names: Sequence[str]) -> dict[str, Pat
     InputError
         If there are too many or too few, or two are one channel.
     """
-    told: dict[str, Path] = {}
+    named: dict[str, Path] = {}
     rest: list[Path] = []
     for path in inputs:
         name, equals, file = str(path).partition("=")
@@ -91,25 +91,25 @@ def channel_files(inputs: Sequence[Path], names: Sequence[str]) -> dict[str, Pat
             found = max(ends, key=len, default="")
         if not found:
             rest.append(path)
-        elif found in told:
+        elif found in named:
             raise InputError(
                 f"Each channel must have one file; got two for '{found}': "
-                f"{told[found].name} and {path.name}. Leave one out."
+                f"{named[found].name} and {path.name}. Leave one out."
             )
         else:
-            told[found] = path
-    open_ = [name for name in names if name not in told]
-    if len(rest) != len(open_) or (told and rest):
+            named[found] = path
+    open_ = [name for name in names if name not in named]
+    if len(rest) != len(open_) or (named and rest):
         what = f"no file for '{open_[0]}'" if open_ else f"{rest[0].name} beside them"
         raise InputError(
             f"The model takes {len(names)} channels ({', '.join(names)}); got {what}. "
             f"Name one file each, such as {names[0]}=FILE."
         )
-    told |= dict(zip(open_, rest, strict=True))
-    return {name: told[name] for name in names}
+    named |= dict(zip(open_, rest, strict=True))
+    return {name: named[name] for name in names}
 
 
-@tells_memory(
+@reports_memory(
     "The volume and the model",
     "Close other programs, choose a model of smaller patches, or the CPU.",
 )

@@ -73,24 +73,26 @@ def frame_list(frames: Iterable[int]) -> str:
             ranges[-1][1] = frame
         else:
             ranges.append([frame, frame])
-    told = [f"{a}" if a == b else f"{a}–{b}" for a, b in ranges[:_MOST_RANGES]]
+    entries = [f"{a}" if a == b else f"{a}–{b}" for a, b in ranges[:_MOST_RANGES]]
     more = ["…"] if len(ranges) > _MOST_RANGES else []
-    return ", ".join(told + more) or "none"
+    return ", ".join(entries + more) or "none"
 
 
 def geometry(scan: Volume, size_from: str) -> list[tuple[str, str]]:
     """Return what is known of a scan's sizes, as names and values."""
     frames, rows, columns = scan.shape
-    told = [("Scan", f"{_frames(frames)} of {rows} × {columns} pixels")]
+    entries = [("Scan", f"{_frames(frames)} of {rows} × {columns} pixels")]
     if not scan.has_geometry:
-        return [*told, ("Pixel size", "unknown: areas are in pixels")]
+        return [*entries, ("Pixel size", "unknown: areas are in pixels")]
     distance_mm, height_mm, width_mm = scan.spacing_mm
-    told.append(("Pixel size", f"{height_mm:.4g} × {width_mm:.4g} mm (height × width)"))
-    told.append(("Size told by", size_from))
+    entries.append(
+        ("Pixel size", f"{height_mm:.4g} × {width_mm:.4g} mm (height × width)")
+    )
+    entries.append(("Size stated by", size_from))
     sweep = sweep_of(scan.metadata)
     if sweep.kind == "rotational" and sweep.angles_deg:
         first, last = sweep.angles_deg[0], sweep.angles_deg[-1]
-        told.append(
+        entries.append(
             (
                 "Sweep",
                 f"rotational, {_signed(first)}° to {_signed(last)}°; {_axis(sweep)}",
@@ -99,8 +101,8 @@ def geometry(scan: Volume, size_from: str) -> list[tuple[str, str]]:
     elif frames > 1:
         known = scan.knows_frame_distance
         text = f"{distance_mm:.4g} mm" if known else "unknown"
-        told.append(("Distance of frames", text))
-    return told
+        entries.append(("Distance of frames", text))
+    return entries
 
 
 def authors(
@@ -108,19 +110,19 @@ def authors(
 ) -> list[tuple[str, str]]:
     """Return who drew what, as names and values."""
     count, drawn = len(measured.frames), measured.drawn
-    told = [("Outline by", _model(provenance))]
+    entries = [("Outline by", _model(provenance))]
     if provenance.get("date"):
-        told.append(("Drawn on", _minute(str(provenance["date"]))))
+        entries.append(("Drawn on", _minute(str(provenance["date"]))))
     if provenance.get("package"):
-        told.append(("Drawn with", str(provenance["package"])))
+        entries.append(("Drawn with", str(provenance["package"])))
     empty = [size.frame for size in measured.frames if not size.is_drawn]
-    told += [
+    entries += [
         ("Outlined frames", f"{len(drawn)} of {count} ({frame_list(drawn)})"),
         ("Changed by hand", _some(measured.edited)),
         ("Approved", _some(measured.approved)),
         ("Left empty", _some(empty)),
     ]
-    return told
+    return entries
 
 
 def state(size: FrameSize) -> str:
@@ -167,8 +169,8 @@ def _model(provenance: Mapping[str, Any]) -> str:
         return "not stated"
     version = provenance.get("model_version")
     weights = str(provenance.get("weights_sha256") or "")[:12]
-    told = f"model {name}" + (f", version {version}" if version else "")
-    return told + (f" (weights {weights}…)" if weights else "")
+    entries = f"model {name}" + (f", version {version}" if version else "")
+    return entries + (f" (weights {weights}…)" if weights else "")
 
 
 def _some(frames: Iterable[int]) -> str:

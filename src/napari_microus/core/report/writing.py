@@ -138,7 +138,7 @@ def writing_report(
         frame = key.size.frame
         pictures.append((key, frame_picture(scan, mask.array[frame], frame)))
         yield Progress(number, len(chosen), "pictures", "Report")
-    told = scan.metadata.get("notices", ()) if notices is None else notices
+    stated = scan.metadata.get("notices", ()) if notices is None else notices
     page = _template().render(
         code=code,
         day=datetime.now(UTC).date().isoformat(),
@@ -152,7 +152,7 @@ def writing_report(
             scan, str(scan.metadata.get("pixel_size_from") or FROM_FILE)
         ),
         note=note.strip(),
-        notices=list(dict.fromkeys([*measured.notices, *map(str, told)])),
+        notices=list(dict.fromkeys([*measured.notices, *map(str, stated)])),
         formula=FORMULA,
         package=f"napari-microus {package_version()}",
         words=words,

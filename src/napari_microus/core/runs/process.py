@@ -48,7 +48,7 @@ class TrainingProcess:
 
     def __init__(self, arguments: Sequence[str], run: Path) -> None:
         self.run = run
-        self._told_before = _last_told(run)
+        self._reported_before = _last_reported(run)
         self._was_killed = False
         self._is_released = False
         make_folder(run)
@@ -85,7 +85,7 @@ class TrainingProcess:
 
     def has_written(self, status: RunStatus) -> bool:
         """Return whether a status is this process's, not of one that ran before."""
-        return status.updated != self._told_before
+        return status.updated != self._reported_before
 
     def release(self) -> None:
         """Take note that the run has ended: the process only tidies up after it."""
@@ -124,7 +124,7 @@ class TrainingProcess:
         return last or f"The training process ended with status {code}."
 
 
-def _last_told(run: Path) -> float:
+def _last_reported(run: Path) -> float:
     """Return when the status of a run was last written, 0 where none was."""
     try:
         return read_status(run).updated

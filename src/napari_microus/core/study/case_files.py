@@ -43,11 +43,13 @@ class CaseFiles:
 
         return sized(read_volume(self.path(case.image)), case)
 
-    def tells_size(self, case: StudyCase) -> bool:
+    def states_size(self, case: StudyCase) -> bool:
         """Return whether a case's pixel size is known, from its file or the table."""
-        from napari_microus.core.io.headers import tells_size
+        from napari_microus.core.io.headers import states_size
 
-        return case.spacing_mm is not None or tells_size(self.path(case.image))
+        return case.spacing_mm is not None or states_size(self.path(case.image))
+
+    tells_size = states_size  # its name before, for one release
 
     def read(self, case: StudyCase) -> tuple[Volume, Volume, Volume | None]:
         """Read a case's scan, expert mask and, where there is one, non-expert mask.

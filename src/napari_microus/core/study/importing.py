@@ -272,7 +272,7 @@ def _folders(
     source: Path,
     patient_of: Mapping[str, str],
     notices: list[str],
-    tell_patients: bool,
+    distinguish_patients: bool,
 ) -> list[StudyCase]:
     images = _first_folder(source, _IMAGE_FOLDERS)
     if images is None:
@@ -280,7 +280,7 @@ def _folders(
     experts = _by_stem(_first_folder(source, _EXPERT_FOLDERS))
     nonexperts = _by_stem(_first_folder(source, _NONEXPERT_FOLDERS))
     table = _read_table(source / "split.csv")
-    if not table and tell_patients:
+    if not table and distinguish_patients:
         notices.append(_EACH_A_PATIENT.format(len(_files(images))))
     cases = []
     for path in _files(images):

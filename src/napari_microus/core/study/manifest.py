@@ -412,7 +412,7 @@ class Study(CaseFiles):
         fitting = {
             case.case
             for case in self.cases
-            if case.case not in left and not self.tells_size(case)
+            if case.case not in left and not self.states_size(case)
         }
         self._change(
             lambda cases: [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from napari_microus.core.config.train import TrainConfig
-from napari_microus.core.device import tells_memory
+from napari_microus.core.device import reports_memory
 from napari_microus.core.errors import (
     ConfigError,
     LongRunError,
@@ -75,14 +75,14 @@ if TYPE_CHECKING:
     from napari_microus.core.train.training_data import TrainingData
 
 
-_tells_memory = tells_memory(
+_reports_memory = reports_memory(
     "Network, frames and validation",
     "The last checkpoint is whole: close other programs and resume the run, or begin "
     "one with a smaller network, micro_batch or val_frames_per_case.",
 )
 
 
-@_tells_memory
+@_reports_memory
 def train(
     config: TrainConfig, *, stop_if_long: bool = False
 ) -> Generator[Event, None, TrainResult]:
@@ -120,7 +120,7 @@ def train(
     return (yield from _reported(run, config, work))
 
 
-@_tells_memory
+@_reports_memory
 def resume(
     run: str | Path, *, unchecked: bool = False
 ) -> Generator[Event, None, TrainResult]:
@@ -220,7 +220,7 @@ def _estimated(
         raise LongRunError(found.advice)
 
 
-@_tells_memory
+@_reports_memory
 def _train(
     config: TrainConfig,
     fabric: Fabric,

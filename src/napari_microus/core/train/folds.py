@@ -281,11 +281,11 @@ def _unit(folder: Path, folds: Sequence[int]) -> str:
     """Return in what the folds' distances are, which their models state."""
     from napari_microus.core.library import read_info
 
-    told = {
+    stated = {
         read_info(folder / f"fold{fold}" / "model").metrics["validation_distances_in"]
         for fold in folds
     }
-    return told.pop() if len(told) == 1 else "mm or px"
+    return stated.pop() if len(stated) == 1 else "mm or px"
 
 
 def _write_ensemble(

@@ -68,7 +68,7 @@ def prepare_study(
             f"Some training frame must show a capsule; got {len(frames)} frames with "
             "empty expert masks. Annotate some, or choose other cases."
         )
-    unsized = sum(not study.tells_size(case) for case in val)
+    unsized = sum(not study.states_size(case) for case in val)
     if unsized:
         yield Notice(
             f"{unsized} of {len(val)} validation cases state no pixel size: their HD95 "

@@ -88,8 +88,8 @@ def _show_a_frame_of_both(viewer: Any, scan: Any, outlines: Sequence[Any]) -> No
 def _is_sample(layer: Any) -> bool:
     from napari_microus.widgets._shared.layers import METADATA_KEY
 
-    told = layer.metadata.get(METADATA_KEY, {})
-    is_ours = isinstance(told, dict) and "attribution" in told
+    stated = layer.metadata.get(METADATA_KEY, {})
+    is_ours = isinstance(stated, dict) and "attribution" in stated
     return isinstance(layer, Image) and is_ours
 
 

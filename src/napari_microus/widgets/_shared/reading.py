@@ -148,8 +148,8 @@ def _layers(volume: Volume, first: Path, name: str) -> list[LayerData]:
         return [(volume.array, {"name": name, **layer_arguments(volume)}, "image")]
     arguments = layer_arguments(volume, **_provenance(first))
     if set(distinct_values(labels) or [2]) <= {0, 1, IGNORE_VALUE}:
-        told = f"{first.parent.name}/{first.name}".lower()
-        color = next(color for name, color in _COLORS if name.search(told))
+        place = f"{first.parent.name}/{first.name}".lower()
+        color = next(color for name, color in _COLORS if name.search(place))
         arguments |= tint(color)
     if names := volume.metadata.get("labels"):
         arguments["features"] = {"index": list(names), "name": list(names.values())}

@@ -48,16 +48,16 @@ def resize_scan(
         each frame. Nothing is changed then.
     """
     before = as_read(image)
-    told = with_properties(before, properties)
+    stated = with_properties(before, properties)
     if properties.blank:
         data = blanked(image.data, properties.blank, is_colour=image.rgb)
     layers = [layer for layer in viewer.layers if _lies_on(layer, image)]
     for layer in layers:
         _check_straight(layer)
-    factor = np.array(told.spacing_mm) / np.array(before.spacing_mm)
+    factor = np.array(stated.spacing_mm) / np.array(before.spacing_mm)
     step = viewer.dims.current_step
-    unit = "mm" if told.has_geometry else "pixel"
-    origin = _origin(told)
+    unit = "mm" if stated.has_geometry else "pixel"
+    origin = _origin(stated)
     for layer in layers:
         kept = factor[-layer.ndim :]
         if layer.ndim > 3:
@@ -81,7 +81,7 @@ def as_read(image: Image) -> Volume:
     """Return a scan's grid as its file and its properties gave it, without values."""
     own = image.metadata.get(METADATA_KEY, {})
     shape = (1, 1, 1, *image.data.shape[: image.ndim])[-3:]
-    told = {key: own[key] for key in _SAID if key in own}
+    stated = {key: own[key] for key in _SAID if key in own}
     empty = np.broadcast_to(np.uint8(0), shape)
     if "affine" not in own:
         from napari_microus.widgets._shared.layers import grid_of_layer
@@ -91,24 +91,24 @@ def as_read(image: Image) -> Volume:
         empty,
         np.array(own["affine"], dtype=np.float64),
         bool(own.get("has_geometry", True)),
-        told,
+        stated,
         own.get("place"),
         bool(own.get("is_oriented")),
     )
 
 
-def _origin(told: Volume) -> dict[str, Any]:
+def _origin(stated: Volume) -> dict[str, Any]:
     origin: dict[str, Any] = {
-        "affine": told.affine.tolist(),
-        "has_geometry": told.has_geometry,
+        "affine": stated.affine.tolist(),
+        "has_geometry": stated.has_geometry,
     }
-    if told.is_oriented:
+    if stated.is_oriented:
         origin["is_oriented"] = True
-    if told.place is not None:
-        origin["place"] = dict(told.place)
+    if stated.place is not None:
+        origin["place"] = dict(stated.place)
     for name in _SAID:
-        if name in told.metadata:
-            origin[name] = told.metadata[name]
+        if name in stated.metadata:
+            origin[name] = stated.metadata[name]
     return origin
 
 

@@ -162,7 +162,7 @@ class BatchWidget(Dock):
         self.form.model_box.currentIndexChanged.connect(self._check_ready)
         self.run_button.clicked.connect(self.start_or_cancel)
         self.table.scan_wanted.connect(self.show_scan)
-        self.table.told.connect(self.detail.setText)
+        self.table.described.connect(self.detail.setText)
         self.sheet_button.clicked.connect(self._open_sheet)
         self.folder_button.clicked.connect(self._open_folder)
         self._child.reported.connect(self._on_event)

@@ -26,12 +26,12 @@ _NAME_WIDTH, _STATE_WIDTH = 110, 80
 class ScanTable(QTreeWidget):
     """One line a scan.
 
-    ``scan_wanted`` carries the scan of a line that is double-clicked, ``told`` all
+    ``scan_wanted`` carries the scan of a line that is double-clicked, ``described`` all
     that is known of the selected one.
     """
 
     scan_wanted = Signal(object)
-    told = Signal(str)
+    described = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -49,7 +49,7 @@ class ScanTable(QTreeWidget):
         self.setColumnWidth(SCAN, _NAME_WIDTH)
         self.setColumnWidth(STATE, _STATE_WIDTH)
         self.itemDoubleClicked.connect(self._on_double_click)
-        self.itemSelectionChanged.connect(self._tell)
+        self.itemSelectionChanged.connect(self._report)
 
     def show_scans(self, scans: Sequence[Scan]) -> None:
         """List scans, all of which wait."""
@@ -89,15 +89,15 @@ class ScanTable(QTreeWidget):
         item.setToolTip(RESULT, words)
         if report.state == "failed":
             item.setForeground(STATE, QColor(FAILED))
-        self._tell()
+        self._report()
 
     def show_notice(self, words: str) -> None:
         """Show what is to be known of a scan beside its name; it begins the words."""
         for item in self._items.values():
             label = item.text(SCAN)
             if words.startswith(f"{label}: "):
-                told = words.removeprefix(f"{label}: ")
-                item.setToolTip(SCAN, f"{item.toolTip(SCAN)}\n{told}")
+                described = words.removeprefix(f"{label}: ")
+                item.setToolTip(SCAN, f"{item.toolTip(SCAN)}\n{described}")
 
     def state(self, name: str) -> str:
         """Return what has become of a scan."""
@@ -107,13 +107,13 @@ class ScanTable(QTreeWidget):
         """Return what came of a scan, or why it failed."""
         return self._items[name].text(RESULT)
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         items = self.selectedItems()
         if not items:
-            self.told.emit("")
+            self.described.emit("")
             return
         known = [items[0].toolTip(column) for column in (SCAN, RESULT)]
-        self.told.emit("\n".join(words for words in known if words))
+        self.described.emit("\n".join(words for words in known if words))
 
     def _on_double_click(self, item: QTreeWidgetItem) -> None:
         index = self.indexOfTopLevelItem(item)

@@ -183,7 +183,7 @@ class Acts(Current):
             self.said.emit(_ALL_DECIDED)
             return
         shown.work.decide(region, decision)
-        shown.tell_changed()
+        shown.show_change()
         self._go_on()
 
     def _go_on(self) -> None:
@@ -202,7 +202,7 @@ class Acts(Current):
             return
         if region.number in shown.work.verdicts or shown.work.open_share(region) < 1:
             shown.work.reopen(region)
-            shown.tell_changed()
+            shown.show_change()
             self._is_chosen = True
         else:
             self.said.emit("This region is open already.")
@@ -211,15 +211,15 @@ class Acts(Current):
         """Undo the last decision or stroke and go there."""
         shown = self.ready()
         if shown is not None:
-            self._tell("Undone", shown.undo(), "There is nothing to undo.")
+            self._report("Undone", shown.undo(), "There is nothing to undo.")
 
     def redo(self, viewer: Any = None) -> None:
         """Do again what was undone last and go there."""
         shown = self.ready()
         if shown is not None:
-            self._tell("Done again", shown.redo(), "There is nothing to do again.")
+            self._report("Done again", shown.redo(), "There is nothing to do again.")
 
-    def _tell(self, what: str, step: Step | None, otherwise: str) -> None:
+    def _report(self, what: str, step: Step | None, otherwise: str) -> None:
         shown = self.shown
         if step is None or shown is None:
             self.said.emit(otherwise)

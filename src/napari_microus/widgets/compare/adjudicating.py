@@ -155,7 +155,7 @@ class AdjudicationLayers(QObject):
 
     def _shown(self, step: Step | None) -> Step | None:
         if step is not None:
-            self.tell_changed()
+            self.show_change()
         return step
 
     def codes(self) -> NDArray[np.uint8]:
@@ -288,7 +288,7 @@ class AdjudicationLayers(QObject):
                 "Switch the limit off to draw anywhere."
             )
         if self.work.history.done[-1:] != last:
-            self.tell_changed()
+            self.show_change()
         elif taken_back or strange.any():
             self._redraw()
 
@@ -299,7 +299,7 @@ class AdjudicationLayers(QObject):
         if array.shape == self.work.mask.shape:
             taken = np.where(array == IGNORE_VALUE, IGNORE_VALUE, array > 0)
             self.work.take_mask(taken.astype(np.uint8))
-            self.tell_changed()
+            self.show_change()
         else:
             self.said.emit("The adjudicated layer must keep its size. Undo the change.")
         self.layer.data = self.work.mask[0] if self._flat else self.work.mask
@@ -309,7 +309,7 @@ class AdjudicationLayers(QObject):
         if event.value in (self.layer, self.provenance_layer):
             self.ended.emit(f"The layer '{event.value.name}' was removed.")
 
-    def tell_changed(self) -> None:
+    def show_change(self) -> None:
         """Show the adjudication after it was changed, and write it down soon."""
         self._redraw()
         self.note_edited()

@@ -82,12 +82,12 @@ def people_in_words(cases: Sequence[ListedCase], *, is_blind: bool) -> str:
     """Return who decided how much and, unless one works blind, who has drawn what."""
     lines = []
     if shares := adjudicators(cases):
-        told = [
+        stated = [
             f"{share.who or 'no name'} {_count(share.regions, 'region')} in "
             f"{_count(share.cases, 'case')}"
             for share in shares
         ]
-        lines.append(f"Decided: {', '.join(told)}.")
+        lines.append(f"Decided: {', '.join(stated)}.")
     if cases and not is_blind:
         drawn = [f"{name} {count}" for name, count in drawn_by(cases).items()]
         lines.append(f"Drawn: {', '.join(drawn)} of {_count(len(cases), 'case')}.")

@@ -86,7 +86,7 @@ class PartActs(QObject):
         if found is None:
             self._current.said.emit("No disputed pixel of a listed region was marked.")
             return
-        shown.tell_changed()
+        shown.show_change()
         self._current.region = found
         self.marked.emit()
 
@@ -128,7 +128,7 @@ class PartActs(QObject):
             return
         shown.marks.show_preview(None)
         shown.work.decide_between(region, inner, self._share())
-        shown.tell_changed()
+        shown.show_change()
         self.decided.emit()
 
 

@@ -341,8 +341,8 @@ class RegionsTab(QWidget):
         self._release()
         kept = shown is None or shown.is_saved or shown.keeper.is_kept
         self._left = None
-        told = " Decisions are kept: press Start to resume them." if kept else ""
-        self.message.setText(f"{reason}{told}")
+        more = " Decisions are kept: press Start to resume them." if kept else ""
+        self.message.setText(f"{reason}{more}")
         self._show_panels()
 
     def _show_panels(self) -> None:

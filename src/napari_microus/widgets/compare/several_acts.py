@@ -106,7 +106,7 @@ class SeveralActs(QObject):
         decision = self._panel.decision()
         if kind == "regions":
             shown.work.decide(what, decision)
-            shown.tell_changed()
+            shown.show_change()
         else:
             first, last = min(what), max(what)
             inside = np.zeros((last - first + 1, *shown.work.mask.shape[1:]), bool)
@@ -115,7 +115,7 @@ class SeveralActs(QObject):
             rows, columns = shown.work.mask.shape[1:]
             box = (slice(first, last + 1), slice(0, rows), slice(0, columns))
             shown.work.decide_pixels(box, inside, decision)
-            shown.tell_changed()
+            shown.show_change()
 
     def cancel_preview(self) -> None:
         """Take the preview away; nothing was changed."""

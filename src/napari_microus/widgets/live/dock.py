@@ -283,7 +283,7 @@ class LiveWidget(Dock):
         live = self._work.newest if self._work is not None else None
         if live is None or live is self._drawn:
             return
-        self._tell(live)
+        self._report(live)
         if self.freeze_button.isChecked():
             return
         if self._drawn is None:
@@ -320,7 +320,7 @@ class LiveWidget(Dock):
         self._viewer.layers.append(fresh)
         return fresh
 
-    def _tell(self, live: LiveFrame) -> None:
+    def _report(self, live: LiveFrame) -> None:
         assert self._work is not None  # a frame came from it
         self._answers.append((time.monotonic(), live.latency_s, live.number))
         first, last = self._answers[0], self._answers[-1]
@@ -341,12 +341,12 @@ class LiveWidget(Dock):
             return
         self._kept += 1
         name, place = f"{NAME} {self._kept}", _place(live)
-        told = {METADATA_KEY: {"has_geometry": live.spacing_mm is not None}}
+        stated = {METADATA_KEY: {"has_geometry": live.spacing_mm is not None}}
         image = Image(
-            live.frame, name=name, metadata=told, **_limits(live.frame), **place
+            live.frame, name=name, metadata=stated, **_limits(live.frame), **place
         )
         made = self._work.provenance if self._work is not None else None
-        drawn = {**told[METADATA_KEY], "provenance": {**(made or {}), "image": name}}
+        drawn = {**stated[METADATA_KEY], "provenance": {**(made or {}), "image": name}}
         capsule: Layer = Labels(
             live.mask.copy(),
             name=f"{name} capsule",

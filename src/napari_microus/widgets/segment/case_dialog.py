@@ -87,7 +87,7 @@ class CaseDialog(QDialog):
         """Where the case goes."""
         return Path(self.place.text().strip())
 
-    def told(self) -> dict[str, Any]:
+    def stated(self) -> dict[str, Any]:
         """Return code, note and whether to copy, as `saving_case` takes them."""
         return {
             "code": self.code.text().strip() or None,

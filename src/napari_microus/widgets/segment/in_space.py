@@ -153,7 +153,7 @@ class _Adding:
         A scan that was removed meanwhile has none.
         """
         if self._scan not in self._viewer.layers:
-            self._tell([])
+            self._say_done([])
             return
         shown = current_frame(self._viewer, self._scan)
         middle = np.array(self._scan.data.shape[:0:-1]) / 2
@@ -169,9 +169,9 @@ class _Adding:
             self._viewer.scene.camera.angles = _ANGLES
             self._viewer.fit_to_view(layers=layers)
         self._viewer.layers.selection.active = layers[-1]
-        self._tell(layers)
+        self._say_done(layers)
 
-    def _tell(self, layers: list[Layer]) -> None:
+    def _say_done(self, layers: list[Layer]) -> None:
         if self._then is not None:
             self._then(layers)
 

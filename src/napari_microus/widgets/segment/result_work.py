@@ -56,7 +56,7 @@ def export_forms() -> str:
 
 
 def exporting(
-    capsule: Capsule, path: Path, told: Mapping[str, Any]
+    capsule: Capsule, path: Path, stated: Mapping[str, Any]
 ) -> Generator[Event, None, Path]:
     """Write a capsule in the form of the path's ending; the dialog has asked."""
     from napari_microus.core.export import exporting as write
@@ -73,7 +73,7 @@ def exporting(
 
 
 def reporting(
-    capsule: Capsule, path: Path, told: Mapping[str, Any]
+    capsule: Capsule, path: Path, stated: Mapping[str, Any]
 ) -> Generator[Event, None, Path]:
     """Measure a capsule and write its report; the dialog has asked."""
     from napari_microus.core.case import case_code, pixels_sha256
@@ -88,7 +88,7 @@ def reporting(
         review=review,
         probability=capsule.probability,
         before=None if case is None else case.measurements,
-        **told,
+        **stated,
     )
     code = case_code(pixels_sha256(capsule.scan)) if case is None else case.code
     return (
@@ -106,7 +106,7 @@ def reporting(
 
 
 def saving(
-    capsule: Capsule, folder: Path, told: Mapping[str, Any]
+    capsule: Capsule, folder: Path, stated: Mapping[str, Any]
 ) -> Generator[Event, None, Case]:
     """Save a case; one that was opened or saved before goes on."""
     from napari_microus.core.case import saving_case
@@ -121,7 +121,7 @@ def saving(
             provenance=capsule.provenance,
             probability=capsule.probability,
             opened=case if goes_on else None,
-            **told,
+            **stated,
         )
     )
 

@@ -161,8 +161,8 @@ class ResultsPanel(QWidget):
         path = self.ask_file("Write the report", self._layer.name, "Report (*.html)")
         if path:
             place = Path(path) if path.endswith(".html") else Path(f"{path}.html")
-            told = self._told()
-            self._write("Writing the report", result_work.reporting, place, told)
+            stated = self._typed()
+            self._write("Writing the report", result_work.reporting, place, stated)
 
     def save_case(self) -> None:
         """Ask for code, note and folder, and save the case."""
@@ -171,9 +171,9 @@ class ResultsPanel(QWidget):
         dialog = CaseDialog(case_of(self._layer), self._source(), self)
         if not self.ask_case(dialog):
             return
-        told = {**self._told(), **dialog.told()}
+        stated = {**self._typed(), **dialog.stated()}
         work = result_work.saving
-        self._write("Saving the case", work, dialog.folder, told, self._on_saved)
+        self._write("Saving the case", work, dialog.folder, stated, self._on_saved)
 
     def open_case(self) -> None:
         """Ask for a case's folder, and show its scan and capsule."""
@@ -260,7 +260,7 @@ class ResultsPanel(QWidget):
         what: str,
         work: Any,
         path: Path,
-        told: dict[str, Any] | None = None,
+        stated: dict[str, Any] | None = None,
         returned: Any = None,
     ) -> None:
         try:
@@ -269,7 +269,12 @@ class ResultsPanel(QWidget):
             self._say(plain_words(error))
             return
         self._run(
-            what, work, capsule, path, told or {}, returned=returned or self._on_written
+            what,
+            work,
+            capsule,
+            path,
+            stated or {},
+            returned=returned or self._on_written,
         )
 
     def _capsule(self) -> Capsule:
@@ -296,15 +301,15 @@ class ResultsPanel(QWidget):
             case_of(layer),
         )
 
-    def _told(self) -> dict[str, Any]:
+    def _typed(self) -> dict[str, Any]:
         """Return PSA and diameters where they are stated."""
-        told: dict[str, Any] = {}
+        stated: dict[str, Any] = {}
         if self._sizes.psa.value():
-            told["psa_ng_ml"] = self._sizes.psa.value()
+            stated["psa_ng_ml"] = self._sizes.psa.value()
         diameters = [box.value() for box in self._sizes.diameters]
         if all(diameters):
-            told["diameters_mm"] = diameters
-        return told
+            stated["diameters_mm"] = diameters
+        return stated
 
     def _source(self) -> Path | None:
         own = {} if self._layer is None else self._layer.metadata.get(METADATA_KEY, {})

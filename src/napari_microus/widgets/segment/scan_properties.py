@@ -235,11 +235,11 @@ class ScanPropertiesPanel(PropertiesForm):
 
 def _merged(before: ScanProperties, changes: ScanProperties) -> ScanProperties:
     """Return what was stated before with what is stated now."""
-    told = {k: v for k, v in vars(changes).items() if v is not None}
-    sweep = told.get("sweep")
+    stated = {k: v for k, v in vars(changes).items() if v is not None}
+    sweep = stated.get("sweep")
     if sweep is not None and sweep.kind == "rotational":
-        told["frame_distance_mm"] = UNKNOWN
-    return replace(before, **told)
+        stated["frame_distance_mm"] = UNKNOWN
+    return replace(before, **stated)
 
 
 def _in_words(grid: Volume) -> str:

@@ -141,9 +141,9 @@ class SizeBox(QGroupBox):
             self.ellipsoid.setText(plain_words(error))
 
     def _show_ellipsoid(self) -> None:
-        told = [box.value() for box in self.diameters]
-        if all(told):
-            found = ellipsoid_volume(*told)
+        stated = [box.value() for box in self.diameters]
+        if all(stated):
+            found = ellipsoid_volume(*stated)
             self.ellipsoid.setText(f"{found.ml:.2f} mL")
         else:
             self.ellipsoid.setText("–")

@@ -171,7 +171,7 @@ class CaseForm(QGroupBox):
     def suggest(self, *_: object) -> None:
         """Name the case after its layer; one that waits to be annotated keeps it."""
         image = self.image
-        is_sized = image is None or LayerData.of(image).tells_size()
+        is_sized = image is None or LayerData.of(image).states_size()
         self._rows.setRowVisible(self.pixel_box, not is_sized)
         if image is None:
             return

@@ -44,7 +44,7 @@ class LayerData:
         """Return the scan, placed where the layer lies."""
         return volume_from_layer_data(self.data, self.attributes)
 
-    def tells_size(self) -> bool:
+    def states_size(self) -> bool:
         """Return whether the layer's units are lengths."""
         shape = self.data.shape[: -1 if self.attributes["rgb"] else None]
         empty = np.broadcast_to(np.uint8(0), shape)

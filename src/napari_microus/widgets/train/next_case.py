@@ -64,7 +64,7 @@ class NextCases(QGroupBox):
         self._study: Study | None = None
         self._worker: Worker | None = None
         self._left_out: list[str] = []
-        self._has_told = False  # something that stays until the next ranking
+        self._has_reported = False  # something that stays until the next ranking
         self.ranked: list[RankedCase] = []
         self.model_box = combo("The model whose doubts decide.")
         self.rank_button = push_button(
@@ -111,7 +111,7 @@ class NextCases(QGroupBox):
         """Rank the scans of another study, or of one that has changed."""
         if study is None or self._study is None or study.folder != self._study.folder:
             self._show_ranking([])
-            self._has_told = False
+            self._has_reported = False
         self._study = study
         still = {case.case for case in self._waiting()}
         if any(found.case.case not in still for found in self.ranked):
@@ -129,7 +129,7 @@ class NextCases(QGroupBox):
         can_rank = count > 0 and self.model_box.count() > 0
         self.rank_button.setEnabled(is_busy or can_rank)
         self.rank_button.setText("Cancel" if is_busy else "Rank")
-        if is_busy or self.ranked or self._has_told:
+        if is_busy or self.ranked or self._has_reported:
             return
         if self._study is None or not self._study.cases:
             self.say("")
@@ -160,7 +160,7 @@ class NextCases(QGroupBox):
             return
         if self._study is None:
             return
-        self._left_out, self._has_told = [], False
+        self._left_out, self._has_reported = [], False
         self.bar.setRange(0, 0)
         self.bar.setFormat("Loading the model")
         self.bar.setVisible(True)
@@ -212,11 +212,11 @@ class NextCases(QGroupBox):
     def _on_error(self, error: Exception) -> None:
         is_known = isinstance(error, (MicroUSError, OSError))
         self.say(plain_words(error) if is_known else f"This failed: {error}")
-        self._has_told = True
+        self._has_reported = True
 
     def _on_aborted(self) -> None:
         self.say("Cancelled.")
-        self._has_told = True
+        self._has_reported = True
 
     def _on_finished(self) -> None:
         self._worker = None

@@ -283,7 +283,7 @@ class RunPanel(QWidget):
 
     def _on_events(self, events: list[Event]) -> None:
         notices, preview = len(self.history.notices), self.history.preview
-        told = self.history.estimate
+        stated = self.history.estimate
         for event in events:
             self.history.take(event)
         state = self.history.state
@@ -293,7 +293,7 @@ class RunPanel(QWidget):
             self.state = state
         if self.state == "pausing" and self.history.state == "paused":
             self.state = "paused"
-        if self.history.estimate is not None and self.history.estimate is not told:
+        if self.history.estimate is not None and self.history.estimate is not stated:
             self.say(in_words(self.history.estimate))
         if len(self.history.notices) > notices:
             self.say(self.history.notices[-1])

@@ -182,10 +182,10 @@ def unsaved_text(document: dict[str, Any]) -> str:
     done = sum(1 for region in regions if region.get("decision"))
     try:
         when = datetime.fromisoformat(str(document.get("modified"))).astimezone()
-        told = f" ({when.day} {when:%b, %H:%M})"
+        saved = f" ({when.day} {when:%b, %H:%M})"
     except ValueError:
-        told = ""
-    return f"Found unsaved decisions for {done} of {len(regions)} regions{told}."
+        saved = ""
+    return f"Found unsaved decisions for {done} of {len(regions)} regions{saved}."
 
 
 def _mask_of(source: Path) -> Path | None:
