@@ -313,7 +313,7 @@ def copy_tree(to: Path) -> None:
 
 
 def judge(package: str, mutants: list[Mutant], known: dict[str, str]) -> dict:
-    """Run all mutants of a package, and print each that lives."""
+    """Run all mutants of a package, and print each that survives."""
     counts = {"killed": 0, "equivalent": 0, "survived": 0}
     with tempfile.TemporaryDirectory(prefix="mutants-") as temporary:
         tree = Path(temporary)

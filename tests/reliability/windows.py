@@ -10,7 +10,7 @@ Real napari windows, each a process of its own on one virtual screen:
   new napari must find it, show it and end it.
 - ``twice``: two napari train on one study and adjudicate one pair of masks. Each run
   has a folder of its own, the manifest stays as it is, the second adjudication is
-  refused while the first lives, and after its death goes on with its decisions.
+  refused while the first runs, and after its end goes on with its decisions.
 
 The trainings are real processes with a run's folder, lock and events that learn nothing
 (`tests/widgets/train/fake_trainer.py`). Prints a row for each; ends with 1 where one

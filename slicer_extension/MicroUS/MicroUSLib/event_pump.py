@@ -1,4 +1,4 @@
-"""Do long work in small steps, between which the window lives and can cancel.
+"""Do long work in small steps, so that the window stays responsive and can cancel.
 
 The core's long functions are generators that yield after each frame. They run here
 in the main thread, where alone MRML and VTK may be touched; what takes minutes or
@@ -91,7 +91,7 @@ def drain(
 
 
 def load_torch(on_event: Callable[[Event], None]) -> None:
-    """Import PyTorch in a thread, so that the window lives meanwhile: it takes seconds.
+    """Import PyTorch in a thread, which takes seconds: the window stays responsive.
 
     Raises
     ------

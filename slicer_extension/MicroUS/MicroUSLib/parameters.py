@@ -31,7 +31,7 @@ RANKS = {
 }
 
 # With None: the wrapper writes it before anything was chosen, and raises otherwise.
-Annotation = Union[  # noqa: UP007  the wrapper knows no other form
+Annotation = Union[  # noqa: UP007  the wrapper takes no other form
     slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLScalarVolumeNode, None
 ]
 

@@ -89,7 +89,7 @@ def set_(
         typer.Option(
             help="A part of the picture to read as black, such as a name burnt into "
             "it: rows and columns, as 0:40,10:200. Given several times, several "
-            "parts; none forgets them."
+            "parts; none clears them."
         ),
     ] = None,
     clear: Annotated[

@@ -246,7 +246,7 @@ def _segment_channels(
 
 
 def _print_result(result: dict[str, Any], progress: ProgressStyle) -> None:
-    """Say which mask was written, and what it measures."""
+    """Print which mask was written, and what it measures."""
     if progress is ProgressStyle.json:
         print(json.dumps({"event": "Finished", "result": result}), flush=True)
         return

@@ -196,7 +196,7 @@ def _print_estimate(config: Any, progress: ProgressStyle) -> None:
 
 
 def _show(work: Any, progress: ProgressStyle) -> None:
-    # Of several processes, the first one speaks.
+    # Of several processes, the first one prints.
     if os.environ.get("RANK", "0") != "0":
         progress = ProgressStyle.none
     result = drain(work, progress)

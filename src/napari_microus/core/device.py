@@ -55,7 +55,7 @@ class DeviceStatus:
 
     @property
     def is_available(self) -> bool:
-        """True when nothing speaks against the device."""
+        """True when nothing prevents the use of the device."""
         return not self.reason
 
 
@@ -176,7 +176,7 @@ def _torch_reason(name: str) -> str:
 
 @cache
 def _no_cuda() -> str:
-    """Return what speaks against CUDA by the look of build and driver, or nothing."""
+    """Return what prevents CUDA by the look of build and driver, or nothing."""
     build = _torch_build()
     if build.get("hip", "None") != "None":
         return ""  # AMD's GPUs answer to the name of CUDA

@@ -1,4 +1,4 @@
-"""Say for every pixel who drew it: both, one, the other, or nobody."""
+"""Map for every pixel who drew it: both, one, the other, or nobody."""
 
 from __future__ import annotations
 

@@ -211,7 +211,7 @@ def _server_checksum(headers: list[str]) -> str | None:
 
 
 def _fault(path: Path, size: int | None, checksum: str | None) -> str | None:
-    """Say how a file differs from the expected one, or return None."""
+    """Return how a file differs from the expected one, or None."""
     if size is not None and path.stat().st_size != size:
         return f"{path.stat().st_size} bytes instead of {size}"
     if checksum is not None:

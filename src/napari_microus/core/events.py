@@ -239,7 +239,7 @@ def to_json(event: Event) -> str:
 def from_json(line: str) -> Event | None:
     """Return the event in ``line``, or None for a line that holds none.
 
-    Fields of a newer version that this one does not know are left out.
+    Fields of a newer version that this one does not have are left out.
     """
     try:
         values = json.loads(line)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # This machine: another one may write into the same shared folder.
 _HERE = f"{zlib.crc32(platform.node().encode()):08x}"
 _DAY_S = 86400.0
-# What a file system answers that knows no `fsync`.
+# What a file system without `fsync` answers.
 _CANNOT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
 # Below the temporary folder of `atomic_folder`: what is made, and what it replaces.
 _NEW, _BEFORE = "new", "before"
@@ -147,7 +147,7 @@ def only_one(
     Parameters
     ----------
     lock : Path
-        An empty file, which stays; the system lets it go when a process dies.
+        An empty file, which stays; the system releases it when a process ends.
     taken, unwritable : str
         The sentences where another program has it, and where it cannot be made:
         {reason} is the system's word.

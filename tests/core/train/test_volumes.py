@@ -249,8 +249,8 @@ def test_no_study_is_told(volumes, settings, drain):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"augment": {"elastic": 0.1}}, "Volumes know no augment.elastic"),
-        ({"data": {"phantom_share": 0.2}}, "Volumes know no data.phantom_share"),
+        ({"augment": {"elastic": 0.1}}, "Volumes have no augment.elastic"),
+        ({"data": {"phantom_share": 0.2}}, "Volumes have no data.phantom_share"),
         ({"data": {"channels": ["t2w"]}}, "must name the network's 3 channels"),
         ({"model": {"baseline": {"patch_size": [20, 64, 64]}}}, "multiples of 16"),
         ({"model": {"baseline": {"patch_size": [16, 16, 16]}}}, "one of them 32"),

@@ -38,7 +38,7 @@ def open_case(
     Returns
     -------
     scan and list of (mask, part)
-        The scan is None where the list knows none; masks are in the case's order.
+        The scan is None where the list has none; masks are in the case's order.
 
     Raises
     ------

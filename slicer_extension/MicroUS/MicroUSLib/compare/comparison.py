@@ -322,7 +322,7 @@ def add_consensus(
         consensus([m.array for m in masks], method, masks[0].spacing_mm), on_event
     )
     for number, frame in enumerate(fused):
-        frame[frame != 1] = 0  # a segment knows no undecided pixel
+        frame[frame != 1] = 0  # a segment has no undecided pixels
         on_event(Progress(number + 1, len(fused), message="Showing the consensus"))
     require_volume(volume)  # the window lived meanwhile
     node = new_segmentation(volume, f"{volume.GetName()} consensus")

@@ -56,7 +56,7 @@ def fill_frames(table: qt.QTableWidget, found: Comparison) -> None:
 
 
 def unit_of(found: Comparison) -> str:
-    """Return the unit of lengths: px where nobody knows the size of a pixel."""
+    """Return the unit of lengths: px where the size of a pixel is unknown."""
     return "mm" if found.grid.has_geometry else "px"
 
 

@@ -34,7 +34,7 @@ class ToolsPanel:
     work : CompareWork
         Runs what takes long.
     comparer : Comparer
-        Knows what is chosen and what was found.
+        Holds what is chosen and what was found.
     """
 
     def __init__(

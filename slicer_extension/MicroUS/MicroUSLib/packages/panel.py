@@ -49,7 +49,7 @@ class PackagesPanel:
         return is_new
 
     def refresh(self, *args: object) -> None:
-        """Say what is missing and what was downloaded."""
+        """Show what is missing and what was downloaded."""
         missing = self._make_installer("").missing()
         self._say(
             _("Missing: {0}.").format(", ".join(missing))

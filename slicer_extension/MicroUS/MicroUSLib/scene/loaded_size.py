@@ -2,7 +2,7 @@
 
 Slicer has a number for every size. Where a file states none it says 1 mm; a printing
 size it takes for a pixel's; the calibrated regions of ultrasound it reads in one of
-its DICOM readers and not in the other. The core knows what a file states, and the
+its DICOM readers and not in the other. The core reads what a file states, and the
 volume's attribute keeps it, also in a saved scene.
 """
 

@@ -106,7 +106,7 @@ def grid_from_node(node: slicer.vtkMRMLVolumeNode | None, role: str = "scan") ->
     Volume
         Zeros (frames, rows, columns) that take no memory, with the affine of the
         order in the file the node came from, and with what a person stated about the
-        scan. What nobody knows is 1 instead of Slicer's number: ``has_geometry`` is
+        scan. What is unknown is 1 instead of Slicer's number: ``has_geometry`` is
         False where that is the pixel size, see `loaded_size`. Lay nodes over the
         volume with `affine_in_file` instead, where Slicer shows it.
 

@@ -180,7 +180,7 @@ def _shifted(
     Raises
     ------
     InputError
-        If the two differ and nobody knows the size of a pixel.
+        If the two differ and the size of a pixel is unknown.
     """
     from napari_microus.core.errors import InputError
 

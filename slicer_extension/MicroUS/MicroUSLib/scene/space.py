@@ -39,7 +39,7 @@ def show_in_space(
     Raises
     ------
     InputError
-        If the scan has one frame, or nobody knows how its frames lie to each other.
+        If the scan has one frame, or it is unknown how its frames lie to each other.
     """
     from napari_microus.core.errors import InputError
     from napari_microus.core.sweep import sweep_of

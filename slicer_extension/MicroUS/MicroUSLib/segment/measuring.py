@@ -32,7 +32,7 @@ class Measured:
     pixels : int
         How many it holds.
     area_mm2 : float or None
-        Of a single frame; None for a sweep, and where nobody knows the size of a pixel.
+        Of a single frame; None for a sweep, and where the size of a pixel is unknown.
     volume : VolumeEstimate or None
         With its method, or why there is none; None for a single frame.
     """

@@ -121,7 +121,7 @@ class TrainPanel:
         starts.currentIndex = max(0, starts.findText(chosen))
 
     def refresh(self, *args: object) -> None:
-        """Say what is in the study, list its runs, and enable what can be pressed."""
+        """Show what is in the study, list its runs, and enable what can be pressed."""
         path = self._ui.studyPathLineEdit.currentPath
         self._ui.studyLabel.text = studies.describe(path) if path else ""
         self._runs.fill(path)

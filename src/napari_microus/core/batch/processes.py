@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Said = Event | Outcome
 
-# A process that dies twice over a scan would die again.
+# A process that was killed twice by a scan would be killed again.
 _ATTEMPTS = 2
 _LOOK_EVERY_S = 0.5
 _PATIENCE_S = 5.0

@@ -23,7 +23,7 @@ def places_folder() -> Path:
 
 
 def remember_scan(pixels_sha256: str, path: str | Path) -> None:
-    """Remember where a scan lies; a folder that cannot be written forgets it."""
+    """Remember where a scan lies; a folder that cannot be written keeps nothing."""
     folder = places_folder()
     try:
         with atomic_write(folder / f"{pixels_sha256}.json", overwrite=True) as beside:

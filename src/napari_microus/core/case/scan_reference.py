@@ -1,4 +1,4 @@
-"""Know a scan again, wherever it was moved, and take no other for it."""
+"""Recognise a scan wherever it was moved, and take no other for it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Agreement of any number of annotators, of whom some left something out.
 
-Everything here needs to know only how many annotators said yes and how many said no
+Everything here needs only how many annotators said yes and how many said no
 to a pixel. These tallies of cases add up, whoever drew them.
 """
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def verdict(cases: Sequence[TraineeCase], trainee: str, unit: str) -> str:
-    """Say whether the trainee draws larger or smaller, and how sure that is."""
+    """Return in words whether the trainee draws larger or smaller, and how surely."""
     found = bias(cases)
     if math.isnan(found.mean):
         return f"In {counted(len(cases), 'case')} no frame was drawn by both."
@@ -40,7 +40,7 @@ def verdict(cases: Sequence[TraineeCase], trainee: str, unit: str) -> str:
 
 
 def trend_sentence(cases: Sequence[TraineeCase], unit: str) -> str:
-    """Say whether the distance falls or grows with time, if that is clear."""
+    """Return in words whether the distance falls or grows with time, if clear."""
     found = trend(cases)
     if found is None:
         days = len({c.day for c in cases if math.isfinite(c.totals.mean_assd_mm)})
@@ -62,7 +62,7 @@ def trend_sentence(cases: Sequence[TraineeCase], unit: str) -> str:
 def limits_sentence(
     found: BlandAltman, what: str, unit: str, pairs: str, form: str = "+.1f"
 ) -> str:
-    """Say the bias and the limits of agreement of a measurement."""
+    """Return in words the bias and limits of agreement of a measurement."""
     over = (
         f"over {counted(found.difference.size, pairs)} of "
         f"{counted(found.patients, 'patient')}"
@@ -88,7 +88,7 @@ def limits_sentence(
 
 
 def repeats_sentence(found: WithinObserver, trainee: str, unit: str) -> str:
-    """Say how well the trainee repeats their own drawings."""
+    """Return in words how well the trainee repeats their own drawings."""
     return (
         f"{trainee} drew {counted(found.cases, 'case')} twice. The two drawings have "
         f"Dice {found.dice:.3f} and ASSD {found.assd_mm:.2f} {unit}; the "

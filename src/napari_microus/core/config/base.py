@@ -229,7 +229,7 @@ def _convert_plain(value: Any, hint: Any, name: str) -> Any:
     if hint is Any:
         return value
     if hint is float and isinstance(value, str):
-        # YAML 1.1 reads 1e-4 as text: it wants a dot in the mantissa.
+        # YAML 1.1 reads 1e-4 as text: it needs a dot in the mantissa.
         try:
             value = float(value)
         except ValueError:

@@ -175,14 +175,14 @@ class TrainConfig(Config):
         )
 
     def _check_volumes(self) -> None:
-        """Refuse what training on volumes does not know."""
+        """Refuse what training on volumes does not support."""
         data = self.data
         for name in ("unlabelled", "unlabelled_batch", "phantom_share"):
             value = getattr(data, name)
-            require(not value, f"Volumes know no data.{name}", value, "Leave it out.")
+            require(not value, f"Volumes have no data.{name}", value, "Leave it out.")
         for name in _FRAMES_ALONE:
             value = getattr(self.augment, name)
-            require(not value, f"Volumes know no augment.{name}", value, "Use 0.")
+            require(not value, f"Volumes have no augment.{name}", value, "Use 0.")
         count = self.model.baseline.in_channels
         require(
             len(data.channels) in (0, count),

@@ -4,7 +4,7 @@ Between two drawn frames the signed distance to the outline changes evenly [1]_:
 capsule of a frame in between is where the weighted mean of both distances is positive.
 Where a model's probability is given, its log-odds are added to that distance, which
 weighs the more the nearer the two outlines lie to each other: between neighbours the
-shapes know best, between frames that lie far apart the image of the frame itself.
+shapes decide, between frames that lie far apart the image of the frame itself.
 
 References
 ----------

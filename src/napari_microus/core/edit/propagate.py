@@ -182,7 +182,7 @@ def _best_closed_path(cost: NDArray[np.float32], stiffness: float) -> NDArray[np
     """Return the place (n,) at each point of the cheapest path, nearly closed.
 
     The path is found over two rounds and read from the middle of them, where its ends
-    have no say.
+    do not count.
     """
     count, places = cost.shape
     steps = np.arange(places)

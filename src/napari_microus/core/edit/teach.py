@@ -1,6 +1,6 @@
 """Adapt a model to one scan from the frames that a person corrected.
 
-The encoder keeps what it knows; transformer and decoder learn from the corrected frames
+The encoder keeps its weights; transformer and decoder learn from the corrected frames
 in many variations, and from frames that nobody touched and of which the model is sure,
 as it drew them, so that it does not forget what it had right. Batch normalisation keeps
 its statistics: a scan is too little to renew them.

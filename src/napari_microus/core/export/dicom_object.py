@@ -100,7 +100,7 @@ def identity_of(
         if keyword not in header:
             setattr(header, keyword, None)
     header.StudyInstanceUID = uid(str(value_of(source.header, "StudyInstanceUID")))
-    # highdicom copies by the modules of a class that it knows.
+    # highdicom copies by the modules of the classes it supports.
     header.SOPClassUID, header.SOPInstanceUID = _US_IMAGE, header.StudyInstanceUID
     return Identity(header, uid, deidentified)
 

@@ -1,6 +1,6 @@
 """Write a mask as a DICOM Segmentation of its scan.
 
-highdicom makes the modules and the coded terms. It knows no segmentation of several
+highdicom makes the modules and the coded terms. It has no segmentation of several
 frames without a frame of reference, which is what ultrasound cines are, and no frames
 that are turned against each other; so the frames and their functional groups are added
 here.
@@ -106,7 +106,7 @@ def write_dicom_seg(
     ------
     InputError
         If the mask is empty, undecided somewhere, of another grid or scan; nobody
-        knows who drew it; or the scan is missing, no DICOM, or of several patients.
+        states who drew it; or the scan is missing, no DICOM, or of several patients.
     OutputError
         If the file exists or cannot be written.
     """
@@ -146,7 +146,7 @@ def _segmentation(scan: DicomSource, identity: Identity, made_by: DrawnBy) -> An
     """Return the dataset without its pixels."""
     hd = highdicom()
     _, rows, columns = scan.shape
-    # One frame of the scan, without a place: this highdicom knows.
+    # One frame of the scan, without a place: this highdicom supports.
     one = pydicom().Dataset()
     one.update(_bare_image(scan, identity))
     one.Rows, one.Columns = rows, columns

@@ -65,7 +65,7 @@ class SourceFrame:
 
 @dataclass(frozen=True)
 class DicomSource:
-    """The files of a scan with what a result must know of them.
+    """The files of a scan with what a result needs of them.
 
     Parameters
     ----------

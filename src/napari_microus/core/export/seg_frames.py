@@ -64,7 +64,7 @@ def place(dataset: Any, scan: DicomSource, identity: Identity) -> None:
         shared.PixelMeasuresSequence = [_measures(scan, size)]
         ranks = _place_in_patient(shared, own, scan)
     else:
-        dataset.PatientOrientation = None  # type 2C: nobody knows it
+        dataset.PatientOrientation = None  # type 2C: unknown
         _state_lengths(dataset, scan)
     # With these our reader cuts the same tissue out of the segmentation.
     regions = items(scan.header, "SequenceOfUltrasoundRegions")

@@ -257,7 +257,7 @@ def _laid(array: NDArray[Any], mask: Volume, grid: Volume) -> Volume:
 def _lies_over(mask: Volume, grid: Volume) -> bool:
     """Return whether both lie at one place, by any form that the scan's file states.
 
-    A program that believes the other form of a NIfTI file draws its masks there. Where
+    A program that uses the other form of a NIfTI file draws its masks there. Where
     the distance of frames is unknown to one, that of the other says nothing.
     """
     is_known = grid.knows_frame_distance and mask.knows_frame_distance

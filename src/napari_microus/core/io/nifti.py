@@ -5,7 +5,7 @@ each with a code that states which space is meant. The sform counts where its co
 not 0, then the qform, as in nibabel. Where both codes are 0 the file states no place;
 the voxels then lie where ITK and 3D Slicer put them, from the origin along LPS. What
 is written over a scan gets both forms and codes of that scan back, so that every
-program lays the two over each other, whichever form it believes.
+program lays the two over each other, whichever form it uses.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sentences for files that cannot be read, and ears for what libraries say of them."""
+"""Sentences for files that cannot be read, from what libraries report of them."""
 
 from __future__ import annotations
 

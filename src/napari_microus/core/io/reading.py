@@ -1,4 +1,4 @@
-"""Read a scan from a file or a folder of any format we know."""
+"""Read a scan from a file or a folder of any supported format."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ READABLE = (
 
 
 def is_readable(path: str | Path) -> bool:
-    """Return by name, or by what a folder holds, whether `read_volume` knows it."""
+    """Return by name, or by what a folder holds, whether `read_volume` supports it."""
     path = Path(path)
     if not path.is_dir():
         return path.name.lower().endswith(READABLE) or is_directory(path)

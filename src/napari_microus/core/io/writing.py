@@ -187,7 +187,7 @@ def _json(stated: dict[str, Any]) -> str:
 
 
 def _storable(array: NDArray[Any]) -> NDArray[Any]:
-    """Return the array in a type that all formats and programs know."""
+    """Return the array in a type that all formats and programs support."""
     if array.dtype == bool:
         return array.astype(np.uint8)
     if array.dtype == np.float16:

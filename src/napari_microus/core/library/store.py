@@ -269,7 +269,7 @@ def build_network(architecture: str, options: dict[str, Any]) -> nn.Module:
     Raises
     ------
     CheckpointError
-        If this version knows no such architecture or option.
+        If this version has no such architecture or option.
     """
     from napari_microus.core.config import ModelConfig
     from napari_microus.core.models import create_model

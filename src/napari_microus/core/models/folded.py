@@ -49,7 +49,7 @@ class FoldedConv(nn.Module):
         weight = weight.detach().to(dtype).contiguous(memory_format=torch.channels_last)
         self.register_buffer("bias", None if bias is None else bias.detach().to(dtype))
         self.bias: Tensor | None
-        # A packed tensor cannot be moved or cast, so the module does not know of it.
+        # A packed tensor cannot be moved or cast, so the module does not register it.
         self._packed: Tensor | None = None
         if packed:
             self._packed = torch.ops.mkldnn._reorder_convolution_weight(

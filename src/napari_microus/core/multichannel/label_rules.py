@@ -97,7 +97,7 @@ def by_rule(labels: Volume, name: str) -> Volume:
     ConfigError
         If there is no such rule.
     InputError
-        If the labels hold a value that the rule does not know.
+        If the labels hold a value that the rule does not cover.
     """
     rule = rule_named(name)
     values = np.unique(labels.array)

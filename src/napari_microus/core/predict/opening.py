@@ -49,7 +49,7 @@ def cut_narrow_parts(logits: Tensor, width: int, cut: float) -> Tensor:
 def _grow(image: Tensor, reach: int) -> Tensor:
     """Dilate by a regular octagon: a square, then a diamond step by step.
 
-    `max_pool2d` pads with -inf, so what lies outside has no say.
+    `max_pool2d` pads with -inf, so what lies outside does not count.
     """
     square = round((math.sqrt(2) - 1) * reach)
     image = F.max_pool2d(image, 2 * square + 1, stride=1, padding=square)

@@ -1,7 +1,7 @@
 """Draw one closed, smooth outline through a network's evidence, as a person would.
 
 Along each of many rays from the middle of the gland, the log-odds summed from the
-middle outwards are largest where the capsule ends: inside, each pixel speaks for the
+middle outwards are largest where the capsule ends: inside, each pixel stands for the
 gland, beyond, against it. The best closed path over all rays, found by dynamic
 programming, weighs that evidence against sudden changes of radius, so that a shadow or
 a bright echo at one place cannot notch the outline. Where the gland leaves the
@@ -65,7 +65,7 @@ def smooth_mask(
     keep_one_piece(own)
     if not own.any():
         return np.zeros(shape, dtype=bool)
-    # Other pieces and holes have no say.
+    # Other pieces and holes do not count.
     evidence = np.where(own, np.maximum(evidence, 0.1), np.minimum(evidence, -0.1))
     path = best_path(evidence, own, shape)
     inside = fill_polygon(path, shape)

@@ -70,7 +70,7 @@ def reproduce(
     Parameters
     ----------
     source : path
-        A study, or a folder in a layout that `study.import_folder` knows, such as
+        A study, or a folder in a layout that `study.import_folder` supports, such as
         the public dataset.
     output : path
         Takes ``runs/``, ``report.html`` and ``report.md``, the tables as CSV and the

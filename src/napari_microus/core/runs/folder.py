@@ -322,7 +322,7 @@ def _is_held(path: Path) -> bool:
 
 
 def _lock(file: IO[str]) -> bool:
-    """Take the lock that the system drops when the process dies, however it dies."""
+    """Take the lock that the system drops when the process ends, however it ends."""
     try:
         if os.name == "nt":
             import msvcrt

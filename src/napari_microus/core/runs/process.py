@@ -197,7 +197,7 @@ def _detached() -> dict[str, Any]:
 
 
 def _lower_priority(pid: int) -> None:
-    """Let the window go first where both want the processor."""
+    """Let the window go first where both need the processor."""
     if hasattr(os, "setpriority"):
         with contextlib.suppress(OSError):
             niceness = os.getpriority(os.PRIO_PROCESS, pid)

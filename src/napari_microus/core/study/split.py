@@ -149,7 +149,7 @@ def _by_fold(
 def _add_undecided(
     train: list[StudyCase], val: list[StudyCase], usable: list[StudyCase]
 ) -> str:
-    """Put the cases that came after the split where they belong; say how many."""
+    """Put the cases that came after the split where they belong; return how many."""
     held = {case.patient for case in val}
     late = [case for case in usable if not case.split]
     val += [case for case in late if case.patient in held]

@@ -1,4 +1,4 @@
-"""What a straight grid needs to know of a sweep, whichever way it was swept."""
+"""What a straight grid needs of a sweep, whichever way it was swept."""
 
 from __future__ import annotations
 

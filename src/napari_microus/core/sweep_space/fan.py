@@ -3,7 +3,7 @@
 The axis cuts a frame into two half-planes, of which each has its own angle; often all
 of the picture lies on one side of it. Sorted by angle, two neighbours hold a sector
 between them. Where frames see a place twice, the part of the picture that leads the
-turn has the say (see `placing`).
+turn decides (see `placing`).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ frames follow each other along it. Of a rotational sweep, that plane is the fram
 angle 0, whether or not there is a frame of this angle; the others are turned about the
 axis, so that what lies beyond it (to the right, or below) moves in the affine's
 direction from frame to frame; what lies before it does, where the axis is beyond three
-quarters of the picture. The sign of the angles has no say: rising and falling ones mean
+quarters of the picture. The sign of the angles does not count: rising and falling mean
 the same.
 """
 

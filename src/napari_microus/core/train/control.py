@@ -116,7 +116,7 @@ class Control:
         return self.wants_stop() or self.wants_pause()
 
     def wait_while_paused(self) -> Generator[Event, None, None]:
-        """Wait as long as somebody wants a pause."""
+        """Wait as long as a pause is requested."""
         began = time.monotonic()
         if self._run is not None:
             self._run.set_status(state="paused")
@@ -129,7 +129,7 @@ class Control:
         yield StateChanged("running")
 
     def any_process(self, wanted: bool) -> bool:
-        """Return whether any process wants something, so that all do the same."""
+        """Return whether any process requests something, so that all do the same."""
         if self._fabric.world_size == 1:
             return wanted
         asked = torch.tensor(float(wanted), device=self._fabric.device)

@@ -61,7 +61,7 @@ def create_learner(
     """Put a network, its optimiser and what it learns from together."""
     if fabric.world_size > 1:
         synchronise_batch_norm(network)  # first: it renews what the optimiser holds
-    # Elsewhere PyTorch's default is as fast, and loss scaling knows no fused one.
+    # Elsewhere PyTorch's default is as fast, and loss scaling has no fused one.
     fused = fabric.device.type == "cpu" and config.precision != "16-mixed"
     optimizer = create_optimizer(network, config.optimizer, fused=fused)
     network = network.to(fabric.device)

@@ -84,7 +84,7 @@ def was_drawn_on(layer: Layer, scan: Layer, layers: Iterable[Layer]) -> bool:
     """Return whether a capsule states that it was drawn on this scan.
 
     In a session that is by the scan's identity; a capsule that was saved and opened
-    again knows a scan by its name and place, unless its own scan is still among
+    again finds a scan by its name and place, unless its own scan is still among
     ``layers``.
     """
     own = layer.metadata.get(METADATA_KEY, {})

@@ -1,4 +1,4 @@
-"""Know which frames of a capsule a program drew, and which a person changed since.
+"""Record which frames of a capsule a program drew, and which a person changed since.
 
 What a program drew is remembered by a checksum of each frame; a frame whose checksum is
 another when the layer is saved was changed by hand. Undo, brush and every other tool
@@ -61,7 +61,7 @@ def note_drawn(layer: Layer, drawn: Mapping[int, int]) -> None:
 def edited_frames(
     sums: Mapping[int, int], metadata: Mapping[str, Any]
 ) -> list[int] | None:
-    """Return the frames that no program drew as they are; None where nobody knows.
+    """Return the frames that no program drew as they are; None where it is unknown.
 
     ``sums`` are the `checksums` of the mask.
     """

@@ -1,6 +1,6 @@
 """Whether napari hands scans and folders to our reader without asking.
 
-napari asks which plugin is to read a file where two can, and remembers the answer by
+napari asks which plugin is to read a file where two can, and keeps the answer by
 what the name ends with, for a folder by its place alone. Its preferences take a pattern
 for all folders too, which this writes there; they show and remove it under
 *Preferences ▸ Plugins*.

@@ -69,7 +69,7 @@ class CompareWidget(Dock):
     ) -> None:
         super().__init__(parent)
         # napari hands docks a proxy that makes new objects of the same layers at
-        # each access; to know a layer again takes the viewer itself.
+        # each access; to recognise a layer takes the viewer itself.
         viewer = getattr(viewer, "__wrapped__", viewer)
         remember_scans(viewer)
         self._viewer = viewer
@@ -146,7 +146,7 @@ class CompareWidget(Dock):
         open_sample(self._viewer, with_outlines=True)
 
     def _show_empty(self) -> None:
-        """Say what is missing until there are two masks; they may be hidden later."""
+        """Show what is missing until there are two masks; they may be hidden later."""
         is_short = len(candidate_masks(self._viewer)) < 2
         self.empty.setVisible(is_short and self.comparison is None)
 

@@ -220,7 +220,7 @@ class LiveComparison(QObject):
             )
 
     def _on_label(self, event: Any) -> None:
-        """Say that a label that was painted is none that is compared."""
+        """Report that a label that was painted is none that is compared."""
         pair = self.pair
         for layer, value in (
             (pair.expert, pair.expert_value),

@@ -28,7 +28,7 @@ _docks: list[ref[Any]] = []
 
 
 def open_for_keys(dock: CorrectWidget) -> None:
-    """Let the keys press the buttons of this dock, as long as it lives."""
+    """Let the keys press the buttons of this dock, as long as it exists."""
     if not _docks:
         for action in ACTIONS:
             register(action, partial(_press, action=action))

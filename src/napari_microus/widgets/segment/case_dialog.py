@@ -62,7 +62,7 @@ class CaseDialog(QDialog):
         self.note.setStyleSheet("QPlainTextEdit { border: 1px solid gray }")
         self.copies_scan = QCheckBox("Copy the scan into the case")
         self.copies_scan.setToolTip(
-            "Else the case knows it by its pixels, and finds it where it lies now."
+            "Else the case finds it by its pixels, wherever it lies now."
         )
         self.place = QLineEdit("" if case is None else str(case.folder))
         self.place_button = QPushButton("…")

@@ -110,7 +110,7 @@ class SegmentWidget(Dock):
     ) -> None:
         super().__init__(parent)
         # napari hands docks a proxy that makes new objects of the same layers at
-        # each access; to know a layer again takes the viewer itself.
+        # each access; to recognise a layer takes the viewer itself.
         viewer = getattr(viewer, "__wrapped__", viewer)
         remember_scans(viewer)
         self._viewer = viewer
@@ -452,7 +452,7 @@ class SegmentWidget(Dock):
 
 
 def _attributes(image: Image) -> dict[str, Any]:
-    """Return what the thread needs to know of a layer beside its data."""
+    """Return what the thread needs of a layer beside its data."""
     return {**geometry(image), "metadata": image.metadata, "rgb": image.rgb}
 
 

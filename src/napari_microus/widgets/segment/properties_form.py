@@ -260,7 +260,7 @@ class PropertiesForm(QWidget):
 
 
 def _orientation(grid: Volume) -> tuple[str, str, str]:
-    """Return where columns, rows and frames run to, "" where nobody knows."""
+    """Return where columns, rows and frames run to, "" where it is unknown."""
     if not grid.is_oriented:
         return "", "", ""
     from napari_microus.core.io.scan_properties import orientation_of

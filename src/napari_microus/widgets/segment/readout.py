@@ -156,7 +156,7 @@ def describe_size(
     counts: NDArray[np.int64] | None,
     moments: NDArray[np.float64],
 ) -> Size:
-    """Return area and volume in words: physical where the grid knows its size.
+    """Return area and volume in words: physical where the grid has a size.
 
     Parameters
     ----------

@@ -104,7 +104,7 @@ class SizeBox(QGroupBox):
         self.rows.addRow(self.more)
 
     def _name_gland(self, is_gland: bool) -> None:
-        """Say whose size it is; a part of the gland has no PSA density."""
+        """Show whose size it is; a part of the gland has no PSA density."""
         words = (tr("Prostate: area in this frame"), tr("Prostate: volume"))
         if not is_gland:
             words = (tr("Area in this frame"), tr("Volume"))

@@ -56,7 +56,7 @@ class CurvesView(QWidget):
     Parameters
     ----------
     is_comparison : bool
-        Whether only other runs' curves are shown, which know no gamma.
+        Whether only other runs' curves are shown, which have no gamma.
     """
 
     # Qt signals a change of its palette before the plots have been made.

@@ -48,7 +48,7 @@ class RunForm(QWidget):
     list_models : callable
         `core.library.list_models`.
     workspace : Workspace
-        Knows the studies.
+        Holds the studies.
     """
 
     changed = Signal()
@@ -183,7 +183,7 @@ class RunForm(QWidget):
         self.changed.emit()
 
     def _note_data(self) -> None:
-        """Say what would be learnt from, with the fold under Advanced held out."""
+        """Show what would be learnt from, with the fold under Advanced held out."""
         fold = self.advanced.fields["data.fold"].text().strip()
         known = int(fold) if fold.isdigit() else None
         self.data_note.setText(data_summary(self.study, known, self.channels))

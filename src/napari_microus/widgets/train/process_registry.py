@@ -26,7 +26,7 @@ _LOOK_EVERY_MS = 500
 
 
 class ProcessRegistry(QObject):
-    """Holds running processes as long as the application lives, and a queue of runs.
+    """Holds running processes as long as the application runs, and a queue of runs.
 
     ``begun(process)`` is emitted when the turn of a run has come, ``refused(words)``
     where it cannot be started.

@@ -40,7 +40,7 @@ class RunsPage(QWidget):
     Parameters
     ----------
     workspace : Workspace
-        Knows where runs lie.
+        Holds where runs lie.
     """
 
     attach_wanted = Signal(object)

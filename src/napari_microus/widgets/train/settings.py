@@ -117,7 +117,7 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             "optimizer.layer_decay",
             "Layer decay",
             "number",
-            "Below 1, layers near the picture learn more slowly: they know edges and "
+            "Below 1, layers near the picture learn more slowly: they hold edges and "
             "speckle already.",
             "1 (all alike)",
         ),

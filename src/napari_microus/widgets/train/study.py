@@ -66,7 +66,7 @@ class StudyPage(QWidget):
     viewer : ViewerModel
         Its layers can be added as a case.
     workspace : Workspace
-        Remembers the studies.
+        Keeps the studies.
     list_models : callable
         `core.library.list_models`: one of them ranks the scans without annotation.
     """

@@ -42,7 +42,7 @@ _REGIONS_AT_ONCE = 100
 
 @dataclass(frozen=True)
 class Origin:
-    """What an adjudication was made from, as far as the viewer knows.
+    """What an adjudication was made from, as far as the viewer has it.
 
     Attributes
     ----------
