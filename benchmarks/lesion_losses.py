@@ -175,7 +175,7 @@ def one_run(
 
 
 def read_scores(path: Path) -> list[dict[str, Any]]:
-    """Return the lines of a finished or half-finished run, classes taken anew."""
+    """Return the lines of a finished or half-finished run, classes taken again."""
     rows: list[dict[str, Any]] = []
     for line in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
         row: dict[str, Any] = dict(line)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 # Set before anything asks for them; children of the tests inherit them. The cache
-# stays: napari's pictures and matplotlib's fonts take seconds to make anew.
+# stays: napari's pictures and matplotlib's fonts take seconds to make again.
 OWN = Path(tempfile.mkdtemp(prefix="microus-tests-"))
 GUARD = Path(__file__).with_name("guard")
 for kind in ("CONFIG", "DATA", "STATE"):

@@ -1,4 +1,4 @@
-"""The script for Slurm trains, goes on, and asks to be queued again when ended."""
+"""The script for Slurm trains, continues, and asks to be queued again when ended."""
 
 import os
 import shutil

@@ -69,7 +69,7 @@ class Writer:
     before: Callable[[Path], None] = lambda folder: None
     statuses: tuple[int, ...] = (2,)
     again: Callable[[Path], None] | None = None
-    # Beyond those of the finished run: files of a run that goes on later.
+    # Beyond those of the finished run: files of a run that continues later.
     may_stay: Callable[[str], bool] = lambda name: False
     # Tables that have fewer rows until the work is done.
     growing: tuple[str, ...] = ()
@@ -405,7 +405,7 @@ def train_a_network(folder: Path) -> None:
 
 
 def go_on_training(folder: Path) -> None:
-    """Go on with a run that has a checkpoint; make another where it has none."""
+    """Continue with a run that has a checkpoint; make another where it has none."""
     if (folder / "run" / "checkpoints" / "last.ckpt").exists():
         command("resume", folder / "run", "--progress", "none")
     else:
@@ -737,7 +737,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         shim = build(Path(temporary))
         own = {f"XDG_{kind}_HOME": f"{temporary}/{kind}" for kind in ("DATA", "STATE")}
-        # Fonts and pictures take long to make anew.
+        # Fonts and pictures take long to make again.
         own["XDG_CACHE_HOME"] = os.environ.get("XDG_CACHE_HOME") or str(
             Path.home() / ".cache"
         )

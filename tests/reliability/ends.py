@@ -73,7 +73,7 @@ def fault(words: list[str], env: dict[str, str], token: str) -> str:
     printed = done.stdout + done.stderr
     if done.returncode or "Traceback" in printed or "terminate called" in printed:
         return f"status {done.returncode}: {printed[-600:]}"
-    return f"goes on: {list(left.values())}" if left else ""
+    return f"runs on: {list(left.values())}" if left else ""
 
 
 def check(name: str, start: str, commands: list[tuple[str, list[str]]]) -> bool:

@@ -353,7 +353,7 @@ def watched(args: list[str], at: Path) -> tuple[str, str]:
 
 
 def run(kind: str, count: int, seed: int, folder: Path) -> dict:
-    """Fuzz one format, going on after a crash; return what happened."""
+    """Fuzz one format, continuing after a crash; return what happened."""
     failures, read, start = [], 0, 0
     (folder / "at").unlink(missing_ok=True)
     while start < count:

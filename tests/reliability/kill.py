@@ -5,8 +5,8 @@
 A child writes two versions of a file in turn and is killed (SIGKILL) at a random
 moment; then the file must be one of both, whole, and the next write must leave nothing
 behind. Exports, downloads, imports, batches and trainings (kill_work.py) are killed at
-their work, which must go on or begin again, and end with the same results. Prints a row
-for each kind: kills, kills in mid-write, failures.
+their work, which must continue or begin again, and end with the same results. Prints a
+row for each kind: kills, kills in mid-write, failures.
 """
 
 from __future__ import annotations

@@ -353,7 +353,7 @@ def results(folder: Path) -> dict[str, object]:
 
 
 class Training(Work):
-    """A short training; after each kill the same run goes on from its checkpoint."""
+    """A short training; after each kill the same run continues from its checkpoint."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)

@@ -11,7 +11,7 @@ answered with a random button or path. Then the window is closed.
 
 Failures are: an exception in any thread, an error of Qt or napari, an unexpected error
 in our log, a layer that went without the monkey's doing, a picture with other pixels, a
-status other than 0, a thread or a process that goes on. Training and batches are real,
+status other than 0, a thread or a process that runs on. Training and batches are real,
 and short. Prints a row for each seed, and each failure with the actions before it.
 
 Under Mesa, napari alone faults when a Shapes layer, or a Points layer with a selection,
@@ -97,7 +97,7 @@ def run(seed: int, actions: int, *, trace: bool) -> tuple[bool, str]:
         if status:
             failures.append(f"ended with status {status}")
         left = orphans(token)
-        failures += [f"goes on: {words}" for words in left.values()]
+        failures += [f"runs on: {words}" for words in left.values()]
         for process in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
@@ -243,7 +243,7 @@ class Monkey:
                 self.fail("stuck: no dialog is shown, and the act does not end")
                 faulthandler.dump_traceback()
                 os._exit(4)
-        except Exception as error:  # noqa: BLE001  a fault is noted, the monkey goes on
+        except Exception as error:  # noqa: BLE001  a fault is noted, the monkey continues
             self.fail("in the act: " + "".join(traceback.format_exception(error)))
 
     def next(self) -> None:
@@ -730,7 +730,7 @@ def play(seed: int, actions: int, out: Path, *, trace: bool) -> int:
     while time.monotonic() < deadline and len(ours()) > 0:
         time.sleep(0.1)
     for thread in ours():
-        monkey.fail(f"the thread '{thread.name}' goes on")
+        monkey.fail(f"the thread '{thread.name}' runs on")
     with out.open("a") as file:
         file.write(f"done {actions}\n")
     return 0

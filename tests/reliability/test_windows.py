@@ -51,7 +51,7 @@ def test_the_monkey_notices_what_it_should(tmp_path):
     assert done.returncode == 1
     assert "ValueError: slipped" in done.stderr
     assert "the layer 'points' went by itself" in done.stderr
-    assert "goes on: sleep 60" in done.stderr
+    assert "runs on: sleep 60" in done.stderr
     assert done.stdout.rstrip().endswith("| 3 |"), done.stdout + done.stderr
 
 

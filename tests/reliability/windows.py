@@ -6,11 +6,11 @@ Real napari windows, each a process of its own on one virtual screen:
 
 - ``closing``: the window is closed in the middle of each kind of work. It must end with
   status 0 and leave no process behind but a training that its user let run on.
-- ``killed``: napari is killed (SIGKILL) while a training that it started goes on; a
+- ``killed``: napari is killed (SIGKILL) while a training that it started runs; a
   new napari must find it, show it and end it.
 - ``twice``: two napari train on one study and adjudicate one pair of masks. Each run
   has a folder of its own, the manifest stays as it is, the second adjudication is
-  refused while the first runs, and after its end goes on with its decisions.
+  refused while the first runs, and after its end continues with its decisions.
 
 The trainings are real processes with a run's folder, lock and events that learn nothing
 (`tests/widgets/train/fake_trainer.py`). Prints a row for each; ends with 1 where one
@@ -227,7 +227,7 @@ def find_again(viewer, home, _):
     widget.watch_button.click()
     yield lambda: len(widget.panel.history.epochs) >= 1
     seen = len(widget.panel.history.epochs)
-    yield lambda: len(widget.panel.history.epochs) > seen  # it goes on
+    yield lambda: len(widget.panel.history.epochs) > seen  # it continues
     tell(run=str(widget.panel.run))
     widget.panel.cancel_button.click()
     yield lambda: not widget.panel.is_active
@@ -249,14 +249,14 @@ def adjudicate(viewer, home, _):
         tab.resume_button.click()
         yield lambda: tab._worker is None
         if tab.shown is not None:
-            tell(resumed=tab.shown.work.settled)
+            tell(resumed=tab.shown.work.decided_count)
             return
     if tab.shown is None:
         tell(refused=tab.message.text())
         return
     tab.acts.accept_first()
     yield lambda: tab._worker is None
-    tell(decided=tab.shown.work.settled)
+    tell(decided=tab.shown.work.decided_count)
     yield lambda: False  # until it is killed
 
 
@@ -336,7 +336,7 @@ def check_closing(stage: str, home: Path, token: str) -> None:
         assert "fake_trainer" in left
         return
     left = alive(token)
-    assert not left, f"goes on: {list(left.values())}"
+    assert not left, f"runs on: {list(left.values())}"
 
 
 def check_killed(home: Path, token: str) -> None:

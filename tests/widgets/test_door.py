@@ -20,7 +20,7 @@ def viewer(make_napari_viewer, tmp_path, monkeypatch):
 
 
 def test_docks_know_layers_again_behind_naparis_proxy(qtbot, viewer):
-    """napari hands plugins a proxy that wraps layers anew at each access."""
+    """napari hands plugins a proxy that wraps layers again at each access."""
     y, x = np.mgrid[:60, :60]
     frame = Volume.from_spacing(np.zeros((2, 60, 60), np.uint8), (1.0, 0.5, 0.5))
     scan = viewer.add_image(frame.array, name="scan", **layer_arguments(frame))

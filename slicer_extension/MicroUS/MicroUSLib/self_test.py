@@ -73,7 +73,7 @@ def check_compare(logic: Any) -> None:
     comparison.show_differences(found, 4)
     case = adjudication.begin(found, "self test")
     case.decide(found.regions[0], "expert")
-    assert case.work.settled == 1
+    assert case.work.decided_count == 1
 
 
 def check_places(logic: Any) -> None:

@@ -79,6 +79,6 @@ def reproduce(
     )
     report = drain(work, progress)
     if report is None:
-        print("Stopped. The same command goes on where it was.")
+        print("Stopped. The same command continues where it was.")
         raise typer.Exit(130)
     print(f"The report is {report}.")

@@ -129,7 +129,7 @@ def resume(
         bool,
         typer.Option(
             "--unchecked",
-            help="Go on although the code is another; the model's card says so.",
+            help="Continue although the code is another; the model's card says so.",
         ),
     ] = False,
     progress: ProgressOption = ProgressStyle.bar,
@@ -181,9 +181,9 @@ def preset_label(preset: str) -> str:
 def _print_estimate(config: Any, progress: ProgressStyle) -> None:
     from napari_microus.core.train.estimate import estimate
     from napari_microus.core.train.sources import prepare_run
-    from napari_microus.core.train.start import settled
+    from napari_microus.core.train.start import resolved
 
-    config = settled(config)
+    config = resolved(config)
     data = drain(prepare_run(config), progress)
     found = estimate(config, len(data.frames))
     if progress is ProgressStyle.json:

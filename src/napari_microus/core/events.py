@@ -158,7 +158,7 @@ class ScanReport(Event):
 
 @dataclass(frozen=True)
 class GoesOn(Event):
-    """Nothing is new; work goes on elsewhere, and this is a chance to cancel it."""
+    """Nothing is new; work continues elsewhere, and this is a chance to cancel it."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ _LIBRARIES = ("c10", "torch_cpu", "torch", "torch_python")
 
 
 def import_torch() -> None:
-    """Import PyTorch from a thread while a window goes on answering.
+    """Import PyTorch from a thread while a window keeps answering.
 
     An import maps and links its libraries with Python's lock held: for PyTorch's
     half a gigabyte that is a fifth of a second in which no other thread runs. Called

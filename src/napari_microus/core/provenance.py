@@ -46,7 +46,7 @@ def recommended_along_sweep(model: Any) -> bool:
     return bool(_advice(model).get("along_sweep", False))
 
 
-def settled(settings: Mapping[str, Any], model: Any) -> dict[str, Any]:
+def resolved(settings: Mapping[str, Any], model: Any) -> dict[str, Any]:
     """Return the settings of a prediction with what it takes from the model.
 
     ``model`` is a LoadedModel, or a ModelInfo of one that is not loaded.
@@ -61,6 +61,9 @@ def settled(settings: Mapping[str, Any], model: Any) -> dict[str, Any]:
         if filled.get(name) is None:
             filled[name] = recommended(model)
     return filled
+
+
+settled = resolved  # its name before, for one release
 
 
 def segmentation_provenance(
@@ -95,6 +98,6 @@ def segmentation_provenance(
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": device,
         "frames": "all" if frames is None else list(frames),
-        "settings": settled(settings, models[0] if models else None),
+        "settings": resolved(settings, models[0] if models else None),
         "use": "not for clinical use",
     }

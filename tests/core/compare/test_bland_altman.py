@@ -60,7 +60,7 @@ def test_one_pair_each_meets_the_published_example():
     found = bland_altman(np.zeros(85), difference)
     assert (found.lower, found.upper) == pytest.approx((-54.7, 22.1), abs=0.05)
     assert found.bias_interval == pytest.approx((-20.5, -12.1), abs=0.05)
-    # They go on from rounded numbers: 1.71 for the root, 1.99 for t.
+    # They continue from rounded numbers: 1.71 for the root, 1.99 for t.
     assert found.lower_interval == pytest.approx((-61.9, -47.5), abs=0.15)
     assert found.upper_interval == pytest.approx((14.9, 29.3), abs=0.15)
     assert math.isnan(found.sd_within)

@@ -277,7 +277,7 @@ def test_missing_annotation_or_file_or_another_grid_is_told(folder):
         drain(read_case(cases[2], "expert", "student"))
 
 
-# --- going on from what was saved
+# --- continuing from what was saved
 
 
 NAMES = ("2 expert", "2 student")

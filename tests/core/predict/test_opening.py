@@ -38,7 +38,7 @@ def test_is_scipys_opening_grown_by_one_within_the_mask():
     torch.manual_seed(0)
     noise = torch.nn.functional.avg_pool2d(torch.randn(1, 1, 80, 80), 9, 1, 4)
     mask = (noise > 0)[0, 0]
-    # Beyond the border the mask goes on: extend it there before SciPy opens it.
+    # Beyond the border the mask continues: extend it there before SciPy opens it.
     wide = torch.nn.functional.pad(
         mask[None, None].float(), (9, 9, 9, 9), mode="replicate"
     )[0, 0].bool()

@@ -1,4 +1,4 @@
-"""A run does not go on with, or pass for one of, other settings, data or code."""
+"""A run does not continue with, or pass for one of, other settings, data or code."""
 
 import dataclasses
 import hashlib

@@ -27,7 +27,7 @@ def of(events, kind):
 
 
 def going_on(run, work):
-    """Give the events of a run, and let it go on as soon as it has paused."""
+    """Give the events of a run, and let it continue as soon as it has paused."""
     for event in work:
         if event == StateChanged("paused"):
             request(run, "pause", on=False)

@@ -14,7 +14,7 @@ from napari_microus.core.config.train import TrainConfig
 from napari_microus.core.download import RemoteFile
 from napari_microus.core.errors import CheckpointError, ConfigError
 from napari_microus.core.models.transunet import TransUNet
-from napari_microus.core.train.start import settled, start_network
+from napari_microus.core.train.start import resolved, start_network
 
 PAPERS = ("paper", "paper-as-coded", "paper-ag-bce", "paper-focal-as-published")
 OTHERS = ("focal", "microsegnet", "best")
@@ -63,9 +63,9 @@ def encoder_of(network):
 @pytest.mark.parametrize("name", PAPERS + OTHERS)
 def test_the_papers_recipes_begin_with_imagenet_where_it_is_there(name, npz):
     config = TrainConfig.preset(name)
-    assert settled(config).encoder_weights is None
+    assert resolved(config).encoder_weights is None
     library.import_model(npz)
-    begun = settled(config)
+    begun = resolved(config)
     assert begun.encoder_weights == str(library.find_published("imagenet21k"))
     assert begun.start is None
 
@@ -93,7 +93,7 @@ def test_start_by_name_takes_the_network_that_fits(npz, model, is_changed):
 
 def test_another_network_leaves_the_papers_weights_alone(npz):
     library.import_model(npz)
-    assert settled(TrainConfig.preset("paper", model="small")).encoder_weights is None
+    assert resolved(TrainConfig.preset("paper", model="small")).encoder_weights is None
     demanded = TrainConfig.preset("paper", model="small", encoder_weights_needed=True)
     with pytest.raises(CheckpointError):
         start_network(demanded)
@@ -102,7 +102,7 @@ def test_another_network_leaves_the_papers_weights_alone(npz):
 @pytest.mark.parametrize("name", ["imagenet21k", "resnet50"])
 def test_weights_that_are_asked_for_and_missing_are_named(home, name):
     with pytest.raises(ConfigError, match=f"models fetch {name}"):
-        settled(TrainConfig.preset("paper", start=name))
+        resolved(TrainConfig.preset("paper", start=name))
 
 
 def test_a_file_that_is_not_the_published_one_is_not_taken_for_it(npz):
@@ -131,10 +131,10 @@ def test_a_published_pth_is_no_model(home, monkeypatch):
 
 
 def test_a_settled_run_stays_as_it_is(npz):
-    """As it is read again from its folder, to go on."""
+    """As it is read again from its folder, to continue."""
     library.import_model(npz)
-    once = settled(TrainConfig.preset("paper"))
-    assert settled(once) == once
+    once = resolved(TrainConfig.preset("paper"))
+    assert resolved(once) == once
     assert once.encoder_weights_needed
 
 

@@ -181,7 +181,7 @@ def test_a_second_click_cancels_and_start_goes_on(qtbot, make, folder):
     qtbot.waitUntil(lambda: not dock.is_running)
 
     assert states(dock) == ["waiting", "waiting"]
-    assert "Start goes on from there" in dock.message.text()
+    assert "Start continues from there" in dock.message.text()
     dock.command.mode = "ends"
     run(qtbot, dock)
     assert states(dock) == ["done", "failed"]

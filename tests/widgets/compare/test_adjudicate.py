@@ -143,7 +143,7 @@ def test_keys_work_in_the_table_and_over_the_box(qtbot, dock, tab, viewer):
 def test_one_key_too_many_changes_no_decision(tab):
     for _ in tab.shown.work.regions:
         tab.acts.accept_first()
-    assert tab.shown.work.settled == 24
+    assert tab.shown.work.decided_count == 24
     last = tab.acts.region
     tab.acts.accept_second()
     assert tab.shown.work.verdicts[last.number].decision == "expert"
@@ -198,7 +198,7 @@ def test_a_region_is_reopened(tab):
     assert "open already" in tab.message.text()
     tab.acts.show_region(region)
     tab.acts.reopen()
-    assert tab.shown.work.settled == 0
+    assert tab.shown.work.decided_count == 0
 
 
 @pytest.mark.filterwarnings("ignore:Contours are not displayed")
@@ -377,12 +377,12 @@ def test_the_rest_is_decided_at_once_and_undone_at_once(tab, viewer):
     several.preview_button.click()
     assert several.count.text().startswith("23 regions,")
     assert (viewer.layers["preview"].data > 0).sum() > 1000
-    assert tab.shown.work.settled == 1
+    assert tab.shown.work.decided_count == 1
     several.apply_button.click()
-    assert tab.shown.work.settled == 24
+    assert tab.shown.work.decided_count == 24
     assert not viewer.layers["preview"].visible
     tab.acts.undo()
-    assert tab.shown.work.settled == 1
+    assert tab.shown.work.decided_count == 1
 
 
 def test_narrow_gaps_alone_are_decided(qtbot, dock, viewer):

@@ -333,7 +333,7 @@ def test_unsaved_decisions_are_kept_and_offered_again(qtbot, dock, viewer, liste
     qtbot.waitUntil(lambda: "1 of 6" in dock.regions.message.text())
     dock.regions.resume_button.click()
     wait_for_regions(qtbot, dock)
-    assert dock.regions.shown.work.settled == 1
+    assert dock.regions.shown.work.decided_count == 1
 
 
 @pytest.mark.parametrize("is_cancelled", [False, True])
@@ -396,7 +396,7 @@ def test_begun_case_goes_on_from_its_sidecar(qtbot, dock, listed, folder):
     assert rows(listed)[0][1:3] == ["begun", "1 of 6"]
     click_open(qtbot, listed, "2")
     wait_for_regions(qtbot, dock)
-    assert dock.regions.shown.work.settled == 1
+    assert dock.regions.shown.work.decided_count == 1
     decide_all(dock)
     save_and_next(qtbot, listed, "10")
     document = json.loads((folder / "adjudicated" / "2.json").read_text("utf-8"))
@@ -418,7 +418,7 @@ def test_unsaved_decisions_about_a_saved_case_come_before_its_sidecar(
     qtbot.waitUntil(lambda: "2 of 6" in dock.regions.message.text())
     dock.regions.resume_button.click()
     wait_for_regions(qtbot, dock)
-    assert dock.regions.shown.work.settled == 2
+    assert dock.regions.shown.work.decided_count == 2
     save_and_next(qtbot, listed, "10")
     assert rows(listed)[0][1:3] == ["begun", "2 of 6"]
 

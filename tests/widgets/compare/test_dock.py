@@ -557,7 +557,7 @@ def test_saving_and_loading_resumes_and_overwrites_nothing(
         viewer.layers.remove(name)
     regions.load(tmp_path / "p1.json")
     qtbot.waitUntil(lambda: regions.shown is not None, timeout=20000)
-    assert regions.shown.work.settled == 2
+    assert regions.shown.work.decided_count == 2
     np.testing.assert_array_equal(viewer.layers["adjudicated"].data, mask)
 
 
@@ -588,7 +588,7 @@ def test_decisions_survive_a_crash(qtbot, settled, viewer, pair, tmp_path):
     assert "Found unsaved decisions for 1 of " in again.regions.message.text()
     again.regions.resume_button.click()
     qtbot.waitUntil(lambda: again.regions.shown is not None, timeout=20000)
-    assert again.regions.shown.work.settled == 1
+    assert again.regions.shown.work.decided_count == 1
     again.close_down()
 
 

@@ -143,7 +143,7 @@ def test_a_case_is_saved_and_opened_again(qtbot, dock, viewer, capsule, tmp_path
     document = json.loads((folder / "case.json").read_text(encoding="utf-8"))
     assert document["note"] == "calcified"
     kept = capsule.data.copy()
-    panel.save_button.click()  # it goes on, and is no other's
+    panel.save_button.click()  # it continues, and is no other's
     assert "Saved case A-1" in wait(qtbot, dock)
 
     viewer.layers.clear()

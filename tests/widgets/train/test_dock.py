@@ -53,7 +53,7 @@ def workspace(tmp_path):
 
 @pytest.fixture
 def answers():
-    """What the user says when asked whether runs shall go on."""
+    """What the user says when asked whether runs shall run on."""
     return {"asked": [], "answer": "stop"}
 
 

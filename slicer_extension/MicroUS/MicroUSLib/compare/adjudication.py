@@ -125,7 +125,7 @@ class Adjudicated:
         """Account for what was drawn into the segments by hand, or undone in an editor.
 
         ``reopened`` then lists the regions whose decision an editor's undo took back.
-        Ended between two frames, it goes on with the others the next time.
+        Ended between two frames, it continues with the others the next time.
 
         Raises
         ------

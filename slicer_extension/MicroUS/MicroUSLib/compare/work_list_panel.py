@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class WorkListPanel:
-    """Lists cases with their state, opens the next open one, saves and goes on.
+    """Lists cases with their state, opens the next open one, saves and continues.
 
     Parameters
     ----------

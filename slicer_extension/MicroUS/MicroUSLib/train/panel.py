@@ -38,7 +38,7 @@ _PRESET = "best"
 class TrainPanel:
     """Ties the widgets of *Train* to the child process that trains.
 
-    Training goes on when the scene is closed: it reads the study's files, not the
+    Training continues when the scene is closed: it reads the study's files, not the
     scene. Only its curves end with their scene.
 
     Parameters
@@ -214,10 +214,10 @@ class TrainPanel:
             runner.start(["resume", str(run), "--progress", "json"])
             self._follow(runner, run)
             self._draw(epochs_of(run))
-            self._say(_("Going on with '{0}' …").format(run.name))
+            self._say(_("Continuing with '{0}' …").format(run.name))
 
     def watch(self, *args: object) -> None:
-        """Show the chosen run's curves, and follow it where it goes on."""
+        """Show the chosen run's curves, and follow it where it still runs."""
         with slicer.util.tryWithErrorDisplay(_("The run cannot be shown.")):
             self._ensure_packages()
             run = Path(self._runs.chosen.path)
@@ -241,7 +241,7 @@ class TrainPanel:
 
         self._is_pausing = not self._is_pausing
         request(self._run, "pause", on=self._is_pausing)
-        self._say(_("Pausing …") if self._is_pausing else _("Going on …"))
+        self._say(_("Pausing …") if self._is_pausing else _("Continuing …"))
         self._refresh_buttons()
 
     def stop(self, *args: object) -> None:
@@ -261,7 +261,7 @@ class TrainPanel:
         self._curves = None
 
     def release(self) -> None:
-        """Ask whether the run goes on: the module is going away, the child may stay."""
+        """Ask whether the run shall stay when the module is going away."""
         if self._runner is not None and not slicer.util.confirmYesNoDisplay(
             _(
                 "'{0}' is still being trained. Let it continue without Slicer? "

@@ -59,7 +59,7 @@ class RunWatch:
         qt.QTimer.singleShot(0, self._look)
 
     def leave(self) -> None:
-        """Read no more; the run itself goes on."""
+        """Read no more; the run itself continues."""
         self._is_left = True
 
     def _look(self) -> None:

@@ -151,7 +151,7 @@ def test_removed_segment_is_told_and_changes_nothing(chosen):
     case.node.GetSegmentation().RemoveSegment(parts["Undecided"])
     with pytest.raises(InputError, match="one was removed"):
         case.decide(found.regions[0], "expert")
-    assert case.work.settled == 0
+    assert case.work.decided_count == 0
 
 
 @pytest.mark.parametrize("kind", AFFINES)
@@ -245,7 +245,7 @@ def test_case_begun_elsewhere_is_finished_here(chosen, pair, tmp_path):
     case, notice = adjudication.resume(found, str(paths[0]))
 
     assert notice == ""
-    assert case.work.settled == 1
+    assert case.work.decided_count == 1
     assert case.work.next_open().number == regions[0].number
     parts = {name: key for key, name in annotations.parts_of(case.node)}
     np.testing.assert_array_equal(

@@ -196,7 +196,7 @@ def test_case_begun_in_napari_is_finished_in_slicer(case, files, loaded, tmp_pat
     found = compared(loaded(paths))
     case, notice = adjudication.resume(found, str(tmp_path / "begun.nii.gz"))
     assert notice == ""
-    assert case.work.settled == 1
+    assert case.work.decided_count == 1
     for region in found.regions[1:]:
         case.decide(region, "expert")
     case.save(str(tmp_path / "slicer.nii.gz"), overwrite=False)

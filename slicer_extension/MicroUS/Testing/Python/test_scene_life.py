@@ -174,12 +174,12 @@ def test_undo_of_the_editor_takes_decisions_back_in_the_sidecar_too(compared):
     editor.saveStateForUndo()
     paint(case.node, key, volume, np.s_[0, :2, :2])
     press(compared.ui.nonexpertButton)
-    assert case.work.settled == 2
+    assert case.work.decided_count == 2
 
     editor.undo()  # the stroke, and the decision after it
     case.take_drawing()
 
-    assert case.work.settled == 1
+    assert case.work.decided_count == 1
     assert [r.number for r in case.reopened] == [case.work.regions[1].number]
     for value, segment_id in case._ids.items():
         shown = segments.segment_array(case.node, segment_id, volume) == 1

@@ -221,7 +221,7 @@ def test_runs_of_the_study_are_listed(study, live_run):
     assert table.rowCount() == 1
     assert texts(table, 0) == ["elsewhere", "running", "1 of 3", "0.800"]
     assert study.ui.watchRunButton.isEnabled()
-    assert not study.ui.resumeRunButton.isEnabled()  # it goes on
+    assert not study.ui.resumeRunButton.isEnabled()  # it continues
 
 
 def test_run_of_another_process_is_watched_paused_and_ends(

@@ -202,7 +202,7 @@ def test_two_patients_from_the_first_scan_to_the_reloaded_scene(
     assert shown == []
     case = widget.compare.adjudicating._case
     np.testing.assert_array_equal(case.work.mask, expected)
-    assert case.work.settled == 1
+    assert case.work.decided_count == 1
     # Comparing again replaced the older differences and table; nothing was left over.
     results = [
         n.GetAttribute("MicroUS.Result")

@@ -20,7 +20,7 @@ _LETTERS = 12
 
 @dataclass(frozen=True)
 class Draft:
-    """A scan before its name is settled.
+    """A scan before its name is chosen.
 
     Parameters
     ----------

@@ -154,7 +154,7 @@ class _Worker:
         )
 
     def end(self, end_by: float) -> None:
-        """Wait for the process until then, and end it where it goes on."""
+        """Wait for the process until then, and end it where it still runs."""
         self._process.join(max(0.0, end_by - time.monotonic()))
         if self._process.is_alive():
             self._process.terminate()

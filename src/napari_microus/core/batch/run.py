@@ -73,7 +73,7 @@ def run_batch(
     workers: int = 1,
     dask: str | None = None,
 ) -> Generator[Event, None, BatchResult]:
-    """Segment scans, write their masks and tables, and go on where one fails.
+    """Segment scans, write their masks and tables, and continue where one fails.
 
     A scan whose mask is there, whole, from the same scan, models and settings, is
     skipped; another mask in its place is not replaced unless ``settings.overwrite``.
@@ -94,7 +94,7 @@ def run_batch(
     Event
         `ScanReport` of every change, and a `Notice` of what is to be known of a scan.
         Closing the generator stops the work: what is done stays, with its tables,
-        and the same call goes on from there.
+        and the same call continues from there.
 
     Returns
     -------
@@ -120,18 +120,18 @@ def run_batch(
     if settings.probability is not None:
         _check_folder(settings.probability)
     with _held(settings.output):
-        course = _Course(settings, scans, Tables(settings.output))
+        batch = _Batch(settings, scans, Tables(settings.output))
         work = _work(settings, list(enumerate(scans, start=1)), workers, dask)
         try:
             with closing(work):
                 for number, said in work:
-                    yield from course.take(number, said)
+                    yield from batch.take(number, said)
         except BaseException:
             with suppress(OutputError):  # what ended the work is the cause of this
-                course.write()
+                batch.write()
             raise
-        course.write()
-    return course.result()
+        batch.write()
+    return batch.result()
 
 
 def _work(
@@ -165,7 +165,7 @@ def _one_by_one(
                 yield number, event
 
 
-class _Course:
+class _Batch:
     """How far a batch is, and its tables."""
 
     def __init__(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_microus.core import library
 from napari_microus.core.errors import CheckpointError, ConfigError
-from napari_microus.core.provenance import package_version, settled
+from napari_microus.core.provenance import package_version, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +65,7 @@ class BatchSettings:
 
     def fingerprint(self) -> dict[str, Any]:
         """Return what a mask depends on beside its scan, ready for JSON."""
-        options = settled(self.predict, self.models[0])
+        options = resolved(self.predict, self.models[0])
         kept = {k: v for k, v in options.items() if k not in _NO_MATTER}
         return {
             "weights_sha256": ", ".join(one.weights_sha256 for one in self.models),

@@ -22,7 +22,7 @@ SIZE_STATED_SINCE = (
 )
 CHANGED_GRID = (
     "The scan's file states another size or place than when the case was saved; the "
-    "case's was taken. Save the case again after setting the scan's properties anew."
+    "case's was taken. Set the scan's properties again, then save the case."
 )
 FROM_FILE = "the scan's file"
 NOT_STATED = "not told"

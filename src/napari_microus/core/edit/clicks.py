@@ -114,7 +114,7 @@ class Scribble:
         self._curve = resample(outline_of(mask), _POINTS) if mask.any() else None
 
     def add(self, points: Sequence[Sequence[float]]) -> None:
-        """Go on over points (row, column); those outside the picture are left out.
+        """Continue over points (row, column); those outside the picture are left out.
 
         Raises
         ------

@@ -56,7 +56,7 @@ class Propagated:
             return f"{done}."
         return (
             f"{done} and stopped before frame {self.stopped_at}, where the image no "
-            "longer looks like the frame before. Correct that frame, and go on there."
+            "longer looks like the frame before. Correct that one, and continue there."
         )
 
 

@@ -30,7 +30,7 @@ class Review:
         Frames of the scan.
     edited, approved : set of int
         Frames that a person changed, and those called right. Both are kept when other
-        frames are drawn anew.
+        frames are drawn again.
     doubtful : list of int
         Frames of which the model was least sure, the least sure one first.
     """

@@ -100,7 +100,7 @@ def capsule_surface(
     Returns
     -------
     Surface
-        Where the object goes on beyond the outermost frames, it is cut off there, and
+        Where the object continues beyond the outermost frames, it is cut off there, and
         the cut is closed.
 
     Raises

@@ -102,7 +102,7 @@ class DicomFolder:
 
 
 def dicom_folder(path: str | Path) -> DicomFolder:
-    """List the scans as `dicom_series` does, and go on where a file is damaged.
+    """List the scans as `dicom_series` does, and continue where a file is damaged.
 
     Raises
     ------

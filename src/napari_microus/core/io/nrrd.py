@@ -1,7 +1,7 @@
 """What ITK does not say of NRRD and MetaImage files: units, kinds of axes, checksums.
 
 ITK takes every length for millimetres, the first axis of another kind for colour
-channels, and goes on where a packed stream ends too early or its checksum differs.
+channels, and continues where a packed stream ends too early or its checksum differs.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def reports_damage(text: str) -> bool:
 def library_messages(*loggers: str) -> Iterator[list[str]]:
     """Collect what a library logs or warns of damage while it reads a file.
 
-    Many readers go on with zeros in place of what is missing and only say so.
+    Many readers continue with zeros in place of what is missing and only say so.
 
     Parameters
     ----------

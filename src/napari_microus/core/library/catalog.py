@@ -36,12 +36,12 @@ def list_models() -> list[ModelInfo]:
     model comes first.
     """
     found: dict[str, ModelInfo] = {}
-    for shelf, is_bundled in ((library_folder(), False), (BUNDLED_FOLDER, True)):
-        if not shelf.is_dir():
+    for parent, is_bundled in ((library_folder(), False), (BUNDLED_FOLDER, True)):
+        if not parent.is_dir():
             continue
         if not is_bundled:
-            bring_back(shelf)
-        for folder in sorted(shelf.iterdir()):
+            bring_back(parent)
+        for folder in sorted(parent.iterdir()):
             is_model = (folder / CONFIG).is_file() and not folder.name.startswith(".")
             if is_model and folder.name not in found:
                 found[folder.name] = read_info(folder, is_bundled=is_bundled)

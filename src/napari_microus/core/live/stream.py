@@ -78,7 +78,7 @@ class StreamSource:
             except OSError:
                 newest.note(
                     f"A server must answer at {self.name}; got no connection. "
-                    "Start it; this goes on trying."
+                    "Start it; this keeps trying."
                 )
             newest.is_connected = False
             tries = 0 if newest.received > before else tries + 1

@@ -31,7 +31,7 @@ _ROUNDING = 1 + 1e-9
 
 
 class ContourAgreement(NamedTuple):
-    """Surface Dice, and the length of contour that would have to be drawn anew."""
+    """Surface Dice, and the length of contour that would have to be drawn again."""
 
     surface_dice: float
     added_path_mm: float

@@ -14,7 +14,7 @@ def cut_narrow_parts(logits: Tensor, width: int, cut: float) -> Tensor:
 
     A morphological opening of the mask ``logits > cut``, grown by one pixel so that
     the outline of what stays is not touched. Beyond the border the mask counts as
-    going on: a gland cut by the picture's edge keeps its corners.
+    continuing: a gland cut by the picture's edge keeps its corners.
 
     Parameters
     ----------

@@ -116,7 +116,7 @@ def best_path(
     found = (radius + 1.0) * step
     found += _between(score, radius) * step
     if edge.any() and not edge.all():
-        # The gland goes on behind the border: smooth it there, then cut it.
+        # The gland continues behind the border: smooth it there, then cut it.
         rays = np.arange(ANGLES)
         seen = rays[~edge]
         behind = np.interp(rays[edge], seen, found[seen], period=ANGLES)
@@ -164,7 +164,7 @@ def _closed_path(score: NDArray[np.float32]) -> NDArray[np.intp]:
     """Return the step of each ray on the best closed path.
 
     The turn is cut into arcs. Two walkers share each: they set out some rays before it
-    and behind it, so that the path of one arc goes on in the next, and meet halfway.
+    and behind it, so that the path of one arc continues in the next, and meet halfway.
     """
     rays, steps = score.shape
     half = rays // _ARCS // 2

@@ -152,10 +152,10 @@ def train_run(
     from napari_microus.core.reproduce.sameness import check_unseen
     from napari_microus.core.train.again import train_or_keep
     from napari_microus.core.train.fingerprint import take_fingerprint
-    from napari_microus.core.train.start import settled
+    from napari_microus.core.train.start import resolved
 
     config = run.config(folder, study, changes)
-    wanted = yield from take_fingerprint(settled(config))
+    wanted = yield from take_fingerprint(resolved(config))
     check_unseen(study, run.group.cases, wanted)
     result = yield from train_or_keep(config, wanted, unchecked=unchecked)
     if result is not None and result.state == "stopped":

@@ -63,7 +63,7 @@ def reproduce(
 ) -> Generator[Event, None, Path | None]:
     """Train the chosen recipes on one study and write tables, figures and a report.
 
-    Runs that are finished are not trained again, and interrupted ones go on, so the
+    Runs that are finished are not trained again, and interrupted ones continue, so the
     command can be called again after a break or with one more recipe. A run of other
     settings, data, split or code is refused, and so is a case that was learnt from.
 

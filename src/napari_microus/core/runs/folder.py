@@ -99,7 +99,7 @@ class RunFolder:
 
     @classmethod
     def reopen(cls, path: Path, name: str) -> Self:
-        """Take hold of an existing run to go on with it."""
+        """Take hold of an existing run to continue with it."""
         run = cls(path, name)
         run._take()
         for flag in ("stop", "pause"):
@@ -277,7 +277,7 @@ def list_runs(folder: str | Path) -> list[RunStatus]:
 def attach(
     run: str | Path, *, poll_s: float = 0.2, from_byte: int = 0
 ) -> Generator[Event, None, RunStatus]:
-    """Yield what a run has reported and goes on reporting, until it has ended.
+    """Yield what a run has reported and keeps reporting, until it has ended.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_microus.core.runs.folder import RunStatus
 
-# What the process says goes into a file: it may go on when nobody reads any more.
+# What the process says goes into a file: it may continue when nobody reads any more.
 CONSOLE = "console.log"
 _NICENESS = 10
 

@@ -13,7 +13,7 @@ _PHASES = {
     "starting": "starting the process …",
     "preparing": "preparing the data …",
     "pausing": "pausing after this step …",
-    "going on": "going on …",
+    "continuing": "continuing …",
     "stopping": "stopping …",
     "stopped": "stopped, can be resumed",
     "interrupted": "interrupted, can be resumed",
@@ -72,5 +72,5 @@ def ending(state: str, status: RunStatus, history: RunHistory, model: str) -> st
         return f"{words} The model lies in the run's folder."
     if state == "stopped":
         kept = f" The best model so far is kept as '{model}'." if model else ""
-        return f"Stopped.{kept} Resume goes on exactly where it ended."
+        return f"Stopped.{kept} Resume continues exactly where it ended."
     return status.message or history.failure or "The run ended without a word."

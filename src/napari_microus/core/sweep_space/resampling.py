@@ -122,7 +122,7 @@ def distance_field(
     Volume
         float32 on a grid of cubes around the object, in mm, above 0 inside, up to
         three voxels from the outline; below 0 at all borders of the grid. Where the
-        object goes on beyond the frames, it is cut off there.
+        object continues beyond the frames, it is cut off there.
 
     Raises
     ------

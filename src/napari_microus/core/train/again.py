@@ -10,7 +10,7 @@ from napari_microus.core.runs.folder import read_status
 from napari_microus.core.train.engine import resume, train
 from napari_microus.core.train.fingerprint import take_fingerprint
 from napari_microus.core.train.same_run import check_reused
-from napari_microus.core.train.start import settled
+from napari_microus.core.train.start import resolved
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def train_or_keep(
     config: TrainConfig, wanted: Fingerprint | None = None, *, unchecked: bool = False
 ) -> Generator[Event, None, TrainResult | None]:
-    """Train, go on with a run that was stopped, or keep one that is finished.
+    """Train, continue with a run that was stopped, or keep one that is finished.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def train_or_keep(
     if not (run / "config.yaml").exists():
         return (yield from train(config))
     if wanted is None:
-        wanted = yield from take_fingerprint(settled(config))
+        wanted = yield from take_fingerprint(resolved(config))
     check_reused(run, wanted, unchecked=unchecked)
     if read_status(run).state == "finished":
         yield Notice(f"{run.name} is finished and was kept.")

@@ -131,7 +131,7 @@ def resume(
     run : path
         Its folder.
     unchecked : bool
-        Go on although the code is another, or the run carries no fingerprint of what
+        Continue although the code is another, or the run carries no fingerprint of what
         it began with. The model's card then says so.
 
     Raises
@@ -402,7 +402,7 @@ def _train(
 def _see_it_is_the_same(
     config: TrainConfig, run: RunFolder, saved: dict[str, Any], unchecked: bool
 ) -> Generator[Event, None, None]:
-    """Refuse to go on with other settings or data than the run began with."""
+    """Refuse to continue with other settings or data than the run began with."""
     now = yield from take_fingerprint(config, with_start=False)
     begun_as = saved["position"].get("fingerprint", "")
     found = check_resumed(run.path, begun_as, now, unchecked=unchecked)

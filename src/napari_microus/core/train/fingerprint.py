@@ -148,9 +148,9 @@ def take_fingerprint(
     Parameters
     ----------
     config : TrainConfig
-        Settled, see `core.train.start.settled`.
+        Resolved, see `core.train.start.resolved`.
     with_start : bool
-        Look at the weights it starts from; a run that goes on needs them no more.
+        Look at the weights it starts from; a run that continues needs them no more.
 
     Yields
     ------

@@ -74,7 +74,7 @@ def train_folds(
 ) -> Generator[Event, None, FoldsResult]:
     """Train on every fold of a study, and put the ensemble into the library.
 
-    A fold that is finished is kept, one that was stopped goes on, so the same call
+    A fold that is finished is kept, one that was stopped continues, so the same call
     again continues where it was stopped.
 
     Parameters
@@ -82,7 +82,7 @@ def train_folds(
     config : TrainConfig
         Of one fold, without ``data.fold``; ``output`` takes a run for each.
     unchecked : bool
-        Keep and go on with runs of other code too, or without a fingerprint.
+        Keep and continue with runs of other code too, or without a fingerprint.
 
     Yields
     ------

@@ -67,7 +67,7 @@ def listed(said: list[str], most: int = 3) -> str:
 def check_resumed(
     run: Path, begun_as: str, now: Fingerprint, *, unchecked: bool
 ) -> Fingerprint:
-    """Return the fingerprint of a run that goes on, if it is what was begun.
+    """Return the fingerprint of a run that continues, if it is what was begun.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def check_resumed(
     now : Fingerprint
         Of the settings and data as they are now.
     unchecked : bool
-        Go on with other code too, or where the run carries no fingerprint; settings
+        Continue with other code too, or where the run carries no fingerprint; settings
         and data must be the same in any case.
 
     Raises
@@ -90,8 +90,8 @@ def check_resumed(
     if then is None or then.digest != begun_as:
         if not unchecked:
             raise InputError(
-                "A run that goes on must carry the fingerprint of what it began with; "
-                f"got none in {run}. Start a new run, or go on without that check "
+                "A run to continue must carry the fingerprint of what it began with; "
+                f"got none in {run}. Start a new run, or continue without that check "
                 "(--unchecked)."
             )
         return dataclasses.replace(now, continued=({"source": "unknown"},))
@@ -100,7 +100,7 @@ def check_resumed(
     said = differences(now, then)
     if said:
         raise InputError(
-            "A run must go on with the settings and data it began with; got other "
+            "A run must continue with the settings and data it began with; got other "
             f"ones: {listed(said)}. Put that back, or start a new run."
         )
     others = code_differences(now, then)
@@ -108,8 +108,8 @@ def check_resumed(
         return then
     if not unchecked:
         raise InputError(
-            f"A run must go on with the code it began with; got another: "
-            f"{listed(others)}. Install that version, start a new run, or go on "
+            f"A run must continue with the code it began with; got another: "
+            f"{listed(others)}. Install that version, start a new run, or continue "
             "without that check (--unchecked)."
         )
     return dataclasses.replace(then, continued=(*then.continued, now.code))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_microus.core.library import LoadedModel, ModelInfo
 
 
-def settled(config: TrainConfig) -> TrainConfig:
+def resolved(config: TrainConfig) -> TrainConfig:
     """Return the settings with what they start from decided; no weights are loaded.
 
     Published weights become a file, and ``None`` where they are not at hand and not
@@ -44,6 +44,9 @@ def settled(config: TrainConfig) -> TrainConfig:
     if info.problem:
         raise CheckpointError(info.problem)
     return _as_started(config, info)
+
+
+settled = resolved  # its name before, for one release
 
 
 def start_network(config: TrainConfig) -> tuple[nn.Module, TrainConfig]:

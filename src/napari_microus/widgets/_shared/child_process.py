@@ -55,7 +55,7 @@ class ChildProcess(QObject):
 
     @property
     def is_running(self) -> bool:
-        """Whether the process goes on."""
+        """Whether the process still runs."""
         return self._process is not None
 
     def start(self, words: Sequence[str]) -> None:
@@ -131,7 +131,7 @@ class ChildProcess(QObject):
         if error == QProcess.ProcessError.FailedToStart and self._process is not None:
             self._process = None
             _running.discard(self)
-            words = f"Python could not be started ({sys.executable}). Install it anew."
+            words = f"Python could not be started ({sys.executable}). Install it again."
             self.ended.emit(1, words)
 
     def _on_finished(self, status: int, how: QProcess.ExitStatus) -> None:

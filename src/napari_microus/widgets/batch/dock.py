@@ -280,7 +280,7 @@ class BatchWidget(Dock):
         if self._result is not None:
             self._say(summary(self._result))
         elif status == CANCELLED:
-            self._say("Cancelled. What is done stays; Start goes on from there.")
+            self._say("Cancelled. What is done stays; Start continues from there.")
         else:
             self._say(f"{words if status >= 0 else KILLED} What is done stays.")
         self._check_ready(keep=True)

@@ -139,7 +139,7 @@ class Acts(Current):
         self.show_region(self.shown.work.region(listed[at % len(listed)]))
 
     def show_region(self, region: DisputedRegion) -> None:
-        """Bring a region into view and describe it; it can be decided anew."""
+        """Bring a region into view and describe it; it can be decided again."""
         if self.shown is None:
             return
         self.region = region
@@ -264,7 +264,7 @@ class Acts(Current):
         if shown is None:
             return
         panel.table.refresh()
-        panel.show_progress(shown.work.settled, len(shown.work.regions))
+        panel.show_progress(shown.work.decided_count, len(shown.work.regions))
         history = shown.work.history
         panel.buttons["undo"].setEnabled(bool(history.done))
         panel.buttons["redo"].setEnabled(bool(history.undone))

@@ -34,7 +34,7 @@ _PAUSE_MS = 50
 
 
 class CasesPanel(CaseControls):
-    """Lists cases with their state, opens one, and asks to save and go on.
+    """Lists cases with their state, opens one, and asks to save and continue.
 
     ``leaving()`` comes before the layers of the case before go, then
     ``opened(scan, expert, nonexpert, case)`` with the layers of the new one (the
@@ -223,7 +223,7 @@ class CasesPanel(CaseControls):
         self._run(what, read, case, self.pair, self._journals, returned=self._on_read)
 
     def saved(self) -> None:
-        """Go on after the owner has saved the case: read the list, open the next."""
+        """Continue after the owner has saved the case: read the list, open the next."""
         if self._is_free():
             self.goes_on = True
             self._list(self._open_next)

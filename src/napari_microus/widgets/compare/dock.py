@@ -155,7 +155,7 @@ class CompareWidget(Dock):
         if self.regions.shown is not None:
             work = self.regions.shown.work
             self.picker.message.setText(
-                f"An adjudication is in progress ({work.settled} of "
+                f"An adjudication is in progress ({work.decided_count} of "
                 f"{len(work.regions)} regions decided). Press Stop adjudicating first; "
                 "its decisions are kept."
             )

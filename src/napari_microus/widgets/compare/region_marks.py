@@ -97,7 +97,7 @@ class RegionMarks:
             self.preview_layer.refresh(thumbnail=False, highlight=False, extent=False)
 
     def forget(self, layer: Layer) -> None:
-        """Make a layer anew when it is needed next: it was removed."""
+        """Make a new layer when one is needed next: this one was removed."""
         if layer is self.box_layer:
             self.box_layer = None
         if layer is self.preview_layer:

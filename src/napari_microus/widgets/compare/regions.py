@@ -109,7 +109,7 @@ class RegionsTab(QWidget):
         row = QHBoxLayout(self.resume_panel)
         row.setContentsMargins(0, 0, 0, 0)
         self.resume_button = push_button(
-            "Resume", "Go on with the decisions of last time."
+            "Resume", "Continue with the decisions of last time."
         )
         self.again_button = push_button(
             "Start over",
@@ -135,7 +135,7 @@ class RegionsTab(QWidget):
     # --- the comparison
 
     def set_comparison(self, comparison: LiveComparison | None) -> None:
-        """Adjudicate another comparison, or none; one in progress goes on.
+        """Adjudicate another comparison, or none; one in progress continues.
 
         What is being found or loaded, or was found, belongs to the comparison before.
         """

@@ -35,7 +35,7 @@ class OutlineHandles:
     viewer : ViewerModel
         The handles' layer goes on top of it.
     capsule : Capsule
-        What is drawn anew while a handle moves.
+        What is drawn again while a handle moves.
     frame : int
         The frame that has the handles.
 

@@ -50,7 +50,7 @@ class LiveFrame:
         self._soon.timeout.connect(self._show)
 
     def touch(self) -> None:
-        """Show it anew soon."""
+        """Show it again soon."""
         if not self._soon.isActive():
             self._soon.start()
 

@@ -187,7 +187,7 @@ class PointerTools:
         return True
 
     def drag(self, position: tuple[float, ...]) -> None:
-        """Go on with the tool at a point of napari's world."""
+        """Continue with the tool at a point of napari's world."""
         if self._live is not None:
             self._drag.go(self._at(position))
             self._live.touch()

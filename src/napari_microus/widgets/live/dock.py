@@ -144,7 +144,7 @@ class LiveWidget(Dock):
             ),
             (
                 self.freeze_button,
-                tr("Hold the picture; the stream goes on behind it."),
+                tr("Hold the picture; the stream continues behind it."),
             ),
             (
                 self.keep_button,

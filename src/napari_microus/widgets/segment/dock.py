@@ -119,7 +119,7 @@ class SegmentWidget(Dock):
         self._image: Image | None = None
         self._request: Request | None = None
         self._stopped_by = ""
-        self._growing = PartialCapsule(viewer, self)
+        self._partial = PartialCapsule(viewer, self)
         self._idle: QTimer | None = None
 
         self.loose = LoosePictures(viewer)
@@ -347,10 +347,10 @@ class SegmentWidget(Dock):
                 self._say(f"{event.message} …")
             elif event.done == 0:
                 self._say("")
-            self._growing.look()
+            self._partial.look()
         elif isinstance(event, PartialMask):
             assert self._image is not None  # set by the click that began the run
-            self._growing.begin(self._image, event)
+            self._partial.begin(self._image, event)
         elif isinstance(event, Notice):
             self._say(event.message)
 
@@ -364,7 +364,7 @@ class SegmentWidget(Dock):
         made = describe(image, self._request, result)
         old = None if frames is None else find_capsule(self._viewer, image)
         if old is None or frames is None:
-            layer = self._growing.finish(image, result.mask, made)
+            layer = self._partial.finish(image, result.mask, made)
             note_drawn(layer, result.checksums)
             words = tr("Drew the capsule as '{name}' in {seconds} s.")
             if self._request.channels:
@@ -390,7 +390,7 @@ class SegmentWidget(Dock):
         self._say(" ".join([said, *_doubt(result), *result.notices]))
 
     def _on_error(self, error: Exception) -> None:
-        self._growing.drop()
+        self._partial.drop()
         words = plain_words(error)
         if not isinstance(error, MicroUSError):
             words = f"Segmenting failed: {words}"
@@ -399,7 +399,7 @@ class SegmentWidget(Dock):
         show_error(words)
 
     def _on_cancelled(self) -> None:
-        self._growing.drop()
+        self._partial.drop()
         self._say(self._stopped_by or tr("Cancelled; nothing was changed."))
 
     def _on_finished(self) -> None:
@@ -426,7 +426,7 @@ class SegmentWidget(Dock):
             return
         if self._image not in self._viewer.layers:
             self._stopped_by = "The image is gone: nothing was drawn."
-        elif self._growing.was_removed:
+        elif self._partial.was_removed:
             self._stopped_by = "The capsule was removed while it was being drawn."
         else:
             return

@@ -1,4 +1,4 @@
-"""Make, find and mend the capsule layers of the *Segment capsule* dock."""
+"""Make, find and update the capsule layers of the *Segment capsule* dock."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def describe(image: Image, request: Request, result: Segmented) -> dict[str, Any
 
 
 def find_capsule(viewer: ViewerModel, image: Image) -> Labels | None:
-    """Return our layer over ``image`` that a re-run should mend, if there is one.
+    """Return our layer over ``image`` that a re-run should correct, if there is one.
 
     The active layer goes first, then the topmost.
     """
@@ -147,7 +147,7 @@ def warm_up() -> None:
     """Have napari compile what draws a mask, before the first one must be drawn.
 
     numba needs more than a second for it, which the window would be waiting for;
-    made and dropped in a thread, a layer that is in no viewer lets it go on.
+    made and dropped in a thread, a layer that is in no viewer lets it continue.
     """
     with gc_paused():
         Labels(np.zeros((2, 2), dtype=np.uint8), **tint(colors.CAPSULE))

@@ -39,20 +39,20 @@ class PartialCapsule(QObject):
         self._mask: NDArray[np.uint8] | None = None
         self._before: Layer | None = None
         self._seen = _NOT_DRAWN
-        self._growing: PartialMask | None = None
+        self._partial: PartialMask | None = None
         self._next = QTimer(self)
         self._next.setSingleShot(True)
         self._next.timeout.connect(self._show)
 
-    def begin(self, image: Image, growing: PartialMask) -> None:
+    def begin(self, image: Image, partial: PartialMask) -> None:
         """Show a mask over ``image``; its first frame is there.
 
         In two steps with the window's events between them: napari makes the layer and
         its controls, then draws it.
         """
         self._before = self._viewer.layers.selection.active
-        self._growing, self._mask, self._seen = growing, growing.mask, _NOT_DRAWN
-        self._layer = add_capsule(self._viewer, image, growing.mask, None, False)
+        self._partial, self._mask, self._seen = partial, partial.mask, _NOT_DRAWN
+        self._layer = add_capsule(self._viewer, image, partial.mask, None, False)
         self._layer.name = f"{image.name} capsule (in progress)"
         self._layer.editable = False
         self._next.start(0)
@@ -62,9 +62,9 @@ class PartialCapsule(QObject):
             self._seen = self._frame_in_view()
             self._layer.visible = True
             self._next.start(0)  # once more, after the window has drawn it
-        elif self._growing is not None:
-            self._growing.is_shown.set()
-            self._growing = None
+        elif self._partial is not None:
+            self._partial.is_shown.set()
+            self._partial = None
 
     @property
     def was_removed(self) -> bool:
@@ -89,7 +89,7 @@ class PartialCapsule(QObject):
     def finish(self, image: Image, mask: NDArray[Any], made: dict[str, Any]) -> Labels:
         """Return the layer of the whole mask, ready to be edited."""
         layer, drawn = self._layer, self._mask
-        self._layer = self._mask = self._before = self._growing = None
+        self._layer = self._mask = self._before = self._partial = None
         if layer is None or layer not in self._viewer.layers:
             return add_capsule(self._viewer, image, mask, made)
         layer.name = f"{image.name} capsule"
@@ -106,7 +106,7 @@ class PartialCapsule(QObject):
     def drop(self) -> None:
         """Take away what has been drawn, and select what was selected."""
         layer, before = self._layer, self._before
-        self._layer = self._mask = self._before = self._growing = None
+        self._layer = self._mask = self._before = self._partial = None
         if layer is not None and layer in self._viewer.layers:
             was_active = self._viewer.layers.selection.active is layer
             self._viewer.layers.remove(layer)

@@ -125,7 +125,8 @@ class PropertiesForm(QWidget):
             "Apply", "Give the scan this size and place, and all layers on its grid."
         )
         self.pixels_button = push_button(
-            "Go on in pixels", "Work without a size: areas in pixels, no volume in mL."
+            "Continue in pixels",
+            "Work without a size: areas in pixels, no volume in mL.",
         )
 
     def _lay_out(self) -> None:

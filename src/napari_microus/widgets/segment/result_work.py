@@ -108,7 +108,7 @@ def reporting(
 def saving(
     capsule: Capsule, folder: Path, stated: Mapping[str, Any]
 ) -> Generator[Event, None, Case]:
-    """Save a case; one that was opened or saved before goes on."""
+    """Save a case; one that was opened or saved before continues."""
     from napari_microus.core.case import saving_case
 
     case = capsule.case

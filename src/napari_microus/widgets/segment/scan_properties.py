@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 NO_SIZE = (
     "This scan states no pixel size: lengths are in pixels, and there is no volume. "
-    "State it below, or go on in pixels."
+    "State it below, or continue in pixels."
 )
 
 

@@ -145,7 +145,7 @@ class Segmenter:
             out=mask,
             **request.settings,
         )
-        is_growing = request.frames is not None
+        is_partial = request.frames is not None
         asked = time.perf_counter()
         try:
             while True:
@@ -158,13 +158,13 @@ class Segmenter:
                     notices.append(event.message)
                 if isinstance(event, Progress) and event.done == 0:
                     asked = time.perf_counter()
-                elif isinstance(event, Progress) and not is_growing:
-                    is_growing = _is_long(time.perf_counter() - asked, event)
-                    if is_growing:
+                elif isinstance(event, Progress) and not is_partial:
+                    is_partial = _is_long(time.perf_counter() - asked, event)
+                    if is_partial:
                         self._prepare_drawing()
-                        growing = PartialMask(mask, threading.Event())
-                        yield growing
-                        growing.is_shown.wait(_PATIENCE_S)
+                        partial = PartialMask(mask, threading.Event())
+                        yield partial
+                        partial.is_shown.wait(_PATIENCE_S)
                 yield event
         finally:
             work.close()

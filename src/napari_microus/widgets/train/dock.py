@@ -101,7 +101,7 @@ class TrainWidget(Dock):
         self.panel = RunPanel(viewer)
         self.start_button = push_button(
             "Train",
-            "Start the run in a process of its own; while one goes on, the next waits.",
+            "Start the run in a process of its own; while one runs, the next waits.",
         )
         self.copy_button = push_button(
             "Copy command",
@@ -118,7 +118,7 @@ class TrainWidget(Dock):
         self.queue_button = push_button(
             "Take out the last", "The last run that waits is not started."
         )
-        self.watch_button = push_button("", "Show the curves of the run that goes on.")
+        self.watch_button = push_button("", "Show the curves of the run in progress.")
         self._lay_out()
         self.runs_page.empty.add(
             tr("Train"), tr("Choose what to learn from, and start."), self._go_to_train
@@ -242,7 +242,7 @@ class TrainWidget(Dock):
     # --- runs
 
     def start_or_queue(self) -> None:
-        """Start a run, or put it behind those that go on; a long one asks first."""
+        """Start a run, or put it behind those that run; a long one asks first."""
         self.start(stop_if_long=True)
 
     def start_anyway(self) -> None:
@@ -282,7 +282,7 @@ class TrainWidget(Dock):
             if self._registry.running:
                 self._registry.enqueue(words, run)
                 self._show_queue()
-                said = f"'{run.name}' waits for its turn to go on."
+                said = f"'{run.name}' waits for its turn to continue."
                 self._say(said)
                 self.panel.say(said)
                 self.runs_page.message.setText(said)
@@ -303,7 +303,9 @@ class TrainWidget(Dock):
         if not self.panel.is_active and self.stack.currentIndex() == 1:
             self.panel.watch(process.run, process, is_new=True)
         else:
-            self.watch_button.setText(f"A run goes on: attach to '{process.run.name}'")
+            self.watch_button.setText(
+                f"A run is in progress: attach to '{process.run.name}'"
+            )
             self.watch_button.setProperty("run", str(process.run))
             self.watch_button.setVisible(True)
 
@@ -360,7 +362,7 @@ class TrainWidget(Dock):
         self._say("The command is on the clipboard.")
 
     def _find_running(self) -> None:
-        """Show the run that was started here before, or offer one that goes on."""
+        """Show the run that was started here before, or offer one in progress."""
         if self._registry.running:
             process = self._registry.running[0]
             self.panel.watch(process.run, process)
@@ -370,7 +372,7 @@ class TrainWidget(Dock):
         self.watch_button.setVisible(bool(alive))
         if alive:
             name = Path(alive[0].path).name
-            self.watch_button.setText(f"A run goes on: attach to '{name}'")
+            self.watch_button.setText(f"A run is in progress: attach to '{name}'")
             self.watch_button.setProperty("run", alive[0].path)
 
     def _on_watch(self) -> None:
@@ -413,7 +415,7 @@ class TrainWidget(Dock):
         self.empty.setVisible(not self._workspace.studies)
 
     def show_choices(self) -> None:
-        """Go back to the choices; a run that is watched goes on."""
+        """Go back to the choices; a run that is watched runs on."""
         self.form.refresh_models()
         self.form.refresh_studies()
         self._find_alive_again()

@@ -1,4 +1,4 @@
-"""Read what a run reports from its folder, as long as it goes on."""
+"""Read what a run reports from its folder, as long as it runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RunFollower(QObject):
         Run folder.
     process : TrainingProcess, optional
         The process that trains, where this application started it. Without it the
-        run's own status shows whether it goes on.
+        run's own status shows whether it still runs.
     """
 
     restarted = Signal()
@@ -63,7 +63,7 @@ class RunFollower(QObject):
         self._timer.start()
 
     def leave(self) -> None:
-        """Read no more; the run itself goes on."""
+        """Read no more; the run itself continues."""
         self._timer.stop()
 
     def look(self) -> None:
@@ -97,7 +97,7 @@ class RunFollower(QObject):
         return self._last_status().is_alive
 
     def _last_status(self) -> RunStatus:
-        trouble = self.process.failure_message() if self.process is not None else ""
+        failure = self.process.failure_message() if self.process is not None else ""
         try:
             status = read_status(self.run)
         except MicroUSError as error:
@@ -107,11 +107,11 @@ class RunFollower(QObject):
                 str(self.run),
                 name=self.run.name,
                 state="failed",
-                message=message or trouble or plain_words(error),
+                message=message or failure or plain_words(error),
             )
-        if trouble and status.state != "finished":
+        if failure and status.state != "finished":
             state = status.state if status.state in _RESUMABLE else "failed"
-            values = {**vars(status), "state": state, "message": trouble}
+            values = {**vars(status), "state": state, "message": failure}
             return RunStatus(**values)
         return status
 

@@ -82,7 +82,7 @@ class RunPanel(QWidget):
         self.epoch_bar = _bar()
         self.batch_bar = _bar()
         self.back_button = push_button(
-            "New run…", "Back to the choices; the run goes on."
+            "New run…", "Back to the choices; the run continues."
         )
         self.pause_button = push_button(
             "Pause", "Stop after the step under way, and wait."
@@ -147,7 +147,7 @@ class RunPanel(QWidget):
 
     @property
     def is_active(self) -> bool:
-        """Whether a run is watched that goes on."""
+        """Whether the run that is watched still runs."""
         return self._follower is not None and self._follower.is_active
 
     @property
@@ -188,7 +188,7 @@ class RunPanel(QWidget):
         self._follower.start()
 
     def leave(self) -> None:
-        """Look no more; the run goes on."""
+        """Look no more; the run continues."""
         if self._follower is not None:
             self._follower.leave()
             self._follower.deleteLater()
@@ -203,7 +203,7 @@ class RunPanel(QWidget):
         is_waiting = self.state in ("paused", "pausing")
         self._request("pause", on=not is_waiting)
         if is_waiting:
-            self.state = "running" if self.state == "pausing" else "going on"
+            self.state = "running" if self.state == "pausing" else "continuing"
         else:
             self.state = "pausing"
         self._draw()

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 Answer = Literal["run on", "stop", "back"]
 
 QUESTION = (
-    "Training goes on in {names}.{waiting}\n\nLet it run on? You find it again under "
-    "Train, Runs, Attach. If it is stopped the best model is kept and the run can be "
-    "resumed."
+    "Training is still running in {names}.{waiting}\n\nLet it run on? You find it "
+    "again under Train, Runs, Attach. If it is stopped the best model is kept and the "
+    "run can be resumed."
 )
 _LOOK_EVERY_MS = 500
 
@@ -34,7 +34,7 @@ class ProcessRegistry(QObject):
     Parameters
     ----------
     ask : callable
-        Given the runs that go on and how many wait, returns whether they run on, are
+        Given the runs in progress and how many wait, returns whether they run on, are
         stopped, or the window stays.
     """
 
@@ -60,7 +60,7 @@ class ProcessRegistry(QObject):
 
     @property
     def running(self) -> list[TrainingProcess]:
-        """The processes that go on."""
+        """The processes that still run."""
         # One that tidies up after its run is kept, for the system's sake.
         self._processes = [p for p in self._processes if not p.has_exited]
         return [p for p in self._processes if p.is_alive]
@@ -81,7 +81,7 @@ class ProcessRegistry(QObject):
         return [run for _, run in self._queue]
 
     def enqueue(self, words: Sequence[str], run: Path) -> None:
-        """Start this command in ``run`` when no process goes on any more.
+        """Start this command in ``run`` when no process runs any more.
 
         The run's folder is made now, so that its name is taken.
 
@@ -181,10 +181,10 @@ def process_registry() -> ProcessRegistry:
 
 
 def ask_in_window(runs: Sequence[Path], waiting: int) -> Answer:
-    """Ask the user whether runs shall go on when napari is closed."""
+    """Ask the user whether runs shall run on when napari is closed."""
     box = QMessageBox(QApplication.activeWindow())
     box.setIcon(QMessageBox.Icon.Question)
-    box.setWindowTitle("Training goes on")
+    box.setWindowTitle("Training is still running")
     behind = f" {waiting} more wait; they will not be started." if waiting else ""
     names = ", ".join(f"'{run.name}'" for run in runs)
     box.setText(QUESTION.format(names=names, waiting=behind))

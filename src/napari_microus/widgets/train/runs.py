@@ -54,7 +54,7 @@ class RunsPage(QWidget):
         self.table = QTreeWidget()
         self.table.setToolTip("All runs; tick some to see their curves side by side.")
         self.attach_button = push_button(
-            "Attach", "Watch the run: live where it goes on, else as it ended."
+            "Attach", "Watch the run: live where it still runs, else as it ended."
         )
         self.resume_button = push_button(
             "Resume", "Continue exactly where the run ended."

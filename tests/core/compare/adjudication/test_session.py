@@ -49,7 +49,7 @@ def test_a_region_goes_to_the_annotator_who_is_right(work):
     work.decide(region_of(work, "nonexpert", 1), "nonexpert")
     assert (work.mask[1, 2:4, 2:4] == 1).all()
     assert (work.provenance[1, 2:4, 2:4] == 2).all()
-    assert work.settled == 3
+    assert work.decided_count == 3
     assert work.next_open() is None
 
 
@@ -71,7 +71,7 @@ def test_undo_brings_back_what_was_there(work):
     work.undo()
     np.testing.assert_array_equal(work.mask, before[0])
     np.testing.assert_array_equal(work.provenance, before[1])
-    assert work.settled == 0
+    assert work.decided_count == 0
     assert work.undo() is None
     acts = [(entry.action, entry.decision) for entry in work.log]
     assert acts == [
@@ -208,7 +208,7 @@ def test_a_stroke_through_a_decided_region_is_drawn_by_hand(work):
     work.mask[pixel] = 0
     assert work.follow_drawing((slice(0, 1), slice(None), slice(None))) == []
     assert work.provenance[pixel] == HAND_DRAWN
-    assert work.settled == 1
+    assert work.decided_count == 1
 
 
 def state(work):
@@ -322,14 +322,14 @@ def test_a_brush_leaves_what_is_in_no_listed_region_open(work):
     work = Adjudication(work.codes, [r for r in work.regions if r is not small])
     everywhere = (slice(0, 2), slice(0, 12), slice(0, 20))
     work.decide_pixels(everywhere, np.ones((2, 12, 20), bool), "nonexpert")
-    assert work.settled == 2
+    assert work.decided_count == 2
     assert (work.mask[1, 2:4, 2:4] == 255).all()
 
 
 def test_several_regions_are_one_step(work):
     before = state(work)
     work.decide(work.regions, "nonexpert")
-    assert work.settled == 3
+    assert work.decided_count == 3
     assert not (work.mask == 255).any()
     work.undo()
     assert_state(work, before)

@@ -106,7 +106,7 @@ def test_changed_masks_are_said_and_decisions_hold_where_still_disputed(work, ma
     again, _, changed = from_document(document, disagreement_map(expert, nonexpert))
 
     assert changed is not None
-    assert again.settled == work.settled
+    assert again.decided_count == work.settled
     assert (again.mask[0, 25:28, 25:28] == 255).all()
 
 
@@ -296,7 +296,7 @@ def test_what_was_done_can_be_undone_after_a_reload(work, masks):
     np.testing.assert_array_equal(again.mask, before)
     while again.undo():
         pass
-    assert again.settled == 0
+    assert again.decided_count == 0
     assert not again.drawn_by_hand()
     while again.redo():
         pass

@@ -66,7 +66,7 @@ class Begun:
 
 @dataclass(frozen=True, eq=False)
 class Resumed:
-    """An adjudication that goes on, and what to say about it ("" for nothing)."""
+    """An adjudication that continues, and what to say about it ("" for nothing)."""
 
     work: Adjudication
     journal: Journal

@@ -105,9 +105,11 @@ class Adjudication(AdjudicatedMask):
         self._by_pixel: set[int] = set()
 
     @property
-    def settled(self) -> int:
+    def decided_count(self) -> int:
         """How many regions carry a verdict, *undecided* included."""
         return len(self.verdicts)
+
+    settled = decided_count  # its name before, for one release
 
     def region(self, number: int) -> DisputedRegion:
         """Return the region of this number."""
@@ -308,7 +310,7 @@ class Adjudication(AdjudicatedMask):
         taken_back = False
         if margin_px is not None:
             outside = drawn & ~self.near_dispute(box, margin_px)
-            # What lies there already by hand may be mended.
+            # What lies there already by hand may be corrected.
             outside &= self.provenance[box] != HAND_DRAWN
             taken_back = bool(outside.any())
             mask[outside] = before[outside]
