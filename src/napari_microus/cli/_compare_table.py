@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from napari_microus.core.compare.cases import CaseComparison, FolderComparison
+    from napari_microus.core.compare.case_comparison import CaseComparison
+    from napari_microus.core.compare.cases import FolderComparison
     from napari_microus.core.compare.over_cases import AnnotatorMeans
     from napari_microus.core.compare.totals import CaseAgreement
     from napari_microus.core.statistics import PatientMean

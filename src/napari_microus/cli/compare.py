@@ -13,7 +13,7 @@ from napari_microus.cli.application import app
 from napari_microus.core.consensus_rules import Consensus, why_not
 
 if TYPE_CHECKING:
-    from napari_microus.core.compare.cases import CaseComparison
+    from napari_microus.core.compare.case_comparison import CaseComparison
     from napari_microus.core.volume import Volume
 
 

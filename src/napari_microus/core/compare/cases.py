@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_microus.core.compare.agreement import fleiss_kappa
+from napari_microus.core.compare.case_comparison import (
+    AnnotatorComparison,
+    CaseComparison,
+)
 from napari_microus.core.compare.consensus import Consensus, consensus, why_not
-from napari_microus.core.compare.frames import FrameAgreement, compare_frames
+from napari_microus.core.compare.frames import compare_frames
 from napari_microus.core.compare.network_grid import back_to_scan, on_network_grid
 from napari_microus.core.compare.over_cases import AnnotatorMeans, means_over_patients
-from napari_microus.core.compare.place import PlaceShare, disagreement_by_place
+from napari_microus.core.compare.place import disagreement_by_place
 from napari_microus.core.compare.several import (
     conformity_index,
     krippendorff_alpha,
     tally_votes,
 )
-from napari_microus.core.compare.totals import CaseAgreement, summarise
+from napari_microus.core.compare.totals import summarise
 from napari_microus.core.disagreement import (
     count_codes,
     counts,
@@ -40,36 +44,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_microus.core.volume import Volume
-
-
-@dataclass(frozen=True)
-class AnnotatorComparison:
-    """One annotator against the first: totals, places and every frame."""
-
-    file: str
-    totals: CaseAgreement
-    places: list[PlaceShare]
-    frames: list[FrameAgreement]
-
-
-@dataclass(frozen=True)
-class CaseComparison:
-    """One case with all its annotators.
-
-    ``fleiss_kappa``, ``krippendorff_alpha`` and ``conformity_index`` are None where
-    there are only two; ``has_geometry`` is False where lengths and the tolerance are
-    in pixels, ``knows_frame_distance`` where there are no volumes.
-    """
-
-    case: str
-    reference: str
-    has_geometry: bool
-    others: list[AnnotatorComparison]
-    fleiss_kappa: float | None = None
-    krippendorff_alpha: float | None = None
-    conformity_index: float | None = None
-    knows_frame_distance: bool = True
-    patient: str = ""
 
 
 @dataclass(frozen=True)

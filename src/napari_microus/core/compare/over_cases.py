@@ -11,7 +11,7 @@ from napari_microus.core.statistics import PatientMean, patient_mean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_microus.core.compare.cases import CaseComparison
+    from napari_microus.core.compare.case_comparison import CaseComparison
 
 # Numbers of `CaseAgreement` that need no pixel size, and those that are lengths.
 _RATIOS = ("mean_frame_dice", "cohen_kappa")

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_microus.core.colors import BLUE, EXPERT, GREEN, NONEXPERT, VERMILION, YELLOW
-from napari_microus.core.compare.cases import CaseComparison, hard_region_of
+from napari_microus.core.compare.cases import hard_region_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from napari_microus.core.compare.case_comparison import CaseComparison
     from napari_microus.core.volume import Volume
 
 

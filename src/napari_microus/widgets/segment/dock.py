@@ -51,12 +51,11 @@ from napari_microus.widgets.segment.layers import (
 from napari_microus.widgets.segment.loose_pictures import LoosePictures
 from napari_microus.widgets.segment.partial_capsule import PartialCapsule
 from napari_microus.widgets.segment.readout import Readout
+from napari_microus.widgets.segment.request import PartialMask, Request
 from napari_microus.widgets.segment.results import ResultsPanel
 from napari_microus.widgets.segment.scan_properties import ScanPropertiesPanel
 from napari_microus.widgets.segment.size_box import SizeBox
 from napari_microus.widgets.segment.work import (
-    PartialMask,
-    Request,
     Segmenter,
     load_lazily,
     predict_lazily,
@@ -73,7 +72,7 @@ if TYPE_CHECKING:
     from napari_microus.core.library import LoadedModel, ModelInfo
     from napari_microus.widgets._shared.worker import Worker
     from napari_microus.widgets.segment.readout import Size
-    from napari_microus.widgets.segment.work import Segmented
+    from napari_microus.widgets.segment.request import Segmented
 
 _log = logging.getLogger(__name__)
 

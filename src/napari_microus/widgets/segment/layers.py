@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from numpy.typing import NDArray
 
-    from napari_microus.widgets.segment.work import Request, Segmented
+    from napari_microus.widgets.segment.request import Request, Segmented
 
 
 def check_image(layer: Layer | None) -> Image:

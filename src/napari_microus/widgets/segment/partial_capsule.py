@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer
     from numpy.typing import NDArray
 
-    from napari_microus.widgets.segment.work import PartialMask
+    from napari_microus.widgets.segment.request import PartialMask
 
 _NOT_DRAWN = -1
 
