@@ -79,7 +79,7 @@ def _quoted(text: str) -> str:
 
 
 def main() -> int:
-    """Bring every catalogue up to date, or tell with ``--check`` that one is not."""
+    """Bring every catalogue up to date, or report with ``--check`` that one is not."""
     is_check = "--check" in sys.argv
     stale = []
     for path in sorted(LOCALE.glob("*/LC_MESSAGES/*.po")):

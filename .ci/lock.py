@@ -39,7 +39,7 @@ def drawn_in(extras: list[str]) -> dict[str, str]:
         if (name, extra) not in seen:
             seen.add((name, extra))
             package = distribution(name)
-            found[name] = package.version.partition("+")[0]  # +cpu tells the place
+            found[name] = package.version.partition("+")[0]  # +cpu names the build
             queue += _needed(package.requires or [], extra)
     return found
 

@@ -44,7 +44,7 @@ def main():
         settle()
         steps.append((words, viewer.screenshot(canvas_only=True, flash=False)))
         message = tab.message.text() or tab.work_panel.place.text()
-        print(f"{words} | {work.settled} of {len(work.regions)} | {message}")
+        print(f"{words} | {work.decided_count} of {len(work.regions)} | {message}")
 
     keep("First stretch")
     frame = tab.acts.region.frame

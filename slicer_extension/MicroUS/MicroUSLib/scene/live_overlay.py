@@ -1,6 +1,6 @@
 """A mask that is laid over a volume in the slice views and changes many times a second.
 
-A label volume, not a segmentation: Slicer draws it anew in a tenth of the time.
+A label volume, not a segmentation: Slicer draws it again in a tenth of the time.
 """
 
 from __future__ import annotations

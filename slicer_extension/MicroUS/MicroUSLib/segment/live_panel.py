@@ -105,7 +105,7 @@ class LivePanel:
         return self._runner is not None
 
     def use(self, parameters: MicroUSParameterNode | None) -> None:
-        """Work on these choices from now on; what runs goes on without them."""
+        """Work on these choices from now on; what runs continues without them."""
         self.parameters = parameters
         self.refresh()
 
@@ -153,7 +153,7 @@ class LivePanel:
         self.refresh()
 
     def _on_volume(self, *args: object) -> None:
-        """Take note of a new picture; several events may tell of the same one."""
+        """Take note of a new picture; several events may report the same one."""
         image = self._volume.GetImageData()
         scalars = image.GetPointData().GetScalars() if image is not None else None
         if scalars is None:

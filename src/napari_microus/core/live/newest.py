@@ -33,7 +33,7 @@ class Arrived:
     at_s : float
         `time.perf_counter` when its last byte had come.
     placement : callable or None
-        Gives where the frame lies, once it was read; None where nobody tells.
+        Gives where the frame lies, once it was read; None where it is not stated.
     tag : int or None
         The source's own number of it, where it has one.
     """
