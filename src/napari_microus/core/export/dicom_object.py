@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from napari_microus.core.export.dicom_source import DicomSource
 
 RESEARCH_ONLY = "Research use only, not for clinical decisions"
+PROSTATE = ("41216001", "SCT", "Prostate")
 
 # Of UTF-8: all letters, and the same bytes as before for plain ones.
 _UTF8 = "ISO_IR 192"

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_microus.core.export.dicom_object import (
+    PROSTATE,
     RESEARCH_ONLY,
     check_output,
     highdicom,
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from napari_microus.core.export.drawn_by import DrawnBy, HowDrawn
     from napari_microus.core.volume import Volume
 
-_PROSTATE = ("41216001", "SCT", "Prostate")
 _STRUCTURE = ("91723000", "SCT", "Anatomical Structure")
 # `colors.CAPSULE` in CIELab (D65); scikit-image converts it, but takes seconds to load.
 _CAPSULE_LAB = (89.12, -13.33, 75.45)
@@ -201,7 +201,7 @@ def _segment(made_by: DrawnBy) -> Any:
         segment_number=1,
         segment_label="Prostate",
         segmented_property_category=hd.sr.CodedConcept(*_STRUCTURE),
-        segmented_property_type=hd.sr.CodedConcept(*_PROSTATE),
+        segmented_property_type=hd.sr.CodedConcept(*PROSTATE),
         algorithm_type=made_by.how.upper(),
         algorithm_identification=algorithm,
         display_color=hd.color.CIELabColor(*_CAPSULE_LAB),

@@ -17,6 +17,7 @@ import numpy as np
 from napari_microus.core import colors
 from napari_microus.core.errors import InputError
 from napari_microus.core.export.dicom_object import (
+    PROSTATE,
     RESEARCH_ONLY,
     check_output,
     code,
@@ -52,7 +53,6 @@ _IMPLICIT = "1.2.840.10008.1.2"
 _STUDY = "1.2.840.10008.3.1.2.3.1"  # retired, but what type 1 asks for
 # Outlines and holes, combined by exclusive or (C.8.8.6.3).
 _XOR = "CLOSEDPLANAR_XOR"
-_PROSTATE = ("41216001", "SCT", "Prostate")
 _SAME_MM = 1e-3
 _DIFFERS = 0.01  # of a pixel's size
 
@@ -257,7 +257,7 @@ def _structure_set(
 
     observed = new()
     observed.ObservationNumber, observed.ReferencedROINumber = 1, 1
-    observed.RTROIIdentificationCodeSequence = [code(*_PROSTATE)]
+    observed.RTROIIdentificationCodeSequence = [code(*PROSTATE)]
     observed.RTROIInterpretedType, observed.ROIInterpreter = "ORGAN", None
     dataset.RTROIObservationsSequence = [observed]
     dataset.ApprovalStatus = "UNAPPROVED"

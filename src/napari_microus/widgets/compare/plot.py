@@ -10,6 +10,11 @@ from qtpy.QtCore import Signal
 from qtpy.QtGui import QPalette
 
 from napari_microus.core.colors import SKY_BLUE
+from napari_microus.widgets._shared.plots import (
+    color_axes,
+    hold_still,
+    is_theme_change,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,14 +34,11 @@ class FramePlot(pg.PlotWidget):
         super().__init__()
         self.setMinimumHeight(130)
         self.setMaximumHeight(200)
-        self.setMenuEnabled(False)
-        self.setMouseEnabled(x=False, y=False)
-        self.hideButtons()
+        hold_still(self.getPlotItem())
         self._line = self.plot([], [], connect="finite", symbol="o", symbolSize=3)
         self._mark = pg.InfiniteLine(0, angle=90)
         self.addItem(self._mark)
         self.setLabel("bottom", "frame")
-        self.getAxis("bottom").enableAutoSIPrefix(False)
         self.scene().sigMouseClicked.connect(self._on_click)
         self._is_made = True
         self._take_colors()
@@ -61,21 +63,16 @@ class FramePlot(pg.PlotWidget):
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme."""
         super().changeEvent(event)
-        themed = event.type() in (event.Type.PaletteChange, event.Type.StyleChange)
-        if themed and self._is_made:
+        if is_theme_change(event) and self._is_made:
             self._take_colors()
 
     def _take_colors(self) -> None:
         palette = self.palette()
-        front = palette.color(QPalette.ColorRole.WindowText)
-        self.setBackground(palette.color(QPalette.ColorRole.Window))
-        for side in ("left", "bottom"):
-            axis = self.getAxis(side)
-            axis.setPen(front)
-            axis.setTextPen(front)
+        color_axes(self, palette)
         self._line.setPen(pg.mkPen(SKY_BLUE, width=2))
         self._line.setSymbolBrush(SKY_BLUE)
         self._line.setSymbolPen(None)
+        front = palette.color(QPalette.ColorRole.WindowText)
         self._mark.setPen(pg.mkPen(front, width=1))
 
     def _on_click(self, event: Any) -> None:

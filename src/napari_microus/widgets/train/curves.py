@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pyqtgraph as pg
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtGui import QColor, QPalette
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
 from napari_microus.core.colors import HUMAN, OTHER_RUNS, TRAINING, VALIDATION
+from napari_microus.widgets._shared.plots import (
+    color_axes,
+    hold_still,
+    is_theme_change,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,13 +119,10 @@ class CurvesView(QWidget):
         self._grid.addWidget(title, 2 * row, column, 1, span)
         self._grid.addWidget(view, 2 * row + 1, column, 1, span)
         plot = view.getPlotItem()
-        plot.setMenuEnabled(False)
-        plot.setMouseEnabled(x=False, y=False)
-        plot.hideButtons()
+        hold_still(plot)
         plot.showGrid(x=False, y=True, alpha=0.15)
         plot.getAxis("left").setWidth(_AXIS_WIDTH)
         plot.getAxis("left").enableAutoSIPrefix(False)
-        plot.getAxis("bottom").enableAutoSIPrefix(False)
         return plot
 
     def _add_line(
@@ -204,19 +206,12 @@ class CurvesView(QWidget):
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme."""
         super().changeEvent(event)
-        themed = event.type() in (event.Type.PaletteChange, event.Type.StyleChange)
-        if themed and self._is_made:
+        if is_theme_change(event) and self._is_made:
             self._take_colors()
 
     def _take_colors(self) -> None:
-        palette = self.palette()
-        front = palette.color(QPalette.ColorRole.WindowText)
-        for name, plot in self._plots.items():
-            self._views[name].setBackground(palette.color(QPalette.ColorRole.Window))
-            for side in ("left", "bottom"):
-                axis = plot.getAxis(side)
-                axis.setPen(front)
-                axis.setTextPen(front)
+        for name, view in self._views.items():
+            color_axes(view, self.palette())
             legend = self._legends.get(name, "")
             self._titles[name].setText(f"{_TITLES[name]}  {legend}".rstrip())
 
