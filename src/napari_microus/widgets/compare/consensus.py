@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
-    QComboBox,
     QListWidget,
     QListWidgetItem,
     QVBoxLayout,
@@ -17,6 +16,7 @@ from qtpy.QtWidgets import (
 from napari_microus.core.compare.agreement import fleiss_kappa
 from napari_microus.core.compare.consensus import Consensus, consensus, why_not
 from napari_microus.core.errors import InputError, MicroUSError, plain_words
+from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import number, push_button
 from napari_microus.widgets._shared.layers import (
     array_for_layer,
@@ -57,8 +57,7 @@ class ConsensusBox(ToolBox):
         self.masks.setToolTip("Tick every annotator that takes part.")
         self.masks.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.masks.setMaximumHeight(110)
-        self.method_box = QComboBox()
-        self.method_box.setToolTip("How several annotations become one.")
+        self.method_box = combo("How several annotations become one.")
         self.method_box.addItems(list(_METHODS))
         self.consensus_button = push_button(
             "Make consensus layer", "Add a layer that stands for all annotators."

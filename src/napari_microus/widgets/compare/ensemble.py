@@ -19,6 +19,7 @@ from napari_microus.core.colors import (
 from napari_microus.core.compare.difficulty import difficulty, rank_correlation
 from napari_microus.core.compare.three_way import THREE_WAY_NAMES, ThreeWay, three_way
 from napari_microus.core.errors import MicroUSError, plain_words
+from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import number, push_button
 from napari_microus.widgets._shared.fresh_combo import FreshComboBox
 from napari_microus.widgets._shared.layers import (
@@ -35,7 +36,6 @@ from napari_microus.widgets.compare.pair import (
 )
 from napari_microus.widgets.compare.toolbox import (
     ToolBox,
-    layer_box,
     mask_of,
     refill,
     stack,
@@ -67,8 +67,8 @@ class ModelBox(ToolBox):
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__("Against a model", viewer)
         self._source: Any = None
-        self.model_box = layer_box("The model's mask, such as 'capsule'.")
-        self.probability_box = layer_box(
+        self.model_box = combo("The model's mask, such as 'capsule'.")
+        self.probability_box = combo(
             "The model's probability, to show where it was sure. May stay empty."
         )
         self.tolerance = QDoubleSpinBox()
@@ -81,7 +81,7 @@ class ModelBox(ToolBox):
             "Compare the model with both",
             "Segment with the model, and show how far it is from each annotator.",
         )
-        self.scan_box = layer_box("The scan to predict difficulty for.")
+        self.scan_box = combo("The scan to predict difficulty for.")
         self.network_box = FreshComboBox()
         self.network_box.setToolTip("The trained network whose uncertainty is shown.")
         self.network_box.setSizePolicy(

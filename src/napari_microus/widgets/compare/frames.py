@@ -10,7 +10,6 @@ from qtpy.QtCore import QModelIndex, QSortFilterProxyModel, Qt, QTimer
 from qtpy.QtGui import QStandardItem, QStandardItemModel
 from qtpy.QtWidgets import (
     QAbstractItemView,
-    QComboBox,
     QFileDialog,
     QFormLayout,
     QGroupBox,
@@ -35,6 +34,7 @@ from napari_microus.core.errors import plain_words
 from napari_microus.core.events import drain
 from napari_microus.core.sweep import sweep_of
 from napari_microus.core.volumetry import NO_SWEEP
+from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import (
     length_unit,
     number,
@@ -106,8 +106,7 @@ class FramesTab(QWidget):
         self._pause.timeout.connect(self._measure)
         self._make_table()
         self.plot = FramePlot()
-        self.plot_box = QComboBox()
-        self.plot_box.setToolTip("What the plot shows along the frames.")
+        self.plot_box = combo("What the plot shows along the frames.")
         self.totals_box = QGroupBox("All frames")
         self.totals = QFormLayout(self.totals_box)
         self.place_box = QGroupBox("Where they differ")

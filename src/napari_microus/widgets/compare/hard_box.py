@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QDoubleSpinBox,
     QGroupBox,
     QHBoxLayout,
@@ -19,6 +18,7 @@ from napari_microus.core import colors
 from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.hard_region import kernel_sizes_of
 from napari_microus.core.runs.workspace import Workspace
+from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import push_button, swatch, text
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.compare.weights import load_network_code
@@ -69,13 +69,13 @@ class HardBox(QGroupBox):
             "Edge of the square that widens the disputed pixels; its size stays about "
             "the same when the unit changes."
         )
-        self.kernel_unit = QComboBox()
+        self.kernel_unit = combo(
+            "The network sees a smaller picture: one of its pixels is several of the "
+            "scan's. Its size is that under Loss weight.",
+            least=6,
+        )
         self.kernel_unit.addItems([NETWORK_PX, SCAN_PX, SCAN_MM])
         self._unit = NETWORK_PX
-        self.kernel_unit.setToolTip(
-            "The network sees a smaller picture: one of its pixels is several of the "
-            "scan's. Its size is that under Loss weight."
-        )
         self.hard_count = text()
         self.train_button = push_button(
             "Use in training",
@@ -85,10 +85,6 @@ class HardBox(QGroupBox):
         row = QHBoxLayout()
         row.addWidget(QLabel("Kernel size"))
         row.addWidget(self.kernel, 1)
-        self.kernel_unit.setMinimumContentsLength(6)
-        self.kernel_unit.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
         column = QVBoxLayout(self)
         column.setContentsMargins(4, 4, 4, 4)
         column.addWidget(self.hard_check)

@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
-    QSizePolicy,
     QSlider,
     QSpinBox,
     QWidget,
@@ -25,6 +24,7 @@ from superqt import QCollapsible
 from napari_microus.core.compare.adjudication.history import Note
 from napari_microus.core.compare.adjudication.selection import REASONS
 from napari_microus.core.compare.adjudication.votes import ANNOTATORS, Decision
+from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import push_button, text
 from napari_microus.widgets.compare.part_tools import ADVICE
 
@@ -44,9 +44,7 @@ class PartPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.in_favour = QComboBox()
-        may_shrink(self.in_favour)
-        self.in_favour.setToolTip("Whose drawing stands where you mark.")
+        self.in_favour = combo("Whose drawing stands where you mark.")
         self.tools = {name: QPushButton(words) for name, words in _TOOLS.items()}
         self.size = QSpinBox()
         self.size.setRange(1, 400)
@@ -120,8 +118,7 @@ class SeveralPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.which = QComboBox()
-        self.which.setToolTip("Which regions are decided together.")
+        self.which = combo("Which regions are decided together.")
         for words, name in (
             ("all open regions", "open"),
             ("open regions with a max gap up to", "gap"),
@@ -129,7 +126,6 @@ class SeveralPanel(QWidget):
             ("the same stretch in neighbouring frames", "neighbours"),
         ):
             self.which.addItem(words, name)
-        may_shrink(self.which)
         self.gap = QDoubleSpinBox()
         self.gap.setToolTip("How far apart the contours are at most.")
         self.gap.setRange(0, 1000)
@@ -141,9 +137,7 @@ class SeveralPanel(QWidget):
         self.frames.setValue(2)
         self.frames.setPrefix("± ")
         self.frames.setSuffix(" frames")
-        self.in_favour = QComboBox()
-        self.in_favour.setToolTip("Whose outline is taken there.")
-        may_shrink(self.in_favour)
+        self.in_favour = combo("Whose outline is taken there.")
         self.preview_button = push_button(
             "Preview", "Show which regions would be decided; nothing is changed yet."
         )
@@ -196,11 +190,9 @@ class NotePanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.reason = QComboBox()
+        self.reason = combo("Why they differ here. Others can be typed.")
         self.reason.setEditable(True)
-        may_shrink(self.reason)
         self.reason.addItems(["", *REASONS])
-        self.reason.setToolTip("Why they differ here. Others can be typed.")
         self.comment = QLineEdit()
         self.comment.setToolTip("Why it was decided so, for who reads it later.")
         self.comment.setPlaceholderText("comment")
@@ -262,12 +254,6 @@ def fill_decisions(box: QComboBox, naming: Naming, more: tuple[str, ...]) -> Non
         box.addItem(name, str(decision))
     if before is not None and (row := box.findData(before)) >= 0:
         box.setCurrentIndex(row)
-
-
-def may_shrink(box: QComboBox) -> None:
-    """Let a box be narrower than its longest text."""
-    box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    box.setMinimumContentsLength(8)
 
 
 def section(title: str, inside: QWidget) -> QCollapsible:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QComboBox,
     QFormLayout,
     QHBoxLayout,
     QLineEdit,
@@ -18,6 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_microus.core.compare.adjudication.opening import RegionChoice
 from napari_microus.core.compare.regions import RankBy
+from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import push_button
 from napari_microus.widgets.compare.adjudicating import More
 from napari_microus.widgets.compare.pair import candidate_masks, layer_grid_problem
@@ -56,15 +56,13 @@ class StartPanel(QWidget):
         self.who = QLineEdit()
         self.who.setToolTip("Your initials, kept with every decision.")
         self.who.setPlaceholderText("recorded with every decision")
-        self.regions = QComboBox()
-        self.regions.addItems(list(_REGIONS))
-        self.regions.setToolTip(
+        self.regions = combo(
             "A ring round the prostate is split where the contours cross or come "
             "within a pixel, and where it is long; or taken as it is connected."
         )
-        self.rank_box = QComboBox()
+        self.regions.addItems(list(_REGIONS))
+        self.rank_box = combo("What comes first in the list.")
         self.rank_box.addItems(list(_RANKS))
-        self.rank_box.setToolTip("What comes first in the list.")
         self.smallest = QSpinBox()
         self.smallest.setRange(1, 100000)
         self.smallest.setSuffix(" px")

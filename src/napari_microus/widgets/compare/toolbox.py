@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtWidgets import QComboBox, QGroupBox, QSizePolicy, QWidget
+from qtpy.QtWidgets import QComboBox, QGroupBox, QWidget
 
 from napari_microus.core.errors import plain_words
 from napari_microus.core.mask import as_mask
@@ -130,14 +130,6 @@ def mask_of(layer: Labels, value: int | None) -> NDArray[np.uint8]:
 def stack(array: NDArray[Any]) -> NDArray[Any]:
     """Return a frame as a stack of one."""
     return array[None] if array.ndim == 2 else array
-
-
-def layer_box(tip: str) -> QComboBox:
-    """Return a choice of layers that does not widen the dock."""
-    box = QComboBox()
-    box.setToolTip(tip)
-    box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    return box
 
 
 def refill(box: QComboBox, layers: list[Any], guess: str) -> None:

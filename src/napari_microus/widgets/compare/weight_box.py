@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import (
-    QComboBox,
     QDoubleSpinBox,
     QFormLayout,
     QGroupBox,
@@ -14,6 +13,7 @@ from qtpy.QtWidgets import (
 
 from napari_microus.core.errors import plain_words
 from napari_microus.core.hard_region import KERNEL_SIZES
+from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import text
 from napari_microus.widgets._shared.layers import derived_metadata, geometry
 from napari_microus.widgets._shared.worker import start_worker
@@ -54,11 +54,10 @@ class WeightBox(QGroupBox):
             changed.connect(self._on_weights)
 
     def _make_controls(self) -> None:
-        self.scale_box = QComboBox()
-        self.scale_box.addItems(["off", *_SCALES])
-        self.scale_box.setToolTip(
+        self.scale_box = combo(
             "The network learns at four sizes; the hard region is made again at each."
         )
+        self.scale_box.addItems(["off", *_SCALES])
         self.network_size = QSpinBox()
         self.network_size.setRange(32, 1024)
         self.network_size.setValue(224)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -21,6 +20,7 @@ from napari_microus.core import colors
 from napari_microus.core.colors import AGREED_COLOR, MORE_COLORS
 from napari_microus.core.compare.adjudication.selection import Which
 from napari_microus.core.compare.adjudication.votes import ANNOTATORS, Decision
+from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import push_button, swatch, text
 from napari_microus.widgets._shared.key_table import ADJUDICATE as KEYS
 from napari_microus.widgets.compare.part_panel import (
@@ -65,9 +65,8 @@ class WorkPanel(QWidget):
         self.more_buttons: list[tuple[QPushButton, Decision]] = []
         self.more_row = QHBoxLayout()
         self.note = NotePanel()
-        self.which = QComboBox()
+        self.which = combo("Which regions are listed, and walked through.")
         self.which.addItems(list(_SHOWN))
-        self.which.setToolTip("Which regions are listed, and walked through.")
         self.table = RegionTable()
         self.part = PartPanel()
         self.part_section = section("A part of a region", self.part)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
-    QComboBox,
     QDoubleSpinBox,
     QFormLayout,
     QGridLayout,
@@ -21,6 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import (
     WHEEL_GUARD,
     push_button,
@@ -52,10 +52,7 @@ class CorrectControls(Dock):
         self._lay_out()
 
     def _make_controls(self) -> None:
-        self.layer_box = QComboBox()
-        self.layer_box.setToolTip(
-            "The capsule to correct; follows the layer you select."
-        )
+        self.layer_box = combo("The capsule to correct; follows the layer you select.")
         self.empty = EmptyState(
             tr("No capsule to correct. Segment a scan first, or open a saved capsule.")
         )
@@ -161,10 +158,8 @@ class CorrectControls(Dock):
         )
         self.agreed_menu = QMenu(self)
         self.agreed_button.setMenu(self.agreed_menu)
-        self.apply_box = QComboBox()
+        self.apply_box = combo("Which frames the tools below change, in one step.")
         self.apply_box.addItems([THIS, OPEN, RANGE])
-        self.apply_box.setToolTip("Which frames the tools below change, in one step.")
-        self.apply_box.installEventFilter(WHEEL_GUARD)
         self.range_edit = QLineEdit()
         self.range_edit.setPlaceholderText("0-9,12")
         self.range_edit.setToolTip("Frames, counted from 0, such as 0-9,12.")

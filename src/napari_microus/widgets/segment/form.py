@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
-    QComboBox,
     QFormLayout,
     QLabel,
     QVBoxLayout,
@@ -25,7 +24,6 @@ from napari_microus.widgets._shared.boxes import (
     combo,
     spin,
 )
-from napari_microus.widgets._shared.controls import WHEEL_GUARD
 from napari_microus.widgets._shared.layers import is_derived
 from napari_microus.widgets._shared.preferences import preferred
 from napari_microus.widgets._shared.words import tr
@@ -156,15 +154,13 @@ class SegmentForm(QWidget):
             ),
             is_on=True,
         )
-        self.probe_box = QComboBox()
-        self.probe_box.addItems(["top", "bottom", "automatic"])
-        self.probe_box.installEventFilter(WHEEL_GUARD)
-        self.probe_box.setToolTip(
+        self.probe_box = combo(
             tr(
                 "Where the frames show the probe. automatic: the way the model is "
                 "surer of, and a notice where that is the bottom."
             )
         )
+        self.probe_box.addItems(["top", "bottom", "automatic"])
 
     def _lay_out(self) -> None:
         self.range_row = QWidget()

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 from napari_microus.core.config.loss import LossConfig, loss_names
 from napari_microus.core.config.train import TrainConfig
 from napari_microus.core.errors import ConfigError
+from napari_microus.widgets._shared.boxes import combo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -403,7 +404,7 @@ class AdvancedForm(QWidget):
             field = QCheckBox()
             field.toggled.connect(self._on_change)
         elif isinstance(setting.kind, tuple):
-            field = QComboBox()
+            field = combo(setting.tooltip)
             field.addItems(setting.kind)
             field.currentIndexChanged.connect(self._on_change)
         else:
