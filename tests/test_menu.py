@@ -62,7 +62,7 @@ def test_scan_and_annotation_are_opened_without_asking_for_a_reader(
     np.testing.assert_array_equal(viewer.layers[0].data, scan.array)
 
 
-def test_damaged_file_is_told_and_the_next_is_opened(
+def test_damaged_file_is_reported_and_the_next_is_opened(
     viewer, scan, tmp_path, answer, stated
 ):
     write_volume(scan, tmp_path / "scan.nii.gz")
@@ -119,7 +119,7 @@ def test_annotation_is_saved_beside_its_scan_under_its_name(
     assert stated() == [f"Saved {path}"]
 
 
-def test_nothing_to_save_is_told(viewer, stated):
+def test_nothing_to_save_is_reported(viewer, stated):
     viewer.add_points([[0, 0, 0]])
 
     _menu.save_layer()
@@ -127,7 +127,7 @@ def test_nothing_to_save_is_told(viewer, stated):
     assert stated() == ["Select one annotation or scan in the layer list first."]
 
 
-def test_output_that_cannot_be_written_is_told(viewer, tmp_path, answer, stated):
+def test_output_that_cannot_be_written_is_reported(viewer, tmp_path, answer, stated):
     viewer.add_labels(np.ones((2, 3, 4), np.uint8))
     (tmp_path / "file").touch()
     answer("getSaveFileName", (str(tmp_path / "file" / "a.nii.gz"), ""))

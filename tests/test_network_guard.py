@@ -43,7 +43,7 @@ def test_this_computer_is_within_reach():
             pass
 
 
-def test_a_connection_of_the_package_would_be_told(network_guard):
+def test_a_connection_of_the_package_would_be_reported(network_guard):
     """A module of this name stands in the stack: what the guard looks for."""
     code = compile(
         "one.connect(('192.0.2.1', 80))", "src/napari_microus/imagined.py", "exec"

@@ -216,7 +216,7 @@ def test_pictures_opened_as_a_stack_become_one_scan(viewer, scan, tmp_path):
     np.testing.assert_array_equal(layer.data, scan.array)
 
 
-def test_colour_is_told_in_a_notification(viewer, tmp_path):
+def test_colour_is_reported_in_a_notification(viewer, tmp_path):
     pixels = np.zeros((4, 5, 3), np.uint8)
     pixels[..., 2] = 200
     Picture.fromarray(pixels).save(tmp_path / "doppler.png")
@@ -236,12 +236,14 @@ def test_other_files_are_left_to_other_readers(tmp_path):
     assert get_reader(str(tmp_path / "image.zarr")) is None
 
 
-def test_folder_of_no_frames_is_told_in_one_sentence(viewer, tmp_path):
+def test_folder_of_no_frames_is_reported_in_one_sentence(viewer, tmp_path):
     with pytest.raises(InputError, match="There are no pictures and no DICOM files"):
         opened(viewer, str(tmp_path))
 
 
-def test_reader_that_was_chosen_for_good_tells_its_error(viewer, tmp_path, monkeypatch):
+def test_reader_that_was_chosen_for_good_states_its_error(
+    viewer, tmp_path, monkeypatch
+):
     (tmp_path / "a.nii.gz").touch()
     monkeypatch.setattr(
         "napari_microus.widgets._shared.reading.get_preferred_reader",

@@ -64,7 +64,7 @@ def test_bundled_model_stays_above_its_floor_on_the_real_frames():
     assert min(row.dice for row in scores.frames) > 0.8
 
 
-def test_volume_is_not_told_where_the_distance_of_frames_is_unknown():
+def test_volume_is_not_reported_where_the_distance_of_frames_is_unknown():
     viewer = ViewerModel()
     for data in sweep_case():
         viewer._add_layer_from_data(*data)

@@ -63,7 +63,7 @@ def test_a_job_that_is_ended_stops_its_run_and_is_queued_again(tmp_path, cluster
     assert not (run / "stop").exists()
 
 
-def test_a_run_that_is_there_goes_on_and_its_status_is_the_jobs(tmp_path, cluster):
+def test_a_run_that_is_there_continues_and_its_status_is_the_jobs(tmp_path, cluster):
     (tmp_path / "run" / "checkpoints").mkdir()
     (tmp_path / "run" / "checkpoints" / "last.ckpt").touch()
     (tmp_path / "short").touch()

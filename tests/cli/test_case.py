@@ -118,7 +118,7 @@ def test_a_scan_that_moved_is_named(run, run_command, files, tmp_path, capsys):
     assert run_command("case", "check", tmp_path / "case") == 0
 
 
-def test_what_is_wrong_is_told_with_status_1(run, run_command, tmp_path, capsys):
+def test_what_is_wrong_is_reported_with_status_1(run, run_command, tmp_path, capsys):
     assert run() == 0
     path = tmp_path / "case" / "capsule_1.nii.gz"
     volume = read_volume(path)

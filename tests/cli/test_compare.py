@@ -75,7 +75,7 @@ def test_three_files_give_consensus_and_fleiss(files, tmp_path, capsys):
     assert fused.shares_grid(read_volume(files[0]))
 
 
-def test_the_tolerance_is_asked_for_and_told(files, tmp_path, capsys):
+def test_the_tolerance_is_asked_for_and_reported(files, tmp_path, capsys):
     for tolerance in (0, 2):
         run(
             *("compare", files[0], files[1], "--progress", "none"),

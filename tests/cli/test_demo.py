@@ -42,7 +42,7 @@ def test_capsule_lies_on_the_gland_and_on_the_scan(result, tmp_path):
         assert np.ptp(picture[..., 0]) > 200
 
 
-def test_earlier_demo_is_kept_unless_told_otherwise(result, tmp_path):
+def test_earlier_demo_is_kept_unless_asked_otherwise(result, tmp_path):
     write_demo(result, tmp_path)
     with pytest.raises(OutputError, match="already exists"):
         write_demo(result, tmp_path)

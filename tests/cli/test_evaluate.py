@@ -81,7 +81,7 @@ def test_missed_cases_count_as_zero_and_the_foot_says_over_what(tmp_path):
     assert "counts as Dice 0" in found["rule"]
 
 
-def test_wholly_undecided_mask_has_no_distance_and_is_told():
+def test_wholly_undecided_mask_has_no_distance_and_is_reported():
     folder = CASES / "13_header_reuse"
     done = run(str(folder / "ours_times_255.nii.gz"), str(folder / "ours.nii.gz"))
     assert "0/4" in done.stdout

@@ -129,7 +129,7 @@ def test_one_of_several_labels_is_chosen(run_command, cine, tmp_path):
         (["-o", "out.nii.gz", "--rtstruct"], "RT Structure Set must end in .dcm"),
     ],
 )
-def test_what_is_missing_is_told(run_command, mask, capsys, words, stated):
+def test_what_is_missing_is_reported(run_command, mask, capsys, words, stated):
     import re
 
     assert run_command("export", mask, *words) == 2
@@ -175,7 +175,7 @@ def test_every_form_of_the_table_can_be_imported():
         )
 
 
-def test_a_surface_takes_the_frame_distance_that_the_scan_was_told(
+def test_a_surface_takes_the_frame_distance_that_the_scan_was_stated(
     run_command, cine, mask, tmp_path, capsys
 ):
     out = tmp_path / "s.stl"

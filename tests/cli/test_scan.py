@@ -31,7 +31,7 @@ def test_sizes_are_set_shown_and_added_to(run_command, frames, capsys):
     assert read_volume(frames).spacing_mm == pytest.approx((0.8, 0.05, 0.04))
 
 
-def test_a_rotational_sweep_is_told_by_its_axis_and_ends(run_command, frames):
+def test_a_rotational_sweep_is_reported_by_its_axis_and_ends(run_command, frames):
     line = ["--pixel-mm", "0.05", "--sweep", "rotational", "--axis-along", "columns"]
     line += ["--axis-at-mm", "-9.5", "--angles-deg", "-60:60"]
     assert run_command("scan", "set", frames, *line) == 0
@@ -89,7 +89,7 @@ def test_what_cannot_be_ends_with_a_sentence_and_writes_nothing(
     assert not (frames / "scan.json").exists()
 
 
-def test_what_was_told_can_be_forgotten(run_command, frames):
+def test_what_was_stated_can_be_forgotten(run_command, frames):
     run_command("scan", "set", frames, "--pixel-mm", "0.05")
     assert run_command("scan", "set", frames, "--clear") == 0
     assert not (frames / "scan.json").exists()

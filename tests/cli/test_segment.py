@@ -137,7 +137,7 @@ def test_progress_is_one_json_object_a_line(command, scan, tmp_path):
     assert events[-1]["result"]["mask"] == str(tmp_path / "m.nii.gz")
 
 
-def test_nothing_is_replaced_unless_told(command, scan, tmp_path):
+def test_nothing_is_replaced_unless_asked(command, scan, tmp_path):
     mask = tmp_path / "m.nii.gz"
     command("segment", scan, "-o", mask)
     before = mask.read_bytes()
@@ -228,7 +228,7 @@ def test_a_foreign_checkpoint_is_not_imported(command, tmp_path):
     assert [m.name for m in library.list_models()] == ["microus-small"]
 
 
-def test_frames_of_low_confidence_are_told_and_written(command, scan, tmp_path):
+def test_frames_of_low_confidence_are_reported_and_written(command, scan, tmp_path):
     status, out, _ = command("segment", scan, "-o", tmp_path / "mask.nii.gz")
     assert status == 0
     made = json.loads((tmp_path / "mask.json").read_text(encoding="utf-8"))

@@ -37,7 +37,7 @@ def test_failures_are_listed_at_the_end_and_give_status_1(
     assert "2 scans: 0 done, 2 skipped (done before)." in capsys.readouterr().out
 
 
-def test_progress_tells_each_scan_and_the_end(run_command, folder, tmp_path, capsys):
+def test_progress_states_each_scan_and_the_end(run_command, folder, tmp_path, capsys):
     line = ("segment", folder, "-o", tmp_path / "out", "--progress", "json")
     assert run_command(*line) == 1
 
@@ -92,7 +92,7 @@ def test_what_would_fail_for_all_is_one_line_and_status_2(
     assert not list(tmp_path.rglob("*_capsule.nii.gz"))
 
 
-def test_a_folder_without_scans_is_told(run_command, tmp_path, small_scan, capsys):
+def test_a_folder_without_scans_is_reported(run_command, tmp_path, small_scan, capsys):
     (tmp_path / "empty").mkdir()
     assert run_command("segment", tmp_path / "empty", "-o", tmp_path / "out") == 2
     assert "which holds none" in capsys.readouterr().err

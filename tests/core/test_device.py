@@ -43,7 +43,7 @@ def test_a_gpu_beyond_the_last_is_refused(monkeypatch):
         device.choose_device("cuda:2")
 
 
-def test_devices_are_told_without_importing_torch():
+def test_devices_are_reported_without_importing_torch():
     code = (
         "import sys; from napari_microus.core.device import device_statuses; "
         "[s] = [s for s in device_statuses() if s.name == 'cpu']; "

@@ -30,7 +30,7 @@ def test_every_error_has_a_sentence_for_the_caller_and_one_for_people(kind):
     assert kind("A size must be 2; got 3.").plain == "A size must be 2; got 3."
 
 
-def test_an_error_of_others_is_told_as_it_is_and_never_empty():
+def test_an_error_of_others_is_reported_as_it_is_and_never_empty():
     assert plain_words(ValueError("odd")) == "odd"
     assert plain_words(ZeroDivisionError()) == "ZeroDivisionError"
     assert plain_words(OutputError(28, "No space")) == "[Errno 28] No space"
@@ -52,7 +52,7 @@ def reading(path):
         ("a.doc", b"text", "Cannot open a.doc: this kind of file is not known here"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_told_in_plain_words(
+def test_a_file_that_cannot_be_read_is_reported_in_plain_words(
     tmp_path, name, content, words
 ):
     (tmp_path / name).write_bytes(content)
@@ -69,7 +69,7 @@ def test_a_blank_image_is_called_so():
     assert stated.value.plain.startswith("This image is blank.")
 
 
-def test_a_mask_in_the_place_of_a_scan_is_told():
+def test_a_mask_in_the_place_of_a_scan_is_reported():
     array = np.zeros((2, 4, 4), np.uint8)
     array[1, 2] = 1
     with pytest.raises(InputError, match=r"got 0 and 1 alone") as stated:

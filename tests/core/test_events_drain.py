@@ -12,7 +12,7 @@ def count(ended):
         ended.append(True)
 
 
-def test_drain_tells_of_every_event_and_returns_the_result():
+def test_drain_reports_every_event_and_returns_the_result():
     ended, seen = [], []
     assert drain(count(ended), seen.append) == "result"
     assert [event.done for event in seen] == [1, 2]

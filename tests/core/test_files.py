@@ -90,7 +90,7 @@ def test_file_is_replaced_when_asked_and_kept_on_an_error(tmp_path):
     assert names(tmp_path) == ["a.txt"]
 
 
-def test_file_in_place_of_the_folder_is_told(tmp_path):
+def test_file_in_place_of_the_folder_is_reported(tmp_path):
     (tmp_path / "a").write_text("a file")
 
     with pytest.raises(OutputError, match="Cannot write to"):
@@ -99,7 +99,7 @@ def test_file_in_place_of_the_folder_is_told(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write to any folder")
-def test_protected_folder_is_told(tmp_path):
+def test_protected_folder_is_reported(tmp_path):
     (tmp_path / "locked").mkdir(mode=0o500)
 
     with pytest.raises(OutputError, match="Cannot write to"):
@@ -107,7 +107,7 @@ def test_protected_folder_is_told(tmp_path):
             pass
 
 
-def test_folder_that_cannot_be_written_is_told(tmp_path, monkeypatch):
+def test_folder_that_cannot_be_written_is_reported(tmp_path, monkeypatch):
     def refuse(**kwargs):
         raise PermissionError(13, "Permission denied")
 
@@ -119,7 +119,7 @@ def test_folder_that_cannot_be_written_is_told(tmp_path, monkeypatch):
     assert names(tmp_path) == []
 
 
-def test_folder_of_the_files_name_is_told(tmp_path):
+def test_folder_of_the_files_name_is_reported(tmp_path):
     (tmp_path / "a.txt").mkdir()
 
     with pytest.raises(OutputError, match="Cannot write to"):
@@ -129,7 +129,7 @@ def test_folder_of_the_files_name_is_told(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="needs POSIX file limits")
-def test_full_disk_is_told_and_leaves_nothing(tmp_path):
+def test_full_disk_is_reported_and_leaves_nothing(tmp_path):
     code = """
 import resource, signal, sys
 from napari_microus.core.files import atomic_write
@@ -234,7 +234,7 @@ def test_error_leaves_no_folder_behind(tmp_path, error):
     assert names(tmp_path) == []
 
 
-def test_file_in_place_of_the_folders_parent_is_told(tmp_path):
+def test_file_in_place_of_the_folders_parent_is_reported(tmp_path):
     (tmp_path / "a").write_text("a file")
     with pytest.raises(OutputError, match="Cannot write to"):
         with atomic_folder(tmp_path / "a" / "case"):
@@ -325,7 +325,7 @@ def test_line_is_added_whole_or_not_at_all(tmp_path):
     assert path.read_text() == "one\n"
 
 
-def test_patient_file_tells_at_its_end_that_the_disk_was_full(tmp_path):
+def test_patient_file_states_at_its_end_that_the_disk_was_full(tmp_path):
     def write() -> int:
         with PatientFile(tmp_path / "a") as file:
             return file.write(b"x" * 100_000) + file.write(b"y" * 10)
@@ -394,7 +394,7 @@ def test_a_folders_files_are_on_the_disk_before_it_takes_its_name(tmp_path, orde
 
 
 @on_linux
-def test_a_line_is_on_the_disk_when_it_is_told_to_be_there(tmp_path, order):
+def test_a_line_is_on_the_disk_when_it_is_reported_to_be_there(tmp_path, order):
     append_line(tmp_path / "log.txt", "one")
     assert order == ["sync log.txt"]
 
@@ -414,7 +414,7 @@ def test_a_disk_that_loses_what_was_written_keeps_the_old_file(tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])
-def test_a_disk_that_cannot_tell_is_written_all_the_same(tmp_path, monkeypatch, code):
+def test_a_disk_that_cannot_state_is_written_all_the_same(tmp_path, monkeypatch, code):
     def unknown(opened):
         raise OSError(code, os.strerror(code))
 

@@ -167,7 +167,7 @@ def test_a_window_s_segmentation_goes_with_the_window(tmp_path):
             os.kill(number, signal.SIGKILL)
 
 
-def test_a_program_whose_parent_lives_goes_on():
+def test_a_program_whose_parent_lives_continues():
     code = PROGRAM.format(work="time.sleep(1.5)")
     done = subprocess.run([sys.executable, "-c", code], check=False, timeout=30)
     assert done.returncode == 0

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import memory
 
 
-def test_inference_goes_on_or_ends_with_a_sentence():
+def test_inference_continues_or_ends_with_a_sentence():
     calls, tries, went_on, sentences, wrong = memory.inference(6)
     assert not wrong
     assert tries == 18
@@ -19,7 +19,7 @@ def test_inference_goes_on_or_ends_with_a_sentence():
 
 
 @pytest.mark.slow
-def test_training_goes_on_or_ends_with_a_sentence():
+def test_training_continues_or_ends_with_a_sentence():
     _, tries, went_on, sentences, wrong = memory.training(6)
     assert not wrong
     assert went_on + sentences == tries

@@ -62,7 +62,7 @@ def test_a_seed_draws_the_same_mutants_again(mutants):
     assert [m.key for m in mutants.sample("metrics", 5, 8)] != [m.key for m in first]
 
 
-def test_equivalent_mutants_are_told_with_a_reason_and_still_exist(mutants):
+def test_equivalent_mutants_are_reported_with_a_reason_and_still_exist(mutants):
     known = json.loads(mutants.EQUIVALENT.read_text(encoding="utf-8"))
     files = {key.partition("::")[0] for key in known}
     there = {

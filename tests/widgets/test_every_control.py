@@ -74,7 +74,7 @@ def called(widget):
     return f"{kind} {words!r} in {' < '.join(above)}"
 
 
-def test_every_control_tells_what_it_does(dock):
+def test_every_control_states_what_it_does(dock):
     silent = [called(one) for one in controls(dock) if not one.toolTip()]
     assert not silent, "\n".join(silent)
 

@@ -54,7 +54,7 @@ def test_a_cluster_gives_the_same_masks_and_outlives_a_lost_worker(
         assert (tmp_path / "dask" / name).read_bytes() == serial
 
 
-def test_a_scheduler_that_does_not_answer_is_told(folder, segment, monkeypatch):
+def test_a_scheduler_that_does_not_answer_is_reported(folder, segment, monkeypatch):
     from napari_microus.core.batch import on_dask
 
     monkeypatch.setattr(on_dask, "_CONNECT_S", 0.5)

@@ -56,7 +56,7 @@ def test_every_scan_is_segmented_though_one_is_bad(folder, segment, tmp_path):
     assert [e.ended for e in events if isinstance(e, ScanReport)][-1] == 3
 
 
-def test_tables_tell_all_scans_and_which_failed(folder, segment, tmp_path):
+def test_tables_state_all_scans_and_which_failed(folder, segment, tmp_path):
     segment(folder)
     rows = table(tmp_path / "out" / "measurements.csv")
     failures = table(tmp_path / "out" / "failures.csv")
@@ -202,7 +202,7 @@ def test_masks_beside_their_scans_are_not_segmented_again(folder, segment):
     assert result.failures == ()
 
 
-def test_cancelling_keeps_what_is_done_and_goes_on_from_there(
+def test_cancelling_keeps_what_is_done_and_continues_from_there(
     folder, segment, tmp_path
 ):
     settings = batch_settings(tmp_path / "out", device="cpu", precision="float32")
@@ -239,7 +239,9 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(
         segment(folder, tmp_path / "file" / "out")
 
 
-def test_a_full_disk_ends_the_batch_and_is_told(folder, segment, tmp_path, monkeypatch):
+def test_a_full_disk_ends_the_batch_and_is_reported(
+    folder, segment, tmp_path, monkeypatch
+):
     def full(*_, **__):
         raise OutputError("Cannot write to x (No space left on device).") from OSError(
             errno.ENOSPC, "No space left on device"
@@ -295,7 +297,7 @@ def test_a_model_that_has_changed_is_refused(folder, tmp_path, shelf):
         drain(work)
 
 
-def test_a_batch_killed_before_the_mask_took_its_place_goes_on(folder, segment):
+def test_a_batch_killed_before_the_mask_took_its_place_continues(folder, segment):
     _, first = segment(folder)
     mask = first.measurements.parent / "a_capsule.nii.gz"
     made = mask.read_bytes()

@@ -81,7 +81,7 @@ def test_a_scan_that_changed_in_its_place_is_refused(case, scan):
     assert any("other pixels" in sentence for sentence in check_case(case.folder))
 
 
-def test_the_cases_sizes_hold_and_a_new_size_of_the_scan_is_told(case, scan):
+def test_the_cases_sizes_hold_and_a_new_size_of_the_scan_is_reported(case, scan):
     write_scan_properties(source(scan), ScanProperties(pixel_mm=(0.1, 0.1)))
 
     back = open_case(case.folder)
@@ -93,7 +93,7 @@ def test_the_cases_sizes_hold_and_a_new_size_of_the_scan_is_told(case, scan):
     assert any("states another size" in sentence for sentence in said)
 
 
-def test_a_mask_that_another_program_changed_is_told(case, mask):
+def test_a_mask_that_another_program_changed_is_reported(case, mask):
     path = case.folder / "capsule_1.nii.gz"
     array = mask.array.copy()
     array[2] = 0
@@ -128,7 +128,7 @@ def test_sizes_beside_the_masks_are_checked(case):
     assert "states other sizes" in check_case(case.folder)[0]
 
 
-def test_the_copy_of_a_scan_that_is_gone_is_told(tmp_path, scan, mask):
+def test_the_copy_of_a_scan_that_is_gone_is_reported(tmp_path, scan, mask):
     save_case(tmp_path / "one", scan, mask, copy_scan=True)
     (tmp_path / "one" / "scan.nii.gz").unlink()
     with pytest.raises(InputError, match=r"got no scan\.nii\.gz"):
@@ -149,7 +149,7 @@ def test_the_schema_in_the_docs_is_the_one_that_is_checked():
     assert (ROOT / "docs/case-schema.json").read_bytes() == shipped.read_bytes()
 
 
-def test_every_field_of_the_schema_tells_what_it_must_hold():
+def test_every_field_of_the_schema_states_what_it_must_hold():
     schema = json.loads((ROOT / "docs/case-schema.json").read_text())
 
     def look(part, where):
@@ -269,7 +269,7 @@ def test_fields_nobody_knows_are_refused(case):
         ('{"format": "napari-microus case", "version": "x"}', r"field '"),
     ],
 )
-def test_what_is_no_case_is_told(case, text, words):
+def test_what_is_no_case_is_reported(case, text, words):
     (case.folder / "case.json").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=words):
         open_case(case.folder)
@@ -286,7 +286,7 @@ def test_a_number_too_large_is_refused(case):
         open_case(case.folder)
 
 
-def test_a_folder_without_a_case_is_told(tmp_path):
+def test_a_folder_without_a_case_is_reported(tmp_path):
     (tmp_path / "empty").mkdir()
     for place in ("empty", "missing"):
         with pytest.raises(InputError, match=r"a folder with a case\.json"):

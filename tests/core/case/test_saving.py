@@ -114,7 +114,7 @@ def test_no_name_of_a_file_or_an_image_is_kept(tmp_path, scan, mask, made):
     assert save_case(tmp_path / "again", scan, mask).code == case.code
 
 
-def test_geometry_and_sweep_that_a_person_told_come_back(tmp_path, mask):
+def test_geometry_and_sweep_that_a_person_stated_come_back(tmp_path, mask):
     array = np.random.default_rng(0).integers(0, 9, mask.shape, np.uint8)
     path = tmp_path / "plain.nii.gz"
     write_volume(Volume(array, has_geometry=False), path)
@@ -288,13 +288,13 @@ def test_a_saving_that_is_cancelled_leaves_nothing(tmp_path, scan, mask):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write to any folder")
-def test_a_folder_that_cannot_be_written_is_told(tmp_path, scan, mask):
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path, scan, mask):
     (tmp_path / "locked").mkdir(mode=0o500)
     with pytest.raises(OutputError, match="Cannot write to"):
         save_case(tmp_path / "locked" / "case", scan, mask)
 
 
-def test_a_place_that_is_no_folder_is_told(tmp_path, scan, mask, monkeypatch):
+def test_a_place_that_is_no_folder_is_reported(tmp_path, scan, mask, monkeypatch):
     (tmp_path / "file").write_text("a file")
     with pytest.raises(OutputError, match="Cannot write to"):
         save_case(tmp_path / "file" / "case", scan, mask)

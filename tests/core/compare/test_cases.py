@@ -72,7 +72,7 @@ def test_three_annotators_agree_over_all_cases(folders):
     assert len(found.means) == 2
 
 
-def test_a_case_on_another_grid_is_left_out_and_told(folders):
+def test_a_case_on_another_grid_is_left_out_and_reported(folders):
     other = Volume.from_spacing(np.ones((3, 5, 5), np.uint8), SPACING)
     write_mask(other, folders[1] / "b_2.nii.gz", True)
     events = []

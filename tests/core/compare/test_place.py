@@ -76,7 +76,7 @@ def test_axes_that_lean_a_little_keep_their_names():
     assert axis_ends(affine) == (("posterior", "anterior"), ("left", "right"))
 
 
-def test_a_picture_tells_no_orientation_and_a_nifti_does(tmp_path):
+def test_a_picture_states_no_orientation_and_a_nifti_does(tmp_path):
     from PIL import Image
 
     array = np.zeros((4, 6), np.uint8)

@@ -65,7 +65,7 @@ def folders(tmp_path):
     return draw(tmp_path, (26, 25, 24, 23, 22, 21))
 
 
-def test_bias_and_trend_are_told_in_mm(folders):
+def test_bias_and_trend_are_reported_in_mm(folders):
     cases = drain(compare_trainee(*folders))
     assert [case.day for case in cases] == [date(2026, n, 10) for n in range(1, 7)]
     found = bias(cases)
@@ -161,7 +161,7 @@ def test_frames_are_counted_from_0(tmp_path):
     assert "frame 2" not in text
 
 
-def test_controls_are_told_apart(folders, tmp_path):
+def test_controls_are_reported_apart(folders, tmp_path):
     gold, student = folders
     (gold / "controls.txt").write_text("1  # easy\n\ngold_02.nii.gz\n99\n")
     events = []
@@ -268,7 +268,7 @@ def test_scans_of_a_patient_count_as_one(tmp_path):
     assert bias(cases).patients == 1
 
 
-def test_limits_of_agreement_are_told_and_drawn(folders, tmp_path):
+def test_limits_of_agreement_are_reported_and_drawn(folders, tmp_path):
     cases = drain(compare_trainee(*folders))
     text = page_of(cases, tmp_path)
     areas = [(disc(26 - n)[0].sum() - disc(20)[0].sum()) * 0.25 for n in range(6)]

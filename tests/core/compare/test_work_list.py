@@ -100,7 +100,7 @@ def test_state_follows_the_sidecar(folder):
     assert work_list(folder)[0].state is CaseState.DONE
 
 
-def test_damaged_sidecar_is_told_and_not_taken_for_open(folder):
+def test_damaged_sidecar_is_reported_and_not_taken_for_open(folder):
     adjudicate(folder / "adjudicated" / "2.nii.gz", 1)
     sidecar = folder / "adjudicated" / "2.json"
     sidecar.write_text(sidecar.read_text(encoding="utf-8")[:40], encoding="utf-8")
@@ -129,7 +129,7 @@ def test_study_lists_its_cases_and_further_annotators(tmp_path, folder):
     assert listed[0].state is CaseState.OPEN
 
 
-def test_folder_that_cannot_be_read_is_told(folder, monkeypatch):
+def test_folder_that_cannot_be_read_is_reported(folder, monkeypatch):
     def refuse(path):
         raise PermissionError(13, "Permission denied", str(path))
 
@@ -265,7 +265,7 @@ def test_pictures_have_the_pixel_size_that_the_study_states(tmp_path):
     assert volumes.expert.array.flags.writeable
 
 
-def test_missing_annotation_or_file_or_another_grid_is_told(folder):
+def test_missing_annotation_or_file_or_another_grid_is_reported(folder):
     cases = work_list(folder)
     with pytest.raises(InputError, match=r"got 'student' for case '9', not 'expert'"):
         drain(read_case(cases[1], "expert", "student"))
@@ -291,7 +291,7 @@ def adjudication(decisions=0):
     return work
 
 
-def test_only_what_goes_on_from_the_saved_decisions_may_replace_them(tmp_path):
+def test_only_what_continues_from_the_saved_decisions_may_replace_them(tmp_path):
     path, work = tmp_path / "2.nii.gz", adjudication(1)
     assert check_resumes(work, path, NAMES) is False  # nothing is there
     save_adjudication(work, Origin(*NAMES), GRID, path)

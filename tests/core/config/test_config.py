@@ -203,6 +203,6 @@ def test_default_of_every_number_is_within_its_bounds():
         ("xyzzy", "Known are output, name"),
     ],
 )
-def test_mistyped_key_is_told_the_setting_it_means(key, words):
+def test_mistyped_key_is_reported_the_setting_it_means(key, words):
     with pytest.raises(ConfigError, match=words):
         TrainConfig.from_dict({key: 1})

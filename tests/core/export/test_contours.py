@@ -117,7 +117,7 @@ def test_json_follows_its_schema_and_keeps_the_geometry(tmp_path):
     assert not back.knows_frame_distance
 
 
-def test_csv_tells_each_point_in_px_mm_and_space(tmp_path):
+def test_csv_states_each_point_in_px_mm_and_space(tmp_path):
     path = tmp_path / "contours.csv"
     mask = in_a_fan()
 
@@ -178,7 +178,7 @@ def test_undecided_pixels_are_outside():
     np.testing.assert_array_equal(inside, frame == 1)
 
 
-def test_events_tell_the_frames_and_empty_masks_have_none(tmp_path):
+def test_events_state_the_frames_and_empty_masks_have_none(tmp_path):
     events = []
     mask = scan_of(*np.zeros((4, 8, 8), np.uint8))
 

@@ -127,7 +127,7 @@ def test_each_of_several_regions_of_tissue_is_placed(tmp_path):
         assert pixels.sum() == mask.array.sum()
 
 
-def test_of_two_like_regions_the_mask_must_tell_which(tmp_path):
+def test_of_two_like_regions_the_mask_must_state_which(tmp_path):
     frames = RNG.integers(0, 255, (2, 40, 60), np.uint8)
     both = [region((5, 24), (2, 21)), region((5, 24), (32, 51))]
     path = save(dataset(frames, regions=both), tmp_path / "cine.dcm")
@@ -401,7 +401,7 @@ def test_the_prostate_is_coded(cine, tmp_path):
         (MADE, "semiautomatic", "SEMIAUTOMATIC"),
     ],
 )
-def test_who_drew_it_is_told(cine, tmp_path, provenance, drawn, expected):
+def test_who_drew_it_is_reported(cine, tmp_path, provenance, drawn, expected):
     mask = drawn_on(read_volume(cine))
 
     path = write_dicom_seg(
@@ -473,7 +473,7 @@ def test_patient_and_study_are_the_scans_in_any_script(tmp_path):
     assert cine.read_bytes() == before
 
 
-def test_names_in_latin_letters_are_told_in_utf8(tmp_path):
+def test_names_in_latin_letters_are_reported_in_utf8(tmp_path):
     frames = RNG.integers(0, 255, (2, 20, 30), np.uint8)
     ds = dataset(frames, SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Jürg")
     cine = save(ds, tmp_path / "cine.dcm")
@@ -515,7 +515,7 @@ def test_deidentified_results_of_one_study_belong_together(cine, tmp_path):
     np.testing.assert_array_equal(again.array, mask.array)
 
 
-def test_what_a_person_told_of_the_scan_holds_for_the_result(cine, tmp_path):
+def test_what_a_person_stated_of_the_scan_holds_for_the_result(cine, tmp_path):
     angles = (-20.0, -10.0, 0.0, 10.0, 20.0)
     sweep = Sweep("rotational", "columns", -9.5, angles)
     write_scan_properties(cine, ScanProperties(pixel_mm=(0.05, 0.04), sweep=sweep))

@@ -13,7 +13,7 @@ from napari_microus.core.volume import Volume
 WORDS = ("ZQNAME", "ZQPID", "20310729", "ZQNOTE")
 
 
-def test_no_export_tells_who_it_is(tmp_path):
+def test_no_export_reveals_who_it_is(tmp_path):
     planted = {
         "source": "/clinic/ZQNAME/ZQPID_20310729.dcm",
         "notices": ["ZQNOTE"],

@@ -80,7 +80,7 @@ def test_contours_enclose_the_centres_of_exactly_the_masks_pixels(scan, tmp_path
     np.testing.assert_array_equal(filled(path, scan), mask.array)
 
 
-def test_a_hole_is_told_to_be_one(scan, tmp_path):
+def test_a_hole_is_reported_to_be_one(scan, tmp_path):
     mask = mask_on(scan, np.s_[2, 3:9, 4:20], np.s_[3, 3:9, 4:20])
     mask.array[2, 5:7, 6:9] = 0
 

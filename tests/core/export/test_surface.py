@@ -80,7 +80,7 @@ def test_the_surface_is_smooth():
     assert np.percentile(angles, 99) < 15
 
 
-def test_what_goes_on_beyond_the_frames_is_cut_off_and_closed():
+def test_what_continues_beyond_the_frames_is_cut_off_and_closed():
     # A cylinder about the axis: a sector of 40°, from 9 to 12 mm, 30 mm long.
     angles = np.arange(-20, 21, 2.0)
     frames = np.zeros((21, 60, 120), np.uint8)
@@ -104,7 +104,7 @@ def test_a_mirrored_affine_does_not_turn_the_surface_inside_out():
 
 @pytest.mark.parametrize("space", ["LPS", "RAS"])
 @pytest.mark.parametrize("suffix", [".stl", ".obj", ".ply"])
-def test_files_tell_their_axes_as_slicer_reads_them(tmp_path, suffix, space):
+def test_files_state_their_axes_as_slicer_reads_them(tmp_path, suffix, space):
     path = tmp_path / f"capsule{suffix}"
     mask = ellipsoid_in_a_fan(is_oriented=True, step_deg=4.0)
 

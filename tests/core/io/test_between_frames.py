@@ -64,7 +64,7 @@ def test_a_sweep_comes_back(scan, tmp_path, suffix, frames):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_known_distance_is_told_as_before(scan, tmp_path, suffix):
+def test_a_known_distance_is_reported_as_before(scan, tmp_path, suffix):
     write_volume(replace(scan, metadata={}), tmp_path / f"k{suffix}")
     write_volume(replace(scan, array=scan.array[:1]), tmp_path / f"one{suffix}")
 
@@ -89,7 +89,7 @@ def test_itk_and_nibabel_read_the_same_pixels(scan, tmp_path, suffix):
         np.testing.assert_array_equal(np.asarray(found.dataobj).T, scan.array)
 
 
-def test_what_a_person_tells_goes_before_the_header(scan, tmp_path):
+def test_what_a_person_states_goes_before_the_header(scan, tmp_path):
     path = tmp_path / "s.nii.gz"
     write_volume(scan, path)
     write_scan_properties(path, ScanProperties(frame_distance_mm=0.5))

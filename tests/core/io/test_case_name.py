@@ -21,7 +21,7 @@ def scan(path, **elements):
     "name",
     ["Muller_1.dcm", "x_ANNA.dcm", "scan 4711.dcm", "us-1943-03-17.dcm", "müller"],
 )
-def test_a_name_that_tells_the_patient_becomes_the_pseudonym(tmp_path, name):
+def test_a_name_that_states_the_patient_becomes_the_pseudonym(tmp_path, name):
     found = case_name(scan(tmp_path / name))
     assert found.startswith("P-")
     assert found == case_name(scan(tmp_path / "other" / name))

@@ -174,7 +174,7 @@ def test_list_axis_of_an_nrrd_holds_frames(file, count):
     assert "distance of the frames" in volume.metadata["notices"][0]
 
 
-def test_masks_beside_their_frames_are_left_out_and_told():
+def test_masks_beside_their_frames_are_left_out_and_reported():
     volume = read_volume(CASES / "19_masks_beside_frames")
     assert volume.shape == (4, 40, 50)
     assert "4 files that are named as masks" in volume.metadata["notices"][0]

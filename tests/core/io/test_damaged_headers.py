@@ -119,7 +119,7 @@ def test_data_in_a_file_beside_it_and_foreign_keys_are_read(tmp_path):
 @pytest.mark.parametrize(
     "kind", "uint8 int8 uint16 int16 uint32 int32 int64 float32 float64".split()
 )
-def test_packed_images_of_every_type_are_as_long_as_told(tmp_path, kind, suffix):
+def test_packed_images_of_every_type_are_as_long_as_stated(tmp_path, kind, suffix):
     array = np.arange(24).reshape(2, 3, 4).astype(kind)
     path = tmp_path / f"a{suffix}"
     sitk.WriteImage(sitk.GetImageFromArray(array), path, useCompression=True)

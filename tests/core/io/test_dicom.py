@@ -213,7 +213,7 @@ def test_a_palette_is_looked_up_and_a_mask_keeps_its_indices():
     ("name", "pixel_mm", "frames"),
     [("examples_ybr_color.dcm", 0.5105, 30), ("examples_palette.dcm", 0.2623, 1)],
 )
-def test_examples_tell_their_calibration_and_that_it_does_not_fit(
+def test_examples_state_their_calibration_and_that_it_does_not_fit(
     name, pixel_mm, frames
 ):
     volume = read_volume(example(name))
@@ -337,7 +337,7 @@ def test_without_regions_a_spacing_is_used_and_named(tmp_path, keyword):
     assert any(keyword in n for n in volume.metadata["notices"])
 
 
-def test_contradicting_sizes_are_told(tmp_path):
+def test_contradicting_sizes_are_reported(tmp_path):
     item = region((0, 19), (0, 29))
     ds = dataset(FRAMES, regions=[item], PixelSpacing=[0.2, 0.1])
     volume = read_volume(save(ds, tmp_path / "a.dcm"))
@@ -460,7 +460,7 @@ def test_a_header_of_nonsense_is_damage(tmp_path, content):
         read_volume(path)
 
 
-def test_fewer_frames_than_told_are_damage(tmp_path):
+def test_fewer_frames_than_stated_are_damage(tmp_path):
     ds = dataset(FRAMES)
     ds.compress(RLELossless, generate_instance_uid=False)
     ds.NumberOfFrames = 9

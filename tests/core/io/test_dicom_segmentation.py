@@ -94,7 +94,7 @@ def test_several_segments_are_chosen_by_number_or_name(tmp_path, scan):
         read_mask(path, label="Bladder")
 
 
-def test_segments_that_overlap_are_told_and_read_whole_one_by_one(tmp_path, scan):
+def test_segments_that_overlap_are_reported_and_read_whole_one_by_one(tmp_path, scan):
     sources, volume = scan
     array = np.stack([drawn(), drawn()], axis=-1)
     array[2, 3:5, :, 1] = 0  # the second lacks two rows of 16 pixels
@@ -198,7 +198,7 @@ def test_grid_of_another_scan_is_refused(tmp_path, scan):
 
 
 @pytest.mark.parametrize("kind", ["no segment", "cut short", "frame 70000", "frame 0"])
-def test_damage_is_told(tmp_path, scan, kind):
+def test_damage_is_reported(tmp_path, scan, kind):
     sources, _ = scan
     path = segmentation(sources, drawn(), tmp_path / "s.dcm")
     ds = pydicom.dcmread(path)

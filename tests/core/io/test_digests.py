@@ -44,7 +44,7 @@ def test_a_folder_is_all_its_frames(tmp_path):
     assert content_digest(tmp_path / "scan") == both
 
 
-def test_properties_told_about_a_scan_count(tmp_path):
+def test_properties_stated_about_a_scan_count(tmp_path):
     path = tmp_path / "scan.png"
     path.write_bytes(b"frame")
     before = content_digest(path)

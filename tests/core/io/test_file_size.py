@@ -35,7 +35,7 @@ def agrees_with_reading(path, stated):
 
 
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.nrrd", "a.mha"])
-def test_headers_tell_what_reading_gives(tmp_path, name):
+def test_headers_state_what_reading_gives(tmp_path, name):
     path = tmp_path / name
     write_volume(PLACED, path)
     stated = size_in_file(path)
@@ -44,7 +44,7 @@ def test_headers_tell_what_reading_gives(tmp_path, name):
     agrees_with_reading(path, stated)
 
 
-def test_nrrd_and_nifti_without_a_size_tell_none(tmp_path):
+def test_nrrd_and_nifti_without_a_size_state_none(tmp_path):
     plain = tmp_path / "a.nrrd"
     SimpleITK.WriteImage(SimpleITK.GetImageFromArray(FRAMES), str(plain))
     unsized = tmp_path / "a.nii"
@@ -68,7 +68,7 @@ def test_nrrd_whose_frames_are_a_list_has_no_distance(tmp_path):
     assert not read_without_sidecar(path).knows_frame_distance
 
 
-def test_pictures_tell_none_and_a_printing_size_is_none(tmp_path):
+def test_pictures_state_none_and_a_printing_size_is_none(tmp_path):
     picture, printed = tmp_path / "a.png", tmp_path / "a.tif"
     imsave(picture, FRAMES[0], check_contrast=False)
     tifffile.imwrite(printed, FRAMES[0], resolution=(72, 72), resolutionunit="INCH")
@@ -76,7 +76,7 @@ def test_pictures_tell_none_and_a_printing_size_is_none(tmp_path):
     assert SimpleITK.ReadImage(str(printed)).GetSpacing()[0] == pytest.approx(25.4 / 72)
 
 
-def test_tiff_tells_its_pixel_and_its_frame_distance_where_it_does(tmp_path):
+def test_tiff_states_its_pixel_and_its_frame_distance_where_it_does(tmp_path):
     stack, plain = tmp_path / "a.tif", tmp_path / "b.tif"
     tifffile.imwrite(
         stack,
@@ -110,7 +110,7 @@ def test_frames_in_a_row_have_a_size_where_they_agree_and_no_distance(
     assert size_in_file(scan) == FileSize()
 
 
-def test_dicom_region_is_told_with_where_it_begins(tmp_path):
+def test_dicom_region_is_reported_with_where_it_begins(tmp_path):
     path = save(dataset(FRAMES, regions=[region((2, 11), (3, 15))]), tmp_path / "a.dcm")
     stated = size_in_file(path)
     assert stated == FileSize((0.05, 0.04), None, False, (2, 3), (12, 16))
@@ -121,7 +121,7 @@ def test_dicom_region_is_told_with_where_it_begins(tmp_path):
     np.testing.assert_array_equal(grid.affine, scan.affine)
 
 
-def test_ultrasound_without_calibration_tells_none(tmp_path):
+def test_ultrasound_without_calibration_states_none(tmp_path):
     path = save(dataset(FRAMES), tmp_path / "a.dcm")
     assert size_in_file(path) == size_in_file([path]) == FileSize()
     agrees_with_reading(path, size_in_file(path))
@@ -145,7 +145,7 @@ def test_pydicoms_own_ultrasound_files(name, pixel_mm, start):
     assert stated.start == start
 
 
-def test_what_a_person_told_beside_the_file_is_not_the_files_word(tmp_path):
+def test_what_a_person_stated_beside_the_file_is_not_the_files_word(tmp_path):
     path = tmp_path / "a.png"
     imsave(path, FRAMES[0], check_contrast=False)
     write_scan_properties(path, ScanProperties((0.05, 0.05)))

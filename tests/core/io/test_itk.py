@@ -84,7 +84,7 @@ def test_nrrd_in_ras_is_read_as_ras(tmp_path, array):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_geometry_is_unknown_where_the_header_tells_nothing(tmp_path, array, suffix):
+def test_geometry_is_unknown_where_the_header_states_nothing(tmp_path, array, suffix):
     sitk.WriteImage(sitk.GetImageFromArray(array), str(tmp_path / f"a{suffix}"))
 
     assert not read_volume(tmp_path / f"a{suffix}").has_geometry

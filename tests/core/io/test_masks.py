@@ -187,7 +187,7 @@ def test_probability_is_no_mask(tmp_path, mask):
         read_mask(tmp_path / "p.nii.gz")
 
 
-def test_a_mask_saved_before_a_sweep_was_told_lies_over_its_scan():
+def test_a_mask_saved_before_a_sweep_was_stated_lies_over_its_scan():
     array = np.ones((3, 4, 5), np.uint8)
     mask = Volume.from_spacing(array, (1.2, 0.1, 0.1))
     grid = Volume.from_spacing(array, (1.0, 0.1, 0.1))

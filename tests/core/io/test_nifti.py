@@ -125,7 +125,7 @@ def test_other_units_become_millimetres_as_in_simpleitk(tmp_path, array, unit, f
     assert volume.spacing_mm[::-1] == pytest.approx(itk.GetSpacing())
 
 
-def test_geometry_is_unknown_where_the_header_tells_nothing(tmp_path, array):
+def test_geometry_is_unknown_where_the_header_states_nothing(tmp_path, array):
     nib.save(nib.Nifti1Image(array.transpose(2, 1, 0), np.eye(4)), tmp_path / "a.nii")
     pixels = read_volume(tmp_path / "a.nii")
     write_mask(pixels, tmp_path / "b.nii")

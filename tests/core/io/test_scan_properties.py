@@ -139,7 +139,9 @@ def test_a_mask_of_the_files_own_size_no_longer_lies_on_it(tmp_path, oblique):
 
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
-def test_the_persons_word_goes_before_the_files_and_is_told(tmp_path, oblique, suffix):
+def test_the_persons_word_goes_before_the_files_and_is_reported(
+    tmp_path, oblique, suffix
+):
     path = tmp_path / f"a{suffix}"
     scan = Volume(FRAMES, oblique)
     write_volume(scan, path)
@@ -165,7 +167,7 @@ def test_the_persons_word_goes_before_the_files_and_is_told(tmp_path, oblique, s
     assert grid.shares_grid(volume)
 
 
-def test_the_files_own_size_told_again_changes_nothing(tmp_path, oblique):
+def test_the_files_own_size_stated_again_changes_nothing(tmp_path, oblique):
     write_volume(Volume(FRAMES, oblique), tmp_path / "a.nii.gz")
     before = read_volume(tmp_path / "a.nii.gz")
     write_scan_properties(
@@ -274,7 +276,7 @@ def test_angles_must_fit_the_frames(frames):
         read_volume(frames)
 
 
-def test_a_mask_elsewhere_named_takes_the_properties_of_the_scan_it_tells(tmp_path):
+def test_a_mask_elsewhere_named_takes_the_properties_of_the_scan_it_states(tmp_path):
     """The provenance beside a mask names the scan it was drawn over."""
     (tmp_path / "scan.nii.scan.json").write_text("{}")
     (tmp_path / "outline.json").write_text(json.dumps({"image": "scan.nii.gz"}))

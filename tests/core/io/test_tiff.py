@@ -31,7 +31,7 @@ def test_stack_keeps_its_type_and_has_no_geometry(tmp_path, stack, dtype):
 @pytest.mark.parametrize(
     ("unit", "factor"), [("mm", 1), ("micron", 1e-3), ("um", 1e-3), ("cm", 10)]
 )
-def test_imagej_tells_its_spacing(tmp_path, stack, unit, factor):
+def test_imagej_states_its_spacing(tmp_path, stack, unit, factor):
     tifffile.imwrite(
         tmp_path / "a.tif",
         stack,
@@ -69,7 +69,7 @@ def test_imagej_in_pixels_has_no_geometry(tmp_path, stack):
     assert not read_volume(tmp_path / "a.tif").has_geometry
 
 
-def test_ome_tells_its_spacing(tmp_path, stack):
+def test_ome_states_its_spacing(tmp_path, stack):
     gray(
         tmp_path / "a.ome.tif",
         stack,

@@ -143,7 +143,7 @@ def test_sidecar_of_others_is_neither_read_nor_replaced(tmp_path, mask):
     assert read_provenance(tmp_path / "a.nii.gz") == {}
 
 
-def test_damaged_sidecar_is_told(tmp_path):
+def test_damaged_sidecar_is_reported(tmp_path):
     (tmp_path / "a.json").write_text("{")
 
     with pytest.raises(InputError, match="A sidecar must be JSON"):
@@ -179,7 +179,7 @@ def test_error_of_simpleitk_is_one_sentence(tmp_path, mask, name, monkeypatch):
     assert names(tmp_path) == []
 
 
-def test_missing_and_empty_files_are_told(tmp_path):
+def test_missing_and_empty_files_are_reported(tmp_path):
     with pytest.raises(InputError, match="The file must exist; got"):
         read_volume(tmp_path / "a.nii.gz")
     for suffix in (".nii", ".nii.gz", ".nrrd", ".mha", ".png", ".tif", ".dcm"):
@@ -195,7 +195,7 @@ def test_unknown_format_names_the_known_ones(tmp_path):
         read_volume(tmp_path / "a.docx")
 
 
-def test_unreadable_file_is_told(tmp_path, monkeypatch):
+def test_unreadable_file_is_reported(tmp_path, monkeypatch):
     (tmp_path / "a.nii").write_text("x")
 
     def refuse(self, mode):

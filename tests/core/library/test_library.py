@@ -82,7 +82,7 @@ def test_the_folder_holds_four_files_and_nothing_else(save):
     assert [p.name for p in path.parent.iterdir()] == ["tiny"]
 
 
-def test_an_existing_model_is_replaced_only_when_told(save):
+def test_an_existing_model_is_replaced_only_when_asked(save):
     save()
     with pytest.raises(OutputError, match="already exists"):
         save(card="new")

@@ -181,7 +181,7 @@ def test_other_messages_are_passed_over(serve, bright, real_frames):
     assert until(work, lambda seen: len(frames_in(seen)) > 2)
 
 
-def test_nobody_there_is_told_once_and_the_end_is_quick(bright):
+def test_nobody_there_is_reported_once_and_the_end_is_quick(bright):
     work = follow(bright, StreamSource("127.0.0.1", 1), device="cpu")
     events = until(work, lambda seen: sum(isinstance(e, LiveStatus) for e in seen) > 10)
     assert len(notices_in(events)) == 1

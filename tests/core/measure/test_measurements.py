@@ -219,7 +219,7 @@ def test_frames_of_a_person_get_the_median_share_of_the_models(square):
     assert found.frames[0].area_sd_share is None
 
 
-def test_why_there_is_no_interval_is_told(square):
+def test_why_there_is_no_interval_is_reported(square):
     probability = ramp({6: 0.3, 5: 0.6, 4: 0.9})
     by_hand = Review(4, edited={1, 2})
 
@@ -267,7 +267,7 @@ def test_an_empty_mask_has_no_volume_of_zero(box):
     assert found.drawn == ()
 
 
-def test_a_sweep_that_sees_parts_twice_tells_so():
+def test_a_sweep_that_sees_parts_twice_says_so():
     sweep = Sweep("rotational", "columns", 5.0, tuple(np.linspace(0, 270, 5)))
     mask = Volume(
         np.ones((5, 21, 20), np.uint8),

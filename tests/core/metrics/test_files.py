@@ -200,7 +200,7 @@ def test_a_missed_case_counts_as_nothing_found(tmp_path):
 
 
 @pytest.mark.parametrize("who", [0, 1])
-def test_an_object_that_is_wholly_undecided_is_told(tmp_path, who):
+def test_an_object_that_is_wholly_undecided_is_reported(tmp_path, who):
     pair = list(masks())
     pair[who] = pair[who] * 255
     for mask, name in zip(pair, "ab", strict=True):

@@ -63,7 +63,7 @@ def test_other_suffixes_and_existing_files_are_refused(tmp_path, model):
     assert [p.name for p in tmp_path.iterdir()] == ["model.pt"]
 
 
-def test_a_full_disk_is_told(tmp_path, model):
+def test_a_full_disk_is_reported(tmp_path, model):
     # PyTorch's own writer would end the process here.
     with files_of_at_most(5000), pytest.raises(OutputError, match="File too large"):
         export_model(model, tmp_path / "model.pt")

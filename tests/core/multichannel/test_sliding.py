@@ -55,7 +55,7 @@ def test_memory_that_runs_out_halves_the_windows_and_changes_nothing():
     torch.testing.assert_close(found, whole)
 
 
-def test_a_window_that_never_fits_is_told():
+def test_a_window_that_never_fits_is_reported():
     def never(batch):
         raise RuntimeError("CUDA out of memory")
 

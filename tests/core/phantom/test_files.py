@@ -48,7 +48,7 @@ def test_all_styles_follow_one_another(tmp_path):
     np.testing.assert_array_equal(stored.transpose(2, 1, 0), generous.nonexpert.array)
 
 
-def test_existing_files_are_kept_unless_told(tmp_path):
+def test_existing_files_are_kept_unless_asked(tmp_path):
     drained(write_phantoms(tmp_path, **SMALL))
     with pytest.raises(OutputError, match="already exists"):
         drained(write_phantoms(tmp_path, **SMALL))

@@ -41,7 +41,7 @@ def test_probe_at_the_bottom_gives_the_same_capsule_turned(model, upright):
     assert notices == []
 
 
-def test_side_of_the_probe_is_found_and_told(model, upright):
+def test_side_of_the_probe_is_found_and_reported(model, upright):
     scan = read_sweep().scan
     same, silent = segment(model, scan, probe="automatic")
     np.testing.assert_array_equal(same.mask.array, upright.mask.array)

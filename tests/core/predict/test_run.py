@@ -260,7 +260,7 @@ class Fussy(Brightness):
         return super().forward(frames)
 
 
-def test_short_memory_halves_the_batch_and_goes_on(scan):
+def test_short_memory_halves_the_batch_and_continues(scan):
     work = predict(Fussy(), scan, device="cpu", precision="float32")
     result, events = drain(work)
     np.testing.assert_array_equal(result.mask.array, reference(scan.array))
@@ -477,7 +477,7 @@ def test_a_gpu_draws_the_same_capsule(scan):
     assert (ours.mask.array != reference(scan.array)).mean() < 1e-3
 
 
-def test_frames_of_low_confidence_stay_empty_and_are_told(scan):
+def test_frames_of_low_confidence_stay_empty_and_are_reported(scan):
     """Frame 2 is grey: its disc is above 0.5 by little, and nowhere above 0.95."""
     array = scan.array.copy()
     array[2] = np.where(array[2] > 0, 135, 0)

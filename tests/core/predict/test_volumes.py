@@ -109,7 +109,7 @@ def test_files_find_their_channels(inputs):
         (("a_t2w.mha", "b.mha"), "got no file for 'adc'"),
     ],
 )
-def test_files_that_are_no_channels_are_told(inputs, words):
+def test_files_that_are_no_channels_are_reported(inputs, words):
     with pytest.raises(InputError, match=words):
         channel_files([Path(name) for name in inputs], NAMES)
 

@@ -105,7 +105,7 @@ def page(whole):
     return whole[0]
 
 
-def test_a_page_tells_the_numbers_with_their_methods(page):
+def test_a_page_states_the_numbers_with_their_methods(page):
     # (500 + 750 + 250) pixels of 0.2 mm² and 2 mm; the largest frame 150 mm²
     assert "Volume 0.600 mL Planimetry of parallel frames" in page.text
     assert "Largest area 1.50 cm² frame 2, 10.0 × 15.0 mm wide and high" in page.text
@@ -119,7 +119,7 @@ def test_a_page_tells_the_numbers_with_their_methods(page):
     assert "Changed by hand 1 (3) Approved 1 (1) Left empty 2 (0, 4)" in page.text
 
 
-def test_a_page_tells_who_drew_from_what_and_for_what_use(page):
+def test_a_page_reveals_who_drew_from_what_and_for_what_use(page):
     assert "Outline by model microus-small, version 3 (weights ab12ab12ab12…)" in (
         page.text
     )
@@ -133,7 +133,7 @@ def test_a_page_tells_who_drew_from_what_and_for_what_use(page):
     assert re.search(r"Made with napari-microus \S+\.", page.text)
 
 
-def test_the_interval_is_told_with_its_formula(tmp_path, scan, mask):
+def test_the_interval_is_reported_with_its_formula(tmp_path, scan, mask):
     probability = np.where(mask.array > 0, 0.9, 0.0)
     probability[:, 10:20, 45:47] = 0.5  # 20 pixels between 0.2 and 0.8
 
@@ -276,7 +276,7 @@ def test_nothing_is_in_mm_without_a_size(tmp_path, scan, mask):
     assert not re.search(r"\d (mm|cm²|mL)\b", page.text)
 
 
-def test_a_sweep_is_told(tmp_path, scan, mask):
+def test_a_sweep_is_reported(tmp_path, scan, mask):
     sweep = Sweep("rotational", "columns", -9.5, (-40, -20, 0, 20, 40))
     metadata = {"sweep": sweep.to_dict(), "frame_distance": "unknown"}
     turned = Volume(scan.array, scan.affine, True, metadata)

@@ -127,7 +127,7 @@ def test_a_lost_gland_counts_where_the_papers_mean_does_not_see_it():
     assert cells["focal"][:2] == ["0.4000", "3 of 5 frames"]
 
 
-def test_seeds_are_one_patient_and_their_spread_is_told():
+def test_seeds_are_one_patient_and_their_spread_is_reported():
     dices = [(0.90, 0.80), (0.92, 0.84), (0.97, 0.91)]  # of a and b, by seed
     rows = [
         row("paper", case, dice, seed=seed)

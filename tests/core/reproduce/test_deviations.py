@@ -52,7 +52,7 @@ def said_of(found, name):
     return " ".join(text for text, names in deviations(found) if name in names)
 
 
-def test_as_the_paper_trains_little_is_left_to_tell():
+def test_as_the_paper_trains_little_is_left_to_state():
     found = comparison("paper", encoder_weights="R50+ViT-B_16.npz")
     said = said_of(found, "paper")
     assert "constant to the gradient" in said
@@ -88,7 +88,7 @@ def test_as_the_paper_trains_little_is_left_to_tell():
         ({}, {"split": "held-out", "val": 5}, "on which the epoch was chosen"),
     ],
 )
-def test_every_change_is_told(changes, counts, expected):
+def test_every_change_is_reported(changes, counts, expected):
     assert expected in said_of(comparison("paper", **counts, **changes), "paper")
 
 

@@ -28,7 +28,7 @@ def test_the_same_image_under_two_patients_is_an_error(study_of, case_of, findin
     assert "'case0'" in finding.message
 
 
-def test_an_empty_mask_is_told(study_of, case_of, findings_of):
+def test_an_empty_mask_is_reported(study_of, case_of, findings_of):
     study = study_of(1)
     scan, expert, _ = case_of(5)
     study.add_case("empty", "p5", scan, scan.like(np.zeros_like(expert.array)))
@@ -36,7 +36,7 @@ def test_an_empty_mask_is_told(study_of, case_of, findings_of):
     assert "expert mask is empty" in finding.message
 
 
-def test_masks_of_another_size_or_place_are_told(study_of, case_of, findings_of):
+def test_masks_of_another_size_or_place_are_reported(study_of, case_of, findings_of):
     study = study_of(2)
     other = case_of(0, frames=4)[1]
     moved = replace(case_of(1)[1], affine=np.diag([1.0, 1, 1, 1]))
@@ -63,7 +63,7 @@ def test_a_missing_file_is_an_error_of_its_case(study_of, findings_of):
     assert (finding.level, finding.case) == ("error", "case0")
 
 
-def test_repeated_use_of_the_test_set_is_told(study_of, findings_of):
+def test_repeated_use_of_the_test_set_is_reported(study_of, findings_of):
     study = study_of(1)
     study.open_test_set("a")
     study.open_test_set("b")

@@ -117,7 +117,7 @@ def test_a_pattern_that_misses_a_file_is_refused(pictures, study):
 CASES = Path(__file__).parents[2] / "data" / "cases"
 
 
-def test_nnu_net_files_say_that_each_is_a_patient_and_how_to_tell_it(study):
+def test_nnu_net_files_say_that_each_is_a_patient_and_how_to_state_it(study):
     notices = import_folder(study, CASES / "10_nnunet_patients")
     assert any("6 files counts as a patient" in text for text in notices)
     assert any("--patient-pattern" in text for text in notices)

@@ -79,14 +79,14 @@ def test_brats_becomes_a_study(brats, tmp_path):
     assert opened.read(opened.cases[0])[1].array.sum() == 4**3
 
 
-def test_a_case_without_a_channel_is_left_out_and_told(picai):
+def test_a_case_without_a_channel_is_left_out_and_reported(picai):
     (picai / "images/10000/10000_1000000_adc.mha").unlink()
     found = find_cases(picai, "picai")
     assert len(found.cases) == 2
     assert found.lacking[0] == "10000_1000000 has no adc; left out."
 
 
-def test_a_folder_of_neither_is_told(tmp_path):
+def test_a_folder_of_neither_is_reported(tmp_path):
     assert recognise_mri(tmp_path) is None
     with pytest.raises(InputError, match=r"HGG/<case>.*; got none of it in"):
         find_cases(tmp_path, "brats")

@@ -51,7 +51,7 @@ def refused(run, drain, **how):
     return str(caught.value)
 
 
-def test_an_unchanged_run_goes_on(run, drain):
+def test_an_unchanged_run_continues(run, drain):
     _, result = drain(resume(run))
     assert result.state == "finished"
 
@@ -94,7 +94,7 @@ def test_an_edited_setting_is_named_and_a_device_is_none(run, drain):
     assert "optimizer.learning_rate is 0.5 and was 0.001" in refused(run, drain)
 
 
-def test_other_code_is_named_and_taken_only_when_told(run, drain, monkeypatch):
+def test_other_code_is_named_and_taken_only_when_asked(run, drain, monkeypatch):
     monkeypatch.setattr(fingerprint_module, "package_version", lambda: "99.0")
     said = refused(run, drain)
     assert "napari-microus is 99.0 and was" in said
@@ -112,7 +112,7 @@ def test_settings_and_data_are_checked_even_then(run, drain):
 
 
 @pytest.mark.parametrize("content", [None, "{", '{"format": 2}'])
-def test_a_run_without_a_fingerprint_goes_on_only_when_told(run, drain, content):
+def test_a_run_without_a_fingerprint_continues_only_when_asked(run, drain, content):
     path = run / "fingerprint.json"
     path.unlink()
     if content is not None:

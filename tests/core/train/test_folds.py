@@ -104,7 +104,7 @@ def test_the_ensemble_answers_with_the_mean_probability(config, drain, tmp_path)
         )
 
 
-def test_what_is_done_is_kept_and_what_was_stopped_goes_on(config, drain):
+def test_what_is_done_is_kept_and_what_was_stopped_continues(config, drain):
     folder = Path(config.output)
     work = train_folds(config)
     for event in work:

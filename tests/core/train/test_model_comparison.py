@@ -78,7 +78,7 @@ def test_one_patient_has_no_interval_in_the_card():
     assert found["validation_dice_interval"] is None
 
 
-def test_the_card_tells_how_sure_its_figures_are(tiny, drain):
+def test_the_card_states_how_sure_its_figures_are(tiny, drain):
     _, result = drain(train(tiny(epochs=1, data={"phantom_val_cases": 2})))
     card = (result.model / "model_card.md").read_text(encoding="utf-8")
     assert "- DSC: 0." in card
@@ -106,7 +106,7 @@ def test_nothing_in_common_gives_no_comparison():
         ("always", -0.1, {"tiny"}),
     ],
 )
-def test_a_tuned_model_that_is_worse_is_not_promoted_unless_told(
+def test_a_tuned_model_that_is_worse_is_not_promoted_unless_asked(
     tiny, drain, tmp_path, monkeypatch, promote_when, gain, expected
 ):
     monkeypatch.setenv("NAPARI_MICROUS_MODELS", str(tmp_path / "library"))

@@ -101,7 +101,7 @@ def of_batch(event):
     return isinstance(event, BatchReport)
 
 
-def test_stopped_by_its_flag_a_run_keeps_its_best_model_and_goes_on(
+def test_stopped_by_its_flag_a_run_keeps_its_best_model_and_continues(
     tiny, drain, tmp_path
 ):
     _, whole = drain(train(tiny(output=str(tmp_path / "whole"))))

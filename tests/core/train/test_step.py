@@ -17,7 +17,9 @@ def of(events, kind):
     return [event for event in events if isinstance(event, kind)]
 
 
-def test_out_of_memory_halves_what_passes_at_once_and_goes_on(tiny, drain, monkeypatch):
+def test_out_of_memory_halves_what_passes_at_once_and_continues(
+    tiny, drain, monkeypatch
+):
     accumulate, sizes = step._accumulate, []
 
     def scarce(learner, *rest):

@@ -145,7 +145,7 @@ def test_what_is_done_and_left_by_hand(tiny):
     assert remaining_s(tiny(), late, 20) == 135
 
 
-def test_early_stopping_waits_as_long_as_it_was_told(tiny):
+def test_early_stopping_waits_as_long_as_it_was_stated(tiny):
     config = tiny(early_stop=2)
     assert not is_over(config, at(epoch=4, best_epoch=2))  # one epoch without a gain
     assert is_over(config, at(epoch=5, best_epoch=2))

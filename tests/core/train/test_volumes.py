@@ -240,7 +240,7 @@ def test_volumes_with_settings_for_frames(volumes, tiny, drain):
         drain(train(config))
 
 
-def test_no_study_is_told(volumes, settings, drain):
+def test_no_study_is_reported(volumes, settings, drain):
     config = settings(volumes()).with_changes({"data": {"study": None}})
     with pytest.raises(InputError, match="Training on volumes needs a study"):
         drain(train(config))

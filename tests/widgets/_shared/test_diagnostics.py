@@ -24,7 +24,7 @@ def tail():
     tail.lines.clear()
 
 
-def test_versions_and_devices_are_told():
+def test_versions_and_devices_are_reported():
     words = diagnostics.diagnostics()
     import napari
 
@@ -42,7 +42,7 @@ def test_versions_and_devices_are_told():
         "C:\\Users\\jdoe\\PAT-99\\Doe.nii was saved for jdoe@clinic.example",
     ],
 )
-def test_no_log_line_tells_who_the_patient_is(message, tmp_path):
+def test_no_log_line_reveals_who_the_patient_is(message, tmp_path):
     try:
         raise InputError(message)
     except InputError as error:
@@ -55,7 +55,7 @@ def test_no_log_line_tells_who_the_patient_is(message, tmp_path):
         assert planted not in words
 
 
-def test_where_in_our_code_an_error_was_raised_is_told(tmp_path):
+def test_where_in_our_code_an_error_was_raised_is_reported(tmp_path):
     try:
         read_volume(tmp_path / "Doe^John" / "doe.dcm")
     except InputError as error:

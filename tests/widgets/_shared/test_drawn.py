@@ -40,7 +40,7 @@ def test_frames_changed_by_hand_are_saved_as_such(tmp_path):
     assert saved(capsule, tmp_path)["review"]["edited"] == [1]
 
 
-def test_a_run_that_was_undone_is_not_told(tmp_path):
+def test_a_run_that_was_undone_is_not_reported(tmp_path):
     capsule = layer()
     note_drawn(capsule, checksums(capsule.data))
     paint(capsule, 2)  # as a run would

@@ -123,7 +123,7 @@ def test_what_is_chosen_becomes_the_command(qtbot, make, folder, tmp_path):
     ]
 
 
-def test_each_scan_tells_what_became_of_it(qtbot, make, folder):
+def test_each_scan_states_what_became_of_it(qtbot, make, folder):
     dock = make()
     choose(qtbot, dock, folder)
     run(qtbot, dock)
@@ -168,7 +168,7 @@ def test_a_double_click_shows_scan_and_capsule_at_its_largest_frame(
     assert dock.message.text().startswith("2 scans:")  # the summary stays
 
 
-def test_a_second_click_cancels_and_start_goes_on(qtbot, make, folder):
+def test_a_second_click_cancels_and_start_continues(qtbot, make, folder):
     dock = make("waits")
     choose(qtbot, dock, folder)
     dock.run_button.click()
@@ -194,7 +194,7 @@ def test_a_second_click_cancels_and_start_goes_on(qtbot, make, folder):
         ("dies", "when memory runs out"),
     ],
 )
-def test_a_process_that_fails_is_told(qtbot, make, folder, mode, said):
+def test_a_process_that_fails_is_reported(qtbot, make, folder, mode, said):
     dock = make(mode)
     choose(qtbot, dock, folder)
     run(qtbot, dock)
@@ -219,7 +219,7 @@ def test_the_process_ends_with_the_dock(qtbot, make, folder):
         os.kill(pid, 0)
 
 
-def test_what_cannot_be_is_told(qtbot, make, folder, tmp_path):
+def test_what_cannot_be_is_reported(qtbot, make, folder, tmp_path):
     dock = make()
     dock.form.choose(tmp_path / "none")
     qtbot.waitUntil(lambda: "does not exist" in dock.message.text())
@@ -256,7 +256,7 @@ def test_folders_are_asked_for(qtbot, make, folder, monkeypatch, tmp_path):
     assert (dock.form.scans, dock.form.output) == (folder, tmp_path / "x")
 
 
-def test_a_name_that_no_folder_can_have_is_told_and_not_raised(qtbot, make):
+def test_a_name_that_no_folder_can_have_is_reported_and_not_raised(qtbot, make):
     """Asking whether it is there raises: ENAMETOOLONG, or EACCES of what is above."""
     dock = make()
     dock.form.scans_edit.setText("x" * 300)

@@ -607,7 +607,7 @@ def test_a_read_only_state_folder_is_said(qtbot, dock, viewer, tab, tmp_path):
 # --- blind
 
 
-def test_blind_nothing_tells_who_the_expert_is(qtbot, tmp_path):
+def test_blind_nothing_reveals_who_the_expert_is(qtbot, tmp_path):
     """The window is the same to the last text and pixel, whoever the expert is."""
     seen = []
     for is_swapped in (False, True):

@@ -156,7 +156,7 @@ def test_list_and_roles_are_remembered(qtbot, viewer, listed, folder, tmp_path):
     again.close_down()
 
 
-def test_folders_without_a_list_are_told(qtbot, panel, tmp_path):
+def test_folders_without_a_list_are_reported(qtbot, panel, tmp_path):
     choose(qtbot, panel, tmp_path / "nowhere")
     assert "is no folder" in panel.message.text()
     (tmp_path / "empty").mkdir()
@@ -249,7 +249,7 @@ def test_next_goes_round_the_open_cases_that_are_shown(qtbot, listed):
     ],
     ids=["one annotation", "missing file", "another grid"],
 )
-def test_what_cannot_be_opened_is_told_and_the_case_before_stays(
+def test_what_cannot_be_opened_is_reported_and_the_case_before_stays(
     qtbot, dock, viewer, listed, folder, name, harm, stated
 ):
     click_open(qtbot, listed, "10")
@@ -388,7 +388,7 @@ def test_save_and_next_writes_the_case_and_begins_the_next(
     assert listed.progress.text() == "2 of 3 cases done"
 
 
-def test_begun_case_goes_on_from_its_sidecar(qtbot, dock, listed, folder):
+def test_begun_case_continues_from_its_sidecar(qtbot, dock, listed, folder):
     click_open(qtbot, listed, "2")
     begin(qtbot, dock)
     dock.regions.acts.accept_first()
@@ -481,7 +481,7 @@ def test_each_pair_of_three_annotators_has_its_own_adjudication(
     assert (folder / "adjudicated" / "2.json").read_bytes() == kept
 
 
-def test_folder_that_cannot_be_written_is_told_and_nothing_is_lost(
+def test_folder_that_cannot_be_written_is_reported_and_nothing_is_lost(
     qtbot, dock, viewer, listed, folder, tmp_path
 ):
     click_open(qtbot, listed, "2")
@@ -508,7 +508,7 @@ def test_save_needs_an_adjudication(qtbot, listed):
 # --- blind
 
 
-def test_blind_work_hides_the_annotators_and_goes_on_with_the_next_case(
+def test_blind_work_hides_the_annotators_and_continues_with_the_next_case(
     qtbot, dock, viewer, listed
 ):
     click_open(qtbot, listed, "2")
@@ -529,7 +529,7 @@ def test_blind_work_hides_the_annotators_and_goes_on_with_the_next_case(
     assert rows(listed)[0][3] == "expert, student"
 
 
-def test_an_edited_mask_of_an_earlier_case_does_not_tell_who_drew_it(
+def test_an_edited_mask_of_an_earlier_case_does_not_reveal_who_drew_it(
     qtbot, dock, viewer, listed
 ):
     click_open(qtbot, listed, "2")

@@ -472,7 +472,7 @@ def test_the_table_is_saved(compared, tmp_path):
 # --- settling
 
 
-def test_regions_are_settled_with_keys_and_progress_is_told(settled, viewer, pair):
+def test_regions_are_settled_with_keys_and_progress_is_reported(settled, viewer, pair):
     regions = settled.regions
     total = len(regions.shown.work.regions)
     assert all(layer.locked for layer in pair)
@@ -723,7 +723,7 @@ def test_blind_work_hides_names_colours_and_the_other(qtbot, compared, viewer, p
     assert not compared.picker.isHidden()
 
 
-def test_saving_unblinds_and_the_sidecar_tells(qtbot, settled, pair, tmp_path):
+def test_saving_unblinds_and_the_sidecar_states(qtbot, settled, pair, tmp_path):
     settled.go_blind()
     naming = settled.blind.naming
     settled.regions.acts.accept_first()  # the first button, whoever that is

@@ -124,7 +124,7 @@ def test_scripted_edits_are_followed(compare):
     assert is_true(comparison)
 
 
-def test_only_what_was_touched_is_told(qtbot, compare):
+def test_only_what_was_touched_is_reported(qtbot, compare):
     comparison = compare(*masks())
     stated = []
     comparison.changed.connect(stated.append)

@@ -45,7 +45,7 @@ def test_a_click_beyond_the_outline_adds_and_one_inside_takes_away(widget, viewe
     assert (layer.data == disc()).all()
 
 
-def test_a_click_beside_the_picture_is_told(widget, viewer):
+def test_a_click_beside_the_picture_is_reported(widget, viewer):
     before = capsule(viewer).data.copy()
     widget.pointer.click(capsule(viewer).data_to_world((0, -9, 5)))
     assert "outside the picture" in widget.message.text()
@@ -226,7 +226,7 @@ def test_without_a_capsule_nothing_can_be_pressed(qtbot):
     assert not widget.learn_button.isEnabled()
 
 
-def test_deleting_the_capsule_is_told(widget, viewer):
+def test_deleting_the_capsule_is_reported(widget, viewer):
     viewer.layers.remove(capsule(viewer))
     assert widget.capsule is None
     assert "gone" in widget.message.text()

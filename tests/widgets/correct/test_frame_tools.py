@@ -35,7 +35,7 @@ def test_approved_frames_stay_where_all_others_are_changed(widget, viewer):
 
 
 @pytest.mark.parametrize("words", ["", "a", "5-2", "0-6"])
-def test_a_range_that_is_none_is_told(widget, viewer, words):
+def test_a_range_that_is_none_is_reported(widget, viewer, words):
     widget.apply_box.setCurrentText(RANGE)
     widget.range_edit.setText(words)
     widget.clear_button.click()

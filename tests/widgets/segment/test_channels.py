@@ -94,7 +94,7 @@ def test_one_layer_for_two_channels_is_refused(widget):
     assert "'p1_t2w' is chosen for both t2w and adc" in widget.message.text()
 
 
-def test_a_channel_without_a_layer_is_told(viewer, widget):
+def test_a_channel_without_a_layer_is_reported(viewer, widget):
     viewer.layers.remove("p1_adc")
     assert not widget.run_button.isEnabled()
 

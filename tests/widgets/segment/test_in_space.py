@@ -199,7 +199,7 @@ def test_without_a_capsule_the_scan_alone_lies_in_space(qtbot, viewer):
     assert len(run(qtbot, viewer, scan, None).layers) == 1
 
 
-def test_a_sweep_can_be_told(qtbot, viewer):
+def test_a_sweep_can_be_reported(qtbot, viewer):
     scan, mask = add_scan(viewer, sweep=False)
     sweep = Sweep("rotational", "columns", AT_MM, tuple(ANGLES.tolist()))
 

@@ -63,7 +63,7 @@ def test_pictures_that_somebody_drew_over_are_not_offered(viewer, offer):
     assert len(viewer.layers) == 4
 
 
-def test_a_picture_that_is_gone_is_told_and_the_others_stay(
+def test_a_picture_that_is_gone_is_reported_and_the_others_stay(
     qtbot, viewer, offer, tmp_path
 ):
     (tmp_path / "case" / "f9.png").unlink()

@@ -200,7 +200,7 @@ def test_a_turned_sweep_gives_a_volume_by_its_method(qtbot, dock, panel, viewer,
     assert dock.size_box.density.text().startswith(f"{4 / ml:.3f}")
 
 
-def test_no_volume_without_a_known_sweep_and_the_reason_is_told(
+def test_no_volume_without_a_known_sweep_and_the_reason_is_reported(
     qtbot, dock, panel, viewer, image
 ):
     panel.height.setValue(0.5)
@@ -272,7 +272,7 @@ def test_for_now_only_writes_nothing(panel, image, folder):
     assert not list(folder.glob("*.json"))
 
 
-def test_orientation_is_told_and_shown_again(panel, image):
+def test_orientation_is_reported_and_shown_again(panel, image):
     for box, way in zip(panel.runs, ("right", "posterior", "superior"), strict=True):
         choose(box, way)
     panel.height.setValue(0.5)

@@ -109,7 +109,7 @@ def running(qtbot, make):
     return dock
 
 
-def test_run_is_watched_while_it_goes_on(qtbot, running):
+def test_run_is_watched_while_it_continues(qtbot, running):
     panel = running.panel
 
     wait(qtbot, lambda: len(panel.curves.line("val_hd95_mm")[0]) >= 1)
@@ -132,7 +132,7 @@ def test_each_validation_is_looked_at_anew(qtbot, running, monkeypatch):
     assert len(shown) == 2
 
 
-def test_run_waits_and_goes_on(qtbot, running):
+def test_run_waits_and_continues(qtbot, running):
     panel = running.panel
     panel.pause_button.click()
     wait(qtbot, lambda: panel.state == "paused")
@@ -165,7 +165,7 @@ def test_cancelled_run_keeps_its_model_and_can_be_resumed(qtbot, running):
     assert panel.state == "running"
 
 
-def test_end_is_told_before_the_process_has_tidied_up(qtbot, make):
+def test_end_is_reported_before_the_process_has_tidied_up(qtbot, make):
     dock = make(Command("lingers"))
     start(qtbot, dock)
     panel = dock.panel
@@ -293,7 +293,7 @@ def test_closing_napari_asks_and_stops(qtbot, running, registry, answers):
     assert read_status(running.panel.run).state == "stopped"
 
 
-def test_run_that_goes_on_is_found_again(qtbot, running, registry, answers, make):
+def test_run_that_continues_is_found_again(qtbot, running, registry, answers, make):
     answers["answer"] = "run on"
     run = running.panel.run
     registry.close_down()
@@ -416,7 +416,7 @@ def test_runs_that_wait_are_named_and_not_started_after_closing(
     assert not waiting.exists()
 
 
-def test_way_back_to_the_run_that_goes_on(running):
+def test_way_back_to_the_run_that_continues(running):
     running.panel.back_button.click()
     assert running.stack.currentIndex() == 0
 
@@ -532,7 +532,7 @@ def test_run_of_hours_is_offered_the_small_network(qtbot, make):
     assert dock.panel.message.text().startswith("About 10 min of training")
 
 
-def test_run_of_hours_starts_when_told_to(qtbot, make):
+def test_run_of_hours_starts_when_asked_to(qtbot, make):
     dock = make(Command(estimate=LONG))
     dock.start_button.click()
     wait(qtbot, dock.anyway_button.isVisible)

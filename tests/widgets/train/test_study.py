@@ -308,7 +308,7 @@ def test_a_removed_case_leaves_its_files_and_comes_back(four, tmp_path):
     assert not four.undo_button.isVisible()  # it would come into another study
 
 
-def test_use_of_the_test_set_is_told(page):
+def test_use_of_the_test_set_is_reported(page):
     page.study.open_test_set("figures of the paper")
     page.refresh_studies()
 

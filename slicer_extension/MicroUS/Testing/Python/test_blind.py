@@ -46,7 +46,7 @@ def read(widget):
     return " | ".join(texts)
 
 
-def test_nothing_in_the_panel_tells_who_the_expert_is(blind, shown):
+def test_nothing_in_the_panel_reveals_who_the_expert_is(blind, shown):
     assert "expert" not in read(blind).lower()
     assert blind.ui.expertButton.text() == "Annotator A  1"
     assert blind.ui.expertSelector.isHidden()
@@ -68,7 +68,7 @@ def test_first_button_decides_for_who_is_shown_first(blind, tmp_path):
     assert stated == SWAPPED.as_json()
 
 
-def test_unticking_tells_who_is_who(blind):
+def test_unticking_reveals_who_is_who(blind):
     choose(blind, blind=False)
     assert blind.ui.expertButton.text() == "Expert  1"
     assert not blind.ui.expertSelector.isHidden()

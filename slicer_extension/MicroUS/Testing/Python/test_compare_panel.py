@@ -94,7 +94,7 @@ def test_unsaved_decisions_survive_a_crash(compared, shown):
     assert "Decided 2 of 2" in compared.ui.regionLabel.text()
 
 
-def test_missing_annotation_is_told(widget, make_volume, shown):
+def test_missing_annotation_is_reported(widget, make_volume, shown):
     choose(widget, volume=make_volume())
     press(widget.ui.compareButton)
     assert "Choose the expert annotation; got none" in shown[0]
@@ -165,7 +165,7 @@ def test_consensus_of_three_with_a_node_of_ones_own(compared, mask, shown):
     np.testing.assert_array_equal(segments.segment_array(node, key, volume), drawn)
 
 
-def test_third_mask_tells_with_whom_it_sides(compared, mask, shown):
+def test_third_mask_states_with_whom_it_sides(compared, mask, shown):
     volume = compared._parameterNode.volume
     node = segments.new_segmentation(volume, "model")
     drawn = mask.copy()
@@ -343,7 +343,7 @@ def test_second_job_cannot_begin_while_one_works(compared, at_turn):
 
 
 @pytest.mark.parametrize("button", WORK)
-def test_scene_closed_while_it_works_is_told(button, compared, at_turn, shown):
+def test_scene_closed_while_it_works_is_reported(button, compared, at_turn, shown):
     choose(compared, model=other_drawing(compared))
     at_turn(2, lambda: slicer.mrmlScene.Clear(0))
     press(getattr(compared.ui, button))
@@ -353,7 +353,7 @@ def test_scene_closed_while_it_works_is_told(button, compared, at_turn, shown):
 
 
 @pytest.mark.parametrize("button", ["compareButton", "consensusButton"])
-def test_scan_removed_while_it_works_is_told(button, compared, at_turn, shown):
+def test_scan_removed_while_it_works_is_reported(button, compared, at_turn, shown):
     volume, removed = compared._parameterNode.volume, []
 
     def remove():

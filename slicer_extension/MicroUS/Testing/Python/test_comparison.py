@@ -72,7 +72,7 @@ def test_differences_are_shown_where_they_are(kind, chosen, pair, transform):
     assert node is not annotators[0].node
 
 
-def test_table_and_totals_tell_the_counts(chosen, pair):
+def test_table_and_totals_state_the_counts(chosen, pair):
     volume, annotators = chosen()
     found = compare(volume, annotators)
     table = comparison.show_table(found)
@@ -143,7 +143,7 @@ def test_drawing_in_the_segment_is_kept_with_its_provenance(chosen):
     assert case.work.mask[2, 41, 6] == 1
 
 
-def test_removed_segment_is_told_and_changes_nothing(chosen):
+def test_removed_segment_is_reported_and_changes_nothing(chosen):
     volume, annotators = chosen()
     found = compare(volume, annotators)
     case = adjudication.begin(found, "ab")

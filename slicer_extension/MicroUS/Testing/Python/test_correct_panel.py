@@ -52,7 +52,7 @@ def test_nothing_can_be_pressed_without_a_capsule(widget, make_volume):
     assert not widget.ui.interpolateFramesButton.isEnabled()
 
 
-def test_approving_goes_on_and_is_told(case):
+def test_approving_continues_and_is_reported(case):
     widget, volume, node, _ = case
     go(volume, 1)
     press(widget.ui.approveFrameButton)

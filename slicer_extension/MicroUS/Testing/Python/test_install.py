@@ -132,7 +132,7 @@ def test_wheels_need_no_network(monkeypatch, tmp_path):
     assert pip.calls[2][1][3:] == ["--no-deps", "napari-microus"]
 
 
-def test_missing_folder_of_wheels_is_told_before_anything_is_asked(
+def test_missing_folder_of_wheels_is_reported_before_anything_is_asked(
     monkeypatch, tmp_path
 ):
     Pip(monkeypatch)
@@ -140,14 +140,14 @@ def test_missing_folder_of_wheels_is_told_before_anything_is_asked(
         Installer(tmp_path / "none").ensure()
 
 
-def test_missing_pytorch_extension_is_told(monkeypatch):
+def test_missing_pytorch_extension_is_reported(monkeypatch):
     Pip(monkeypatch)
     monkeypatch.setitem(sys.modules, "PyTorchUtils", None)
     with pytest.raises(InstallError, match="extension PyTorch must be installed"):
         Installer(confirm=agree).ensure()
 
 
-def test_failing_pip_is_told(monkeypatch):
+def test_failing_pip_is_reported(monkeypatch):
     pip = Pip(monkeypatch, "torch")
 
     def fail(arguments):

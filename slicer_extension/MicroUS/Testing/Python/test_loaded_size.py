@@ -20,7 +20,7 @@ def test_ultrasound_without_calibration_has_no_size(dicom, load_volume):
     assert size_stated_by_file(node).pixel_mm is None
 
 
-def test_calibration_that_slicer_left_out_is_told_and_not_taken_unasked(
+def test_calibration_that_slicer_left_out_is_reported_and_not_taken_unasked(
     dicom, load_volume
 ):
     node = load_volume(dicom(cm=0.005))
@@ -92,7 +92,7 @@ def test_printing_size_of_a_picture_is_no_pixel_size(make_volume, tmp_path, pixe
 
 
 @pytest.mark.parametrize("sized", [True, False])
-def test_header_is_asked_whether_it_tells_a_millimetre(
+def test_header_is_asked_whether_it_states_a_millimetre(
     sized, load_volume, tmp_path, pixels
 ):
     """A voxel of 1 mm can be true; NIfTI's unit shows it."""
@@ -114,7 +114,7 @@ def test_size_that_somebody_set_in_slicer_is_known(dicom, load_volume):
     assert grid.knows_frame_distance
 
 
-def test_what_the_file_told_is_known_in_a_saved_scene(dicom, load_volume, reopen):
+def test_what_the_file_stated_is_known_in_a_saved_scene(dicom, load_volume, reopen):
     """The scene's own copy of the voxels is a NRRD, which states 1 mm."""
     load_volume(dicom())
     nodes.keep_sizes_of_files()

@@ -61,7 +61,7 @@ def test_another_scan_keeps_its_order(ordered, make_volume):
     assert ordered.compare.difficulty._runner is None
 
 
-def test_cancel_and_failure_are_told(ordered, shown):
+def test_cancel_and_failure_are_reported(ordered, shown):
     assert ordered.ui.difficultyButton.text() == "Cancel the prediction"
     press(ordered.ui.difficultyButton)
     assert Child.made.is_cancelled

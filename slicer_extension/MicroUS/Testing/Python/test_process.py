@@ -148,7 +148,7 @@ def test_second_job_waits_for_the_first(start, wait):
     wait(lambda: outcomes)
 
 
-def test_missing_interpreter_is_told(tmp_path):
+def test_missing_interpreter_is_reported(tmp_path):
     job = Runner(print, print, str(tmp_path / "PythonSlicer"))
     with pytest.raises(DeviceError, match="PythonSlicer must be installed"):
         job.start([])
@@ -171,7 +171,7 @@ def test_python_slicer_is_found_on_the_path(tmp_path, monkeypatch):
         ([], "it said nothing"),
     ],
 )
-def test_last_lines_tell_what_went_wrong(lines, words):
+def test_last_lines_state_what_went_wrong(lines, words):
     assert words in sentence(1, "", lines)
 
 

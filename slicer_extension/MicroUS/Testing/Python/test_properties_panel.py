@@ -86,7 +86,7 @@ def test_total_angle_is_spread_over_the_frames(widget, picture):
         ({"frameDistance": "1000"}, "0.001 to 100 mm"),
     ],
 )
-def test_wrong_words_are_told_and_change_nothing(
+def test_wrong_words_are_reported_and_change_nothing(
     widget, picture, shown, texts, sentence
 ):
     choose(widget, volume=picture)
@@ -106,7 +106,7 @@ def test_wrong_words_are_told_and_change_nothing(
         ("400", "no more than 360°"),
     ],
 )
-def test_wrong_angles_are_told(widget, picture, shown, angles, sentence):
+def test_wrong_angles_are_reported(widget, picture, shown, angles, sentence):
     choose(widget, volume=picture)
     pick(widget.ui.sweepComboBox, "rotational")
     fill(widget, pixelHeight="0.05", axisPlace="-9.5", angles=angles)

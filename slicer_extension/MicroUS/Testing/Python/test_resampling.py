@@ -48,7 +48,7 @@ def test_picture_is_laid_over_the_scan(make_volume, pixels, mask, tmp_path, tran
     np.testing.assert_array_equal(mask_of(node, "255", scan), mask[1:2])
 
 
-def test_picture_without_a_scan_is_told(mask, tmp_path):
+def test_picture_without_a_scan_is_reported(mask, tmp_path):
     from PIL import Image
 
     Image.fromarray(mask[1] * 255).save(tmp_path / "mask.png")
@@ -58,7 +58,7 @@ def test_picture_without_a_scan_is_told(mask, tmp_path):
     assert slicer.mrmlScene.GetNumberOfNodes() == before
 
 
-def test_file_that_is_no_mask_is_told(make_volume, pixels, nifti, tmp_path):
+def test_file_that_is_no_mask_is_reported(make_volume, pixels, nifti, tmp_path):
     scan = make_volume()
     path = nifti(pixels / np.float32(300), AFFINES["oblique"], "probability.nii.gz")
     (tmp_path / "notes.nii.gz").write_text("no image")
@@ -139,7 +139,7 @@ def test_annotation_under_another_transform_is_met_in_the_world(
     np.testing.assert_array_equal(mask_of(copy, key, scan), mask)
 
 
-def test_annotation_of_another_patient_is_told(make_volume, mask):
+def test_annotation_of_another_patient_is_reported(make_volume, mask):
     scan = make_volume()
     far = AFFINES["axis-aligned"].copy()
     far[:3, 3] += 500
@@ -152,7 +152,7 @@ def test_annotation_of_another_patient_is_told(make_volume, mask):
     assert slicer.mrmlScene.GetNumberOfNodes() == before
 
 
-def test_surface_without_voxels_is_told(make_volume, mask):
+def test_surface_without_voxels_is_reported(make_volume, mask):
     volume = make_volume()
     node = segments.new_segmentation(volume, "surface")
     key = segments.add_segment(mask, node, volume)

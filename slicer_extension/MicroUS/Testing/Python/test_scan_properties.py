@@ -240,7 +240,7 @@ def test_scan_that_was_turned_since_keeps_its_size_and_goes_back_turned(drawn):
     np.testing.assert_allclose(nodes.ijk_to_ras(volume), turn @ before, atol=1e-9)
 
 
-def test_saved_scene_keeps_what_was_told(drawn, mask, reopen, pixels):
+def test_saved_scene_keeps_what_was_stated(drawn, mask, reopen, pixels):
     volume, *_ = drawn
     stated = ScanProperties(None, None, TURN, FACING["left-handed"])
     use_properties(volume, stated)
@@ -292,7 +292,7 @@ def test_node_without_a_file_keeps_it_alone(make_volume):
     assert properties_beside(node).is_empty
 
 
-def test_damaged_sidecar_is_told_and_changes_nothing(pixels, nifti, load_volume):
+def test_damaged_sidecar_is_reported_and_changes_nothing(pixels, nifti, load_volume):
     path = nifti(pixels, AFFINES["axis-aligned"])
     node = load_volume(path)
     (path.parent / "scan.scan.json").write_text("{", encoding="utf-8")

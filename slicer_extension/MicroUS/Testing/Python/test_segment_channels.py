@@ -93,7 +93,7 @@ def test_the_same_files_give_the_same_mask_as_napari(
     assert node.GetParentTransformNode() is transform
 
 
-def test_a_missing_channel_is_told(files, lesion_model, load_volume):
+def test_a_missing_channel_is_reported(files, lesion_model, load_volume):
     node = load_volume(files["t2w"])
     with pytest.raises(InputError, match="'lesion' takes t2w, adc; got one scan"):
         job.check(Request(node, model=lesion_model))

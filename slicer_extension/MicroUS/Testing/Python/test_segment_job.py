@@ -154,21 +154,21 @@ def test_command_line_has_every_choice(library, make_volume, tmp_path):
         ({"volume": None}, InputError, "got none"),
     ],
 )
-def test_wrong_request_is_told_before_anything_starts(
+def test_wrong_request_is_reported_before_anything_starts(
     changes, error, words, library, make_volume
 ):
     with pytest.raises(error, match=words):
         job.check(Request(**({"volume": make_volume()} | changes)))
 
 
-def test_damaged_model_is_told(library, make_volume, tmp_path):
+def test_damaged_model_is_reported(library, make_volume, tmp_path):
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "config.yaml").write_text("architecture: transunet\n")
     with pytest.raises(CheckpointError):
         job.check(Request(make_volume(), model=str(tmp_path / "broken")))
 
 
-def test_volume_that_left_the_scene_is_told(library, make_volume, tmp_path):
+def test_volume_that_left_the_scene_is_reported(library, make_volume, tmp_path):
     volume = make_volume()
     request = Request(volume)
     slicer.mrmlScene.RemoveNode(volume)
@@ -178,7 +178,7 @@ def test_volume_that_left_the_scene_is_told(library, make_volume, tmp_path):
     assert slicer.mrmlScene.GetNumberOfNodes() == before
 
 
-def test_volume_that_was_cropped_meanwhile_is_told(library, make_volume, tmp_path):
+def test_volume_that_was_cropped_meanwhile_is_reported(library, make_volume, tmp_path):
     volume = make_volume()
     request = Request(volume)
     job.arguments(request, tmp_path)
@@ -188,7 +188,7 @@ def test_volume_that_was_cropped_meanwhile_is_told(library, make_volume, tmp_pat
         job.collect(request, tmp_path)
 
 
-def test_missing_device_is_told_by_the_child(library, make_volume):
+def test_missing_device_is_reported_by_the_child(library, make_volume):
     import torch
 
     if torch.cuda.is_available():

@@ -110,7 +110,7 @@ def test_failure_is_shown_and_the_next_run_works(widget, make_volume, shown):
     assert widget.segment.is_running
 
 
-def test_volume_removed_during_a_run_is_told(widget, make_volume, shown):
+def test_volume_removed_during_a_run_is_reported(widget, make_volume, shown):
     volume = make_volume()
     choose(widget, volume=volume)
     press(widget.ui.applyButton)
@@ -123,7 +123,7 @@ def test_volume_removed_during_a_run_is_told(widget, make_volume, shown):
     assert not widget.segment.is_running
 
 
-def test_scene_closed_during_a_run_is_told(widget, make_volume, shown):
+def test_scene_closed_during_a_run_is_reported(widget, make_volume, shown):
     choose(widget, volume=make_volume())
     press(widget.ui.applyButton)
 
@@ -137,7 +137,7 @@ def test_scene_closed_during_a_run_is_told(widget, make_volume, shown):
     assert widget.segment.is_running
 
 
-def test_declined_installation_is_told(widget, make_volume, shown, monkeypatch):
+def test_declined_installation_is_reported(widget, make_volume, shown, monkeypatch):
     def decline(self):
         raise InstallError("the installation was declined.")
 
@@ -148,7 +148,7 @@ def test_declined_installation_is_told(widget, make_volume, shown, monkeypatch):
     assert Child.made is None
 
 
-def test_wrong_model_is_told(widget, make_volume, shown, library):
+def test_wrong_model_is_reported(widget, make_volume, shown, library):
     choose(widget, volume=make_volume(), modelName="gone")
     widget._parameterNode.modelName = "gone"
     widget.segment.refresh_models = lambda: None
@@ -407,7 +407,7 @@ def test_a_contour_in_every_frame_can_be_asked_for(widget, make_volume, leaves, 
 
 
 @pytest.mark.parametrize(("frames", "words"), [([3, 1], "first: 3, 1."), ([], "")])
-def test_frames_to_look_at_first_are_told(widget, make_volume, mask, frames, words):
+def test_frames_to_look_at_first_are_reported(widget, make_volume, mask, frames, words):
     choose(widget, volume=make_volume())
     press(widget.ui.applyButton)
     stated = {"frames": dict.fromkeys("01234", 0.9), "look_first": frames}

@@ -68,7 +68,7 @@ def test_slicers_3d_view_shows_a_ball_as_round(ball):
     assert height == pytest.approx(width, rel=0.03)
 
 
-def test_surface_follows_the_size_that_is_told(ball):
+def test_surface_follows_the_size_that_is_reported(ball):
     volume, node, key = ball
     show_in_space(volume, node, key)
     before = volume_of_surface(node, key)

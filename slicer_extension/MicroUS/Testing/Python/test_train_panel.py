@@ -62,7 +62,7 @@ def test_case_is_added_by_a_real_child(compared, tmp_path, shown, wait):
     assert (case.case, case.patient) == ("case001", "p7")
 
 
-def test_case_without_an_annotation_is_told_and_changes_nothing(
+def test_case_without_an_annotation_is_reported_and_changes_nothing(
     widget, make_volume, tmp_path, shown
 ):
     choose(widget, volume=make_volume())
@@ -170,7 +170,7 @@ def test_stop_asks_the_run_itself(study, tmp_path):
     assert not Child.made.is_cancelled
 
 
-def test_training_goes_on_when_the_scene_is_closed(study, shown):
+def test_training_continues_when_the_scene_is_closed(study, shown):
     from napari_microus.core.events import EpochReport, RunStarted
 
     press(study.ui.trainButton)
@@ -258,7 +258,7 @@ def test_run_of_another_process_is_watched_paused_and_ends(
     assert shown == []
 
 
-def test_stopped_run_goes_on_in_a_child_with_the_curves_it_had(study, live_run):
+def test_stopped_run_continues_in_a_child_with_the_curves_it_had(study, live_run):
     from napari_microus.core.events import EpochReport, RunStarted
 
     live_run.set_status(state="stopped")
@@ -284,7 +284,7 @@ def test_finished_run_is_shown_and_not_resumed(study, live_run, wait):
     assert curve("DSC") == [0.8]
 
 
-def test_run_whose_folder_vanishes_is_told(study, live_run, wait):
+def test_run_whose_folder_vanishes_is_reported(study, live_run, wait):
     import shutil
 
     choose_run(study)

@@ -101,7 +101,7 @@ def test_started_case_is_resumed(listed, folder, shown):
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLVolumeNode") == nodes
 
 
-def test_case_with_one_annotation_is_opened_and_told(listed):
+def test_case_with_one_annotation_is_opened_and_reported(listed):
     listed.ui.workListTable.selectRow(2)
     press(listed.ui.openCaseButton)
     assert listed._parameterNode.volume.GetName() == "3"
@@ -128,7 +128,7 @@ def test_unreadable_scan_leaves_the_scene_as_it_was(listed, folder, shown):
     assert slicer.mrmlScene.GetNumberOfNodes() == before
 
 
-def test_damaged_sidecar_is_told(listed, folder):
+def test_damaged_sidecar_is_reported(listed, folder):
     (folder / "adjudicated").mkdir()
     (folder / "adjudicated" / "1.json").write_text("{", encoding="utf-8")
     listed.compare.work_list.list_cases()
@@ -136,7 +136,7 @@ def test_damaged_sidecar_is_told(listed, folder):
     assert "must be JSON" in listed.ui.workListTable.item(0, 3).toolTip()
 
 
-def test_folder_without_annotators_is_told(widget, tmp_path):
+def test_folder_without_annotators_is_reported(widget, tmp_path):
     widget.ui.workListPathLineEdit.currentPath = str(tmp_path)
     assert "each of two annotators" in widget.ui.workListLabel.text()
     assert not widget.ui.nextCaseButton.isEnabled()

@@ -90,7 +90,7 @@ def test_next_open_begins_again_at_the_front(work):
     assert work.next_open(third.number) is first
 
 
-def test_drawing_by_hand_is_told_apart_and_can_be_rubbed_out(work):
+def test_drawing_by_hand_is_reported_apart_and_can_be_rubbed_out(work):
     box = (slice(0, 1), slice(0, 12), slice(0, 20))
     work.mask[0, 2, 2] = 1
     work.mask[0, 5, 5] = 0
@@ -335,7 +335,7 @@ def test_several_regions_are_one_step(work):
     assert_state(work, before)
 
 
-def test_a_contour_between_is_told_with_its_share(work):
+def test_a_contour_between_is_reported_with_its_share(work):
     region = region_of(work, "expert", 0)
     inner = np.zeros(region.mask.shape, bool)
     inner[:, :, 2:] = True
