@@ -10,7 +10,7 @@
 Writes the model folders ``students/fold0`` to ``fold4``, each learnt without the
 patients of that fold, and ``students/all``, with the weights of the bundled model. Two
 teachers, TransUNets with the encoders EfficientNet-Lite0 and -Lite2, learn from the
-outlines with the adaptive focal loss and Dice. The student goes on from the first of
+outlines with the adaptive focal loss and Dice. The student continues from the first of
 them, at a lower rate, and learns from the outlines and from the teachers' mean
 probability of the same frames. Networks of all folds share the GPU; each step is one
 CUDA graph, which takes half to two thirds of the time of the same step launched piece

@@ -20,7 +20,7 @@ def end_with_parent() -> None:
     """
     parent = multiprocessing.parent_process()
     if parent is None and os.name == "nt":
-        return  # nothing tells; its next line into the closed pipe ends it
+        return  # nothing signals it; its next line into the closed pipe ends it
     number = os.getppid() if parent is None else parent.pid
 
     def watch() -> None:

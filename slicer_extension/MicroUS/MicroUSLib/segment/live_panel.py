@@ -257,7 +257,7 @@ class LivePanel:
             )
 
     def stop(self, *args: object) -> None:
-        """Follow no longer; a capsule over a picture that goes on would mislead."""
+        """Follow no longer; a capsule over a moving picture would mislead."""
         if self._runner is not None:
             self._say(_("Stopping …"))
             self._runner.cancel()
@@ -344,6 +344,6 @@ def _grey(volume: slicer.vtkMRMLVolumeNode) -> np.ndarray:
 def _provenance(folder: Path) -> dict[str, Any]:
     """Return who draws the capsules, as the child wrote it down."""
     with suppress(OSError, ValueError):
-        told: dict[str, Any] = json.loads((folder / "provenance.json").read_text())
-        return told
+        made: dict[str, Any] = json.loads((folder / "provenance.json").read_text())
+        return made
     return {}

@@ -37,7 +37,7 @@ class Exchange:
     folder : path
         Known to both sides; files in it are deleted once they were taken.
     kind : str
-        Such as "frame" or "capsule": tells the two directions apart.
+        Such as "frame" or "capsule": distinguishes the two directions.
     """
 
     def __init__(self, folder: str | Path, kind: str) -> None:
