@@ -30,7 +30,7 @@ class Cancelled(Exception):
 
 
 class EventPump:
-    """Called with every event of long work: shows it, and lets the window live.
+    """Takes every event of long work: shows it, and keeps the window responsive.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class EventPump:
 def drain(
     work: Generator[Event, None, Result], on_event: Callable[[Event], None]
 ) -> Result:
-    """Run a core generator here, reporting ``on_event`` how far it is."""
+    """Run a core generator here, calling ``on_event`` with how far it is."""
     try:
         while True:
             try:

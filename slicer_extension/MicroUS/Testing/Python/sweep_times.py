@@ -24,7 +24,7 @@ from MicroUSLib.scene.annotations import Annotator
 
 
 class Clock:
-    """Called with every event; keeps the longest slice between two."""
+    """Takes every event; keeps the longest slice between two."""
 
     def __init__(self) -> None:
         self.began = self.last = time.process_time()
