@@ -31,10 +31,10 @@ def test_a_frame_in_the_folder_gets_its_capsule(tmp_path, monkeypatch):
         (tmp_path / "cancel").touch()
 
     monkeypatch.setattr(Exchange, "put", put_and_cancel)
-    told = CliRunner().invoke(app, ["live-exchange", str(folder), "--device", "cpu"])
+    result = CliRunner().invoke(app, ["live-exchange", str(folder), "--device", "cpu"])
 
-    assert told.exit_code != 0  # interrupted
-    assert all(from_json(line) for line in told.output.splitlines() if "{" in line)
+    assert result.exit_code != 0  # interrupted
+    assert all(from_json(line) for line in result.output.splitlines() if "{" in line)
     number, capsule = Exchange(folder, "capsule").take()
     assert number == 7
     alone = drain(predict(load_model(), Volume(frame[None]), device="cpu"))

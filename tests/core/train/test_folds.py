@@ -48,27 +48,27 @@ def test_every_patient_is_measured_by_the_fold_that_has_not_seen_it(config, drai
     assert sorted(row["case"] for row in rows) == sorted(patients)
     stated = json.loads((folder / "folds.json").read_text(encoding="utf-8"))
     by_hand = np.mean([row["dice"] for row in rows])  # a case for each patient
-    assert told["all"]["dice"] == pytest.approx(by_hand)
-    assert told["all"]["patients"] == found.dice.patients == 6
-    assert told["folds"]["0"]["patients"] + told["folds"]["1"]["patients"] == 6
-    assert told["folds"]["0"]["dice_interval"] is None  # of three patients
-    means = [told["folds"][fold]["dice"] for fold in ("0", "1")]
+    assert stated["all"]["dice"] == pytest.approx(by_hand)
+    assert stated["all"]["patients"] == found.dice.patients == 6
+    assert stated["folds"]["0"]["patients"] + stated["folds"]["1"]["patients"] == 6
+    assert stated["folds"]["0"]["dice_interval"] is None  # of three patients
+    means = [stated["folds"][fold]["dice"] for fold in ("0", "1")]
     # Of two figures: their distance over √2.
     spread = abs(means[0] - means[1]) / 2**0.5
-    assert told["spread"]["dice"] == pytest.approx(spread)
+    assert stated["spread"]["dice"] == pytest.approx(spread)
     for name, of in (
         ("glands", "glands"),
         ("glands_lost", "lost"),
         ("false_contours", "false_contours"),
     ):
-        assert told["all"][name] == sum(row[of] for row in rows)
-    low, high = told["all"]["dice_interval"]
+        assert stated["all"][name] == sum(row[of] for row in rows)
+    low, high = stated["all"]["dice_interval"]
     assert low < by_hand < high
     table = (folder / "folds.md").read_text(encoding="utf-8")
     assert "3 patients, no interval" in table
     assert f"| **all** | 6 | 6 | {by_hand:.4f} (" in table
     assert f"Standard deviation between folds: DSC {spread:.4f}, HD95 " in table
-    lost, false = told["all"]["glands_lost"], told["all"]["false_contours"]
+    lost, false = stated["all"]["glands_lost"], stated["all"]["false_contours"]
     assert f"| {lost} of 12 frames | {false} of 0 frames |" in table
     assert any("6 patients" in e.message for e in events if isinstance(e, Notice))
 

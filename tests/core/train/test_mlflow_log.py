@@ -44,9 +44,9 @@ def test_without_mlflow_one_sentence_comes_before_anything_is_made(
     tiny, monkeypatch, tmp_path
 ):
     monkeypatch.setattr(mlflow_log, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match="needs the package mlflow; got none") as told:
+    with pytest.raises(ConfigError, match="needs the package mlflow; got none") as none:
         list(train(tiny(mlflow=True)))
-    assert "napari-microus[mlflow]" in told.value.plain
+    assert "napari-microus[mlflow]" in none.value.plain
     assert not (tmp_path / "run").exists()
 
 
@@ -140,12 +140,12 @@ def test_a_server_that_is_not_there_loses_nothing(
     assert (result.run / "model" / "model.safetensors").exists()
     said = [text for text in notices(events) if "MLflow takes no figures" in text]
     assert len(said) == 1
-    assert "the run goes on" in said[0]
+    assert "the run continues" in said[0]
     assert "\n" not in said[0]
 
 
 class _Answers(BaseHTTPRequestHandler):
-    """The few words of MLflow's protocol that a run needs; told to fail, it does."""
+    """The few words of MLflow's protocol that a run needs; asked to fail, it does."""
 
     def do_GET(self):
         if "runs/get" in self.path:

@@ -30,7 +30,7 @@ class LabelRule:
 
     target: frozenset[int]
     others: frozenset[int]
-    told: str
+    meaning: str
     undecided: frozenset[int] = frozenset()
 
 

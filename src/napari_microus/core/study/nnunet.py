@@ -78,8 +78,8 @@ def nnunet_cases(
             )
         cases = _undescribed(source, patient_of, notices)
     else:
-        rule, told = described.rule(labels)
-        notices += [told] if told else []
+        rule, notice = described.rule(labels)
+        notices += [notice] if notice else []
         cases = _described(source, described, rule, patient_of, notices)
     names = Counter(case.case for case in cases)
     both, times = names.most_common(1)[0] if names else ("", 0)

@@ -254,7 +254,7 @@ def _table(config: TrainConfig, scores: dict[int, list[CaseScore]]) -> str:
             f"{with_interval(hd95)} | {min(means):.4f} | {_glands(part)} |"
         )
     spread = _spread(list(scores.values()))
-    told = [
+    spreads = [
         f"{what} {spread[name]:{form}}{of}"
         for name, what, form, of in (
             ("dice", "DSC", ".4f", ""),
@@ -262,7 +262,8 @@ def _table(config: TrainConfig, scores: dict[int, list[CaseScore]]) -> str:
         )
         if spread[name] is not None
     ]
-    lines += ["", f"Standard deviation between folds: {', '.join(told) or 'unknown'}."]
+    between = ", ".join(spreads) or "unknown"
+    lines += ["", f"Standard deviation between folds: {between}."]
     return "\n".join(lines) + "\n"
 
 

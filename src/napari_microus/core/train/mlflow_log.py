@@ -102,7 +102,7 @@ class MlflowLog:
     config : TrainConfig
         Becomes the parameters, without paths.
     run : Path
-        The run's folder; remembers the run of MLflow's, which goes on with it.
+        The run's folder; remembers the run of MLflow's, which continues with it.
     """
 
     def __init__(self, config: TrainConfig, run: Path) -> None:
@@ -155,8 +155,8 @@ class MlflowLog:
             return [Notice("MLflow has taken what was waiting.")]
         return [
             Notice(
-                f"MLflow takes no figures now ({self._problem}); the run goes on, and "
-                "its folder holds them all."
+                f"MLflow takes no figures now ({self._problem}); the run continues, "
+                "and its folder holds them all."
             )
         ]
 
@@ -176,7 +176,7 @@ class MlflowLog:
             closing = self._closes.is_set()
             try:
                 self._send(closing)
-            except Exception as error:  # noqa: BLE001  whatever it is, the run goes on
+            except Exception as error:  # noqa: BLE001  whatever it is, the run continues
                 self._problem = _in_short(error)
             else:
                 self._problem = ""
@@ -232,7 +232,7 @@ class MlflowLog:
         self._id = identity
 
     def _reopen(self, identity: str) -> bool:
-        """Go on with MLflow's run; return False where somebody has removed it."""
+        """Continue with MLflow's run; return False where somebody has removed it."""
         from mlflow.exceptions import MlflowException
 
         try:

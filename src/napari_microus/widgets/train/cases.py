@@ -119,8 +119,8 @@ def import_cases(
 ) -> Generator[Event, None, str]:
     """List the scans of a folder; return what to show the user."""
     yield Progress(0, 1, "folders", "Importing")
-    told = import_folder(study, folder, patient_pattern=pattern, labels=labels)
-    return " ".join(told)
+    notes = import_folder(study, folder, patient_pattern=pattern, labels=labels)
+    return " ".join(notes)
 
 
 def check_cases(study: Study) -> Generator[Event, None, str]:
