@@ -14,6 +14,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -74,7 +75,7 @@ def save_states(widget) -> None:
     sections = {
         name: getattr(widget.ui, f"{name}Section")
         for name in (
-            *("segment", "correct", "workList", "compare"),
+            *("segment", "correct", "live", "workList", "compare"),
             *("editor", "train", "packages"),
         )
     }
@@ -84,7 +85,7 @@ def save_states(widget) -> None:
     with tempfile.TemporaryDirectory() as folder:
         widget.ui.workListPathLineEdit.currentPath = str(make_list(Path(folder)))
         widget.ui.workListTable.selectRow(0)
-        for name in ("segment", "correct", "workList", "train", "packages"):
+        for name in ("segment", "correct", "live", "workList", "train", "packages"):
             for other, section in sections.items():
                 section.setVisible(other == name)
             widget.parent.resize(520, 100)
@@ -100,6 +101,7 @@ def save_states(widget) -> None:
     sections["compare"].show()
     sections["workList"].hide()
     sections["correct"].hide()
+    sections["live"].hide()
 
 
 def save_properties(widget, capsule) -> None:
@@ -123,7 +125,10 @@ def save_properties(widget, capsule) -> None:
             getattr(ui, f"{name}LineEdit").setText(text)
         ui.keepPropertiesButton.click()
         ui.measureButton.click()
-        for name in ("correct", "workList", "compare", "editor", "train", "packages"):
+        for name in (
+            *("correct", "live", "workList", "compare", "editor", "train"),
+            "packages",
+        ):
             getattr(ui, f"{name}Section").hide()
         ui.segmentOptions.hide()
         ui.propertiesSection.show()
@@ -133,6 +138,35 @@ def save_properties(widget, capsule) -> None:
         standins.Application().processEvents()
         widget.parent.grab().save(str(HERE / "panel_properties.png"))
         print(HERE / "panel_properties.png")
+
+
+def save_live(widget) -> None:
+    """Follow a volume that becomes one real frame after the other, with a real child."""
+    frames = slicer.util.arrayFromVolume(load("real_scan", "vtkMRMLScalarVolumeNode"))
+    volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Image")
+    slicer.util.updateVolumeFromArray(volume, frames[:1].copy())
+    volume.SetSpacing(0.125, 0.125, 1)
+    volume.SetIJKToRASDirections(-1, 0, 0, 0, -1, 0, 0, 0, 1)
+    volume.CreateDefaultDisplayNodes()
+    view = SliceView(volume)
+    live = widget.live
+    live._make_runner, live._ensure_packages = this_python, lambda: None
+    widget._parameterNode.liveVolume = volume
+    widget._parameterNode.device = "cpu"
+    widget.ui.liveStartButton.click()
+    end, number = time.monotonic() + 240, 0
+    while live.answered < 60 and time.monotonic() < end:
+        if live.answered:
+            number += 1
+            slicer.util.arrayFromVolume(volume)[0] = frames[number // 6 % len(frames)]
+            slicer.util.arrayFromVolumeModified(volume)
+        standins.Application().processEvents()
+        time.sleep(1 / 30)
+    save(view.picture(), "live.png")
+    print(widget.ui.liveStatusLabel.text())
+    live.stop()
+    while live.is_running:
+        standins.Application().processEvents()
 
 
 def make_list(folder: Path) -> Path:
@@ -192,6 +226,7 @@ def main() -> None:
     correct_panel.keep_approved(node, {0, 6})
     widget.correct.refresh()
     widget.ui.measureButton.click()
+    save_live(widget)
     save_states(widget)
     widget.compare.adjudicating.accept_expert()
     widget.ui.segmentStatusLabel.setText("Not for clinical use.")
@@ -212,7 +247,7 @@ def main() -> None:
     if DOCS.is_dir():
         for name in (
             *("capsule", "hard_region", "panel"),
-            *("panel_properties", "surface"),
+            *("panel_properties", "surface", "live"),
         ):
             shutil.copy(HERE / f"{name}.png", DOCS / f"slicer_{name}.png")
 
