@@ -141,7 +141,7 @@ def save_properties(widget, capsule) -> None:
 
 
 def save_live(widget) -> None:
-    """Follow a volume that becomes one real frame after the other, with a real child."""
+    """Follow a volume that becomes one real frame after the other."""
     frames = slicer.util.arrayFromVolume(load("real_scan", "vtkMRMLScalarVolumeNode"))
     volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Image")
     slicer.util.updateVolumeFromArray(volume, frames[:1].copy())
