@@ -81,20 +81,27 @@ class RunFolder:
     def create(cls, config: TrainConfig) -> Self:
         """Make the folder of a new run and take hold of it.
 
+        The folder of a run that failed before its first step is used again: there
+        is nothing to resume, and what was wrong has been mended.
+
         Raises
         ------
         OutputError
             If the folder holds a run already or cannot be written.
         """
         path = Path(config.output)
-        if (path / "config.yaml").exists():
+        is_void = _failed_at_once(path)
+        if (path / "config.yaml").exists() and not is_void:
             raise OutputError(
                 f"A new run needs a folder of its own; got {path}, which holds one. "
                 "Choose another folder, or resume that run."
             )
         run = cls(path, config.name)
         run._take()
-        config.to_yaml(path / "config.yaml")
+        if is_void:
+            for name in ("events.jsonl", "fingerprint.json"):
+                (path / name).unlink(missing_ok=True)
+        config.to_yaml(path / "config.yaml", overwrite=is_void)
         return run
 
     @classmethod
@@ -266,6 +273,13 @@ def read_status(run: str | Path) -> RunStatus:
         }
         status = RunStatus(**values)
     return status
+
+
+def _failed_at_once(path: Path) -> bool:
+    """Return whether a folder holds a run that failed before its first checkpoint."""
+    if not (path / "config.yaml").is_file() or any((path / "checkpoints").glob("*")):
+        return False
+    return read_status(path).state == "failed"
 
 
 def list_runs(folder: str | Path) -> list[RunStatus]:

@@ -18,6 +18,7 @@ from napari_microus.core.train.frames import (
 from napari_microus.core.train.training_data import (
     TrainingData,
     ValidationCase,
+    check_measured,
     key_of,
     label_rules,
     mask_to_bytes,
@@ -68,6 +69,7 @@ def prepare_study(
             f"Some training frame must show a capsule; got {len(frames)} frames with "
             "empty expert masks. Annotate some, or choose other cases."
         )
+    yield from check_measured(study, val, "a capsule")
     unsized = sum(not study.states_size(case) for case in val)
     if unsized:
         yield Notice(

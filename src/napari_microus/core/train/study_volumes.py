@@ -20,13 +20,14 @@ from napari_microus.core.train.patches import PatchSource, PreparedVolume
 from napari_microus.core.train.training_data import (
     TrainingData,
     VolumeCase,
+    check_measured,
     key_of,
     label_rules,
     stamp,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator
 
     from numpy.typing import NDArray
 
@@ -77,7 +78,7 @@ def prepare_volumes(config: TrainConfig) -> Generator[Event, None, TrainingData]
         )
     if shown < len(train):
         yield Notice(f"{len(train) - shown} of {len(train)} cases show no target.")
-    yield from _check_measured(study, val)
+    yield from check_measured(study, val, "the target")
     patch = config.model.patch_size
     small = [
         volume
@@ -131,20 +132,6 @@ def _volume_case(study: Study, case: StudyCase, names: tuple[str, ...]) -> Volum
         return _read(study, case, names)
 
     return VolumeCase(case.case, case.patient, load)
-
-
-def _check_measured(
-    study: Study, cases: Sequence[StudyCase]
-) -> Generator[Event, None, None]:
-    """See that something can be measured, before an hour of training."""
-    for number, case in enumerate(cases, start=1):
-        if (study.read(case)[1].array == 1).any():
-            return
-        yield Progress(number, len(cases), "cases", "Looking at validation cases")
-    raise InputError(
-        f"Some validation case must show the target; got {len(cases)} with empty "
-        "masks. Split the study otherwise."
-    )
 
 
 def _read(

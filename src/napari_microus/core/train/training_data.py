@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_microus.core.errors import InputError
+from napari_microus.core.events import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from numpy.typing import NDArray
 
+    from napari_microus.core.events import Event
     from napari_microus.core.study.manifest import Study
     from napari_microus.core.study.table import StudyCase
     from napari_microus.core.train.frames import FrameCache
@@ -68,6 +70,26 @@ def key_of(*parts: object) -> str:
     """Return a short name for what a cache was made from."""
     text = json.dumps(parts, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def check_measured(
+    study: Study, cases: Sequence[StudyCase], what: str
+) -> Generator[Event, None, None]:
+    """See that something can be measured, before an hour of training.
+
+    Raises
+    ------
+    InputError
+        If no case to validate on shows ``what``.
+    """
+    for number, case in enumerate(cases, start=1):
+        if (study.read(case)[1].array == 1).any():
+            return
+        yield Progress(number, len(cases), "cases", "Looking at validation cases")
+    raise InputError(
+        f"Some validation case must show {what}; got {len(cases)} with empty masks. "
+        "Split the study otherwise."
+    )
 
 
 def label_rules(cases: Sequence[StudyCase]) -> str:
