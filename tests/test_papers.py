@@ -78,6 +78,17 @@ def test_every_table_and_figure_of_both_papers_has_its_row(figure):
     assert any(figure in row[0] for row in ROWS)
 
 
+def test_what_was_measured_is_where_the_links_lead():
+    links = set(re.findall(r"\]\(([\w.]+)#([\w-]+)\)", "\n".join(map(str, ROWS))))
+    assert len(links) > 3
+    for page, anchor in links:
+        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+        kept = [re.sub(r"[^\w\s-]", "", heading).strip() for heading in headings]
+        anchors = {re.sub(r"[\s-]+", "-", heading).lower() for heading in kept}
+        assert anchor in anchors, f"{page} has no heading for #{anchor}"
+
+
 @pytest.mark.parametrize("command", TESTS)
 def test_the_named_tests_are_there(command):
     """They run with all the others; here it is seen that they hold tests."""
