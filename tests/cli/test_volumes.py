@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -60,3 +62,45 @@ def test_dataset_where_and_check(run_command, tmp_path, capsys):
     assert "zenodo.org/records/6624726" in capsys.readouterr().out
     assert run_command("dataset", "check", "brats", tmp_path) != 0
     assert "HGG/<case>" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (
+            "segment",
+            "folder",
+            "-o",
+            "out",
+            "--model",
+            "microus-small",
+            "--model",
+            "./m",
+        ),
+        (
+            "segment",
+            "one.nii.gz",
+            "-o",
+            "o.nii.gz",
+            "--model",
+            "microus-small",
+            "--model",
+            "./m",
+        ),
+        ("difficulty", "one.nii.gz", "-o", "out.csv", "--model", "./m"),
+        ("live", "stream", "--model", "./m"),
+    ],
+    ids=["batch", "file", "difficulty", "live"],
+)
+def test_commands_on_frames_refuse_a_model_of_volumes(
+    run_command, small_scan, model, words, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "stream").mkdir()
+    for name in ("one.nii.gz", "folder/one.nii.gz"):
+        (tmp_path / name).write_bytes(Path(small_scan).read_bytes())
+    before = sorted(tmp_path.rglob("*"))
+    assert run_command(*words) == 2
+    assert "'m' segments volumes of t2w, adc" in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before

@@ -11,7 +11,7 @@ from napari_microus.core.errors import ConfigError, InputError
 from napari_microus.core.events import BatchReport, EpochReport, Notice
 from napari_microus.core.io import write_volume
 from napari_microus.core.library import load_model
-from napari_microus.core.study import Study
+from napari_microus.core.study import Study, check_study
 from napari_microus.core.study.table import StudyCase
 from napari_microus.core.train import resume, train
 from napari_microus.core.train.fingerprint import Fingerprint
@@ -238,6 +238,31 @@ def test_volumes_with_settings_for_frames(volumes, tiny, drain):
     config = tiny(data={"study": str(volumes().folder)})
     with pytest.raises(InputError, match="takes scans of one channel; got t2w"):
         drain(train(config))
+
+
+def test_a_start_of_the_other_kind_is_refused(volumes, settings, drain, tmp_path):
+    study = volumes()
+    _, result = drain(train(settings(study, epochs=1)))
+    frames = TrainConfig.preset("fine-tune", output=str(tmp_path / "two")).with_changes(
+        {"start": str(result.model), "data": {"study": str(study.folder)}}
+    )
+    with pytest.raises(ConfigError, match="a model of volumes, for a recipe of frames"):
+        drain(train(frames))
+
+
+def test_a_check_reads_every_channel(volumes, drain):
+    study = volumes(count=3)
+    assert drain(check_study(study))[1] == []
+    Path(study.cases[0].channels["adc"]).unlink()
+    spoilt = Path(study.cases[1].channels["hbv"])
+    spoilt.write_bytes(spoilt.read_bytes()[:500])
+    constant = Volume(np.ones((12, 40, 40)), np.diag([1.0, 1.0, 3.0, 1.0]))
+    write_volume(constant, study.cases[2].channels["adc"], overwrite=True)
+    found = {finding.case: finding for finding in drain(check_study(study))[1]}
+    assert {finding.level for finding in found.values()} == {"error"}
+    assert set(found) == {"p0", "p1", "p2"}
+    assert "p0_adc.nii.gz" in found["p0"].message
+    assert "'adc'" in found["p2"].message
 
 
 def test_no_study_is_reported(volumes, settings, drain):

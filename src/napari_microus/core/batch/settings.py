@@ -128,6 +128,7 @@ def batch_settings(
         info = library.find_model(name)
         if info.problem:
             raise CheckpointError(info.problem)
+        library.require_frames(info)
         digest = library.weights_sha256(info.path)
         found.append(
             ModelPlace(

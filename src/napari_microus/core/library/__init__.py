@@ -24,6 +24,7 @@ from napari_microus.core.library.store import (
     copy_model,
     read_info,
     read_model,
+    require_frames,
     save_model,
     weights_sha256,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "read_info",
     "read_model",
     "remove_model",
+    "require_frames",
     "save_model",
     "weights_sha256",
 ]

@@ -104,6 +104,24 @@ def _channels(config: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(map(str, described.get("channels", ())))
 
 
+def require_frames(model: ModelInfo | LoadedModel) -> None:
+    """Refuse a model of volumes where frames are segmented.
+
+    Raises
+    ------
+    ConfigError
+        With the channels that it takes.
+    """
+    if model.channels:
+        channels = ", ".join(model.channels)
+        raise ConfigError(
+            f"The model must be one of frames; got '{model.name}', which takes volumes "
+            f"of {channels}. Choose another model.",
+            plain=f"'{model.name}' segments volumes of {channels}, and this takes a "
+            "model of frames. Choose another model.",
+        )
+
+
 def save_model(
     folder: str | Path,
     network: nn.Module,

@@ -103,7 +103,17 @@ def follow(
     -------
     int
         How many frames were answered, where the source ends by itself.
+
+    Raises
+    ------
+    ConfigError
+        If a model is one of volumes.
     """
+    from napari_microus.core.library import LoadedModel, require_frames
+
+    for one in model if isinstance(model, (list, tuple)) else [model]:
+        if isinstance(one, LoadedModel):
+            require_frames(one)
     newest, stop = Newest(), threading.Event()
     thread = threading.Thread(
         target=_receive, args=(source, newest, stop), name="napari-microus live"

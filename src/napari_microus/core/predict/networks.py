@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from napari_microus.core.errors import CheckpointError, ConfigError, InputError
-from napari_microus.core.library import LoadedModel
+from napari_microus.core.library import LoadedModel, require_frames
 from napari_microus.core.models.fast import multiplies_bfloat16, prepare_for_inference
 from napari_microus.core.models.network_mean import NetworkMean
 from napari_microus.core.models.openvino_form import compiled_form
@@ -182,6 +182,8 @@ def _ready(
     A model of the library does not change, so its fast form is kept with it; a
     module may be trained on before the next call.
     """
+    if isinstance(model, LoadedModel):
+        require_frames(model)
     network = model.network if isinstance(model, LoadedModel) else model
     if getattr(getattr(network, "config", None), "spatial_dims", 2) != 2:
         raise CheckpointError(

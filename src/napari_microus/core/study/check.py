@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Event, Progress
+from napari_microus.core.multichannel.stacking import stack_channels
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -72,6 +73,7 @@ def _check_case(
     elif scan.array.min() == scan.array.max():
         message = "Its image holds one intensity only."
         findings.append(Finding("error", case.case, message))
+    findings += _check_channels(study, case)
     if not case.expert:
         message = "It has no expert mask and can only be ranked for annotation."
         findings.append(Finding("warning", case.case, message))
@@ -80,6 +82,17 @@ def _check_case(
         if file:
             findings += _check_mask(study, case, name, file, scan)
     return findings
+
+
+def _check_channels(study: Study, case: StudyCase) -> list[Finding]:
+    """Read every channel of a volume, and bring them to one grid as training does."""
+    if len(case.channels) < 2:
+        return []
+    try:
+        stack_channels(study.read_channels(case))
+    except InputError as error:
+        return [Finding("error", case.case, str(error))]
+    return []
 
 
 def _check_mask(

@@ -117,6 +117,14 @@ def _as_started(config: TrainConfig, model: LoadedModel | ModelInfo) -> TrainCon
     network = ModelConfig.from_dict(
         {"architecture": architecture, section: model.config["options"]}
     )
+    if network.spatial_dims != config.model.spatial_dims:
+        kind, other = ("volumes", "frames")[:: 1 if model.channels else -1]
+        raise ConfigError(
+            f"A start model must be of the recipe's kind; got '{model.name}', a model "
+            f"of {kind}, for a recipe of {other}. Choose another recipe or start.",
+            plain=f"'{model.name}' is a model of {kind}, and the preset is for "
+            f"{other}. Choose another preset, or another model to start from.",
+        )
     opening = config.opening
     if opening is None:
         opening = recommended_opening(model)
