@@ -28,7 +28,7 @@ def draw_losses(figure: Figure, comparison: Comparison) -> None:
             axes.plot(range(1, len(values) + 1), values, **look)
     axes.set(xlabel="epoch", ylabel="training loss", yscale="log")
     axes.set_title("Losses of different recipes are on different scales", fontsize=10)
-    axes.legend(fontsize=8)
+    figure.legend(fontsize=8, loc="outside right upper")
 
 
 def draw_scores(figure: Figure, comparison: Comparison) -> None:

@@ -126,7 +126,7 @@ def _draw_figures(comparison: Comparison, folder: Path) -> dict[str, Picture]:
         (
             "losses",
             "Figure 3: training loss of each epoch, the published dotted.",
-            Figure((8, 4.5), layout="constrained"),
+            Figure((10, 4.5), layout="constrained"),
             lambda figure: draw_losses(figure, comparison),
         ),
         (
