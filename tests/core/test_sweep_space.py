@@ -166,7 +166,7 @@ def test_nothing_is_made_up_beyond_the_frames():
 
 def test_affines_of_frames_are_turns_about_the_axis():
     rng = np.random.default_rng(0)
-    turn = Rotation.random(rng=rng).as_matrix()
+    turn = Rotation.random(None, rng).as_matrix()
     affine = np.eye(4)
     affine[:3, :3] = turn @ np.diag([0.3, 0.4, 1.0])
     affine[:3, 3] = 5, -7, 11

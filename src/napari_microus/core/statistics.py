@@ -169,7 +169,10 @@ def paired_difference(a: ArrayLike, b: ArrayLike) -> PairedDifference:
         return PairedDifference(np.nan, np.nan, np.nan, np.nan, 0)
     mean, reach = float(difference.mean()), t_reach(difference)
     is_stated = count >= FEW_PATIENTS and difference.any()
-    p = float(wilcoxon(difference).pvalue) if is_stated else float("nan")
+    # Pairs without a difference are left out of the test, as Wilcoxon did: SciPy's
+    # versions do different things where it is left to them.
+    changed = difference[difference != 0]
+    p = float(wilcoxon(changed).pvalue) if is_stated else float("nan")
     better = int((difference > 0).sum())
     return PairedDifference(mean, mean - reach, mean + reach, p, int(count), better)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PACKAGE = "napari-microus"
-TORCH = ">=2.4"
+TORCH = ">=2.4.1"
 # Slicer's own builds; never installed, replaced or downgraded by us.
 SHIPPED = ("numpy", "scipy", "SimpleITK", "Pillow", "vtk")
 REQUIREMENTS = Path(__file__).parents[2] / "Resources" / "requirements.txt"

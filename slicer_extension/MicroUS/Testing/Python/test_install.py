@@ -67,7 +67,7 @@ def test_order_is_torch_then_needs_then_ours(monkeypatch):
     assert Installer(confirm=agree).ensure()
 
     assert pip.calls == [
-        ("torch", ">=2.4"),
+        ("torch", ">=2.4.1"),
         ("ensure", install.requirements()),
         ("pip", ["--no-deps", "napari-microus"]),
     ]
@@ -80,7 +80,7 @@ def test_older_slicer_uses_pip(monkeypatch):
 
     kinds = [kind for kind, _ in pip.calls]
     assert kinds == ["torch", "pip", "pip"]
-    assert "monai>=1.4" in pip.calls[1][1]
+    assert "monai>=1.5" in pip.calls[1][1]
 
 
 @pytest.mark.parametrize("has_packaging", [True, False])
@@ -116,7 +116,7 @@ def test_declining_installs_nothing(monkeypatch):
         Installer(confirm=asked.append).ensure()
 
     assert pip.calls == []
-    assert "monai>=1.4" in asked[0]
+    assert "monai>=1.5" in asked[0]
 
 
 def test_wheels_need_no_network(monkeypatch, tmp_path):
@@ -128,7 +128,7 @@ def test_wheels_need_no_network(monkeypatch, tmp_path):
     assert [kind for kind, _ in pip.calls] == ["pip"] * 3
     for _, arguments in pip.calls:
         assert arguments[:3] == ["--no-index", "--find-links", str(tmp_path)]
-    assert pip.calls[0][1][3:] == ["torch>=2.4"]
+    assert pip.calls[0][1][3:] == ["torch>=2.4.1"]
     assert pip.calls[2][1][3:] == ["--no-deps", "napari-microus"]
 
 
@@ -162,11 +162,11 @@ def test_failing_pip_is_reported(monkeypatch):
 def test_packages_that_did_not_arrive_are_named(monkeypatch):
     pip = Pip(monkeypatch, "torch", "napari-microus")
     monkeypatch.setattr(pip, "add", lambda texts: None)
-    with pytest.raises(InstallError, match=r"monai>=1.4.* is missing"):
+    with pytest.raises(InstallError, match=r"monai>=1.5.* is missing"):
         Installer(confirm=agree).ensure()
 
 
 def test_requirements_of_this_environment_are_judged_by_version():
-    assert install.is_met("monai>=1.4")
+    assert install.is_met("monai>=1.5")
     assert not install.is_met("monai>=99")
     assert not install.is_met("no-such-package")

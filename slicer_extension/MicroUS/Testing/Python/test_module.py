@@ -8,9 +8,9 @@ from panel import Child, choose, press
 
 
 def test_missing_packages_are_listed(widget, monkeypatch):
-    monkeypatch.setattr(Installer, "missing", lambda self: ["monai>=1.4"])
+    monkeypatch.setattr(Installer, "missing", lambda self: ["monai>=1.5"])
     widget.packages.refresh()
-    assert widget.ui.packagesLabel.text() == "Missing: monai>=1.4."
+    assert widget.ui.packagesLabel.text() == "Missing: monai>=1.5."
 
 
 def test_downloads_are_deleted_and_trained_models_stay(widget, library, shown):
@@ -80,7 +80,9 @@ def test_panel_opens_before_anything_is_installed(
 ):
     for name in [n for n in sys.modules if n.partition(".")[0] == "napari_microus"]:
         monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.setattr(Installer, "missing", lambda self: ["torch>=2.4", "monai>=1.4"])
+    monkeypatch.setattr(
+        Installer, "missing", lambda self: ["torch>=2.4.1", "monai>=1.5"]
+    )
     monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *_: False)
 
     fresh = MicroUS.MicroUSWidget()
