@@ -148,16 +148,16 @@ def test_a_pseudonym_is_the_patients_and_stable(run_command, tmp_path, capsys):
     assert codes[0] == codes[1]
     assert codes[0].startswith("P-")
     assert run_command("case", "save", *line, "--code", "x") == 2
-    assert "must have one code" in capsys.readouterr().err
+    assert "--code and --pseudonym are both given" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (["--code", "a/b"], "This code cannot be used"),
-        (["--psa", "-1"], "PSA must be"),
+        (["--psa", "-1"], "A PSA of -1.0 ng/ml is not possible"),
         (["--diameters-mm", "50xa"], "as 48x44x36"),
-        (["--diameters-mm", "50x40"], "length, width and height"),
+        (["--diameters-mm", "50x40"], "2 of the three diameters are given"),
         (["--probability", "nowhere.nii"], "There is no file nowhere.nii"),
         (["--pseudonym"], "DICOM"),
     ],

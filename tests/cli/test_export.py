@@ -101,7 +101,7 @@ def test_a_structure_set_is_asked_for(run_command, tmp_path, capsys, cine, mask)
     line = ["export", drawn, "--scan", tmp_path / "scan", "-o", out, "--rtstruct"]
 
     assert run_command(*line) == 2
-    assert "must state who drew it" in capsys.readouterr().err
+    assert "DICOM asks how the mask was drawn" in capsys.readouterr().err
     assert run_command(*line, "--drawn", "manual") == 0
     assert pydicom.dcmread(out).Modality == "RTSTRUCT"
     line = ["export", mask, "--scan", cine, "-o", tmp_path / "c.dcm", "--rtstruct"]
@@ -124,9 +124,9 @@ def test_one_of_several_labels_is_chosen(run_command, cine, tmp_path):
 @pytest.mark.parametrize(
     ("words", "stated"),
     [
-        (["-o", "out.dcm"], "The scan must be given for a DICOM Segmentation"),
-        (["-o", "out.xyz"], "must end in one of .*.dcm"),
-        (["-o", "out.nii.gz", "--rtstruct"], "RT Structure Set must end in .dcm"),
+        (["-o", "out.dcm"], "The scan is needed for a DICOM Segmentation"),
+        (["-o", "out.xyz"], r"End it in one of \.csv, \.dcm"),
+        (["-o", "out.nii.gz", "--rtstruct"], "RT Structure Set ends in .dcm; this one"),
     ],
 )
 def test_what_is_missing_is_reported(run_command, mask, capsys, words, stated):

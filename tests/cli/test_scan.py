@@ -65,16 +65,19 @@ def test_a_name_in_the_picture_is_blanked_out_wherever_the_scan_is_read(
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (["--blank", "0:3"], "must be rows and columns in pixels, as 0:40,10:200"),
-        (["--blank", "3:3,0:4"], "one or more pixels high and wide"),
-        (["--blank", "0:3,0:17"], "inside the picture of 12 × 16 pixels"),
-        (["--pixel-mm", "0"], "must be mm above 0"),
+        (["--blank", "0:3"], "Write rows and columns in pixels, as 0:40,10:200"),
+        (["--blank", "3:3,0:4"], "Rows 3:3 and columns 0:4 hold no pixel"),
+        (["--blank", "0:3,0:17"], "not inside the picture of 12 × 16 pixels"),
+        (["--pixel-mm", "0"], "'0' is no pixel size"),
         (["--pixel-mm", "50"], "cannot be right. Give its height and width"),
-        (["--frame-distance-mm", "far"], "must be mm or unknown"),
-        (["--sweep", "rotational"], "must state its axis"),
-        (["--sweep", "helical"], "must be one of parallel"),
+        (["--frame-distance-mm", "far"], "'far' is no distance of frames"),
+        (
+            ["--sweep", "rotational"],
+            "The axis or the angles of the rotational sweep are missing",
+        ),
+        (["--sweep", "helical"], "no kind of sweep 'helical'. Choose one of parallel"),
         (["--angles-deg", "a:b"], "is no list of angles"),
-        (["--orientation", "left"], "three directions"),
+        (["--orientation", "left"], "superior or inferior, each once"),
         (
             ["--axis-along", "rows", "--axis-at-mm", "0", "--angles-deg", "1,2"],
             "2 angles were stated, and the scan has 5 frames",

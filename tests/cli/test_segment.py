@@ -152,12 +152,12 @@ def test_nothing_is_replaced_unless_asked(command, scan, tmp_path):
     ("words", "said"),
     [
         (["--model", "none"], "Choose one of: microus-small"),
-        (["--device", "gpu"], "must be auto, cuda"),
-        (["--frames", "2-9"], "between 0 and 2; got 3"),
+        (["--device", "gpu"], "no device 'gpu'. Choose auto, cuda"),
+        (["--frames", "2-9"], "no frame 3; the last one is 2"),
         (["--frames", "x"], "such as 0-9,12"),
         (["--frames", "3-1"], "runs backwards"),
-        (["--batch-size", "0"], "batch_size"),
-        (["--threshold", "2"], "threshold"),
+        (["--batch-size", "0"], "0 frames at a time"),
+        (["--threshold", "2"], "The threshold, 2.0, does not"),
     ],
 )
 def test_a_wrong_option_is_one_line_and_leaves_nothing(
@@ -187,9 +187,9 @@ def test_outputs_that_cannot_be_are_refused_before_any_work(command, scan, tmp_p
     other = tmp_path / "other.nii.gz"
     other.write_bytes(scan.read_bytes())
     for words, said in (
-        ([scan, "-o", scan], "must not be a scan itself"),
-        ([scan, "-o", tmp_path / "m.png"], "must end in one of"),
-        ([scan, other, "-o", tmp_path / "m.nii.gz"], "must be a folder"),
+        ([scan, "-o", scan], "is a scan itself"),
+        ([scan, "-o", tmp_path / "m.png"], "End it in one of"),
+        ([scan, other, "-o", tmp_path / "m.nii.gz"], "2 scans do not go into one file"),
         ([scan, scan, "-o", tmp_path / "out"], "given once"),
         ([scan, "-o", scan / "m.nii.gz"], "Cannot write to"),
     ):

@@ -53,7 +53,7 @@ def test_training_prints_events_and_can_be_resumed(
 
     monkeypatch.chdir(tmp_path)
     assert run_command("train", "--preset", settings, "-o", "r") == 2
-    assert "needs a folder of its own" in capsys.readouterr().err
+    assert "There is a run in r already" in capsys.readouterr().err
 
     again = run("resume", "r", "--progress", "json", cwd=tmp_path)
     assert again.returncode == 0, again.stderr

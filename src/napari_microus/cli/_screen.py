@@ -39,7 +39,11 @@ def virtual_screen(size: str = "1600x1000x24") -> Iterator[None]:
     if which("Xvfb") is None:
         raise DeviceError(
             "Drawing the window needs a display; got none and no Xvfb. "
-            "Install it, for example with: apt-get install xvfb."
+            "Install it, for example with: apt-get install xvfb.",
+            plain=(
+                "The window cannot be drawn: there is no display, and Xvfb is not "
+                "installed. Install it, for example with: apt-get install xvfb."
+            ),
         )
     read_end, write_end = os.pipe()
     server = subprocess.Popen(
@@ -55,7 +59,11 @@ def virtual_screen(size: str = "1600x1000x24") -> Iterator[None]:
         server.wait()
         raise DeviceError(
             f"Xvfb must start; got exit status {server.returncode}. "
-            "Run `Xvfb :99` to see why."
+            "Run `Xvfb :99` to see why.",
+            plain=(
+                f"Xvfb did not start (exit status {server.returncode}). Run `Xvfb "
+                ":99` to see why."
+            ),
         )
     os.environ["DISPLAY"] = f":{display}"
     try:

@@ -180,13 +180,15 @@ def _code(scan: Path, code: str | None, is_pseudonym: bool) -> str | None:
         return code
     if code is not None:
         raise ConfigError(
-            "A case must have one code; got --code and --pseudonym. Leave one out."
+            "A case must have one code; got --code and --pseudonym. Leave one out.",
+            plain="--code and --pseudonym are both given. Leave one out.",
         )
     found = dicom_pseudonym(scan, pseudonym_key())
     if found is None:
         raise InputError(
             "A pseudonym must be made from the scan's patient; got a scan that "
-            "names none. Give a --code."
+            "names none. Give a --code.",
+            plain="The scan names no patient to make a pseudonym of. Give a --code.",
         )
     return found
 
@@ -197,7 +199,11 @@ def _diameters(text: str) -> tuple[float, ...]:
     except ValueError:
         raise ConfigError(
             f"Diameters must be length, width and height as 48x44x36; got '{text}'. "
-            "Correct them."
+            "Correct them.",
+            plain=(
+                f"'{text}' are no diameters. Write length, width and height as "
+                "48x44x36."
+            ),
         ) from None
 
 

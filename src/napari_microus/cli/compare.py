@@ -112,12 +112,20 @@ def compare(
     if len(sources) < 2:
         raise ConfigError(
             "Two or more annotators must be named; got one. "
-            "Name the expert's and the non-expert's masks."
+            "Name the expert's and the non-expert's masks.",
+            plain=(
+                "One annotator alone cannot be compared. Name the expert's and the "
+                "non-expert's masks."
+            ),
         )
     if (consensus is None) != (consensus_out is None):
         raise ConfigError(
             "--consensus and --consensus-out must come together; got one of them. "
-            "Name the method and where its mask goes."
+            "Name the method and where its mask goes.",
+            plain=(
+                "--consensus and --consensus-out go together, and one is missing. "
+                "Name the method and where its mask goes."
+            ),
         )
     outputs = _Outputs(
         sources,

@@ -110,7 +110,8 @@ def fetch(
     if name not in FETCH:
         raise ConfigError(
             f"The weights to fetch must be {' or '.join(FETCH)}; got '{name}'. Name "
-            "them so."
+            "them so.",
+            plain=f"There are no weights '{name}' to fetch. Name {' or '.join(FETCH)}.",
         )
     print(drain(FETCH[name](output or library.pretrained_folder()), progress))
 
@@ -155,7 +156,11 @@ def remove(
         if not sys.stdin.isatty():
             raise ConfigError(
                 "Removing a model must be confirmed; got no terminal to ask in. "
-                "Add --yes."
+                "Add --yes.",
+                plain=(
+                    "Nobody can be asked whether the model shall go: this is no "
+                    "terminal. Add --yes."
+                ),
             )
         typer.confirm(f"Delete {info.path}?", abort=True)
     library.remove_model(name)

@@ -147,7 +147,8 @@ def _distance(text: str) -> float | str:
         return float(text)
     except ValueError:
         raise InputError(
-            f"The distance of frames must be mm or unknown; got '{text}'. Correct it."
+            f"The distance of frames must be mm or unknown; got '{text}'. Correct it.",
+            plain=f"'{text}' is no distance of frames. Write it in mm, or unknown.",
         ) from None
 
 

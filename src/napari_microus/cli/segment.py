@@ -146,7 +146,11 @@ def segment(
         if frames is not None:
             raise ConfigError(
                 f"A model of volumes takes the whole; got --frames {frames}. Leave it "
-                "out."
+                "out.",
+                plain=(
+                    "A model of volumes takes the whole scan, and not --frames "
+                    f"{frames}. Leave it out."
+                ),
             )
         _segment_channels(
             inputs,
@@ -229,7 +233,11 @@ def _segment_channels(
     if not is_file_name(output):
         raise OutputError(
             f"The output of one examination must be a file; got {output}. Name one "
-            "that ends in .nii.gz."
+            "that ends in .nii.gz.",
+            plain=(
+                f"The output of one examination is a file, and {output} is none. "
+                "Name one that ends in .nii.gz."
+            ),
         )
     check_outputs(list(files.values()), [output, probability], overwrite=overwrite)
     work = segment_channels_into(
@@ -285,7 +293,10 @@ def _segment_one(
     if len(scans) > 1:
         raise OutputError(
             f"The output of {len(scans)} scans must be a folder; got {output}. "
-            "Name a folder."
+            "Name a folder.",
+            plain=(
+                f"{len(scans)} scans do not go into one file, {output}. Name a folder."
+            ),
         )
     [scan] = scans
     if scan.fault:

@@ -158,7 +158,11 @@ def check(folder: _Folder, progress: ProgressOption = ProgressStyle.bar) -> None
     if errors:
         raise InputError(
             f"A study must be free of errors; got {errors}. Correct the cases named "
-            "above, or set their ignore to 1."
+            "above, or set their ignore to 1.",
+            plain=(
+                f"The study has {errors} errors. Correct the cases named above, or "
+                "set their ignore to 1."
+            ),
         )
 
 

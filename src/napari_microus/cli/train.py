@@ -111,7 +111,11 @@ def train(
     if folds is not None:
         if folds != "all":
             raise ConfigError(
-                f"--folds must be all; got '{folds}'. For one fold: --set data.fold=0."
+                f"--folds must be all; got '{folds}'. For one fold: --set data.fold=0.",
+                plain=(
+                    f"--folds takes all, and not '{folds}'. For one fold: --set "
+                    "data.fold=0."
+                ),
             )
         from napari_microus.core.train.folds import train_folds
 
@@ -163,7 +167,11 @@ def parse_settings(lines: list[str]) -> dict[str, Any]:
         if not equals or not name:
             raise ConfigError(
                 f"--set must read name=value; got '{line}'. "
-                "Write, say, --set optimizer.learning_rate=0.001."
+                "Write, say, --set optimizer.learning_rate=0.001.",
+                plain=(
+                    f"--set cannot be read in '{line}'. Write, say, --set "
+                    "optimizer.learning_rate=0.001."
+                ),
             )
         *sections, last = name.split(".")
         level = changes

@@ -88,7 +88,10 @@ def choose_device(name: str | torch.device = "auto") -> torch.device:
     if kind not in DEVICES or (index and not index.isdecimal()):
         raise DeviceError(
             f"The device must be auto, cuda, cuda:N, mps or cpu; got '{name}'. "
-            "Choose one of them."
+            "Choose one of them.",
+            plain=(
+                f"There is no device '{name}'. Choose auto, cuda, cuda:N, mps or cpu."
+            ),
         )
     reason = _torch_reason(kind)
     if reason:
@@ -101,7 +104,11 @@ def choose_device(name: str | torch.device = "auto") -> torch.device:
     if kind == "cuda" and index and int(index) >= torch.cuda.device_count():
         raise DeviceError(
             f"The GPU's number must be below {torch.cuda.device_count()}; got "
-            f"'{name}'. Choose one that nvidia-smi lists."
+            f"'{name}'. Choose one that nvidia-smi lists.",
+            plain=(
+                f"There is no graphics card '{name}': the computer has "
+                f"{torch.cuda.device_count()}. Choose one that nvidia-smi lists."
+            ),
         )
     return torch.device(text)
 
@@ -137,7 +144,8 @@ def reported_memory(what: str, advice: str) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         raise DeviceError(
-            f"{what} must fit into memory; got an out-of-memory error. {advice}"
+            f"{what} must fit into memory; got an out-of-memory error. {advice}",
+            plain=f"{what} takes more memory than there is. {advice}",
         ) from error
 
 

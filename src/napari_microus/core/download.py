@@ -88,7 +88,11 @@ def download(
         if not overwrite:
             raise OutputError(
                 f"The name must be free or hold the right file; got {target}, which "
-                "differs from the published one. Move it, or overwrite it."
+                "differs from the published one. Move it, or overwrite it.",
+                plain=(
+                    f"{target} is there already and differs from the published "
+                    "file. Move it, or overwrite it."
+                ),
             )
     part = target.with_name(f"{file.name}.part")
     try:

@@ -86,7 +86,11 @@ def next_cases(
     if not waiting:
         raise InputError(
             "Some case must lack an expert mask to be ranked; got "
-            f"{len(study.used)} annotated ones. Add unlabelled scans to the study."
+            f"{len(study.used)} annotated ones. Add unlabelled scans to the study.",
+            plain=(
+                "Every case has its expert mask, so that there is nothing to rank. "
+                "Add scans without one."
+            ),
         )
     ranked: list[RankedCase] = []
     unread = ""
@@ -103,7 +107,11 @@ def next_cases(
     if not ranked:
         raise InputError(
             f"Some scan must be readable to be ranked; got {len(waiting)} that are "
-            f"not. The last one: {unread}"
+            f"not. The last one: {unread}",
+            plain=(
+                f"None of the {len(waiting)} scans that wait can be read. The last "
+                f"one: {unread}"
+            ),
         )
     return sorted(ranked, key=lambda found: found.score, reverse=True)
 

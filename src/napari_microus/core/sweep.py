@@ -54,31 +54,51 @@ class Sweep:
         if self.kind not in KINDS:
             raise InputError(
                 f"A sweep must be one of {', '.join(KINDS)}; got '{self.kind}'. "
-                "Choose one of these."
+                "Choose one of these.",
+                plain=(
+                    f"There is no kind of sweep '{self.kind}'. Choose one of "
+                    f"{', '.join(KINDS)}."
+                ),
             )
         rotation = self.axis_along, self.axis_at_mm, self.angles_deg
         if self.kind != "rotational":
             if any(part is not None for part in rotation):
                 raise InputError(
                     "An axis and angles must belong to a rotational sweep; got them "
-                    f"for '{self.kind}'. Remove them, or make it rotational."
+                    f"for '{self.kind}'. Remove them, or make it rotational.",
+                    plain=(
+                        "Only a rotational sweep has an axis and angles. Remove "
+                        "them, or make it rotational."
+                    ),
                 )
             return
         if any(part is None for part in rotation):
             raise InputError(
                 "A rotational sweep must state its axis (along and at_mm) and an angle "
-                "for each frame; got one without. Add what is missing."
+                "for each frame; got one without. Add what is missing.",
+                plain=(
+                    "The axis or the angles of the rotational sweep are missing. "
+                    "Add what is missing."
+                ),
             )
         if self.axis_along not in DIRECTIONS:
             raise InputError(
                 "The axis of a sweep must run along rows or columns; got "
-                f"'{self.axis_along}'. Choose one of these."
+                f"'{self.axis_along}'. Choose one of these.",
+                plain=(
+                    "The axis of a sweep runs along rows or columns, and not along "
+                    f"'{self.axis_along}'. Choose one of these."
+                ),
             )
         at_mm = number_of(self.axis_at_mm)
         if at_mm is None or abs(at_mm) > _FURTHEST_MM:
             raise InputError(
                 f"The axis of a sweep must lie within {_FURTHEST_MM:g} mm of the "
-                f"picture; got {self.axis_at_mm}. Correct its place."
+                f"picture; got {self.axis_at_mm}. Correct its place.",
+                plain=(
+                    f"The axis of the sweep is more than {_FURTHEST_MM:g} mm away "
+                    "from the picture. Correct its place."
+                ),
             )
         angles = [number_of(angle) for angle in self.angles_deg or ()]
         steps = [
@@ -90,12 +110,20 @@ class Sweep:
         if None in angles or len(steps) < 1 or not is_monotonic:
             raise InputError(
                 "The angles of a sweep must be two or more numbers that rise or fall "
-                f"throughout; got {_short(self.angles_deg)}. Correct them."
+                f"throughout; got {_short(self.angles_deg)}. Correct them.",
+                plain=(
+                    "The angles of the sweep do not rise or fall throughout: "
+                    f"{_short(self.angles_deg)}. Correct them."
+                ),
             )
         if abs(sum(steps)) > 360:
             raise InputError(
                 "A sweep must turn by no more than 360°; got "
-                f"{abs(sum(steps)):g}°. Correct its angles."
+                f"{abs(sum(steps)):g}°. Correct its angles.",
+                plain=(
+                    f"The sweep turns by {abs(sum(steps)):g}°, more than a full "
+                    "turn. Correct its angles."
+                ),
             )
 
     @classmethod
@@ -114,7 +142,8 @@ class Sweep:
         ):
             raise InputError(
                 f"A sweep must state its kind, and axis and angles_deg; got {entries}. "
-                "Correct it."
+                "Correct it.",
+                plain="The description of the sweep is incomplete. Correct it.",
             )
         axis = entries.get("axis")
         if axis is not None and (
@@ -122,12 +151,14 @@ class Sweep:
         ):
             raise InputError(
                 f"The axis of a sweep must state along and at_mm; got {axis}. Correct "
-                "it."
+                "it.",
+                plain="The description of the sweep's axis is incomplete. Correct it.",
             )
         angles = entries.get("angles_deg")
         if angles is not None and not isinstance(angles, list):
             raise InputError(
-                f"The angles of a sweep must be a list; got {angles}. Correct them."
+                f"The angles of a sweep must be a list; got {angles}. Correct them.",
+                plain=f"The angles of the sweep are no list: {angles}. Correct them.",
             )
         axis = axis or {}
         return cls(

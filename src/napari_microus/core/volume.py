@@ -68,12 +68,17 @@ class Volume:
         if array.ndim != 3:
             raise InputError(
                 "A volume must have three dimensions (frames, rows, columns); got "
-                f"{array.ndim} with shape {array.shape}. Choose one scan of a series."
+                f"{array.ndim} with shape {array.shape}. Choose one scan of a series.",
+                plain=(
+                    f"This is no stack of frames: it has {array.ndim} dimensions. "
+                    "Choose one scan of a series."
+                ),
             )
         if array.size == 0:
             raise InputError(
                 "A volume must have at least one frame with pixels; got shape "
-                f"{array.shape}. Check that the file is complete."
+                f"{array.shape}. Check that the file is complete.",
+                plain="This scan is empty. Check that the file is complete.",
             )
         affine = np.array(self.affine, dtype=np.float64)
         if affine.shape != (4, 4) or not np.isfinite(affine).all():

@@ -151,7 +151,12 @@ def parallel_volume(
     areas = _areas(areas_mm2)
     if not (np.isfinite(distance_mm) and distance_mm > 0):
         raise InputError(
-            f"The distance of frames must be above 0 mm; got {distance_mm}. Correct it."
+            f"The distance of frames must be above 0 mm; got {distance_mm}. Correct "
+            "it.",
+            plain=(
+                f"The distance of the frames is {distance_mm} mm, which gives no "
+                "volume. Correct it."
+            ),
         )
     weights = np.full(len(areas), float(distance_mm))
     return _estimate(areas, weights, PLANIMETRY, areas, area_sd_mm2)
@@ -196,7 +201,11 @@ def rotational_volume(
     if not len(angles) == len(moments) == len(areas) or len(angles) < 2:
         raise InputError(
             "A rotational sweep must have two or more frames with an angle for each; "
-            f"got {len(angles)} angles and {len(areas)} frames. Correct the angles."
+            f"got {len(angles)} angles and {len(areas)} frames. Correct the angles.",
+            plain=(
+                f"The sweep has {len(areas)} frames and {len(angles)} angles. "
+                "Correct the angles."
+            ),
         )
     steps = np.abs(np.diff(angles))
     span = steps.sum()
@@ -206,7 +215,11 @@ def rotational_volume(
         where = " where outlines lie on both sides of the axis" if crosses else ""
         raise InputError(
             f"A sweep must see each part once, within {full:g}°{where}; got {span:g}°. "
-            "Leave out the frames that turn further."
+            "Leave out the frames that turn further.",
+            plain=(
+                f"The sweep turns by {span:g}° and sees a part of the gland twice. "
+                f"Leave out the frames that turn further than {full:g}°{where}."
+            ),
         )
     weights = np.zeros(len(angles))
     weights[:-1] += steps / 2
@@ -233,7 +246,8 @@ def ellipsoid_volume(
     if not all(np.isfinite(d) and d > 0 for d in diameters):
         given = " × ".join(f"{d:g}" for d in diameters)
         raise InputError(
-            f"The diameters of a gland must be above 0 mm; got {given}. Measure again."
+            f"The diameters of a gland must be above 0 mm; got {given}. Measure again.",
+            plain=f"A diameter of the gland is missing: {given} mm. Measure again.",
         )
     return VolumeEstimate(
         _ELLIPSOID * float(np.prod(diameters)) / 1000.0, ELLIPSOID, None
@@ -250,7 +264,8 @@ def psa_density(psa_ng_ml: float, volume_ml: float) -> float:
     """
     if not (np.isfinite(psa_ng_ml) and psa_ng_ml >= 0):
         raise InputError(
-            f"PSA must be 0 ng/ml or more; got {psa_ng_ml}. Correct the value."
+            f"PSA must be 0 ng/ml or more; got {psa_ng_ml}. Correct the value.",
+            plain=f"A PSA of {psa_ng_ml} ng/ml is not possible. Correct the value.",
         )
     if not (np.isfinite(volume_ml) and volume_ml > 0):
         raise InputError(

@@ -111,7 +111,7 @@ def test_interpolation_keeps_what_a_person_drew(qtbot, widget, viewer):
 def test_interpolation_without_drawn_frames_says_what_to_do(qtbot, widget):
     widget.other_frames.interpolate()
     wait(qtbot, widget)
-    assert "Two frames at least must be drawn" in widget.message.text()
+    assert "Two frames at least have to be drawn" in widget.message.text()
 
 
 def test_a_frame_drawn_in_the_meantime_stays(qtbot, widget, viewer, monkeypatch):

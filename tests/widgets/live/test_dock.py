@@ -207,4 +207,4 @@ def test_a_video_that_is_none_is_a_sentence(qtbot, dock, tmp_path):
     dock.address.setText(str(tmp_path / "none.mkv"))
     dock.connect_button.click()
     qtbot.waitUntil(lambda: not dock.is_running, timeout=PATIENCE_MS)
-    assert "A video must be a file" in dock.message.text()
+    assert "There is no video " in dock.message.text()

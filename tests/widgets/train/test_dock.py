@@ -479,11 +479,11 @@ def test_study_of_one_patient_is_refused_at_once(make, workspace, tmp_path):
     workspace.remember(tmp_path / "study")
     dock = make()
     assert dock.form.study == tmp_path / "study"
-    assert dock.form.data_note.text().startswith("Training needs at least 2 patients")
+    assert dock.form.data_note.text().startswith("Training takes two patients or more")
 
     dock.start_button.click()
 
-    assert dock.message.text().startswith("Training needs at least 2 patients")
+    assert dock.message.text().startswith("Training takes two patients or more")
     assert not (tmp_path / "study" / "runs").exists()
 
 

@@ -240,7 +240,7 @@ def test_study_is_split_in_folds_by_patient(qtbot, page):
 
     page.split_box.setCurrentText("5 folds")
     page.split_button.click()
-    assert "5 folds need at least 5 patients" in page.message.text()
+    assert "5 folds take 5 patients" in page.message.text()
 
 
 def listed(page):
@@ -334,7 +334,7 @@ def test_too_few_patients_are_counted(qtbot, page):
 
     page.split_button.click()
 
-    assert "needs at least 2 patients" in page.message.text()
+    assert "This split takes 2 patients, of whom the study has 1" in page.message.text()
 
 
 @pytest.fixture

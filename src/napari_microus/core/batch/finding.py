@@ -173,7 +173,7 @@ class _Search:
             found = dicom_folder(path)
         except InputError as error:
             name = path.name
-            draft = Draft((path,), folders, name, name, fault=str(error))
+            draft = Draft((path,), folders, name, name, fault=error.plain)
             self.drafts.append(draft)
             return True
         self._said += [f"{root.resolve().name}: {words}" for words in found.notices]

@@ -142,7 +142,11 @@ def _connect(distributed: Any, address: str) -> Any:
     except (OSError, ValueError, TypeError) as error:
         raise InputError(
             f"A Dask scheduler must answer; got nothing from '{address}'. Start one "
-            "(dask scheduler), and give the address that it shows."
+            "(dask scheduler), and give the address that it shows.",
+            plain=(
+                f"Nothing answers at '{address}'. Start a Dask scheduler, and give "
+                "the address that it shows."
+            ),
         ) from error
 
 
@@ -159,5 +163,9 @@ def _distributed() -> Any:
     except ImportError as error:
         raise ConfigError(
             "distributed must be installed for a Dask cluster; got none. Install it "
-            "(pip install 'napari-microus[dask]')."
+            "(pip install 'napari-microus[dask]').",
+            plain=(
+                "A Dask cluster cannot be used: distributed is not installed. "
+                "Install it (pip install 'napari-microus[dask]')."
+            ),
         ) from error

@@ -100,9 +100,9 @@ def segment_scan(
     try:
         return (yield from _segment(settings, scan, begun))
     except (ConfigError, CheckpointError, OutputError) as error:
-        return failed(settings, scan, str(error), type(error).__name__)
+        return failed(settings, scan, error.plain, type(error).__name__)
     except MicroUSError as error:
-        return failed(settings, scan, str(error))
+        return failed(settings, scan, error.plain)
     # One scan must not end the others.
     except Exception as error:  # noqa: BLE001
         _log.debug("Segmenting %s failed.", scan.label, exc_info=error)
@@ -133,7 +133,12 @@ def _segment(
         raise InputError(
             f"A result must not replace one of another making; got {present[0].name}, "
             "which is of another scan, model or settings, or was changed by hand. "
-            "Choose another folder, or overwrite it."
+            "Choose another folder, or overwrite it.",
+            plain=(
+                f"{present[0].name} is there already, of another scan, model or "
+                "settings, or changed by hand. Choose another folder, or overwrite "
+                "it."
+            ),
         )
     volume = scan.read()
     # PyTorch is not needed before: not to list scans, skip them, or find damage.

@@ -141,7 +141,11 @@ class _Worker:
         if not self._is_ready:
             raise ConfigError(
                 "Processes of a batch must start; got one that ended at once "
-                f"({_ending(self._process.exitcode)}). Use fewer workers."
+                f"({_ending(self._process.exitcode)}). Use fewer workers.",
+                plain=(
+                    "A process of the batch ended at once "
+                    f"({_ending(self._process.exitcode)}). Use fewer workers."
+                ),
             )
         return self.scan
 

@@ -114,7 +114,11 @@ def run_batch(
     if dask is not None and workers != 1:
         raise ConfigError(
             "A batch must run on workers of this computer or of a Dask cluster; got "
-            "both. Leave one out."
+            "both. Leave one out.",
+            plain=(
+                "Workers of this computer and a Dask cluster are both given. Leave "
+                "one out."
+            ),
         )
     _check_folder(settings.output)
     if settings.probability is not None:
@@ -249,7 +253,11 @@ def _check_folder(folder: Path) -> None:
     except OSError as error:
         raise OutputError(
             f"The folder of the results must be writable; got {folder} "
-            f"({error.strerror}). Choose another folder."
+            f"({error.strerror}). Choose another folder.",
+            plain=(
+                f"Nothing can be written into the folder of the results, {folder} "
+                f"({error.strerror}). Choose another folder."
+            ),
         ) from error
 
 

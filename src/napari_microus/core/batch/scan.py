@@ -78,7 +78,11 @@ def content_sha256(files: Iterable[Path]) -> str:
         except OSError as error:
             raise InputError(
                 f"The files of a scan must be readable; got {path} "
-                f"({error.strerror}). Check that it is there, and its permissions."
+                f"({error.strerror}). Check that it is there, and its permissions.",
+                plain=(
+                    f"The file {path} of a scan cannot be read ({error.strerror}). "
+                    "Check that it is there, and its permissions."
+                ),
             ) from error
     return digest.hexdigest()
 

@@ -86,7 +86,11 @@ class BatchSettings:
             if got.weights_sha256 != wanted.weights_sha256:
                 raise CheckpointError(
                     "All processes of a batch must use the same weights; got others of "
-                    f"'{wanted.name}'. Give every computer the same model."
+                    f"'{wanted.name}'. Give every computer the same model.",
+                    plain=(
+                        "The computers of this batch have different models called "
+                        f"'{wanted.name}'. Give every computer the same model."
+                    ),
                 )
         return loaded
 
@@ -136,7 +140,10 @@ def batch_settings(
             )
         )
     if not found:
-        raise ConfigError("A batch must have a model; got none. Choose one.")
+        raise ConfigError(
+            "A batch must have a model; got none. Choose one.",
+            plain="No model is chosen. Choose one.",
+        )
     return BatchSettings(
         Path(output).resolve(),
         tuple(found),

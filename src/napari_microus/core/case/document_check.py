@@ -30,7 +30,11 @@ def read_document(folder: Path) -> dict[str, Any]:
         if path.stat().st_size > _MOST_BYTES:
             raise InputError(
                 f"A case must have a {DOCUMENT} of 64 MB or less; got a larger one in "
-                f"{folder}. Open another copy."
+                f"{folder}. Open another copy.",
+                plain=(
+                    f"The file {DOCUMENT} of this case is far too large. Open "
+                    "another copy."
+                ),
             )
         document = json.loads(
             path.read_text(encoding="utf-8"), parse_constant=_no_number

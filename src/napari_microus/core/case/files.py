@@ -99,7 +99,11 @@ def _write_scan(case: Case, path: Path) -> list[Path]:
             return []
         raise OutputError(
             f"The copy of a scan must not replace another file; got {path}. Rename "
-            "that file."
+            "that file.",
+            plain=(
+                f"{path} is another file, in the way of the scan's copy. Rename "
+                "that file."
+            ),
         )
     write_volume(replace(case.scan, metadata={}), path)
     return [path]

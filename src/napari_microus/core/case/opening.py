@@ -92,7 +92,10 @@ def read_case(folder: str | Path) -> Case:
         if entry["name"] in masks:
             raise InputError(
                 "The masks of a case must have names of their own; got "
-                f"'{entry['name']}' twice. Open another copy."
+                f"'{entry['name']}' twice. Open another copy.",
+                plain=(
+                    f"This case lists two masks '{entry['name']}'. Open another copy."
+                ),
             )
         mask = _read_mask(folder / entry["file"], reference)
         if pixels_sha256(mask) != entry["sha256"]:
@@ -133,14 +136,22 @@ def _read_mask(path: Path, reference: ScanReference) -> Volume:
     if mask.shape != reference.shape or not set(values.tolist()) <= {0, 1, 255}:
         raise InputError(
             f"A mask of a case must hold 0, 1 and {IGNORE_VALUE} on the scan's grid; "
-            f"got another in {path.name}. Open another copy."
+            f"got another in {path.name}. Open another copy.",
+            plain=(
+                f"The mask {path.name} of this case is damaged: it does not fit the "
+                "scan. Open another copy."
+            ),
         )
     placed = reference.place(mask.array.astype(np.uint8, copy=False))
     is_stated = mask.has_geometry and placed.has_geometry
     if is_stated and not placed.shares_grid(mask):
         raise InputError(
             f"A mask of a case must lie where its scan does; got {path.name}, which "
-            "lies elsewhere. Open another copy."
+            "lies elsewhere. Open another copy.",
+            plain=(
+                f"The mask {path.name} of this case lies elsewhere than its scan. "
+                "Open another copy."
+            ),
         )
     return placed
 
@@ -202,7 +213,11 @@ def _candidates(folder: Path) -> Iterator[Path]:
     except OSError as error:
         raise InputError(
             f"A folder must be readable; got {folder} ({error.strerror}). Choose "
-            "another."
+            "another.",
+            plain=(
+                f"The folder {folder} cannot be read ({error.strerror}). Choose "
+                "another."
+            ),
         ) from error
 
 

@@ -155,7 +155,11 @@ def saving_case(
     if "capsule" in further:
         raise InputError(
             "A further mask must have another name than the capsule; got 'capsule'. "
-            "Rename it."
+            "Rename it.",
+            plain=(
+                "The name 'capsule' is that of the capsule itself. Rename the "
+                "other mask."
+            ),
         )
     made = dict(provenance or {})
     frames = len(scan.array)

@@ -60,7 +60,8 @@ def fleiss_kappa(masks: Sequence[NDArray[np.uint8]]) -> float:
     raters = len(masks)
     if raters < 2:
         raise InputError(
-            f"Agreement needs two or more annotators; got {raters}. Add a mask."
+            f"Agreement needs two or more annotators; got {raters}. Add a mask.",
+            plain="One mask alone has nothing to agree with. Add a mask.",
         )
     check_same_shape(*masks)
     histogram = np.zeros(raters + 1, np.int64)

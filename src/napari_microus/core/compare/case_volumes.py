@@ -61,7 +61,11 @@ def read_case(
         raise InputError(
             f"A case to compare must have both annotations; got {drawn} for case "
             f"'{case.case}', not '{missing[0]}'. Add the mask, or choose other "
-            "annotators."
+            "annotators.",
+            plain=(
+                f"Case '{case.case}' has no mask of '{missing[0]}'. Add the mask, "
+                "or choose other annotators."
+            ),
         )
     yield _step(0)
     scan = read_case_scan(case)

@@ -142,7 +142,11 @@ def compare_files(
     if not cases:
         raise InputError(
             "At least one case must be in every folder; got none. "
-            "Files pair by the number that ends their names."
+            "Files pair by the number that ends their names.",
+            plain=(
+                "No case is in all of these folders. Files belong together by the "
+                "number that ends their names."
+            ),
         )
     several = len(sources) > 2
     more = _incomplete_votes(pairing, label) if several else []

@@ -124,7 +124,11 @@ def disputed_regions(
     if through_frames and stretches:
         raise InputError(
             "Regions must be joined through frames or split into stretches; got both. "
-            "Choose one."
+            "Choose one.",
+            plain=(
+                "Regions are either joined through frames or split into stretches. "
+                "Choose one."
+            ),
         )
     box = yield from _box_around(codes)
     if box is None:

@@ -42,7 +42,8 @@ def tally_votes(masks: Sequence[NDArray[np.uint8] | None]) -> NDArray[np.int64]:
     raters = len(masks)
     if raters < 2:
         raise InputError(
-            f"Agreement needs two or more annotators; got {raters}. Add a mask."
+            f"Agreement needs two or more annotators; got {raters}. Add a mask.",
+            plain="One mask alone has nothing to agree with. Add a mask.",
         )
     drawn = [np.atleast_3d(mask) for mask in masks if mask is not None]
     check_same_shape(*drawn)

@@ -164,7 +164,11 @@ def compare_trainee(
     if not cases:
         raise InputError(
             "A report needs at least one case in both folders; got none. "
-            "Files pair by the number that ends their names."
+            "Files pair by the number that ends their names.",
+            plain=(
+                "The two folders have no case in common. Files belong together by "
+                "the number that ends their names."
+            ),
         )
     compared = [case.name for case in cases]
     for sentence in (*unknown_controls(known, compared), *_unpaired(repeats)):

@@ -42,7 +42,11 @@ def read_controls(
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"The list of control cases must be a text file; got {path} "
-            f"({type(error).__name__}). Write one case a line."
+            f"({type(error).__name__}). Write one case a line.",
+            plain=(
+                f"{path} cannot be read as a list of control cases. Write it as "
+                "text, one case a line."
+            ),
         ) from error
     names = (line.split("#")[0].strip() for line in lines)
     return frozenset(trailing_number(name) or name for name in names if name)

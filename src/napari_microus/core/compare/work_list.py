@@ -148,7 +148,12 @@ def work_list(
     except OSError as error:
         raise InputError(
             f"A work list's folder must be readable; got {error.filename or path} "
-            f"({error.strerror or error}). Check the permissions, or choose another."
+            f"({error.strerror or error}). Check the permissions, or choose another.",
+            plain=(
+                "The folder of the work list cannot be read: "
+                f"{error.filename or path} ({error.strerror or error}). Check the "
+                "permissions, or choose another."
+            ),
         ) from error
 
 
@@ -237,7 +242,11 @@ def _single(table: Mapping[str, list[Path]], key: str, name: str) -> Path | None
         several = ", ".join(path.name for path in files)
         raise InputError(
             f"'{name}' must hold one file of case {key}; got {several}. Move the "
-            "others away, or name them for another case."
+            "others away, or name them for another case.",
+            plain=(
+                f"'{name}' has several files of case {key}: {several}. Move the "
+                "others away, or name them for another case."
+            ),
         )
     return files[0] if files else None
 

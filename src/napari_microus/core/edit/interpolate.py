@@ -63,7 +63,7 @@ def interpolate(
             "To interpolate, at least two frames must be drawn or approved; got "
             f"{len(known)}. Correct another one.",
             plain=(
-                "Two frames at least must be drawn or approved. Correct "
+                "Two frames at least have to be drawn or approved. Correct "
                 "another one first."
             ),
         )

@@ -204,7 +204,8 @@ def _check(
     if wrong:
         raise InputError(
             f"Corrected frames must lie between 0 and {len(masks) - 1}; got "
-            f"{wrong[0]}. Choose frames of this scan."
+            f"{wrong[0]}. Choose frames of this scan.",
+            plain=f"This scan has no frame {wrong[0]}. Choose frames of this scan.",
         )
     return model.network
 
@@ -320,7 +321,8 @@ def keep(taught: Taught, name: str) -> Path:
     if not name.strip() or any(sign in name for sign in '/\\:*?"<>|'):
         raise InputError(
             f"A model's name must be a file's name; got '{name}'. Use letters, digits "
-            "and '-'."
+            "and '-'.",
+            plain=f"A model cannot be called '{name}'. Use letters, digits and '-'.",
         )
     model = taught.model
     frames = ", ".join(str(frame) for frame in taught.frames)

@@ -97,22 +97,36 @@ def kind_of(output: str | Path, name: str | None = None) -> Kind:
     if name is None:
         found = next((kind for kind in KINDS if suffix in kind.suffixes), None)
         if found is None:
-            known = sorted({ending for kind in KINDS for ending in kind.suffixes})
+            known = sorted(
+                {ending for kind in KINDS for ending in kind.suffixes} - {""}
+            )
             raise OutputError(
                 f"The output must end in one of {', '.join(known)}; got {output}. "
-                "Rename it."
+                "Rename it.",
+                plain=(
+                    f"What kind of result {output} is to be is not clear from its "
+                    f"name. End it in one of {', '.join(known)}."
+                ),
             )
         return found
     found = next((kind for kind in KINDS if kind.name == name), None)
     if found is None:
         raise InputError(
             f"The kind must be one of {', '.join(kind.name for kind in KINDS)}; got "
-            f"'{name}'. Choose one of these."
+            f"'{name}'. Choose one of these.",
+            plain=(
+                f"There is no kind of result '{name}'. Choose one of "
+                f"{', '.join(kind.name for kind in KINDS)}."
+            ),
         )
     if suffix not in found.suffixes:
         raise OutputError(
             f"The file of {found.what} must end in {' or '.join(found.suffixes)}; got "
-            f"{output}. Rename it."
+            f"{output}. Rename it.",
+            plain=(
+                f"The name of {found.what} ends in {' or '.join(found.suffixes)}; "
+                f"this one does not: {output}. Rename it."
+            ),
         )
     return found
 
@@ -188,7 +202,11 @@ def exporting(
     if scan is None and chosen.needs_scan:
         raise InputError(
             f"The scan must be given for {chosen.what}; got none. Name the file that "
-            "the mask was drawn on."
+            "the mask was drawn on.",
+            plain=(
+                f"The scan is needed for {chosen.what}. Name the file that the "
+                "mask was drawn on."
+            ),
         )
     given = {key: v for key, v in options.items() if v is not None and v is not False}
     foreign = sorted(given.keys() - chosen.options)
@@ -196,7 +214,11 @@ def exporting(
         raise InputError(
             f"The options must be those of {chosen.what} "
             f"({', '.join(sorted(chosen.options)) or 'none'}); got "
-            f"{', '.join(foreign)}. Leave them out."
+            f"{', '.join(foreign)}. Leave them out.",
+            plain=(
+                f"These options have no use for {chosen.what}: "
+                f"{', '.join(foreign)}. Leave them out."
+            ),
         )
     mask = replace(mask, array=as_mask(mask.array))
     module, _, function = chosen.writer.partition(":")

@@ -93,7 +93,11 @@ def write_contours(
     if suffix not in CONTOUR_SUFFIXES:
         raise OutputError(
             f"Contours must end in one of {', '.join(CONTOUR_SUFFIXES)}; got "
-            f"{path.name}. Rename it."
+            f"{path.name}. Rename it.",
+            plain=(
+                f"The name of contours ends in {' or '.join(CONTOUR_SUFFIXES)}; "
+                f"this one does not: {path.name}. Rename it."
+            ),
         )
     if path.exists() and not overwrite:
         raise OutputError(
@@ -235,12 +239,20 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(entries, dict) or entries.get("format") != FORMAT:
         raise InputError(
             f"Contours must be JSON of the format '{FORMAT}'; got {path.name}. Choose "
-            "a file that was written as contours."
+            "a file that was written as contours.",
+            plain=(
+                f"{path.name} holds no contours of this program. Choose a file that "
+                "was written as contours."
+            ),
         )
     if entries.get("version") != VERSION:
         raise InputError(
             f"Contours must be of version {VERSION}; got {entries.get('version')} in "
-            f"{path.name}. Update napari-microus, or write them again."
+            f"{path.name}. Update napari-microus, or write them again.",
+            plain=(
+                f"{path.name} was written by another version of the program. Update "
+                "napari-microus, or write the contours again."
+            ),
         )
     return entries
 

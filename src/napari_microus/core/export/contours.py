@@ -85,7 +85,8 @@ def frame_contours(frame: NDArray[Any], *, level: float = 0.5) -> list[Contour]:
     if is_graded and frame.size and not (frame.min() >= 0 and frame.max() <= 1):
         raise InputError(
             "Contours must be of a mask, or of a probability from 0 to 1; got "
-            f"{frame.min():g} to {frame.max():g}. Choose the mask."
+            f"{frame.min():g} to {frame.max():g}. Choose the mask.",
+            plain="This is neither a mask nor a probability map. Choose the mask.",
         )
     height = np.asarray(frame if is_graded else frame == 1, np.float64)
     inside = height > level

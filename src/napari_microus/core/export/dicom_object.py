@@ -119,7 +119,11 @@ def highdicom() -> Any:
     except ImportError as error:
         raise InputError(
             "highdicom must be installed to write DICOM results; got none. Install it "
-            "(pip install highdicom), or save the mask as NIfTI."
+            "(pip install highdicom), or save the mask as NIfTI.",
+            plain=(
+                "DICOM results cannot be written: highdicom is not installed. "
+                "Install it (pip install highdicom), or save the mask as NIfTI."
+            ),
         ) from error
 
 
@@ -181,14 +185,24 @@ def check_output(output: str | Path, source: DicomSource, *, overwrite: bool) ->
     """
     output = Path(output)
     if output.suffix.lower() != ".dcm":
-        raise OutputError(f"A DICOM result must end in .dcm; got {output}. Rename it.")
+        raise OutputError(
+            f"A DICOM result must end in .dcm; got {output}. Rename it.",
+            plain=(
+                "The name of a DICOM result ends in .dcm; this one does not: "
+                f"{output}. Rename it."
+            ),
+        )
     if output.exists() and not overwrite:
         raise OutputError(
             f"{output} already exists. Choose another name, or overwrite it."
         )
     if output.resolve() in {path.resolve() for path, _ in source.files}:
         raise OutputError(
-            f"A result must not replace its scan; got {output}. Choose another name."
+            f"A result must not replace its scan; got {output}. Choose another name.",
+            plain=(
+                f"{output} is the scan itself and is not overwritten. Choose "
+                "another name."
+            ),
         )
     return output
 
@@ -215,7 +229,12 @@ def write_object(
             raise InputError(
                 "The scan's header must be valid to be taken over; got an element "
                 f"that is not, in {source.path.name}. Export the scan again, or write "
-                "a de-identified result."
+                "a de-identified result.",
+                plain=(
+                    f"The header of {source.path.name} has an entry that is not "
+                    "valid DICOM. Export the scan again, or write a de-identified "
+                    "result."
+                ),
             ) from None
     if read_scan_properties(output) != source.properties:
         write_scan_properties(output, source.properties)

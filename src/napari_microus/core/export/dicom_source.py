@@ -244,7 +244,11 @@ def _placed(
         if len(exact) != 1:
             raise InputError(
                 "The mask must state in which region of the picture it lies; got one "
-                f"that fits {len(fits)} regions. Draw it on the whole picture."
+                f"that fits {len(fits)} regions. Draw it on the whole picture.",
+                plain=(
+                    f"The mask fits {len(fits)} regions of the picture alike. Draw "
+                    "it on the whole picture."
+                ),
             )
         fits = exact
     placed, _, start = fits[0]
@@ -303,19 +307,31 @@ def _check_one_series(files: Files, path: Path) -> None:
         if len(found) > 1:
             raise InputError(
                 f"The files of a scan must be of one {words}; got {len(found)} in "
-                f"{path.name}. Give those of one alone."
+                f"{path.name}. Give those of one alone.",
+                plain=(
+                    f"{path.name} holds files of more than one {words}. Give those "
+                    "of one alone."
+                ),
             )
     for file, header in files:
         if is_segmentation(header):
             raise InputError(
                 "A result must refer to the scan; got a DICOM Segmentation, "
-                f"{file.name}. Give the DICOM of the scan."
+                f"{file.name}. Give the DICOM of the scan.",
+                plain=(
+                    f"{file.name} is a DICOM Segmentation and no scan. Give the "
+                    "DICOM of the scan."
+                ),
             )
         lacking = [keyword for keyword in _NEEDED if value_of(header, keyword) is None]
         if lacking:
             raise InputError(
                 "A DICOM file must state its UIDs to be referred to; got none for "
-                f"{', '.join(lacking)} in {file.name}. Export it again."
+                f"{', '.join(lacking)} in {file.name}. Export it again.",
+                plain=(
+                    f"{file.name} lacks the numbers by which a result refers to it. "
+                    "Export it again."
+                ),
             )
 
 

@@ -62,14 +62,23 @@ def drawn_by(
     if how is not None and how not in _WORDS:
         raise InputError(
             f"A mask must be drawn {', '.join(_WORDS[:2])} or {_WORDS[2]}; got "
-            f"'{how}'. Choose one of these."
+            f"'{how}'. Choose one of these.",
+            plain=(
+                f"How the mask was drawn is one of {', '.join(_WORDS)}, and '{how}' "
+                "is none. Choose one of these."
+            ),
         )
     if how is None:
         if not made:
             raise InputError(
                 "A mask must state who drew it, as DICOM asks; got no provenance "
                 "beside it. Say that it was drawn by hand (manual), or export a mask "
-                "that this program saved."
+                "that this program saved.",
+                plain=(
+                    "DICOM asks how the mask was drawn, and nothing beside it says "
+                    "so. Say that it was drawn by hand (manual), or export a mask "
+                    "that this program saved."
+                ),
             )
         how = _how_stated(made) if model else "manual"
     if how == "manual":
@@ -77,7 +86,11 @@ def drawn_by(
     if not model:
         raise InputError(
             f"A mask that was drawn {how} must name its model; got no model in its "
-            "provenance. Export the mask that this program saved, with its .json."
+            "provenance. Export the mask that this program saved, with its .json.",
+            plain=(
+                "Which model drew this mask is not known. Export the mask that "
+                "this program saved, with its .json."
+            ),
         )
     parameters = {
         key: str(made[key])[:_MOST_LETTERS]

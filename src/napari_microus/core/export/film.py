@@ -81,7 +81,11 @@ def write_film(
     low, high = _WIDTHS_PX
     if not low <= width_px <= high:
         raise InputError(
-            f"A film must be {low} to {high} px wide; got {width_px}. Correct it."
+            f"A film must be {low} to {high} px wide; got {width_px}. Correct it.",
+            plain=(
+                f"A film can be {low} to {high} px wide, and not {width_px}. "
+                "Correct it."
+            ),
         )
     time_ms = _time_ms(scan, frame_ms)
     frames = FilmFrames(scan, mask, width_px)
@@ -112,7 +116,11 @@ def _check_path(path: Path, overwrite: bool) -> str:
     if suffix not in FILM_SUFFIXES:
         raise OutputError(
             f"A film must end in one of {', '.join(FILM_SUFFIXES)}; got {path.name}. "
-            "Rename it."
+            "Rename it.",
+            plain=(
+                f"The name of a film ends in {' or '.join(FILM_SUFFIXES)}; this one "
+                f"does not: {path.name}. Rename it."
+            ),
         )
     if suffix == ".mp4":
         check_mp4()
@@ -129,7 +137,11 @@ def _time_ms(scan: Volume, asked_ms: float | None) -> float:
         if asked is None or not _SHORTEST_MS <= asked <= _LONGEST_MS:
             raise InputError(
                 f"The time of a frame must be {_SHORTEST_MS:g} to {_LONGEST_MS:g} ms; "
-                f"got {asked_ms}. Correct it."
+                f"got {asked_ms}. Correct it.",
+                plain=(
+                    f"A frame can be shown for {_SHORTEST_MS:g} to {_LONGEST_MS:g} "
+                    f"ms, and not {asked_ms}. Correct it."
+                ),
             )
         return asked
     stated = number_of(scan.metadata.get("frame_time_ms"))

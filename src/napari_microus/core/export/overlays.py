@@ -66,7 +66,11 @@ def write_overlays(
         if not 0 <= frame < count:
             raise InputError(
                 f"A picture must be of a frame from 0 to {count - 1}; got {frame}. "
-                "Choose another."
+                "Choose another.",
+                plain=(
+                    f"The scan has no frame {frame}; the last one is {count - 1}. "
+                    "Choose another."
+                ),
             )
     folder = Path(folder)
     paths = [folder / f"frame_{frame:04d}.png" for frame in chosen]

@@ -179,7 +179,12 @@ def _check_geometry(scan: DicomSource) -> None:
     if reason is not None:
         raise InputError(
             "A structure set needs parallel frames at known places in the patient; "
-            f"got {reason}, in {scan.path.name}. Write a DICOM Segmentation instead."
+            f"got {reason}, in {scan.path.name}. Write a DICOM Segmentation instead.",
+            plain=(
+                "A structure set needs parallel frames at known places in the "
+                f"patient. {scan.path.name} has none: {reason}. Write a DICOM "
+                "Segmentation instead."
+            ),
         )
 
 

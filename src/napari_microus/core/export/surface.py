@@ -126,7 +126,11 @@ def capsule_surface(
     if not (distance > 0).any():
         raise InputError(
             "An object must be larger than a few voxels to have a surface; got one of "
-            f"voxels of {field.spacing_mm[0]:.3g} mm. Choose smaller voxels."
+            f"voxels of {field.spacing_mm[0]:.3g} mm. Choose smaller voxels.",
+            plain=(
+                "What is drawn is too small for a surface of voxels of "
+                f"{field.spacing_mm[0]:.3g} mm. Choose smaller voxels."
+            ),
         )
     index, faces, _, _ = marching_cubes(distance, 0.0)  # type: ignore[no-untyped-call]
     points = np.c_[index[:, ::-1], np.ones(len(index))] @ field.affine.T

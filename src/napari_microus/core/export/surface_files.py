@@ -111,11 +111,16 @@ def _check(path: Path, space: str, overwrite: bool) -> str:
     if suffix not in SURFACE_SUFFIXES:
         raise OutputError(
             f"A surface must end in one of {', '.join(SURFACE_SUFFIXES)}; got "
-            f"{path.name}. Rename it."
+            f"{path.name}. Rename it.",
+            plain=(
+                f"The name of a surface ends in {' or '.join(SURFACE_SUFFIXES)}; "
+                f"this one does not: {path.name}. Rename it."
+            ),
         )
     if space not in get_args(Space):
         raise OutputError(
-            f"The axes of a surface must be LPS or RAS; got {space}. Choose one."
+            f"The axes of a surface must be LPS or RAS; got {space}. Choose one.",
+            plain=f"The axes of a surface are LPS or RAS, and not {space}. Choose one.",
         )
     if path.exists() and not overwrite:
         raise OutputError(

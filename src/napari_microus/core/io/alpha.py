@@ -41,12 +41,20 @@ def stored_mask(pixels: NDArray[Any], path: Path) -> NDArray[Any]:
     if notices:
         raise InputError(
             f"A mask must be grey or a palette of labels; got colour in {path}. "
-            "Export the annotation alone, without the picture under it."
+            "Export the annotation alone, without the picture under it.",
+            plain=(
+                f"{path} is a colour picture and no mask. Export the annotation "
+                "alone, without the picture under it."
+            ),
         )
     is_seen = alpha > 0
     if is_seen.all() or np.array_equal(is_seen, grey > 0):
         return grey
     raise InputError(
         f"A mask must be stated by colours or by transparency; got both in {path}, and "
-        "they differ. Export the annotation without an alpha channel."
+        "they differ. Export the annotation without an alpha channel.",
+        plain=(
+            f"The colours of {path} and its transparency mark different places. "
+            "Export the annotation without an alpha channel."
+        ),
     )

@@ -55,7 +55,11 @@ def frames_metadata(text: str, path: Path) -> dict[str, Any]:
         raise InputError(
             "What a file's header states between its frames must be an unknown "
             f"distance or a sweep; got something else in {path}. Write it again from "
-            "its scan."
+            "its scan.",
+            plain=(
+                f"What {path} says about the distance of its frames cannot be "
+                "understood. Write it again from its scan."
+            ),
         ) from error
     is_silent = sweep.kind == "rotational" or "frame_distance" not in entries
     return {**entries, "notices": [] if is_silent else [NO_FRAME_DISTANCE]}

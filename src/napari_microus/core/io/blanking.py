@@ -31,13 +31,21 @@ def read_rectangles(listed: Any) -> tuple[Rectangle, ...]:
         if not is_four or any(type(n) is not int or not 0 <= n < 1 << 16 for n in one):
             raise InputError(
                 "A part to blank out must be first and last row, first and last "
-                f"column, in pixels; got {one}. Correct it."
+                f"column, in pixels; got {one}. Correct it.",
+                plain=(
+                    f"{one} is no part of a picture. Give first and last row, first "
+                    "and last column, in pixels."
+                ),
             )
         top, bottom, left, right = one
         if top >= bottom or left >= right:
             raise InputError(
                 "A part to blank out must be one or more pixels high and wide; got "
-                f"rows {top}:{bottom} and columns {left}:{right}. Correct it."
+                f"rows {top}:{bottom} and columns {left}:{right}. Correct it.",
+                plain=(
+                    f"Rows {top}:{bottom} and columns {left}:{right} hold no pixel. "
+                    "Write the smaller number first."
+                ),
             )
         found.append((top, bottom, left, right))
     return tuple(found)
@@ -55,7 +63,11 @@ def rectangle_from_text(text: str) -> Rectangle:
     if len(parts) != 4 or not all(part.isdecimal() for part in parts):
         raise InputError(
             "A part to blank out must be rows and columns in pixels, as 0:40,10:200; "
-            f"got '{text}'. Correct it."
+            f"got '{text}'. Correct it.",
+            plain=(
+                f"'{text}' is no part of a picture. Write rows and columns in "
+                "pixels, as 0:40,10:200."
+            ),
         )
     return read_rectangles([[int(part) for part in parts]])[0]
 
@@ -86,7 +98,12 @@ def blanked(
             raise InputError(
                 f"A part to blank out must lie inside the picture of {rows} × "
                 f"{columns} pixels; got rows {top}:{bottom} and columns "
-                f"{left}:{right}. Correct the scan properties."
+                f"{left}:{right}. Correct the scan properties.",
+                plain=(
+                    f"The part to blank out, rows {top}:{bottom} and columns "
+                    f"{left}:{right}, is not inside the picture of {rows} × "
+                    f"{columns} pixels. Correct the scan properties."
+                ),
             )
         colours = (slice(None),) if is_colour else ()
         found[(..., slice(top, bottom), slice(left, right), *colours)] = 0

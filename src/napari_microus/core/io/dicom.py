@@ -243,7 +243,11 @@ def _read(files: Files, cut: Cut, grey: Grey) -> NDArray[Any]:
             raise InputError(
                 "Frames of a scan must have one kind of value; got "
                 f"{array.dtype} and {frame.dtype} in {path.name}. Export them all "
-                "alike."
+                "alike.",
+                plain=(
+                    "The frames of this scan are stored in different ways, as "
+                    f"{path.name} shows. Export them all alike."
+                ),
             )
         array[index] = frame
     if array is None:
@@ -275,5 +279,11 @@ def _room(shape: tuple[int, ...], dtype: np.dtype[Any], path: Path) -> NDArray[A
     except (MemoryError, OSError, ValueError):
         raise InputError(
             "A scan must fit into memory or the temporary folder; got "
-            f"{size >> 20} MiB in {path.name}. Free some space, or export fewer frames."
+            f"{size >> 20} MiB in {path.name}. Free some space, or export fewer "
+            "frames.",
+            plain=(
+                f"{path.name} is too large ({size >> 20} MiB) for the memory and "
+                "the temporary folder of this computer. Free some space, or export "
+                "fewer frames."
+            ),
         ) from None

@@ -66,7 +66,11 @@ def pydicom() -> Any:
     except ImportError as error:
         raise InputError(
             "pydicom must be installed for DICOM; got none. Install it (pip install "
-            "pydicom), or use NIfTI."
+            "pydicom), or use NIfTI.",
+            plain=(
+                "DICOM cannot be read: pydicom is not installed. Install it (pip "
+                "install pydicom), or use NIfTI."
+            ),
         ) from error
 
 

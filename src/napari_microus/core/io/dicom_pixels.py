@@ -225,14 +225,23 @@ def _plugins(syntax: Any, header: Any, path: Path) -> list[str]:
     if syntax.is_private:
         raise InputError(
             "The pixels must be stored in a public transfer syntax; got a private one "
-            f"in {path.name}. Export it again, uncompressed or as JPEG."
+            f"in {path.name}. Export it again, uncompressed or as JPEG.",
+            plain=(
+                f"The picture in {path.name} is stored in a maker's private form. "
+                "Export it again, uncompressed or as JPEG."
+            ),
         )
     try:
         decoder = pydicom().pixels.get_decoder(syntax)
     except NotImplementedError:
         raise InputError(
             "The pixels must be stored in a transfer syntax of pictures; got "
-            f"{syntax.name} in {path.name}. Export it again, uncompressed or as JPEG."
+            f"{syntax.name} in {path.name}. Export it again, uncompressed or as JPEG.",
+            plain=(
+                f"The picture in {path.name} is stored in a form that is not one of "
+                f"pictures ({syntax.name}). Export it again, uncompressed or as "
+                "JPEG."
+            ),
         ) from None
     if not syntax.is_compressed or syntax.is_deflated or syntax in LOSSLESS:
         return [""]

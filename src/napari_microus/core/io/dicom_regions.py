@@ -181,13 +181,20 @@ def _chosen(tissue: list[Region], wanted: RegionChoice, path: Path) -> Region | 
         if not 0 <= wanted < len(tissue):
             raise InputError(
                 f"The region must be one of tissue, counted from 0; got {wanted} of "
-                f"{len(tissue)} in {path.name}. Choose another, or the whole picture."
+                f"{len(tissue)} in {path.name}. Choose another, or the whole picture.",
+                plain=(
+                    f"{path.name} has {len(tissue)} regions of tissue, counted from "
+                    f"0, and none is {wanted}. Choose another, or the whole picture."
+                ),
             )
         return tissue[wanted]
     if wanted not in ("crop", "mask", "whole"):
         raise InputError(
             "The region must be crop, mask, whole or a number; got "
-            f"'{wanted}'. Choose one of these."
+            f"'{wanted}'. Choose one of these.",
+            plain=(
+                f"There is no region '{wanted}'. Choose crop, mask, whole or a number."
+            ),
         )
     return tissue[0] if len(tissue) == 1 and wanted != "whole" else None
 

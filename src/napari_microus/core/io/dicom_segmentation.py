@@ -171,7 +171,11 @@ def _chosen(segments: _Segments, wanted: int | str | None, path: Path) -> _Segme
         if segments.top and len(segments.names) > 1:
             raise InputError(
                 f"One of several fractional segments must be chosen; got {named} in "
-                f"{path.name}. Choose one of them as the label."
+                f"{path.name}. Choose one of them as the label.",
+                plain=(
+                    f"{path.name} holds more than one segment: {named}. Choose "
+                    "which one is the prostate."
+                ),
             )
         return segments
     chosen = value_of_label(wanted, segments.names)
@@ -179,7 +183,11 @@ def _chosen(segments: _Segments, wanted: int | str | None, path: Path) -> _Segme
     if not found:
         raise InputError(
             f"The label must be one of the segments; got {wanted}, and {path.name} "
-            f"holds {named}. Choose one of those."
+            f"holds {named}. Choose one of those.",
+            plain=(
+                f"{path.name} has no segment {wanted}; it holds {named}. Choose one "
+                "of those."
+            ),
         )
     return _Segments(found, segments.is_label_map, segments.background, segments.top)
 

@@ -44,7 +44,11 @@ def content_digest(path: str | Path) -> str:
     except OSError as error:
         raise InputError(
             f"A study's files must be readable; got {path} ({error.strerror}). "
-            "Put it back, or set ignore to 1."
+            "Put it back, or set ignore to 1.",
+            plain=(
+                f"The file {path} of the study cannot be read ({error.strerror}). "
+                "Put it back, or set ignore to 1."
+            ),
         ) from error
     if len(found) == 1:
         return found[0]

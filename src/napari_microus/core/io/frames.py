@@ -137,7 +137,11 @@ def read_frames(paths: Sequence[Path], *, as_stored: bool = False) -> Volume:
             raise InputError(
                 "Frames of a scan must have one kind of value; got "
                 f"{read[0].array.dtype} in {paths[0].name} and {frame.array.dtype} in "
-                f"{path.name}. Export them all alike."
+                f"{path.name}. Export them all alike.",
+                plain=(
+                    f"{paths[0].name} and {path.name} are stored in different ways. "
+                    "Export all frames alike."
+                ),
             )
         read.append(frame)
     notices = list(dict.fromkeys(n for f in read for n in f.metadata["notices"]))
@@ -198,7 +202,11 @@ def without_masks(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
         if other is not path:
             raise InputError(
                 "Each frame of a folder must be there once; got "
-                f"{other.name} and {path.name}. Move one of them away."
+                f"{other.name} and {path.name}. Move one of them away.",
+                plain=(
+                    f"{other.name} and {path.name} are the same frame. Move one of "
+                    "them away."
+                ),
             )
     masks = {
         path

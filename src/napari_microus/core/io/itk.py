@@ -49,7 +49,11 @@ def simpleitk() -> Any:
     except ImportError as error:
         raise InputError(
             "SimpleITK must be installed for NRRD and MetaImage; got none. "
-            "Install it (pip install SimpleITK), or use NIfTI."
+            "Install it (pip install SimpleITK), or use NIfTI.",
+            plain=(
+                "NRRD and MetaImage cannot be read: SimpleITK is not installed. "
+                "Install it (pip install SimpleITK), or use NIfTI."
+            ),
         ) from error
 
 
@@ -218,7 +222,11 @@ def _volume(image: Any, path: Path, header: Header, notices: list[str]) -> Volum
     elif count > 1:
         raise InputError(
             f"A scan must hold one intensity per pixel; got {count} in {path}. "
-            "Save one scan of it alone."
+            "Save one scan of it alone.",
+            plain=(
+                f"{path} holds {count} values a pixel, not one. Save one scan of it "
+                "alone."
+            ),
         )
     shape = array.shape
     while array.ndim > 3 and array.shape[0] == 1:
@@ -228,7 +236,11 @@ def _volume(image: Any, path: Path, header: Header, notices: list[str]) -> Volum
     if array.ndim != 3:
         raise InputError(
             "A scan must have three dimensions (frames, rows, columns); got "
-            f"{len(shape)} with shape {shape} in {path}. Save one scan of it alone."
+            f"{len(shape)} with shape {shape} in {path}. Save one scan of it alone.",
+            plain=(
+                f"{path} holds no stack of frames, or more than one. Save one scan "
+                "of it alone."
+            ),
         )
     affine = _affine(image)
     # A header that names no size leaves ITK's identity.

@@ -113,14 +113,22 @@ def as_mask(
         what = "many values" if values is None else f"{_listed(values)}"
         raise InputError(
             f"A mask must hold 0 and 1, 0 and 255, or labels; got {what} in {name}. "
-            "Choose the annotation, or threshold it first."
+            "Choose the annotation, or threshold it first.",
+            plain=(
+                f"{name} is no mask: it holds {what}. Choose the annotation, or "
+                "threshold it first."
+            ),
         )
     objects = {int(v) for v in values} - {0}
     if label is not None:
         if objects and label not in objects and not _is_named(volume, label):
             raise InputError(
                 f"The label must be in the mask; got {label}, and {name} holds "
-                f"{_listed(objects)}. Choose one of those."
+                f"{_listed(objects)}. Choose one of those.",
+                plain=(
+                    f"{name} has no label {label}; it holds {_listed(objects)}. "
+                    "Choose one of those."
+                ),
             )
         mask = mask_of(array, label, name=name)
     elif ours and objects == {IGNORE_VALUE}:
@@ -132,7 +140,11 @@ def as_mask(
         ]
         raise InputError(
             f"A mask must hold one object; got labels {', '.join(stated)} in {name}. "
-            "Choose one of them as the label."
+            "Choose one of them as the label.",
+            plain=(
+                f"More than one thing is drawn in {name} (labels "
+                f"{', '.join(stated)}). Choose which label is the prostate."
+            ),
         )
     else:
         mask = mask_of(array, name=name)
@@ -150,7 +162,11 @@ def _value(label: int | str | None, names: dict[int, str], name: str) -> int | N
         )
         raise InputError(
             f"The label must be in the mask; got '{label}', and {name} holds "
-            f"{listed}. Choose one of those, or a value."
+            f"{listed}. Choose one of those, or a value.",
+            plain=(
+                f"{name} has no label '{label}'; it holds {listed}. Choose one of "
+                "those, or a value."
+            ),
         )
     return value
 
@@ -215,7 +231,11 @@ def placed_on(mask: Volume, grid: Volume) -> Volume:
     if lost:
         raise InputError(
             f"A segmentation must lie inside its scan; got {lost} pixels outside of "
-            f"{grid.shape}. Read the whole picture of the scan."
+            f"{grid.shape}. Read the whole picture of the scan.",
+            plain=(
+                f"{lost} pixels of the segmentation lie outside of the scan. Read "
+                "the whole picture of the scan."
+            ),
         )
     array[to] = part
     return _laid(array, mask, grid)
@@ -239,7 +259,11 @@ def _as_scan(mask: Volume, grid: Volume) -> Volume:
         if lost:
             raise InputError(
                 f"A segmentation must lie inside the region of tissue; got {lost} "
-                "pixels outside. Read the whole picture of the scan."
+                "pixels outside. Read the whole picture of the scan.",
+                plain=(
+                    f"{lost} pixels of the segmentation lie outside the region of "
+                    "tissue. Read the whole picture of the scan."
+                ),
             )
         array = array[:, rows, columns]
         affine[:3, 3] += affine[:3, :2] @ (columns.start, rows.start)

@@ -91,7 +91,8 @@ def read_nifti(path: Path, *, as_stored: bool = False) -> Volume:
     if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
         raise InputError(
             f"A scan must hold real numbers; got {array.dtype} in {path}. "
-            "Save it as integers or floats."
+            "Save it as integers or floats.",
+            plain=f"{path} holds no grey values. Save it as integers or floats.",
         )
     array = _three_axes(array, path)
     code = int(header["xyzt_units"]) & 7
@@ -326,7 +327,8 @@ def _three_axes(array: NDArray[Any], path: Path) -> NDArray[Any]:
     if array.size == 0:
         raise InputError(
             f"A scan must have at least one frame with pixels; got none in {path}. "
-            "Export it again."
+            "Export it again.",
+            plain=f"{path} is empty. Export it again.",
         )
     while array.ndim > 3 and array.shape[-1] == 1:
         array = array[..., 0]
@@ -335,6 +337,10 @@ def _three_axes(array: NDArray[Any], path: Path) -> NDArray[Any]:
     if array.ndim != 3:
         raise InputError(
             "A scan must have three dimensions (columns, rows, frames); got "
-            f"{len(shape)} with shape {shape} in {path}. Save one scan of it alone."
+            f"{len(shape)} with shape {shape} in {path}. Save one scan of it alone.",
+            plain=(
+                f"{path} holds no stack of frames, or more than one. Save one scan "
+                "of it alone."
+            ),
         )
     return array

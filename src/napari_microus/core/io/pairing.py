@@ -78,7 +78,8 @@ def pair(*sources: str | Path, skip: re.Pattern[str] | None = None) -> Pairing:
     for path in paths:
         if not path.exists():
             raise InputError(
-                f"Masks must exist; got {path}, which does not. Check the path."
+                f"Masks must exist; got {path}, which does not. Check the path.",
+                plain=f"There is no mask {path}. Check the path.",
             )
     folders = [path.is_dir() for path in paths]
     if not any(folders):
@@ -87,7 +88,11 @@ def pair(*sources: str | Path, skip: re.Pattern[str] | None = None) -> Pairing:
     if not all(folders):
         raise InputError(
             "Sources must be all files or all folders; got both. "
-            "Name one kind for every annotator."
+            "Name one kind for every annotator.",
+            plain=(
+                "Files and folders are mixed. Name a file for every annotator, or "
+                "a folder for every annotator."
+            ),
         )
     return _pair_folders(paths, skip)
 

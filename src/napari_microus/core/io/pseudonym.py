@@ -51,7 +51,11 @@ def pseudonym(identifier: str, key: bytes) -> str:
     if not plain:
         raise InputError(
             "A patient's identifier must not be empty; got none. Name the patient "
-            "yourself."
+            "yourself.",
+            plain=(
+                "The scan names no patient, so that there is nothing to make a "
+                "pseudonym of. Name the patient yourself."
+            ),
         )
     digest = hmac.new(key, plain.encode("utf-8"), sha256).digest()
     letters = base64.b32encode(digest).decode("ascii")[:_LETTERS]
@@ -108,17 +112,29 @@ def pseudonym_key(path: str | Path | None = None) -> bytes:
     except ValueError as error:
         raise InputError(
             f"The key of pseudonyms must be hexadecimal; got {path}, which is "
-            "something else. Restore it from a backup."
+            "something else. Restore it from a backup.",
+            plain=(
+                f"The key of the pseudonyms, {path}, is damaged. Restore it from a "
+                "backup."
+            ),
         ) from error
     except OSError as error:
         raise OutputError(
             f"The key of pseudonyms must be writable; got {path} ({error.strerror}). "
-            "Check the permissions."
+            "Check the permissions.",
+            plain=(
+                f"The key of the pseudonyms, {path}, cannot be written "
+                f"({error.strerror}). Check the permissions."
+            ),
         ) from error
     if len(key) < KEY_BYTES:
         raise InputError(
             f"The key of pseudonyms must have {KEY_BYTES} bytes; got {len(key)} in "
-            f"{path}. Restore it from a backup."
+            f"{path}. Restore it from a backup.",
+            plain=(
+                f"The key of the pseudonyms, {path}, is damaged. Restore it from a "
+                "backup."
+            ),
         )
     return key
 

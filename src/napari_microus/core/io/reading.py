@@ -146,7 +146,12 @@ def _with_sidecar(
         if region != "crop":
             raise InputError(
                 "A scan with parts to blank out must be read as it is opened; got "
-                f"region='{region}'. Leave the region out, or --blank none."
+                f"region='{region}'. Leave the region out, or --blank none.",
+                plain=(
+                    "Parts of this scan are to be blanked out, which goes together "
+                    f"with the picture as it is opened, not with region '{region}'. "
+                    "Leave the region out, or write --blank none."
+                ),
             )
         volume = _without(volume, properties.blank)
     return with_properties(volume, properties, is_mask=is_mask)

@@ -130,31 +130,51 @@ class ScanProperties:
         if not isinstance(entries, dict) or entries.get("format") != FORMAT:
             raise InputError(
                 f"Scan properties must state the format '{FORMAT}'; got none. "
-                "Make it with napari-microus scan set."
+                "Make it with napari-microus scan set.",
+                plain=(
+                    "The file beside the scan holds no scan properties. Make it "
+                    "with napari-microus scan set."
+                ),
             )
         if entries.get("version") != VERSION:
             raise InputError(
                 f"Scan properties must be of version {VERSION}; got "
-                f"{entries.get('version')}. Update napari-microus, or make them again."
+                f"{entries.get('version')}. Update napari-microus, or make them again.",
+                plain=(
+                    "The scan properties were written by another version of the "
+                    "program. Update napari-microus, or make them again."
+                ),
             )
         known = {key: value for key, value in entries.items() if key in _KEYS}
         foreign = sorted(set(entries) - _KEYS - {"format", "version"})
         if foreign:
             raise InputError(
                 f"Scan properties must be {', '.join(sorted(_KEYS))}; got "
-                f"'{foreign[0]}'. Remove or correct it."
+                f"'{foreign[0]}'. Remove or correct it.",
+                plain=(
+                    f"There is no scan property '{foreign[0]}'. Remove or correct it."
+                ),
             )
         pixel, facing = known.get("pixel_mm"), known.get("orientation")
         if pixel is not None and not isinstance(pixel, list):
             raise InputError(
-                f"pixel_mm must be a list of height and width; got {pixel}. Correct it."
+                f"pixel_mm must be a list of height and width; got {pixel}. Correct "
+                "it.",
+                plain=(
+                    "The pixel size of the scan properties is not a height and a "
+                    f"width: {pixel}. Correct it."
+                ),
             )
         if facing is not None and (
             not isinstance(facing, dict) or set(facing) != set(_AXES)
         ):
             raise InputError(
                 f"The orientation must state {', '.join(_AXES)}; got {facing}. Correct "
-                "it."
+                "it.",
+                plain=(
+                    "The orientation of the scan properties lacks some of "
+                    f"{', '.join(_AXES)}, or has others. Correct it."
+                ),
             )
         sweep = known.get("sweep")
         return cls(
@@ -327,5 +347,10 @@ def _directions(orientation: tuple[str, str, str]) -> NDArray[np.float64]:
     raise InputError(
         "The orientation must state three directions at right angles (left or right, "
         "anterior or posterior, superior or inferior) for columns, rows and frames; "
-        f"got {', '.join(map(str, orientation))}. Correct it."
+        f"got {', '.join(map(str, orientation))}. Correct it.",
+        plain=(
+            "Columns, rows and frames cannot lead to "
+            f"{', '.join(map(str, orientation))}. Choose left or right, anterior or "
+            "posterior, and superior or inferior, each once."
+        ),
     )

@@ -61,7 +61,11 @@ def read_scan_properties(path: str | Path) -> ScanProperties:
     stated = _json(sidecar)
     if stated is None:
         raise InputError(
-            f"Scan properties must be JSON; got {sidecar.name}. Correct or remove it."
+            f"Scan properties must be JSON; got {sidecar.name}. Correct or remove it.",
+            plain=(
+                f"The scan properties, {sidecar.name}, are damaged. Correct or "
+                "remove the file."
+            ),
         )
     try:
         return ScanProperties.from_dict(stated)
@@ -93,12 +97,19 @@ def write_scan_properties(path: str | Path, properties: ScanProperties) -> Path:
     """
     path = Path(path)
     if not path.exists():
-        raise InputError(f"The scan must exist; got {path}. Check the path.")
+        raise InputError(
+            f"The scan must exist; got {path}. Check the path.",
+            plain=f"There is no scan {path}. Check the path.",
+        )
     sidecar = scan_sidecar_of(path)
     if sidecar.exists() and not _is_ours(sidecar):
         raise OutputError(
             f"Scan properties must not replace a file of others; got {sidecar}. Rename "
-            "that file."
+            "that file.",
+            plain=(
+                f"{sidecar} is another program's file, in the way of the scan "
+                "properties. Rename that file."
+            ),
         )
     if properties.is_empty:
         sidecar.unlink(missing_ok=True)

@@ -197,7 +197,11 @@ def _check_colours(page: Any, path: Path) -> None:
     if name not in _COLOURS and not (name == "YCBCR" and is_jpeg):
         raise InputError(
             "A TIFF must hold grey values, a palette, or red, green and blue; got "
-            f"{name} in {path}. Save it as grey or RGB."
+            f"{name} in {path}. Save it as grey or RGB.",
+            plain=(
+                f"The colours of {path} ({name}) cannot be read. Save it as grey or "
+                "RGB."
+            ),
         )
 
 
@@ -265,7 +269,11 @@ def _frames(
     if len(frames) > 1 or axes[-2:] != "YX":
         raise InputError(
             "A TIFF must hold one stack of frames; got axes "
-            f"{axes} with shape {shape} in {path}. Save one channel and time alone."
+            f"{axes} with shape {shape} in {path}. Save one channel and time alone.",
+            plain=(
+                f"{path} holds more than one stack of frames (axes {axes}). Save "
+                "one channel and time alone."
+            ),
         )
     return pixels.reshape(-1, *shape[-2:]), notices
 

@@ -68,7 +68,11 @@ def write_mask(
     if values is None or any(v != v or not 0 <= v <= 255 or v % 1 for v in values):
         raise InputError(
             "A mask must hold whole numbers from 0 to 255; got others. "
-            "Threshold or relabel it first."
+            "Threshold or relabel it first.",
+            plain=(
+                "This is no mask: it holds other values than whole numbers from 0 "
+                "to 255. Threshold or relabel it first."
+            ),
         )
     _write(
         replace(mask, array=array.astype(np.uint8, copy=False)),
@@ -91,7 +95,11 @@ def write_volume(
     if suffix_of(path) == ".seg.nrrd":
         raise OutputError(
             f"A .seg.nrrd must hold a mask; got a scan for {path}. "
-            "Choose .nrrd or .nii.gz."
+            "Choose .nrrd or .nii.gz.",
+            plain=(
+                f"{path} is the name of a mask, and this is a scan. Choose .nrrd or "
+                ".nii.gz."
+            ),
         )
     stored = replace(volume, array=_storable(volume.array))
     _write(stored, Path(path), overwrite, "napari-microus", provenance)
@@ -120,7 +128,11 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
         stated = json.loads(sidecar.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(
-            f"A sidecar must be JSON; got {sidecar}. Remove or correct it."
+            f"A sidecar must be JSON; got {sidecar}. Remove or correct it.",
+            plain=(
+                f"{sidecar}, the file on who drew the mask, is damaged. Remove or "
+                "correct it."
+            ),
         ) from error
     if not isinstance(stated, dict) or not stated.items() >= _GENERATOR.items():
         return {}
@@ -139,14 +151,22 @@ def _write(
     if suffix not in WRITABLE:
         raise OutputError(
             f"The output must end in one of {', '.join(WRITABLE)}; got {path}. "
-            "Rename it."
+            "Rename it.",
+            plain=(
+                f"What kind of file {path} is to be is not clear from its name. End "
+                f"it in one of {', '.join(WRITABLE)}."
+            ),
         )
     sidecar = sidecar_of(path)
     replaces, is_ours = path.exists(), _is_ours(sidecar)
     if sidecar.exists() and not is_ours and provenance is not None:
         raise OutputError(
             f"The provenance must not replace a file of others; got {sidecar}. "
-            "Choose another name for the mask."
+            "Choose another name for the mask.",
+            plain=(
+                f"{sidecar} is another program's file and is not overwritten. "
+                "Choose another name for the mask."
+            ),
         )
     with ExitStack() as files:
         # The mask comes last into place, so that it never lacks its provenance.

@@ -64,10 +64,11 @@ def find_model(name_or_path: str | Path) -> ModelInfo:
     if folder.is_dir():
         return read_info(folder)
     known = ", ".join(model.name for model in models)
+    advice = f"Choose one of: {known}." if known else "The library is empty: train one."
     raise ConfigError(
-        f"The model must be in the library or be a model's folder; got "
-        f"'{name_or_path}'. "
-        + (f"Choose one of: {known}." if known else "The library is empty: train one.")
+        "The model must be in the library or be a model's folder; got "
+        f"'{name_or_path}'. {advice}",
+        plain=f"There is no model '{name_or_path}'. {advice}",
     )
 
 
@@ -120,7 +121,11 @@ def remove_model(name: str) -> Path:
     except OSError as error:
         raise OutputError(
             f"The library must be writable; got {info.path} ({error.strerror}). "
-            "Check the permissions."
+            "Check the permissions.",
+            plain=(
+                f"The model cannot be removed from {info.path} ({error.strerror}). "
+                "Check the permissions."
+            ),
         ) from error
     return info.path
 

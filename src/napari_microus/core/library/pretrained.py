@@ -49,7 +49,11 @@ def published_file(path: str | Path) -> PublishedWeights | None:
     except OSError as error:
         raise CheckpointError(
             f"The weights must be a readable file; got {path} "
-            f"({error.strerror or error}). Check the path."
+            f"({error.strerror or error}). Check the path.",
+            plain=(
+                f"The weights {path} cannot be read ({error.strerror or error}). "
+                "Check the path."
+            ),
         ) from error
     return next((o for o in known if o.file.checksum == f"sha256:{digest}"), None)
 
@@ -69,7 +73,11 @@ def import_published(path: str | Path) -> Path:
         names = " or ".join(o.file.name for o in published_weights().values())
         raise CheckpointError(
             f"Published weights must be {names} as published, to a byte; got {path}. "
-            "Fetch the file again, or name this one in encoder_weights."
+            "Fetch the file again, or name this one in encoder_weights.",
+            plain=(
+                f"{path} is not {names} as published. Fetch the file again, or name "
+                "this one in encoder_weights."
+            ),
         )
     target = pretrained_folder() / found.file.name
     if not target.exists() or target.resolve() != Path(path).resolve():
@@ -86,6 +94,10 @@ def _known(name: str) -> PublishedWeights:
     if name not in known:
         raise ConfigError(
             f"Published weights must be {' or '.join(known)}; got '{name}'. Name one "
-            "of them, or a file."
+            "of them, or a file.",
+            plain=(
+                f"There are no published weights '{name}'. Name "
+                f"{' or '.join(known)}, or a file."
+            ),
         )
     return known[name]

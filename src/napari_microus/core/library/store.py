@@ -277,7 +277,11 @@ def weights_sha256(folder: str | Path) -> str:
     except OSError as error:
         raise CheckpointError(
             f"A model's weights must be readable; got {path} ({error.strerror}). "
-            "Check its permissions."
+            "Check its permissions.",
+            plain=(
+                f"The model's weights {path} cannot be read ({error.strerror}). "
+                "Check the permissions."
+            ),
         ) from error
 
 
@@ -348,7 +352,8 @@ def _members(options: dict[str, Any]) -> list[dict[str, Any]]:
     ):
         raise CheckpointError(
             f"An ensemble must have 1 to {_MOST_MEMBERS} members, each with "
-            "architecture and options; got something else. Get a fresh copy of it."
+            "architecture and options; got something else. Get a fresh copy of it.",
+            plain="This model is damaged. Get a fresh copy of it.",
         )
     return list(members)
 
@@ -381,7 +386,11 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
             f"Weights must be a complete safetensors file; got {path} ({error}). "
-            "Get a fresh copy of the model."
+            "Get a fresh copy of the model.",
+            plain=(
+                f"The model's weights {path} are incomplete or damaged. Get a fresh "
+                "copy of the model."
+            ),
         ) from error
 
 
@@ -393,7 +402,10 @@ def _read_config(folder: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise CheckpointError(
             f"A model's configuration must be YAML; got {folder / CONFIG}, which "
-            "does not parse. Get a fresh copy of the model."
+            "does not parse. Get a fresh copy of the model.",
+            plain=(
+                f"The model in {folder} is damaged ({CONFIG}). Get a fresh copy of it."
+            ),
         ) from error
     _check_config(config, folder)
     return config
@@ -406,7 +418,11 @@ def _check_config(config: Any, folder: Path) -> None:
         if not isinstance(value, kind):
             raise CheckpointError(
                 f"A model's configuration must have '{name}' ({kind.__name__}); got "
-                f"{value!r} in {folder}. Get a fresh copy of the model."
+                f"{value!r} in {folder}. Get a fresh copy of the model.",
+                plain=(
+                    f"The model in {folder} is damaged (no '{name}'). Get a fresh "
+                    "copy of it."
+                ),
             )
 
 
@@ -418,7 +434,10 @@ def _read_metrics(folder: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise CheckpointError(
             f"A model's metrics must be JSON; got {folder / METRICS}, which does not "
-            "parse. Get a fresh copy of the model."
+            "parse. Get a fresh copy of the model.",
+            plain=(
+                f"The model in {folder} is damaged ({METRICS}). Get a fresh copy of it."
+            ),
         ) from error
     return metrics if isinstance(metrics, dict) else {}
 
@@ -429,7 +448,11 @@ def _read_text(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(
             f"A model's files must be readable text; got {path} ({error}). "
-            "Get a fresh copy of the model."
+            "Get a fresh copy of the model.",
+            plain=(
+                f"The model's file {path} cannot be read. Get a fresh copy of the "
+                "model."
+            ),
         ) from error
 
 

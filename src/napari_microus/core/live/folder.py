@@ -36,7 +36,8 @@ class FolderSource:
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise InputError(
-                f"A capture must go into a folder; got {self.folder}. Choose one."
+                f"A capture must go into a folder; got {self.folder}. Choose one.",
+                plain=f"{self.folder} is no folder. Choose one.",
             )
 
     @property
@@ -91,7 +92,11 @@ def _read(path: Path) -> tuple[NDArray[np.generic], None]:
             if max(picture.size) > MOST_PIXELS or min(picture.size) < 2:
                 raise InputError(
                     f"A frame must have 2 to {MOST_PIXELS} pixels a side; got "
-                    f"{picture.size[0]} x {picture.size[1]} in {path.name}. Crop it."
+                    f"{picture.size[0]} x {picture.size[1]} in {path.name}. Crop it.",
+                    plain=(
+                        f"{path.name} is {picture.size[0]} × {picture.size[1]} "
+                        "pixels large, too much or too little for a frame. Crop it."
+                    ),
                 )
             return np.array(picture.convert("L")), None
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
@@ -99,5 +104,6 @@ def _read(path: Path) -> tuple[NDArray[np.generic], None]:
             raise
         raise InputError(
             f"A picture must be whole; got {path.name}, which cannot be read. "
-            "It was left out."
+            "It was left out.",
+            plain=f"{path.name} cannot be read and was left out.",
         ) from error

@@ -75,12 +75,19 @@ def read_header(raw: bytes | bytearray) -> Header:
     if version not in (1, 2) or not word.isalnum():
         raise InputError(
             "A stream must begin each message with a header of OpenIGTLink, version 1 "
-            f"or 2; got version {version}. Check the address and the port."
+            f"or 2; got version {version}. Check the address and the port.",
+            plain=(
+                "What comes in there is no OpenIGTLink. Check the address and the port."
+            ),
         )
     if size > MOST_BYTES:
         raise InputError(
             f"A message must have at most {MOST_BYTES >> 20} MiB; got one of "
-            f"{size >> 20} MiB. Send single frames."
+            f"{size >> 20} MiB. Send single frames.",
+            plain=(
+                f"A picture of {size >> 20} MiB came in, which is too large. Send "
+                "single frames."
+            ),
         )
     return Header(version, word.decode("ascii"), size, crc)
 
@@ -112,7 +119,8 @@ def read_image(
     if crc64(body) != header.crc:
         raise InputError(
             "A message must have the checksum that its header states; got another one. "
-            "Check the connection."
+            "Check the connection.",
+            plain="A picture was damaged on its way. Check the connection.",
         )
     content = memoryview(body)
     if header.version == 2:
@@ -120,7 +128,8 @@ def read_image(
     if len(content) < _IMAGE.size:
         raise InputError(
             f"An IMAGE must have at least {_IMAGE.size} bytes; got {len(content)}. "
-            "Check the sender."
+            "Check the sender.",
+            plain="What came in is no complete picture. Check the sender.",
         )
     fields = _IMAGE.unpack(content[: _IMAGE.size])
     _version, components, scalar, endian, _system = fields[:5]
@@ -130,18 +139,27 @@ def read_image(
         raise InputError(
             "A frame must be grey or of three colours, in a known type of number; got "
             f"{components} components of type {scalar}, byte order {endian}. "
-            "Check the sender."
+            "Check the sender.",
+            plain=(
+                "The pictures that come in are of a kind that is not known. Let "
+                "the sender send grey or RGB."
+            ),
         )
     edges = (width, height)
     if depth != 1 or not all(2 <= edge <= MOST_PIXELS for edge in edges):
         raise InputError(
             f"A frame must have 2 to {MOST_PIXELS} pixels a side and a depth of 1; got "
-            f"{width} x {height} x {depth}. Send single frames."
+            f"{width} x {height} x {depth}. Send single frames.",
+            plain=(
+                f"The pictures that come in are {width} × {height} × {depth} large, "
+                "and no single frames. Send single frames."
+            ),
         )
     if part != (0, 0, 0, width, height, depth):
         raise InputError(
             f"A frame must come whole; got a part of {part[3:]} at {part[:3]} of "
-            f"{width} x {height}. Let the sender send whole frames."
+            f"{width} x {height}. Let the sender send whole frames.",
+            plain="Only a part of a picture came in. Let the sender send whole frames.",
         )
     dtype = np.dtype(_ENDIANS[endian] + _SCALARS[scalar])
     pixels = content[_IMAGE.size :]
@@ -149,12 +167,16 @@ def read_image(
     if len(pixels) != expected:
         raise InputError(
             f"A frame of {width} x {height} must have {expected} bytes; got "
-            f"{len(pixels)}. Check the sender."
+            f"{len(pixels)}. Check the sender.",
+            plain="Only a part of a picture came in. Check the sender.",
         )
     frame = np.frombuffer(pixels, dtype).reshape(height, width, components)
     if dtype.kind == "f" and not np.isfinite(frame).all():
         raise InputError(
-            "A frame must be finite; got NaN or infinity. Check the sender."
+            "A frame must be finite; got NaN or infinity. Check the sender.",
+            plain=(
+                "A picture came in that holds no numbers in places. Check the sender."
+            ),
         )
     return _grey(frame), _spacing(fields[8:20])
 
@@ -197,7 +219,8 @@ def _without_extension(body: memoryview) -> memoryview:
             return body[size:end]
     raise InputError(
         "An extended header must fit its message; got one that does not. "
-        "Check the sender."
+        "Check the sender.",
+        plain="What came in is damaged. Check the sender.",
     )
 
 

@@ -48,7 +48,11 @@ class Recording:
         if suffix not in WRITABLE:
             raise OutputError(
                 f"A cine must be written as one of {', '.join(WRITABLE)}; got "
-                f"'{self.path.name}'. Change the suffix."
+                f"'{self.path.name}'. Change the suffix.",
+                plain=(
+                    f"A recording cannot be called '{self.path.name}'. End the name "
+                    f"in one of {', '.join(WRITABLE)}."
+                ),
             )
         name = self.path.name.removesuffix(suffix)
         self.mask_path = self.path.with_name(f"{name}_capsule{suffix}")
@@ -57,7 +61,11 @@ class Recording:
             if target.exists() and not overwrite:
                 raise OutputError(
                     f"A file must not be replaced unasked; got {target}, which exists. "
-                    "Choose another name, or overwrite it."
+                    "Choose another name, or overwrite it.",
+                    plain=(
+                        f"{target} exists already. Choose another name, or "
+                        "overwrite it."
+                    ),
                 )
         try:
             self._folder = Path(
@@ -66,7 +74,11 @@ class Recording:
         except OSError as error:
             raise OutputError(
                 f"A cine must go into a folder that can be written; got "
-                f"{self.path.parent}. Choose another."
+                f"{self.path.parent}. Choose another.",
+                plain=(
+                    f"Nothing can be written into {self.path.parent}. Choose "
+                    "another folder."
+                ),
             ) from error
         self._files: list[BinaryIO] = [
             (self._folder / name).open("wb") for name in ("frames", "masks")
@@ -101,7 +113,8 @@ class Recording:
                 file.write(np.ascontiguousarray(array).tobytes())
         except OSError as error:
             raise OutputError(
-                f"A cine must find room on its disk; got '{error}'. Make room."
+                f"A cine must find room on its disk; got '{error}'. Make room.",
+                plain=f"The recording cannot be written on ({error}). Make room.",
             ) from error
         self._like = like
         self.count += 1

@@ -50,7 +50,8 @@ class CapsuleServer:
             self._socket = socket.create_server(("127.0.0.1", port))
         except (OSError, OverflowError) as error:
             raise OutputError(
-                f"A port must be free to send from; got {port}. Choose another one."
+                f"A port must be free to send from; got {port}. Choose another one.",
+                plain=f"Another program uses port {port}. Choose another one.",
             ) from error
         self._socket.settimeout(_LOOK_S)
         self.port: int = self._socket.getsockname()[1]

@@ -119,7 +119,11 @@ def _receive(
             if time.monotonic() - last > _STALLED_S:
                 raise InputError(
                     f"A message must come whole; got {filled} of {size} bytes and "
-                    f"then nothing for {_STALLED_S:g} s. Check the sender."
+                    f"then nothing for {_STALLED_S:g} s. Check the sender.",
+                    plain=(
+                        "A picture stopped half-way, and nothing came for "
+                        f"{_STALLED_S:g} s. Check the sender."
+                    ),
                 ) from None
             continue
         if count == 0:

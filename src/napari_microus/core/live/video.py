@@ -57,7 +57,8 @@ class VideoSource:
         self.path = Path(path).expanduser().resolve()
         if not self.path.is_file():
             raise InputError(
-                f"A video must be a file; got {path}, which is none. Choose another."
+                f"A video must be a file; got {path}, which is none. Choose another.",
+                plain=f"There is no video {path}. Choose another.",
             )
         _check_ffmpeg()
 
@@ -107,7 +108,11 @@ class VideoSource:
             if max(width, height) > MOST_PIXELS or min(width, height) < 2:
                 raise InputError(
                     f"A frame must have 2 to {MOST_PIXELS} pixels a side; got {width} "
-                    f"x {height} in {self.name}. Crop it."
+                    f"x {height} in {self.name}. Crop it.",
+                    plain=(
+                        f"The frames of {self.name} are {width} × {height} pixels "
+                        "large, too much or too little. Crop the video."
+                    ),
                 )
             rate = stated.get("fps") or _USUAL_RATE
             count = 0

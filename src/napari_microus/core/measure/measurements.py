@@ -249,13 +249,21 @@ def _probability(
     if array.shape != mask.array.shape:
         raise InputError(
             f"Probability and mask must share a grid; got {array.shape} and "
-            f"{mask.array.shape}. Choose the probability of this scan."
+            f"{mask.array.shape}. Choose the probability of this scan.",
+            plain=(
+                "The probability is not that of this mask: they are of different "
+                "sizes. Choose the probability of this scan."
+            ),
         )
     low, high = float(array.min()), float(array.max())
     if not (0 <= low and high <= 1):  # NaN is neither
         raise InputError(
             f"A probability must lie between 0 and 1; got {low:g} to {high:g}. Choose "
-            "the model's probability."
+            "the model's probability.",
+            plain=(
+                f"This is no probability: its values go from {low:g} to {high:g}. "
+                "Choose the model's probability."
+            ),
         )
     return array
 
@@ -271,7 +279,11 @@ def _diameters(given: Sequence[float] | None) -> tuple[float, float, float] | No
     if len(given) != 3:
         raise InputError(
             "The diameters of a gland must be length, width and height; got "
-            f"{len(given)} numbers. Give all three."
+            f"{len(given)} numbers. Give all three.",
+            plain=(
+                f"{len(given)} of the three diameters are given. Give length, width "
+                "and height."
+            ),
         )
     length, width, height = (float(value) for value in given)
     ellipsoid_volume(length, width, height)  # refuses what cannot be

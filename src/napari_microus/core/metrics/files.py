@@ -176,7 +176,11 @@ def evaluate_files(
     if not pairing.cases:
         raise InputError(
             "Two folders must hold masks of the same cases; got none whose names end "
-            f"in the same number in {prediction} and {reference}. Rename the files."
+            f"in the same number in {prediction} and {reference}. Rename the files.",
+            plain=(
+                f"{prediction} and {reference} hold no masks of the same cases: no "
+                "two names end in the same number. Rename the files."
+            ),
         )
     for sentence in pairing.mispairs:
         yield Notice(f"Left out: {sentence}")
@@ -237,7 +241,11 @@ def check_table(path: Path, *, overwrite: bool = False) -> None:
     """
     if path.suffix.lower() not in TABLES:
         raise OutputError(
-            f"A table must end in .csv or .json; got {path}. Choose one of the two."
+            f"A table must end in .csv or .json; got {path}. Choose one of the two.",
+            plain=(
+                f"What kind of table {path} is to be is not clear from its name. "
+                "End it in .csv or .json."
+            ),
         )
     if path.exists() and not overwrite:
         raise OutputError(

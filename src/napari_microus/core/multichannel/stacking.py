@@ -67,7 +67,12 @@ def _onto(
         raise InputError(
             "Channels must share a grid, or state their place in the patient; got "
             f"{channel.shape} for '{name}' and {grid.shape} for '{grid_name}'. "
-            "Resample one of them first."
+            "Resample one of them first.",
+            plain=(
+                f"The channels '{name}' and '{grid_name}' are of different sizes, "
+                "and their places in the patient are not known. Resample one of "
+                "them first."
+            ),
         )
     # From (x, y, z) of the grid to (x, y, z) of the channel; arrays run z, y, x.
     between = np.linalg.inv(channel.affine) @ grid.affine
@@ -77,7 +82,11 @@ def _onto(
     if inside < _LEAST_COVERED:
         raise InputError(
             f"Channels must show one region; got '{name}', which covers "
-            f"{inside:.0%} of '{grid_name}'. Choose series of one examination."
+            f"{inside:.0%} of '{grid_name}'. Choose series of one examination.",
+            plain=(
+                f"'{name}' covers only {inside:.0%} of '{grid_name}'. Choose series "
+                "of one examination."
+            ),
         )
     found: NDArray[np.float32] = ndimage.affine_transform(
         channel.array.astype(np.float32),

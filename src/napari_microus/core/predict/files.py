@@ -140,12 +140,20 @@ def check_outputs(
         if suffix_of(output) not in WRITABLE:
             raise OutputError(
                 f"The output must end in one of {', '.join(WRITABLE)}; got {output}. "
-                "Rename it."
+                "Rename it.",
+                plain=(
+                    f"What kind of file {output} is to be is not clear from its "
+                    f"name. End it in one of {', '.join(WRITABLE)}."
+                ),
             )
         if where in taken:
             raise OutputError(
                 f"The output must not be a scan itself, nor another output; got "
-                f"{output}. Choose another name."
+                f"{output}. Choose another name.",
+                plain=(
+                    f"{output} is a scan itself, or another result of this run. "
+                    "Choose another name."
+                ),
             )
         taken.add(where)
         if not overwrite:

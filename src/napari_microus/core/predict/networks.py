@@ -73,7 +73,8 @@ class Panel:
     ) -> None:
         if not models:
             raise InputError(
-                "There must be at least one model; got an empty list. Choose one."
+                "There must be at least one model; got an empty list. Choose one.",
+                plain="No model is chosen. Choose one.",
             )
         self.device = device
         self.dtype = _dtype(precision, device)
@@ -87,7 +88,11 @@ class Panel:
         if len(sizes) > 1:
             raise InputError(
                 f"Models asked together must see one size; got {sorted(sizes)} "
-                "pixels. Choose folds of one training run."
+                "pixels. Choose folds of one training run.",
+                plain=(
+                    "These models see pictures of different sizes. Choose folds of "
+                    "one training run."
+                ),
             )
         self.size = sizes.pop()
 
@@ -128,7 +133,11 @@ class Panel:
             raise CheckpointError(
                 "A network must answer with one logit a pixel; got "
                 f"{tuple(logits.shape)} for frames of {tuple(frames.shape)}. "
-                "Choose a model for two-dimensional frames."
+                "Choose a model for two-dimensional frames.",
+                plain=(
+                    "This model does not give one answer a pixel. Choose a model "
+                    "for two-dimensional frames."
+                ),
             )
         return logits.float()
 
@@ -158,7 +167,11 @@ def _dtype(precision: str, device: torch.device) -> torch.dtype:
     if precision not in PRECISIONS:
         raise ConfigError(
             f"precision must be one of {', '.join(PRECISIONS)}; got '{precision}'. "
-            "Choose one."
+            "Choose one.",
+            plain=(
+                f"There is no precision '{precision}'. Choose one of "
+                f"{', '.join(PRECISIONS)}."
+            ),
         )
     if precision != "auto":
         return {
@@ -188,7 +201,11 @@ def _ready(
     if getattr(getattr(network, "config", None), "spatial_dims", 2) != 2:
         raise CheckpointError(
             "A network must see single frames; got one for volumes. "
-            "Choose a model for two-dimensional frames."
+            "Choose a model for two-dimensional frames.",
+            plain=(
+                "This model is for volumes, not for frames. Choose a model for "
+                "two-dimensional frames."
+            ),
         )
     if isinstance(model, LoadedModel) and isinstance(network, TransUNet):
         return _fast_form(model, network, (device, dtype), frames)

@@ -158,11 +158,16 @@ def predict(
     cut = _logit(threshold)
     if not isinstance(batch_size, int) or batch_size < 1:
         raise ConfigError(
-            f"batch_size must be a whole number above 0; got {batch_size}. Use 8."
+            f"batch_size must be a whole number above 0; got {batch_size}. Use 8.",
+            plain=f"{batch_size} frames at a time are not possible. Use 8.",
         )
     if probe not in PROBES:
         raise ConfigError(
-            f"probe must be one of {', '.join(PROBES)}; got '{probe}'. Use top."
+            f"probe must be one of {', '.join(PROBES)}; got '{probe}'. Use top.",
+            plain=(
+                f"There is no place '{probe}' of the probe. Choose one of "
+                f"{', '.join(PROBES)}."
+            ),
         )
     _check_intensities(volume.array)
     window = intensity_window(volume.array)
@@ -346,7 +351,11 @@ def _frames(frames: int | Iterable[int] | None, count: int) -> tuple[int, ...]:
     if wrong or not chosen:
         raise InputError(
             f"Frames must lie between 0 and {count - 1}; got "
-            f"{wrong[0] if wrong else 'none'}. Choose frames of this scan."
+            f"{wrong[0] if wrong else 'none'}. Choose frames of this scan.",
+            plain=(
+                f"This scan has no frame {wrong[0] if wrong else 'none'}; the last "
+                f"one is {count - 1}. Choose frames of this scan."
+            ),
         )
     return chosen
 
@@ -357,7 +366,10 @@ def _opening(opening: int | None, models: Sequence[Any]) -> int:
         opening = recommended_opening(models[0]) if models else 0
     if not isinstance(opening, int) or opening < 0:
         raise ConfigError(
-            f"opening must be a whole number of pixels; got {opening}. Use 0 for none."
+            f"opening must be a whole number of pixels; got {opening}. Use 0 for none.",
+            plain=(
+                f"The opening, {opening}, is no whole number of pixels. Use 0 for none."
+            ),
         )
     return opening
 
@@ -369,7 +381,10 @@ def _outline(outline: str | None, models: Sequence[Any]) -> str:
     if outline not in OUTLINES:
         raise ConfigError(
             f"outline must be one of {', '.join(OUTLINES)}; got '{outline}'. Choose "
-            "one."
+            "one.",
+            plain=(
+                f"There is no outline '{outline}'. Choose one of {', '.join(OUTLINES)}."
+            ),
         )
     return outline
 
@@ -381,7 +396,11 @@ def _least_confidence(asked: float | None, models: Sequence[Any]) -> float:
     if not 0 <= asked <= 1:
         raise ConfigError(
             f"min_confidence must lie between 0 and 1; got {asked}. Use 0 to draw a "
-            "contour in every frame."
+            "contour in every frame.",
+            plain=(
+                f"A confidence is a number from 0 to 1, which {asked} is not. Use 0 "
+                "to draw a contour in every frame."
+            ),
         )
     return float(asked)
 
@@ -404,7 +423,8 @@ def _check_out(out: NDArray[Any] | None, shape: tuple[int, ...]) -> None:
 def _logit(threshold: float) -> float:
     if not 0 < threshold < 1:
         raise ConfigError(
-            f"threshold must lie between 0 and 1; got {threshold}. Use 0.5."
+            f"threshold must lie between 0 and 1; got {threshold}. Use 0.5.",
+            plain=f"The threshold, {threshold}, does not lie between 0 and 1. Use 0.5.",
         )
     return math.log(threshold / (1 - threshold))
 
@@ -413,5 +433,6 @@ def _check_intensities(array: NDArray[Any]) -> None:
     if array.dtype.kind not in "buif":
         raise InputError(
             f"Image intensities must be real numbers; got {array.dtype}. "
-            "Convert the image first."
+            "Convert the image first.",
+            plain="This image holds no grey values. Convert it first.",
         )

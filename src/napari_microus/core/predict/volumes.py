@@ -63,7 +63,10 @@ def channels_of(model: LoadedModel | ModelInfo) -> tuple[str, ...]:
     if not model.channels:
         raise ConfigError(
             f"The model must be one of volumes; got '{model.name}', which sees single "
-            "frames. Choose another model."
+            "frames. Choose another model.",
+            plain=(
+                f"'{model.name}' sees single frames, not volumes. Choose another model."
+            ),
         )
     return model.channels
 
@@ -94,7 +97,11 @@ def channel_files(inputs: Sequence[Path], names: Sequence[str]) -> dict[str, Pat
         elif found in named:
             raise InputError(
                 f"Each channel must have one file; got two for '{found}': "
-                f"{named[found].name} and {path.name}. Leave one out."
+                f"{named[found].name} and {path.name}. Leave one out.",
+                plain=(
+                    f"Two files are given for '{found}': {named[found].name} and "
+                    f"{path.name}. Leave one out."
+                ),
             )
         else:
             named[found] = path
@@ -103,7 +110,11 @@ def channel_files(inputs: Sequence[Path], names: Sequence[str]) -> dict[str, Pat
         what = f"no file for '{open_[0]}'" if open_ else f"{rest[0].name} beside them"
         raise InputError(
             f"The model takes {len(names)} channels ({', '.join(names)}); got {what}. "
-            f"Name one file each, such as {names[0]}=FILE."
+            f"Name one file each, such as {names[0]}=FILE.",
+            plain=(
+                f"The model takes {len(names)} channels ({', '.join(names)}), and "
+                f"there is {what}. Name one file each, such as {names[0]}=FILE."
+            ),
         )
     named |= dict(zip(open_, rest, strict=True))
     return {name: named[name] for name in names}
@@ -159,28 +170,41 @@ def predict_volume(
     models = [model] if isinstance(model, LoadedModel) else list(model)
     if not 0 < threshold < 1:
         raise ConfigError(
-            f"threshold must lie between 0 and 1; got {threshold}. Use 0.5."
+            f"threshold must lie between 0 and 1; got {threshold}. Use 0.5.",
+            plain=f"The threshold, {threshold}, does not lie between 0 and 1. Use 0.5.",
         )
     if precision not in PRECISIONS:
         raise ConfigError(
             f"precision must be one of {', '.join(PRECISIONS)}; got '{precision}'. "
-            "Choose one."
+            "Choose one.",
+            plain=(
+                f"There is no precision '{precision}'. Choose one of "
+                f"{', '.join(PRECISIONS)}."
+            ),
         )
     if batch_size < 1:
-        raise ConfigError(f"batch_size must be above 0; got {batch_size}. Use 2.")
+        raise ConfigError(
+            f"batch_size must be above 0; got {batch_size}. Use 2.",
+            plain=f"{batch_size} parts at a time are not possible. Use 2.",
+        )
     names = channels_of(models[0])
     for other in models[1:]:
         if channels_of(other) != names:
             raise ConfigError(
                 f"Models asked together must take the same channels; got "
                 f"{', '.join(names)} and {', '.join(channels_of(other))}. Choose folds "
-                "of one training run."
+                "of one training run.",
+                plain=(
+                    "These models take different channels. Choose folds of one "
+                    "training run."
+                ),
             )
     lacking = [name for name in names if name not in channels]
     if lacking:
         raise InputError(
             f"The model takes the channels {', '.join(names)}; got no '{lacking[0]}'. "
-            "Choose it too."
+            "Choose it too.",
+            plain=f"The model needs the channel '{lacking[0]}' too. Choose it.",
         )
     scan = channels[names[0]]
     stack = torch.from_numpy(stack_channels({name: channels[name] for name in names}))

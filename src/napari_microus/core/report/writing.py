@@ -94,7 +94,11 @@ def write_case_report(path: str | Path, case: Case, *, overwrite: bool = False) 
     if case.scan is None:
         raise InputError(
             "The report of a case must show its scan; got a case without. Open it "
-            "with its scan."
+            "with its scan.",
+            plain=(
+                "This case was opened without its scan, which the report shows. "
+                "Open it with its scan."
+            ),
         )
     return write_report(
         path,
@@ -130,7 +134,11 @@ def writing_report(
     if not scan.shape == mask.shape or len(measured.frames) != len(scan.array):
         raise InputError(
             f"Scan, mask and measurements must be of one scan; got {scan.shape}, "
-            f"{mask.shape} and {len(measured.frames)} frames. Measure this mask first."
+            f"{mask.shape} and {len(measured.frames)} frames. Measure this mask first.",
+            plain=(
+                "The measurements are not those of this mask and scan. Measure "
+                "this mask first."
+            ),
         )
     chosen = key_frames(measured)
     pictures = []

@@ -94,7 +94,11 @@ class RunFolder:
         if (path / "config.yaml").exists() and not is_void:
             raise OutputError(
                 f"A new run needs a folder of its own; got {path}, which holds one. "
-                "Choose another folder, or resume that run."
+                "Choose another folder, or resume that run.",
+                plain=(
+                    f"There is a run in {path} already. Choose another folder, or "
+                    "resume that run."
+                ),
             )
         run = cls(path, config.name)
         run._take()
@@ -120,14 +124,22 @@ class RunFolder:
         except OSError as error:
             raise OutputError(
                 f"The run folder must be writable; got {self.path} "
-                f"({error.strerror}). Choose another folder."
+                f"({error.strerror}). Choose another folder.",
+                plain=(
+                    f"Nothing can be written into the run's folder {self.path} "
+                    f"({error.strerror}). Choose another folder."
+                ),
             ) from error
         if not _lock(self._lock):
             self._lock.close()
             raise OutputError(
                 f"A run folder serves one process at a time; got {self.path}, in "
                 "which another one trains. Stop that one first, or choose another "
-                "folder."
+                "folder.",
+                plain=(
+                    f"Another process trains in {self.path}. Stop that one first, "
+                    "or choose another folder."
+                ),
             )
 
     def open_events(self, keep_bytes: int | None = None) -> None:
@@ -150,7 +162,8 @@ class RunFolder:
         if not (self.path / "config.yaml").exists():
             raise OutputError(
                 f"A run's folder must stay where it is while it trains; got no "
-                f"{self.path} any more. Start a new run."
+                f"{self.path} any more. Start a new run.",
+                plain=f"The run's folder {self.path} has gone. Start a new run.",
             )
         if self._events is None:
             self.open_events()
@@ -161,7 +174,11 @@ class RunFolder:
         except OSError as error:
             raise OutputError(
                 f"The run folder must be writable; got {self.path} "
-                f"({error.strerror}). Free some space and resume the run."
+                f"({error.strerror}). Free some space and resume the run.",
+                plain=(
+                    f"Nothing can be written into the run's folder {self.path} "
+                    f"({error.strerror}). Free some space and resume the run."
+                ),
             ) from error
         return event
 

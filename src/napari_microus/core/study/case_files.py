@@ -62,7 +62,11 @@ class CaseFiles:
         if not case.expert:
             raise InputError(
                 f"A case must have an expert mask to learn from; got none for "
-                f"'{case.case}'. Annotate it, or set ignore to 1."
+                f"'{case.case}'. Annotate it, or set ignore to 1.",
+                plain=(
+                    f"Case '{case.case}' has no expert mask to learn from. Annotate "
+                    "it, or set ignore to 1."
+                ),
             )
         scan = self.read_scan(case)
         expert = self.read_mask(case, case.expert, scan)
@@ -95,7 +99,11 @@ class CaseFiles:
             raise InputError(
                 f"A case must have the channels {', '.join(names)}; got "
                 f"{', '.join(files)} for '{case.case}'. Add the file of "
-                f"'{lacking[0]}', or set ignore to 1."
+                f"'{lacking[0]}', or set ignore to 1.",
+                plain=(
+                    f"Case '{case.case}' lacks the channel '{lacking[0]}'. Add its "
+                    "file, or set ignore to 1."
+                ),
             )
         return {
             name: sized(read_volume(self.path(files[name])), case)

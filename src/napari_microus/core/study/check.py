@@ -54,7 +54,7 @@ def _check_case(
     try:
         scan = study.read_scan(case)
     except InputError as error:
-        return [Finding("error", case.case, str(error))]
+        return [Finding("error", case.case, error.plain)]
     findings = []
     same = seen.setdefault(_digest(scan), case)
     if same is not case:
@@ -101,7 +101,7 @@ def _check_mask(
     try:
         mask = study.read_mask(case, file, scan)
     except InputError as error:
-        return [Finding("error", case.case, str(error))]
+        return [Finding("error", case.case, error.plain)]
     findings = []
     if not (mask.array == 1).any():
         message = f"The {name} mask is empty on every frame."

@@ -130,7 +130,11 @@ def import_folder(
     if not cases:
         raise InputError(
             f"The folder must hold images of the layout '{layout}'; got none in "
-            f"{source}. Check the folder's name."
+            f"{source}. Check the folder's name.",
+            plain=(
+                f"There are no images of the layout '{layout}' in {source}. Check "
+                "the folder's name."
+            ),
         )
     taken = {case.case for case in study.cases}
     fresh = [case for case in cases if case.case not in taken]
@@ -306,7 +310,11 @@ def _read_table(path: Path) -> dict[str, tuple[str, str]]:
         if "file" not in columns or patient is None:
             raise InputError(
                 "split.csv must have the columns file, patient and split; got "
-                f"{', '.join(columns) or 'none'} in {path}. Correct its first line."
+                f"{', '.join(columns) or 'none'} in {path}. Correct its first line.",
+                plain=(
+                    f"The first line of {path} lacks one of file, patient and "
+                    "split. Correct it."
+                ),
             )
         rows = list(reader)
     words = {"valid": "val", "validation": "val", "training": "train"}
@@ -329,12 +337,20 @@ class _Pattern(dict[str, str]):
         except re.error as error:
             raise InputError(
                 f"The patient's pattern must be a regular expression; got '{pattern}' "
-                f"({error}). Try '(patient\\d+)'."
+                f"({error}). Try '(patient\\d+)'.",
+                plain=(
+                    f"'{pattern}' cannot be used as a pattern ({error}). Try "
+                    "'(patient\\d+)'."
+                ),
             ) from error
         if self._pattern is not None and self._pattern.groups != 1:
             raise InputError(
                 "The patient's pattern must have one group; got "
-                f"{self._pattern.groups} in '{pattern}'. Try '(patient\\d+)'."
+                f"{self._pattern.groups} in '{pattern}'. Try '(patient\\d+)'.",
+                plain=(
+                    f"The pattern '{pattern}' does not show which part of a name is "
+                    "the patient. Put that part in brackets, as in '(patient\\d+)'."
+                ),
             )
 
     def __missing__(self, name: str) -> str:
@@ -343,7 +359,11 @@ class _Pattern(dict[str, str]):
         found = self._pattern.search(name)
         if found is None:
             raise InputError(
-                f"The patient's pattern must fit every file; got '{name}'. Widen it."
+                f"The patient's pattern must fit every file; got '{name}'. Widen it.",
+                plain=(
+                    f"The patient cannot be found in the name '{name}'. Widen the "
+                    "pattern."
+                ),
             )
         return str(found[1])
 

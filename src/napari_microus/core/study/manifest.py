@@ -76,7 +76,11 @@ class Study(CaseFiles):
         if (study.folder / MANIFEST).exists():
             raise OutputError(
                 f"A new study needs a folder of its own; got {folder}, which holds "
-                "one. Open that study, or choose another folder."
+                "one. Open that study, or choose another folder.",
+                plain=(
+                    f"There is a study in {folder} already. Open that study, or "
+                    "choose another folder."
+                ),
             )
         study.save()
         return study
@@ -246,7 +250,8 @@ class Study(CaseFiles):
         if scan.array.dtype == np.bool_:
             raise InputError(
                 "A scan must hold intensities; got an array of yes and no, as a mask "
-                "is. Choose the scan."
+                "is. Choose the scan.",
+                plain="This is a mask, not a scan. Choose the scan.",
             )
         place = self.folder / below
         with atomic_folder(place) as new:
@@ -287,7 +292,11 @@ class Study(CaseFiles):
         if name not in waiting:
             raise InputError(
                 f"A case to annotate must be in the study without an expert mask; got "
-                f"'{name}'. Choose one of those that wait, or add a new case."
+                f"'{name}'. Choose one of those that wait, or add a new case.",
+                plain=(
+                    f"The study has no case '{name}' that waits for its mask. "
+                    "Choose one of those that wait, or add a new case."
+                ),
             )
         case = waiting[name]
         second = {} if nonexpert is None else {"nonexpert": nonexpert}
@@ -349,7 +358,8 @@ class Study(CaseFiles):
         if not moved:
             raise InputError(
                 f"A patient must be in the study; got '{patient}'. Choose one of its "
-                "cases."
+                "cases.",
+                plain=f"The study has no patient '{patient}'. Choose one of its cases.",
             )
         self._change(
             lambda cases: [
@@ -387,7 +397,8 @@ class Study(CaseFiles):
         places = [i for i, case in enumerate(self.cases) if case.case == name]
         if not places:
             raise InputError(
-                f"A case must be in the study; got '{name}'. Choose one of its cases."
+                f"A case must be in the study; got '{name}'. Choose one of its cases.",
+                plain=f"The study has no case '{name}'. Choose one of its cases.",
             )
         return places[0]
 

@@ -79,7 +79,11 @@ def find_cases(source: Path, layout: MriLayout) -> FoundData:
         more = f" {found.lacking[0]}" if found.lacking else ""
         raise InputError(
             f"The folder must hold {PUBLIC[layout].layout}; got none of it in "
-            f"{source}.{more} Check the folder's name."
+            f"{source}.{more} Check the folder's name.",
+            plain=(
+                f"There is no {PUBLIC[layout].layout} in {source}.{more} Check the "
+                "folder's name."
+            ),
         )
     return found
 

@@ -43,7 +43,11 @@ def split_study(
     if val < 0 or test < 0 or val + test >= 1:
         raise InputError(
             f"val and test must be fractions that leave some to train on; got {val:g} "
-            f"and {test:g}. Try 0.2 and 0.2."
+            f"and {test:g}. Try 0.2 and 0.2.",
+            plain=(
+                f"With {val:g} to validate on and {test:g} to test on, nothing is "
+                "left to train on. Try 0.2 and 0.2."
+            ),
         )
     kept = _test_patients(study)
     annotated = _annotated(study)
@@ -55,7 +59,12 @@ def split_study(
         raise InputError(
             f"This split needs at least {needed} patients, as all scans of a patient "
             f"stay together; got {len(free)}. Add {needed - len(free)} more, or ask "
-            "for fewer parts."
+            "for fewer parts.",
+            plain=(
+                f"This split takes {needed} patients, of whom the study has "
+                f"{len(free)}: all scans of a patient stay together. Add "
+                f"{needed - len(free)} more, or ask for fewer parts."
+            ),
         )
     order = _shuffled(free, seed)
     parts = dict.fromkeys(order, "train") | dict.fromkeys(kept, "test")
@@ -73,14 +82,22 @@ def split_in_folds(study: Study, folds: int, *, seed: int = 0) -> None:
         If there are fewer patients than folds, or fewer than two folds.
     """
     if folds < 2:
-        raise InputError(f"There must be at least 2 folds; got {folds}. Try 5.")
+        raise InputError(
+            f"There must be at least 2 folds; got {folds}. Try 5.",
+            plain=f"A study cannot be split into {folds} folds. Try 5.",
+        )
     kept = _test_patients(study)
     order = _shuffled([p for p in _annotated(study) if p not in kept], seed)
     if len(order) < folds:
         raise InputError(
             f"{folds} folds need at least {folds} patients, as all scans of a patient "
             f"stay together; got {len(order)}. Add {folds - len(order)} more, or use "
-            "fewer folds."
+            "fewer folds.",
+            plain=(
+                f"{folds} folds take {folds} patients, as all scans of a patient "
+                f"stay together, and the study has {len(order)}. Add "
+                f"{folds - len(order)} more, or use fewer folds."
+            ),
         )
     parts = {patient: f"fold{i % folds}" for i, patient in enumerate(order)}
     parts |= dict.fromkeys(kept, "test")
@@ -106,7 +123,11 @@ def training_cases(
     if not usable:
         raise InputError(
             "A study must have cases with an expert mask outside the test set; got "
-            f"none among {len(study.cases)} in {study.folder}. Add or annotate cases."
+            f"none among {len(study.cases)} in {study.folder}. Add or annotate cases.",
+            plain=(
+                "There is no case to learn from: all wait for their masks, or are "
+                "in the test set. Add or annotate cases."
+            ),
         )
     folds = sorted({case.fold for case in usable if case.fold is not None})
     if fold is not None or folds:
@@ -121,7 +142,11 @@ def training_cases(
     if len(patients) < 2:
         raise InputError(
             "Training needs at least 2 patients, one of them to validate on; got "
-            f"{len(patients)}. Add a scan of another patient."
+            f"{len(patients)}. Add a scan of another patient.",
+            plain=(
+                "Training takes two patients or more, one of them to validate on, "
+                f"and the study has {len(patients)}. Add a scan of another patient."
+            ),
         )
     held = set(_shuffled(patients, seed)[: _share(0.2, len(patients))])
     train = [case for case in usable if case.patient not in held]
@@ -137,7 +162,8 @@ def _by_fold(
         known = ", ".join(map(str, folds)) or "none; split the study in folds first"
         raise InputError(
             f"data.fold must name a fold of the study; got {fold}. The folds are: "
-            f"{known}."
+            f"{known}.",
+            plain=f"The study has no fold {fold}. The folds are: {known}.",
         )
     val = [case for case in usable if case.fold == fold]
     train = [case for case in usable if case.fold is not None and case.fold != fold]
@@ -162,7 +188,11 @@ def _check_apart(train: list[StudyCase], val: list[StudyCase]) -> None:
     if both:
         raise InputError(
             "A patient must be in one split only; got "
-            f"'{min(both)}' in training and validation. Split the study again."
+            f"'{min(both)}' in training and validation. Split the study again.",
+            plain=(
+                f"The patient '{min(both)}' is in training and in validation. Split "
+                "the study again."
+            ),
         )
 
 

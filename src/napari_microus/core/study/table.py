@@ -91,7 +91,8 @@ def read_table(content: bytes, path: Path) -> list[StudyCase]:
     if missing:
         raise InputError(
             f"A manifest must have the columns {', '.join(_BEFORE + _AFTER)}; got "
-            f"no '{missing[0]}' in {path}. Add the column."
+            f"no '{missing[0]}' in {path}. Add the column.",
+            plain=f"The table {path} has no column '{missing[0]}'. Add the column.",
         )
     annotators = [c for c in columns if c not in _KNOWN and not c.startswith(_CHANNEL)]
     cases = [_read_row(row, annotators, path) for row in rows]
@@ -141,7 +142,8 @@ def check_names(cases: list[StudyCase], path: Path) -> None:
         if case.case in seen:
             raise InputError(
                 f"Each case must have a name of its own; got '{case.case}' twice in "
-                f"{path}. Rename one."
+                f"{path}. Rename one.",
+                plain=f"There are two cases '{case.case}' in {path}. Rename one.",
             )
         seen.add(case.case)
 
@@ -163,7 +165,11 @@ def read_pixel(text: str, of: str) -> tuple[float, float] | None:
     if len(sides) not in (1, 2) or not all(0 < side < 1000 for side in sides):
         raise InputError(
             f"A pixel size must be mm above 0, as 0.1 or 0.1x0.12; got '{text}' for "
-            f"{of}. Correct it."
+            f"{of}. Correct it.",
+            plain=(
+                f"'{text}' is no pixel size for {of}. Write it in mm, as 0.1 or "
+                "0.1x0.12."
+            ),
         )
     return sides[0], sides[-1]
 
@@ -189,7 +195,12 @@ def sized(scan: Volume, case: StudyCase) -> Volume:
         raise InputError(
             f"The pixel size in {MANIFEST} must be that of the file; got "
             f"{_as_text(case)} mm for case '{case.case}', whose file states "
-            f"{own[0]:g}x{own[1]:g} mm. Correct {_PIXEL}, or leave it empty."
+            f"{own[0]:g}x{own[1]:g} mm. Correct {_PIXEL}, or leave it empty.",
+            plain=(
+                f"The study says {_as_text(case)} mm for the pixels of case "
+                f"'{case.case}', and its file {own[0]:g}x{own[1]:g} mm. Correct "
+                f"{_PIXEL}, or leave it empty."
+            ),
         )
     return scan
 
@@ -209,7 +220,12 @@ def _read_row(
     if split and split not in SPLITS and not _FOLD.fullmatch(split):
         raise InputError(
             f"A split must be {', '.join(SPLITS)}, foldN or empty; got '{split}' for "
-            f"case '{values['case']}' in {path}. Correct the line."
+            f"case '{values['case']}' in {path}. Correct the line.",
+            plain=(
+                f"There is no part '{split}' of a study, as the line of case "
+                f"'{values['case']}' in {path} says. Write {', '.join(SPLITS)}, "
+                "foldN or nothing."
+            ),
         )
     return StudyCase(
         **{name: values.get(name, "") for name in _BEFORE},

@@ -92,7 +92,11 @@ def known_sweep(volume: Volume, sweep: Sweep | None = None) -> Sweep:
             raise InputError(
                 "A rotational sweep must have an angle for each frame; got "
                 f"{len(sweep.angles_deg or ())} angles and {count} frames. Correct the "
-                "angles."
+                "angles.",
+                plain=(
+                    f"The scan has {count} frames and its sweep "
+                    f"{len(sweep.angles_deg or ())} angles. Correct the angles."
+                ),
             )
         return sweep
     if not volume.knows_frame_distance:
@@ -122,7 +126,12 @@ def axes_of(volume: Volume, sweep: Sweep) -> Axes:
         if abs(right @ down) > _RIGHT_ANGLE:
             raise InputError(
                 "Rows and columns of a rotational sweep must be at a right angle; got "
-                f"{np.degrees(np.arccos(right @ down)):.1f}°. Remove the layer's shear."
+                f"{np.degrees(np.arccos(right @ down)):.1f}°. Remove the layer's "
+                "shear.",
+                plain=(
+                    "The layer is sheared, so that its sweep cannot be laid into "
+                    "space. Remove the layer's shear."
+                ),
             )
         normal = np.cross(right, down)
         between = normal if normal @ between > 0 else -normal

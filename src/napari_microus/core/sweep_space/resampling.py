@@ -157,7 +157,8 @@ def _voxel_mm(
         return _at_least(finest_mm, box, wanted)
     if not (math.isfinite(asked_mm) and asked_mm > 0):
         raise InputError(
-            f"The size of a voxel must be above 0 mm; got {asked_mm}. Correct it."
+            f"The size of a voxel must be above 0 mm; got {asked_mm}. Correct it.",
+            plain=f"A voxel cannot be {asked_mm} mm large. Correct it.",
         )
     size = _at_least(asked_mm, box, MOST_VOXELS)
     if size != asked_mm:

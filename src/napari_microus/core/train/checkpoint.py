@@ -61,7 +61,11 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     except OutputError as error:
         raise OutputError(
             f"The run folder must have room for a checkpoint; got {path.parent} "
-            f"({reason(error)}). Free some space and resume the run."
+            f"({reason(error)}). Free some space and resume the run.",
+            plain=(
+                f"A checkpoint cannot be written into {path.parent} "
+                f"({reason(error)}). Free some space and resume the run."
+            ),
         ) from error
 
 
@@ -92,12 +96,17 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise CheckpointError(
             f"A run can be resumed from its checkpoint only; got no {path}. "
-            "It ended before the first one: start it again."
+            "It ended before the first one: start it again.",
+            plain="The run ended before its first checkpoint. Start it again.",
         ) from error
     except BROKEN_FILE as error:
         raise CheckpointError(
             f"The checkpoint must be whole; got {path} ({type(error).__name__}). "
-            "Start a new run from the run's best model."
+            "Start a new run from the run's best model.",
+            plain=(
+                f"The checkpoint {path} is damaged. Start a new run from the run's "
+                "best model."
+            ),
         ) from error
     found = state.get("format") if isinstance(state, dict) else None
     if found != FORMAT:

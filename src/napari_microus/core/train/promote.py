@@ -43,7 +43,11 @@ def promote(run: str | Path, name: str, *, replace: Path | None = None) -> Path:
     if not source.is_dir():
         raise OutputError(
             f"A run must have made a model to put into the library; got {run} without "
-            "one. Resume it until its first validation."
+            "one. Resume it until its first validation.",
+            plain=(
+                f"The run {run} has made no model yet. Resume it until its first "
+                "validation."
+            ),
         )
     is_known = replace is not None
     return copy_model(source, target, overwrite=is_known, share_weights=True)

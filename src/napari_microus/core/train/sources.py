@@ -131,7 +131,11 @@ def texture_files(folder: Path, skip: tuple[str, ...] = ()) -> list[Path]:
     if not paths:
         raise InputError(
             f"The folder of unlabelled frames must hold images; got {folder}. "
-            "Choose a folder of PNG, TIFF or NIfTI files."
+            "Choose a folder of PNG, TIFF or NIfTI files.",
+            plain=(
+                f"There are no images in {folder}. Choose a folder of PNG, TIFF or "
+                "NIfTI files."
+            ),
         )
     return paths
 

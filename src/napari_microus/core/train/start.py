@@ -95,7 +95,12 @@ def _with_published(config: TrainConfig) -> TrainConfig:
             raise ConfigError(
                 f"The weights {name} must be on this computer; got none. Fetch them "
                 f"(napari-microus models fetch {name}), or import their file "
-                f"(napari-microus models import {known[name].file.name})."
+                f"(napari-microus models import {known[name].file.name}).",
+                plain=(
+                    f"The weights {name} are not on this computer. Fetch them "
+                    f"(napari-microus models fetch {name}), or import their file "
+                    f"(napari-microus models import {known[name].file.name})."
+                ),
             )
         if not is_needed and not known[name].fits(config.model):
             path = None
@@ -111,7 +116,11 @@ def _as_started(config: TrainConfig, model: LoadedModel | ModelInfo) -> TrainCon
     if architecture == ARCHITECTURE:
         raise ConfigError(
             "A model to start from must be one network; got an ensemble of several. "
-            "Choose the model of one of its folds."
+            "Choose the model of one of its folds.",
+            plain=(
+                "This model is an ensemble of several networks, from which no "
+                "training can start. Choose the model of one of its folds."
+            ),
         )
     section = "transunet" if architecture == "transunet" else "baseline"
     network = ModelConfig.from_dict(

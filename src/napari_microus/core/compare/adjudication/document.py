@@ -302,7 +302,12 @@ def _check_drawn_by(work: Adjudication) -> None:
             raise InputError(
                 f"The sidecar is damaged (field 'regions[{region.number - 1}]"
                 ".drawn_by'): it must be true of the masks; got "
-                f"'{region.drawn_by}'. Load another copy."
+                f"'{region.drawn_by}'. Load another copy.",
+                plain=(
+                    "The record of decisions is damaged: who drew region "
+                    f"{region.number} does not agree with the masks. Load another "
+                    "copy."
+                ),
             )
 
 

@@ -48,12 +48,20 @@ def check_kind(document: Any) -> None:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InputError(
             f"The sidecar must be a {FORMAT} file; got another kind of JSON. "
-            "Choose the file that lies beside the adjudicated mask."
+            "Choose the file that lies beside the adjudicated mask.",
+            plain=(
+                "This file is no record of decisions. Choose the one that lies "
+                "beside the adjudicated mask."
+            ),
         )
     version = document.get("version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise InputError(
-            f"A sidecar must carry a version; got {version!r}. Load another copy."
+            f"A sidecar must carry a version; got {version!r}. Load another copy.",
+            plain=(
+                "This record of decisions is damaged: it has no version. Load "
+                "another copy."
+            ),
         )
     if version > VERSION:
         raise InputError(
@@ -390,7 +398,10 @@ def _must(right: bool, field: str, what: str, got: Any) -> None:
         shown = shown if len(shown) <= 60 else f"{shown[:57]}…"
         raise InputError(
             f"The sidecar is damaged (field '{field}'): it must hold {what}; got "
-            f"{shown}. Load another copy."
+            f"{shown}. Load another copy.",
+            plain=(
+                f"The record of decisions is damaged at '{field}'. Load another copy."
+            ),
         )
 
 

@@ -54,7 +54,11 @@ def check_resumes(work: Adjudication, mask_path: Path, names: Sequence[str]) -> 
     except InputError as error:
         raise OutputError(
             f"A damaged adjudication must be kept; got {sidecar}. Move it away, or "
-            "save under another name."
+            "save under another name.",
+            plain=(
+                f"A damaged adjudication lies there, {sidecar.name}, and is not "
+                "overwritten. Move it away, or save under another name."
+            ),
         ) from error
     is_of_these = document.get("masks_sha256") == work.digest
     goes_on = document.get("created") == work.created
@@ -123,5 +127,6 @@ def _steps(document: dict[str, Any]) -> list[tuple[str, int]]:
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             "A sidecar must hold a log of its steps; got one without. "
-            "Load another copy."
+            "Load another copy.",
+            plain="This record of decisions lacks its steps. Load another copy.",
         ) from error

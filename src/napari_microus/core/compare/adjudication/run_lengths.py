@@ -72,18 +72,21 @@ def decode_runs(
     if pairs.size % 2:
         raise InputError(
             f"Runs must be pairs of start and length; got {pairs.size} numbers. "
-            "The file is damaged: load an older copy."
+            "The file is damaged: load an older copy.",
+            plain="This file is damaged. Load an older copy.",
         )
     starts, lengths = pairs[0::2], pairs[1::2]
     if (lengths < 1).any() or (starts < 0).any() or (starts + lengths > size).any():
         raise InputError(
             f"Runs must lie inside the mask of {size} pixels; got others. "
-            "Load the masks that this file was made for."
+            "Load the masks that this file was made for.",
+            plain="This file was made for other masks. Load those masks.",
         )
     if (starts[1:] < (starts + lengths)[:-1]).any():
         raise InputError(
             "Runs must follow one another; got some that overlap or go back. "
-            "The file is damaged: load an older copy."
+            "The file is damaged: load an older copy.",
+            plain="This file is damaged. Load an older copy.",
         )
     if not starts.size:
         return starts

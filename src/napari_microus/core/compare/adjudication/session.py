@@ -512,5 +512,8 @@ def now() -> str:
 def _some(regions: DisputedRegion | Sequence[DisputedRegion]) -> list[DisputedRegion]:
     chosen = [regions] if isinstance(regions, DisputedRegion) else list(regions)
     if not chosen:
-        raise InputError("A decision must be on a region; got none. Choose one.")
+        raise InputError(
+            "A decision must be on a region; got none. Choose one.",
+            plain="No region is chosen. Choose one.",
+        )
     return chosen

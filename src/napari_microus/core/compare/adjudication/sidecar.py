@@ -49,11 +49,16 @@ def read_document(path: str | Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(
             f"The sidecar must be readable; got {path} ({error.strerror}). "
-            "Keep it beside the adjudicated mask."
+            "Keep it beside the adjudicated mask.",
+            plain=(
+                f"The record of decisions {path} cannot be read ({error.strerror}). "
+                "Keep it beside the adjudicated mask."
+            ),
         ) from error
     except (ValueError, RecursionError) as error:
         raise InputError(
-            f"The sidecar must be JSON; got {path}, which is not. Load another copy."
+            f"The sidecar must be JSON; got {path}, which is not. Load another copy.",
+            plain=f"{path} is damaged, or no record of decisions. Load another copy.",
         ) from error
     check_kind(document)
     return dict(document)

@@ -183,7 +183,11 @@ def check_annotators(annotators: int) -> None:
     if not 2 <= annotators <= MOST_ANNOTATORS:
         raise InputError(
             f"Between two and {MOST_ANNOTATORS} annotators can be adjudicated "
-            f"together; got {annotators}. Choose fewer masks, or add one."
+            f"together; got {annotators}. Choose fewer masks, or add one.",
+            plain=(
+                f"Two to {MOST_ANNOTATORS} annotators can be adjudicated together; "
+                f"chosen are {annotators}. Choose fewer masks, or add one."
+            ),
         )
 
 
