@@ -8,6 +8,7 @@ from qtpy.QtWidgets import (
     QAbstractItemView,
     QAbstractSlider,
     QAbstractSpinBox,
+    QApplication,
     QComboBox,
     QHeaderView,
     QLabel,
@@ -17,6 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_microus.widgets._shared.focus_ring import FocusRing
 from napari_microus.widgets.batch import BatchWidget
 from napari_microus.widgets.compare import CompareWidget
 from napari_microus.widgets.correct import CorrectWidget
@@ -108,6 +110,50 @@ def test_every_control_can_be_reached_by_the_keyboard(dock):
         if not one.focusPolicy() & Qt.FocusPolicy.TabFocus
     ]
     assert not unreachable, "\n".join(unreachable)
+
+
+def test_the_control_that_the_keyboard_is_on_has_a_ring(dock, qtbot):
+    """napari's themes show no focus of their own."""
+    dock.resize(420, 1200)
+    dock.show()
+    dock.activateWindow()
+    qtbot.waitUntil(dock.isActiveWindow)
+    first = next(one for one in controls(dock) if can_take_keys(one))
+    first.setFocus(Qt.FocusReason.TabFocusReason)
+    for _ in range(5):
+        control = QApplication.focusWidget()
+        (ring,) = rings(dock)
+        assert ring.parent() is control
+        assert ring.geometry() == control.rect()
+        picture = ring.grab().toImage()
+        assert picture.pixelColor(1, 1) == ring.palette().windowText().color()
+        control.resize(control.width() + 3, control.height())
+        assert ring.width() == control.width()
+        qtbot.keyClick(control, Qt.Key.Key_Tab)
+        assert QApplication.focusWidget() is not control
+        assert not ring.isVisible()
+
+
+def can_take_keys(control):
+    can_stop = control.focusPolicy() & Qt.FocusPolicy.TabFocus
+    return can_stop and control.isVisible() and control.isEnabled()
+
+
+def rings(dock):
+    return [ring for ring in dock.findChildren(FocusRing) if ring.isVisible()]
+
+
+def test_a_click_draws_no_ring(qtbot, monkeypatch):
+    dock = BatchWidget(ViewerModel())
+    qtbot.addWidget(dock)
+    dock.show()
+    dock.activateWindow()
+    qtbot.waitUntil(dock.isActiveWindow)
+    pressed = staticmethod(lambda: Qt.MouseButton.LeftButton)
+    monkeypatch.setattr(QApplication, "mouseButtons", pressed)
+    dock.form.scans_edit.setFocus(Qt.FocusReason.MouseFocusReason)
+    assert dock.form.scans_edit.hasFocus()
+    assert rings(dock) == []
 
 
 def test_the_tab_key_goes_through_the_dock_from_top_to_bottom(dock, qtbot):

@@ -7,6 +7,7 @@ from napari_microus.core.io import write_volume
 from napari_microus.core.samples import read_sweep
 from napari_microus.widgets._shared import first_use
 from napari_microus.widgets._shared.opening import BATCH, DOCKS, TRAIN, WELCOME
+from napari_microus.widgets.compare import CompareWidget
 
 
 @pytest.fixture
@@ -35,12 +36,34 @@ def test_the_first_dock_brings_the_welcome_once(qtbot, viewer):
     assert WELCOME not in docks(viewer)
 
 
+def test_with_a_scan_open_the_dock_itself_is_in_front(qtbot, viewer):
+    viewer.open_sample("napari-microus", "sweep")
+    dock = opened(viewer, "Compare annotations")
+    qtbot.waitUntil(lambda: WELCOME in docks(viewer))
+    qtbot.waitUntil(lambda: not dock.visibleRegion().isEmpty(), timeout=30000)
+
+
 def test_the_demos_own_steps_are_enough(qtbot, viewer):
     viewer.window.add_dock_widget(QPushButton(), name=first_use.DEMO_STEPS)
     opened(viewer, "Segment capsule")
     qtbot.wait(100)
     assert WELCOME not in docks(viewer)
     assert not first_use.was_welcomed()
+
+
+@pytest.mark.parametrize(("height", "is_tab"), [(740, True), (1400, False)])
+def test_in_a_low_window_docks_are_tabs_not_slices(qtbot, viewer, height, is_tab):
+    """As napari opens them from its menu, one above the other."""
+    first_use.note_welcomed()
+    frame, batch = viewer.window.add_plugin_dock_widget("napari-microus", BATCH)
+    window = batch.window()
+    window.resize(1280, height)
+    qtbot.waitUntil(lambda: window.height() == height)
+    other, train = viewer.window.add_plugin_dock_widget("napari-microus", TRAIN)
+    qtbot.waitUntil(lambda: train.has_place)
+    assert (other in window.tabifiedDockWidgets(frame)) == is_tab
+    qtbot.waitUntil(lambda: not train.visibleRegion().isEmpty(), timeout=30000)
+    assert batch.visibleRegion().isEmpty() == is_tab
 
 
 def test_a_real_scan_is_one_click_away(qtbot, viewer):
@@ -53,6 +76,16 @@ def test_a_real_scan_is_one_click_away(qtbot, viewer):
     assert [layer.visible for layer in viewer.layers] == [True, False, False]
     welcome.sample_button.click()  # shown again, not opened twice
     assert len(viewer.layers) == 3
+
+
+def test_a_dock_that_the_menu_opened_is_not_made_again(viewer):
+    """napari's menu names it after the plugin's title, the doors after the package."""
+    from_menu = CompareWidget(viewer)
+    title = "Compare annotations (MicroUS)"
+    viewer.window.add_dock_widget(from_menu, name=title)
+    opened(viewer, WELCOME).compare_button.click()
+    assert [n for n in viewer.window.dock_widgets if "Compare" in n] == [title]
+    assert from_menu.picker.expert is viewer.layers["outline 1"]
 
 
 def test_my_own_scan_is_asked_for_and_opened(qtbot, viewer, tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from qtpy.QtCore import QCoreApplication, QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QWidget
 
+import napari_microus
 from napari_microus.core.errors import CheckpointError, DeviceError
 from napari_microus.core.events import Notice, Progress
 from napari_microus.core.library import LoadedModel, ModelInfo
@@ -830,6 +831,10 @@ def test_capsule_is_saved_beside_its_scan_with_who_drew_it(
     layer = viewer.layers[-1]
     layer.metadata["napari_microus"]["source"] = str(tmp_path / "scan.nii.gz")
     assert suggested_path(layer) == str(tmp_path / "scan capsule.nii.gz")
+    sample = Path(napari_microus.__file__).parent / "samples" / "micro_us_sweep"
+    layer.metadata["napari_microus"]["source"] = str(sample / "scan.nii.gz")
+    assert suggested_path(layer) == str(Path.home() / "scan capsule.nii.gz")
+    layer.metadata["napari_microus"]["source"] = str(tmp_path / "scan.nii.gz")
     widget.ask_path = suggested_path
     widget.save_button.click()
     path = tmp_path / "scan capsule.nii.gz"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 
-from napari_microus.widgets._shared.opening import WELCOME, open_dock
+from napari_microus.widgets._shared.opening import WELCOME, open_dock, raise_dock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,9 +39,10 @@ def note_welcomed() -> None:
 
 
 def welcome_once(dock: QWidget, viewer: Any) -> None:
-    """Open the panel as a tab beside ``dock``, in front, where nobody has seen it.
+    """Open the panel as a tab beside ``dock`` where nobody has seen it.
 
-    One above the other they would both be too low on a small screen.
+    One above the other they would both be too low on a small screen. It is in front,
+    unless something is open to work on: then the dock that was asked for is.
     """
     window = getattr(viewer, "window", None)
     if window is None or DEMO_STEPS in window.dock_widgets or was_welcomed():
@@ -51,6 +52,8 @@ def welcome_once(dock: QWidget, viewer: Any) -> None:
     def show() -> None:
         if dock.isVisible():
             open_dock(viewer, WELCOME)
+            if viewer.layers:
+                raise_dock(dock)
 
     # After the dock itself, which is being shown; never once it has gone.
     soon = QTimer(dock)

@@ -27,6 +27,10 @@ DOCKS = (SEGMENT, CORRECT, COMPARE, TRAIN, BATCH, LIVE)
 def open_dock(viewer: Any, name: str) -> QWidget | None:
     """Show one of our docks, in front of those it shares its place with.
 
+    One that is open is shown, whoever opened it: napari's menu names it after the
+    plugin's title, ``add_plugin_dock_widget`` after the package, so that asked for by
+    that name alone it would be made a second time.
+
     Returns
     -------
     QWidget or None
@@ -35,19 +39,33 @@ def open_dock(viewer: Any, name: str) -> QWidget | None:
     window = getattr(viewer, "window", None)
     if window is None:
         return None
-    _, widget = window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
+    for title, widget in window.dock_widgets.items():
+        if title.partition(" (")[0] == name and _is_ours(widget):
+            break
+    else:
+        _, widget = window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
     raise_dock(widget)
     return widget
 
 
+def _is_ours(widget: QWidget) -> bool:
+    return type(widget).__module__.startswith("napari_microus.")
+
+
 def raise_dock(widget: QWidget) -> None:
     """Bring the dock that a widget is in to the front."""
-    parent = widget.parentWidget()
-    while parent is not None and not isinstance(parent, QDockWidget):
-        parent = parent.parentWidget()
-    if parent is not None:
-        parent.show()
-        parent.raise_()
+    frame = frame_of(widget)
+    if frame is not None:
+        frame.show()
+        frame.raise_()
+
+
+def frame_of(widget: QWidget) -> QDockWidget | None:
+    """Return the dock of the window that holds a widget."""
+    above = widget.parentWidget()
+    while above is not None and not isinstance(above, QDockWidget):
+        above = above.parentWidget()
+    return above
 
 
 def open_sample(viewer: Any, *, with_outlines: bool) -> Image:

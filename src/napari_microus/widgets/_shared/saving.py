@@ -9,18 +9,27 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_microus.core.io import WRITABLE
 from napari_microus.widgets._shared.layers import METADATA_KEY
+from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
 
+_PROGRAM = Path(__file__).absolute().parents[2]
 _NOT_IN_NAMES = dict.fromkeys(map(ord, '/\\:*?"<>|'))
 
 
 def suggested_path(layer: Image | Labels) -> str:
-    """Return where a layer is best saved: beside its scan's file, under its name."""
+    """Return where a layer is best saved: beside its scan's file, under its name.
+
+    What was drawn on a sample that comes with the plugin goes to the user's own folder,
+    not into the program's.
+    """
     source = layer.metadata.get(METADATA_KEY, {}).get("source", "")
+    folder = Path(source).parent
+    if _PROGRAM in folder.absolute().parents:
+        folder = Path.home()
     name = layer.name.translate(_NOT_IN_NAMES)
-    return str(Path(source).parent / f"{name}{WRITABLE[0]}")
+    return str(folder / f"{name}{WRITABLE[0]}")
 
 
 def ask_path(layer: Image | Labels) -> str:
@@ -34,7 +43,7 @@ def ask_path(layer: Image | Labels) -> str:
     suffixes = [s for s in WRITABLE if is_labels or s != ".seg.nrrd"]
     path, _ = QFileDialog.getSaveFileName(
         None,
-        f"Save {layer.name}",
+        tr("Save {layer}").format(layer=layer.name),
         suggested_path(layer),
         ";;".join(f"*{suffix}" for suffix in suffixes),
     )

@@ -21,7 +21,7 @@ from napari_microus.widgets._shared.dock import NARROWEST, Dock
 from napari_microus.widgets._shared.empty_state import EmptyState
 from napari_microus.widgets._shared.first_use import welcome_once
 from napari_microus.widgets._shared.footer import Footer
-from napari_microus.widgets._shared.opening import open_sample
+from napari_microus.widgets._shared.opening import COMPARE, open_dock, open_sample
 from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.compare.blind import BlindMode
 from napari_microus.widgets.compare.difference import DifferenceTab
@@ -85,10 +85,10 @@ class CompareWidget(Dock):
         self.regions = RegionsTab(viewer, journal_folder)
         self.tools = ToolsTab(viewer)
         self.tabs = QTabWidget()
-        self.tabs.addTab(scrolled(self.difference), "Difference")
-        self.tabs.addTab(scrolled(self.frames), "Frames")
-        self.tabs.addTab(scrolled(self.regions), "Adjudicate")
-        self.tabs.addTab(scrolled(self.tools), "Tools")
+        self.tabs.addTab(scrolled(self.difference), tr("Difference"))
+        self.tabs.addTab(scrolled(self.frames), tr("Frames"))
+        self.tabs.addTab(scrolled(self.regions), tr("Adjudicate"))
+        self.tabs.addTab(scrolled(self.tools), tr("Tools"))
         self.queue = Queue(self, viewer, self._end_comparison, journal_folder)
         self.empty = EmptyState(
             tr("Two annotations of one scan are needed to compare.")
@@ -284,8 +284,6 @@ class CompareWidget(Dock):
 
 def open_adjudication(viewer: napari.viewer.Viewer) -> None:
     """Open the dock on the tab in which regions are adjudicated."""
-    _, widget = viewer.window.add_plugin_dock_widget(
-        "napari-microus", "Compare annotations"
-    )
+    widget = open_dock(viewer, COMPARE)
     assert isinstance(widget, CompareWidget)
     widget.tabs.setCurrentIndex(2)

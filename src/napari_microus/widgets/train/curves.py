@@ -116,6 +116,7 @@ class CurvesView(QWidget):
         title.setAlignment(Qt.AlignmentFlag.AlignCenter)
         title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         view = self._views[name] = pg.PlotWidget()
+        view.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # there is nothing to press in it
         self._grid.addWidget(title, 2 * row, column, 1, span)
         self._grid.addWidget(view, 2 * row + 1, column, 1, span)
         plot = view.getPlotItem()
