@@ -142,7 +142,7 @@ def test_the_ruler_gives_the_pixel_size(panel, viewer, image):
         viewer.layers["ruler line"].data, [[[0, 5, 30], [0, 30, 0]]]
     )
     panel.take_button.click()
-    assert "must be above 0 mm" in panel.message.text()
+    assert "is not above 0 mm" in panel.message.text()
     panel.known.setValue(15)
     panel.take_button.click()
     assert panel.height.value() == pytest.approx(0.5)  # 15 mm over 30 rows
@@ -235,7 +235,7 @@ def test_an_ellipsoid_is_measured_with_the_ruler(dock, panel, viewer, image):
             lambda p: [
                 choose(b, w) for b, w in zip(p.runs, ("left",) * 3, strict=True)
             ],
-            "three directions at right angles",
+            "superior or inferior, each once",
         ),
         (
             lambda p: (choose(p.sweep, "rotational"), p.angles.setText("x")),

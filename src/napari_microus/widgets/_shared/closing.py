@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QMainWindow, QMessageBox
 from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.widgets._shared.drawn import has_unsaved_edits
 from napari_microus.widgets._shared.saving import ask_path, save
+from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -43,15 +44,15 @@ def ask_what_to_do(window: QWidget, layers: list[Labels]) -> Answer:
     """Ask whether unsaved layers are to be saved before the window closes."""
     box = QMessageBox(window)
     box.setIcon(QMessageBox.Icon.Warning)
-    box.setWindowTitle("Unsaved edits")
+    box.setWindowTitle(tr("Unsaved edits"))
     names = ", ".join(f"'{layer.name}'" for layer in layers)
-    box.setText(f"Your edits of {names} are not saved.")
+    box.setText(tr("Your edits of {names} are not saved.").format(names=names))
     buttons = QMessageBox.StandardButton
     box.setStandardButtons(buttons.Save | buttons.Discard | buttons.Cancel)
     for standard, words in (
-        (buttons.Save, "Save…"),
-        (buttons.Discard, "Close without saving"),
-        (buttons.Cancel, "Go back"),
+        (buttons.Save, tr("Save…")),
+        (buttons.Discard, tr("Close without saving")),
+        (buttons.Cancel, tr("Go back")),
     ):
         button = box.button(standard)
         assert button is not None

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.widgets._shared.controls import text
+from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,7 @@ class SeriesPicker(QDialog):
     ) -> None:
         super().__init__(parent)
         self._series = list(series)
-        self.setWindowTitle("Open DICOM series")
+        self.setWindowTitle(tr("Open DICOM series"))
         self.rows = QListWidget()
         self.rows.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         for one in self._series:

@@ -108,7 +108,7 @@ class BatchWidget(Dock):
         self._result: dict[str, Any] | None = None
         self._child = ChildProcess()
         self.form = BatchForm(list_models)
-        self.run_button = QPushButton("Start")
+        self.run_button = QPushButton(tr("Start"))
         self.progress = QProgressBar()
         self.message = text()
         self.table = ScanTable()
@@ -123,8 +123,8 @@ class BatchWidget(Dock):
         self.footer = Footer(viewer)
         self.footer.serve(self)
         self.detail = text()
-        self.sheet_button = QPushButton("Contact sheet")
-        self.folder_button = QPushButton("Folder of results")
+        self.sheet_button = QPushButton(tr("Contact sheet"))
+        self.folder_button = QPushButton(tr("Folder of results"))
         self._lay_out()
         self._connect()
         self._check_ready()
@@ -132,14 +132,16 @@ class BatchWidget(Dock):
 
     def _lay_out(self) -> None:
         self.run_button.setToolTip(
-            "Segment the scans in a process of their own. Scans that are done are "
-            "skipped."
+            tr(
+                "Segment the scans in a process of their own. Scans that are "
+                "done are skipped."
+            )
         )
         self.run_button.setSizePolicy(
             QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed
         )
-        self.sheet_button.setToolTip("Open the page with a picture of every scan.")
-        self.folder_button.setToolTip("Show the masks and tables.")
+        self.sheet_button.setToolTip(tr("Open the page with a picture of every scan."))
+        self.folder_button.setToolTip(tr("Show the masks and tables."))
         self.progress.setVisible(False)
         self.message.setVisible(False)
         inside = QWidget()
@@ -196,7 +198,7 @@ class BatchWidget(Dock):
         if folder is None:
             self._check_ready()
             return
-        self._say("Looking for scans …")
+        self._say(tr("Looking for scans …"))
         self._has_searched = True
         self._search = start_worker(
             self._find,
@@ -236,7 +238,7 @@ class BatchWidget(Dock):
         if self.is_running:
             self._child.cancel()
             self.run_button.setEnabled(False)
-            self.run_button.setText("Cancelling …")
+            self.run_button.setText(tr("Cancelling …"))
             return
         output = self.form.output
         assert output is not None  # the button is off without one
@@ -255,9 +257,9 @@ class BatchWidget(Dock):
         self.table.show_scans(self.table.scans)
         self._say("")
         self.form.setEnabled(False)
-        self.run_button.setText("Cancel")
+        self.run_button.setText(tr("Cancel"))
         self.progress.setRange(0, 0)
-        self.progress.setFormat("starting …")
+        self.progress.setFormat(tr("starting …"))
         self.progress.setVisible(True)
         self._child.start(words)
 
@@ -275,12 +277,12 @@ class BatchWidget(Dock):
     def _on_end(self, status: int, words: str) -> None:
         self.table.wait_again()
         self.form.setEnabled(True)
-        self.run_button.setText("Start")
+        self.run_button.setText(tr("Start"))
         self.progress.setVisible(False)
         if self._result is not None:
             self._say(summary(self._result))
         elif status == CANCELLED:
-            self._say("Cancelled. What is done stays; Start continues from there.")
+            self._say(tr("Cancelled. What is done stays; Start continues from there."))
         else:
             self._say(f"{words if status >= 0 else KILLED} What is done stays.")
         self._check_ready(keep=True)
@@ -305,13 +307,13 @@ class BatchWidget(Dock):
         if self.form.scans is None:
             return ""  # said above, with a button
         if self.form.output is None:
-            return "Choose a folder for the results."
+            return tr("Choose a folder for the results.")
         if self.form.model is None:
-            return (
-                "There is no model to segment with. Train one, or import one with "
-                "'napari-microus models import'."
+            return tr(
+                "There is no model to segment with. Train one, or import one "
+                "with 'napari-microus models import'."
             )
-        return "" if self.table.scans else "Choose a folder that holds scans."
+        return "" if self.table.scans else tr("Choose a folder that holds scans.")
 
     # --- what came of it
 
@@ -320,7 +322,7 @@ class BatchWidget(Dock):
         output = self.form.output
         if self._reading is not None or output is None:
             return
-        self.detail.setText(f"Opening {scan.label} …")
+        self.detail.setText(tr("Opening {name} …").format(name=scan.label))
         self._reading = start_worker(
             read,
             scan,
@@ -334,8 +336,8 @@ class BatchWidget(Dock):
     def _on_read(self, opened: Opened) -> None:
         show(self._viewer, opened)
         is_drawn = opened.mask is not None
-        words = "" if is_drawn else " It has no mask."
-        self.detail.setText(f"Opened '{opened.name}'.{words}")
+        words = "" if is_drawn else tr(" It has no mask.")
+        self.detail.setText(tr("Opened '{name}'.").format(name=opened.name) + words)
 
     def _on_read_error(self, error: Exception) -> None:
         self.detail.setText(plain_words(error))

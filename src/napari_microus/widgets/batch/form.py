@@ -26,6 +26,7 @@ from napari_microus.widgets._shared.boxes import (
 )
 from napari_microus.widgets._shared.controls import beside, push_button
 from napari_microus.widgets._shared.preferences import preferred
+from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,31 +53,46 @@ class BatchForm(QWidget):
         super().__init__(parent)
         self._list_models = list_models
         self._proposed = ""
-        self.scans_edit = _path_edit("The folder of the scans.")
-        self.scans_button = push_button("Choose…", "Choose the folder of the scans.")
+        self.scans_edit = _path_edit(tr("The folder of the scans."))
+        self.scans_button = push_button(
+            tr("Choose…"), tr("Choose the folder of the scans.")
+        )
         self.recursive = check(
-            "Folders of folders, too", "Look for scans in the folders below as well."
+            tr("Folders of folders, too"),
+            tr("Look for scans in the folders below as well."),
         )
         self.output_edit = _path_edit(
-            "The folder of the results: masks, measurements.csv and a contact sheet."
+            tr(
+                "The folder of the results: masks, measurements.csv and a "
+                "contact sheet."
+            )
         )
-        self.output_button = push_button("Choose…", "Choose the folder of the results.")
+        self.output_button = push_button(
+            tr("Choose…"), tr("Choose the folder of the results.")
+        )
         self.model_box = ModelBox()
         self.device_box = DeviceBox()
         self.workers = spin(
-            "Scans that are segmented at the same time. Each takes memory of its own; "
-            "on one graphics card, 1 is best."
+            tr(
+                "Scans that are segmented at the same time. Each takes memory of "
+                "its own; on one graphics card, 1 is best."
+            )
         )
         self.workers.setRange(1, max(1, os.cpu_count() or 1))
         self.flip = check(
             AVERAGE,
-            "Average with the answer to the mirrored frame: steadier, half as fast.",
+            tr(
+                "Average with the answer to the mirrored frame: steadier, half as fast."
+            ),
             is_on=preferred("flip", False),
         )
         self.overwrite = check(
-            "Replace masks\nof another making",
-            "Also replace masks that were made from another model, or changed by "
-            "hand. Without the tick they stay, and the scan counts as failed.",
+            tr("Replace masks\nof another making"),
+            tr(
+                "Also replace masks that were made from another model, or "
+                "changed by hand. Without the tick they stay, and the scan "
+                "counts as failed."
+            ),
         )
         self._lay_out()
         self.refresh_models()
@@ -91,23 +107,25 @@ class BatchForm(QWidget):
         rows = QFormLayout()
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        rows.addRow("Scans", beside(self.scans_edit, self.scans_button, stretch=(1,)))
+        rows.addRow(
+            tr("Scans"), beside(self.scans_edit, self.scans_button, stretch=(1,))
+        )
         rows.addRow("", self.recursive)
         rows.addRow(
-            "Results", beside(self.output_edit, self.output_button, stretch=(1,))
+            tr("Results"), beside(self.output_edit, self.output_button, stretch=(1,))
         )
-        rows.addRow("Model", self.model_box)
-        self.options = QCollapsible("More options")
+        rows.addRow(tr("Model"), self.model_box)
+        self.options = QCollapsible(tr("More options"))
         self.options.layout().setContentsMargins(0, 0, 0, 0)
         inner = QWidget()
         more = QFormLayout(inner)
         more.setContentsMargins(12, 0, 0, 0)
         # A row of its own: a fold opens as far as its rows need that do not wrap.
-        runs = QLabel("Where the model runs")
+        runs = QLabel(tr("Where the model runs"))
         runs.setBuddy(self.device_box)
         more.addRow(runs)
         more.addRow(self.device_box)
-        more.addRow("At the same time", self.workers)
+        more.addRow(tr("At the same time"), self.workers)
         more.addRow(self.flip)
         more.addRow(self.overwrite)
         self.options.addWidget(inner)
@@ -168,13 +186,15 @@ class BatchForm(QWidget):
     def ask_scans(self) -> None:
         """Ask for the folder of the scans."""
         start = self.scans_edit.text()
-        name = QFileDialog.getExistingDirectory(self, "Folder of scans", start)
+        name = QFileDialog.getExistingDirectory(self, tr("Folder of scans"), start)
         if name:
             self.choose(Path(name))
 
     def _ask_output(self) -> None:
         start = self.output_edit.text()
-        name = QFileDialog.getExistingDirectory(self, "Folder of the results", start)
+        name = QFileDialog.getExistingDirectory(
+            self, tr("Folder of the results"), start
+        )
         if name:
             self.output_edit.setText(name)
             self.scans_changed.emit()
@@ -183,7 +203,7 @@ class BatchForm(QWidget):
 def _path_edit(tip: str) -> QLineEdit:
     edit = QLineEdit()
     edit.setToolTip(tip)
-    edit.setPlaceholderText("a folder")
+    edit.setPlaceholderText(tr("a folder"))
     return edit
 
 

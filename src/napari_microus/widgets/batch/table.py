@@ -9,6 +9,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
 
 from napari_microus.core.colors import FAILED
+from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,11 +38,11 @@ class ScanTable(QTreeWidget):
         super().__init__(parent)
         self.scans: list[Scan] = []
         self._items: dict[str, QTreeWidgetItem] = {}
-        self.setHeaderLabels(["Scan", "State", "Result"])
+        self.setHeaderLabels([tr("Scan"), tr("State"), tr("Result")])
         self.setRootIsDecorated(False)
         self.setUniformRowHeights(True)
         self.setMinimumHeight(_HEIGHT)
-        self.setToolTip("Double-click a scan to see it with its capsule.")
+        self.setToolTip(tr("Double-click a scan to see it with its capsule."))
         header = self.header()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setStretchLastSection(False)

@@ -13,6 +13,7 @@ from napari_microus.widgets._shared.controls import length_unit
 from napari_microus.widgets._shared.key_table import ADJUDICATE as KEYS
 from napari_microus.widgets._shared.key_table import ADJUDICATE_UNDO as UNDO_KEYS
 from napari_microus.widgets._shared.key_table import sequence
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.compare.current import Current
 from napari_microus.widgets.compare.part_acts import PartActs
 from napari_microus.widgets.compare.region_table import Annotators, called, described
@@ -205,19 +206,21 @@ class Acts(Current):
             shown.show_change()
             self._is_chosen = True
         else:
-            self.said.emit("This region is open already.")
+            self.said.emit(tr("This region is open already."))
 
     def undo(self, viewer: Any = None) -> None:
         """Undo the last decision or stroke and go there."""
         shown = self.ready()
         if shown is not None:
-            self._report("Undone", shown.undo(), "There is nothing to undo.")
+            self._report("Undone", shown.undo(), tr("There is nothing to undo."))
 
     def redo(self, viewer: Any = None) -> None:
         """Do again what was undone last and go there."""
         shown = self.ready()
         if shown is not None:
-            self._report("Done again", shown.redo(), "There is nothing to do again.")
+            self._report(
+                "Done again", shown.redo(), tr("There is nothing to do again.")
+            )
 
     def _report(self, what: str, step: Step | None, otherwise: str) -> None:
         shown = self.shown

@@ -26,6 +26,7 @@ from napari_microus.core.compare.naming import HAND_DRAWN_COLOR, Naming
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.edits import EditWatcher
 from napari_microus.widgets._shared.layers import derived_metadata, geometry
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.compare.display import DisplayCodes
 from napari_microus.widgets.compare.journal_keeper import JournalKeeper
 from napari_microus.widgets.compare.outlined import Outlined
@@ -284,8 +285,10 @@ class AdjudicationLayers(QObject):
         taken_back = self.work.hand_drawn((z, y, x), margin_px=self.margin_px)
         if taken_back:
             self.said.emit(
-                "What was drawn away from disputed pixels was undone. "
-                "Switch the limit off to draw anywhere."
+                tr(
+                    "What was drawn away from disputed pixels was undone. Switch "
+                    "the limit off to draw anywhere."
+                )
             )
         if self.work.history.done[-1:] != last:
             self.show_change()

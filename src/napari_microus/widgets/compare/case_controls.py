@@ -17,6 +17,7 @@ from napari_microus.core.compare.case_progress import matching
 from napari_microus.core.compare.work_list import CaseState
 from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import beside, push_button, text
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.compare.case_table import (
     STATES,
     CaseTable,
@@ -42,40 +43,51 @@ class CaseControls(QWidget):
     def _make_controls(self) -> None:
         self.folder_line = QLineEdit()
         self.folder_line.setToolTip(_HINT)
-        self.folder_button = push_button("Choose folder or study…", _HINT)
-        self.expert_box = combo("Whose mask the other is measured against.", least=6)
+        self.folder_button = push_button(tr("Choose folder or study…"), _HINT)
+        self.expert_box = combo(
+            tr("Whose mask the other is measured against."), least=6
+        )
         self.nonexpert_box = combo(
-            "The annotator who is compared with the first.", least=6
+            tr("The annotator who is compared with the first."), least=6
         )
         for box in (self.expert_box, self.nonexpert_box):  # side by side in a dock
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        roles = (QLabel("Compare"), self.expert_box, QLabel("with"), self.nonexpert_box)
+        roles = (
+            QLabel(tr("Compare")),
+            self.expert_box,
+            QLabel("with"),
+            self.nonexpert_box,
+        )
         self.roles = beside(*roles, stretch=(0, 1, 0, 1))
-        self.state_box = combo("Show the cases that are as far as this.", least=6)
-        self.state_box.addItem("all states", None)
+        self.state_box = combo(tr("Show the cases that are as far as this."), least=6)
+        self.state_box.addItem(tr("all states"), None)
         for state, words in STATES.items():
             self.state_box.addItem(words, state)
         self.search_line = QLineEdit()
-        self.search_line.setPlaceholderText("case, or who decided it")
-        self.search_line.setToolTip("Part of a case's name, or who decided a region.")
+        self.search_line.setPlaceholderText(tr("case, or who decided it"))
+        self.search_line.setToolTip(
+            tr("Part of a case's name, or who decided a region.")
+        )
         self.search_line.setClearButtonEnabled(True)
         self.table = CaseTable()
         self.progress = QProgressBar()
         self.people = text()
         self.open_button = push_button(
-            "Open", "Open the selected case: scan and both masks."
+            tr("Open"), tr("Open the selected case: scan and both masks.")
         )
         self.next_button = push_button(
-            "Next open case", "Open the next case shown that is not done."
+            tr("Next open case"), tr("Open the next case shown that is not done.")
         )
         self.save_button = push_button(
-            "Save and next",
-            "Save the adjudication in the list's folder 'adjudicated', and open the "
-            "next case.",
+            tr("Save and next"),
+            tr(
+                "Save the adjudication in the list's folder 'adjudicated', and "
+                "open the next case."
+            ),
         )
         self.message = text(_HINT)
         self.cancel_button = push_button(
-            "Cancel", "End what is going on; nothing is changed."
+            tr("Cancel"), tr("End what is going on; nothing is changed.")
         )
         self.cancel_button.setVisible(False)
 

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QHeaderView, QTreeWidget, QTreeWidgetItem
 
 from napari_microus.core.compare.case_progress import adjudicators, drawn_by
 from napari_microus.core.compare.work_list import CaseState
+from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,16 +32,16 @@ class CaseTable(QTreeWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setHeaderLabels(["Case", "State", "Regions", "Annotators"])
+        self.setHeaderLabels([tr("Case"), tr("State"), tr("Regions"), tr("Annotators")])
         tips = (
-            "Name of the case.",
-            "How far its adjudication is.",
-            "Regions with a decision, of all.",
-            "Who has drawn it.",
+            tr("Name of the case."),
+            tr("How far its adjudication is."),
+            tr("Regions with a decision, of all."),
+            tr("Who has drawn it."),
         )
         for column, tip in enumerate(tips):
             self.headerItem().setToolTip(column, tip)
-        self.setToolTip("The cases of the folder; a double click opens one.")
+        self.setToolTip(tr("The cases of the folder; a double click opens one."))
         self.setRootIsDecorated(False)
         self.setUniformRowHeights(True)
         self.setMinimumHeight(110)

@@ -12,6 +12,7 @@ from napari_microus.core.compare.remembered import Remembered, recall, remember
 from napari_microus.core.compare.work_list import annotators, next_open
 from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.events import Progress
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.compare.case_controls import CaseControls
 from napari_microus.widgets.compare.case_layers import CaseLayers
@@ -135,7 +136,7 @@ class CasesPanel(CaseControls):
     def _list(self, then: Callable[[], None] | None) -> None:
         self._then = then
         folder = self.folder_line.text().strip()
-        what = "Reading the list …"
+        what = tr("Reading the list …")
         self._run(what, list_cases, folder, self._wanted, returned=self._on_listed)
 
     @property
@@ -149,7 +150,9 @@ class CasesPanel(CaseControls):
         self.fill_roles(annotators(cases), self._wanted)
         self._remember()
         self._show_cases()
-        self.say("" if cases else "The study has no cases. Add some in Train, Study.")
+        self.say(
+            "" if cases else tr("The study has no cases. Add some in Train, Study.")
+        )
 
     def _on_role(self, _: int = 0) -> None:
         expert, nonexpert = self.expert_box, self.nonexpert_box
@@ -210,7 +213,10 @@ class CasesPanel(CaseControls):
         """Read a case in a thread, then show it in place of the one before."""
         if not all(self.pair):
             self.say(
-                "There are not two annotators in this list. Add masks of a second one."
+                tr(
+                    "There are not two annotators in this list. Add masks of a "
+                    "second one."
+                )
             )
             return
         if self._is_blind and not set(self.pair) <= set(case.masks):
@@ -249,7 +255,7 @@ class CasesPanel(CaseControls):
         if found is None:
             return
         if not self.can_leave():
-            self.say("Waiting for the work on the case before …")
+            self.say(tr("Waiting for the work on the case before …"))
             self.cancel_button.setVisible(True)
             QTimer.singleShot(_PAUSE_MS, self._show_read)
             return
@@ -316,10 +322,14 @@ class CasesPanel(CaseControls):
     def _on_error(self, error: Exception) -> None:
         self._then = None
         is_known = isinstance(error, (MicroUSError, OSError))
-        self.say(plain_words(error) if is_known else f"This failed: {error}")
+        self.say(
+            plain_words(error)
+            if is_known
+            else tr("This failed: {error}").format(error=error)
+        )
 
     def _on_aborted(self) -> None:
-        self.say("Cancelled. Nothing was changed.")
+        self.say(tr("Cancelled. Nothing was changed."))
 
     def _on_finished(self) -> None:
         self._worker = None
@@ -336,7 +346,9 @@ class CasesPanel(CaseControls):
 
     def _ask_for_folder(self) -> None:
         start = self.folder_line.text()
-        name = QFileDialog.getExistingDirectory(self, "Choose folder or study", start)
+        name = QFileDialog.getExistingDirectory(
+            self, tr("Choose folder or study"), start
+        )
         if name:
             self.choose(Path(name))
 
@@ -349,7 +361,7 @@ def _kept_in_words(names: list[str], is_blind: bool) -> list[str]:
     if not names:
         return []
     if is_blind:
-        return ["An edited mask of the case before stays open. Save or remove it."]
+        return [tr("An edited mask of the case before stays open. Save or remove it.")]
     listed = " and ".join(f"'{name}'" for name in names)
     verb = "was" if len(names) == 1 else "were"
     return [f"{listed} {verb} changed and stays open. Save or remove it yourself."]

@@ -24,6 +24,7 @@ from napari_microus.widgets._shared.layers import (
     geometry,
     volume_from_layer,
 )
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.compare.pair import candidate_masks, layer_grid_problem
 from napari_microus.widgets.compare.toolbox import ToolBox, mask_of
 
@@ -51,19 +52,20 @@ class ConsensusBox(ToolBox):
     """Annotators to tick, a method, and the layer they make."""
 
     def __init__(self, viewer: ViewerModel) -> None:
-        super().__init__("Consensus of annotators", viewer)
+        super().__init__(tr("Consensus of annotators"), viewer)
         self._source: tuple[Labels, str] | None = None
         self.masks = QListWidget()
-        self.masks.setToolTip("Tick every annotator that takes part.")
+        self.masks.setToolTip(tr("Tick every annotator that takes part."))
         self.masks.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.masks.setMaximumHeight(110)
-        self.method_box = combo("How several annotations become one.")
+        self.method_box = combo(tr("How several annotations become one."))
         self.method_box.addItems(list(_METHODS))
         self.consensus_button = push_button(
-            "Make consensus layer", "Add a layer that stands for all annotators."
+            tr("Make consensus layer"),
+            tr("Add a layer that stands for all annotators."),
         )
         self.kappa_button = push_button(
-            "Fleiss' kappa", "Agreement of all ticked annotators beyond chance."
+            tr("Fleiss' kappa"), tr("Agreement of all ticked annotators beyond chance.")
         )
         column = QVBoxLayout(self)
         for widget in (

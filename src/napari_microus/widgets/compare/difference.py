@@ -8,6 +8,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_microus.core.compare.naming import OPEN
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.compare.hard_box import HardBox
 from napari_microus.widgets.compare.legend import Legend
 from napari_microus.widgets.compare.outlined import Outlined
@@ -44,12 +45,12 @@ class DifferenceTab(QWidget):
         self.legend = Legend()
         self.weight_box = WeightBox(viewer)
         self.hard_box = HardBox(self.weight_box.network_size)
-        self.outlines = QCheckBox("Show the two masks as outlines")
+        self.outlines = QCheckBox(tr("Show the two masks as outlines"))
         self.outlines.setChecked(True)
-        self.outlines.setToolTip("In the colours above, so that the picture shows.")
-        self.hide_others = QCheckBox("Hide the other masks")
+        self.outlines.setToolTip(tr("In the colours above, so that the picture shows."))
+        self.hide_others = QCheckBox(tr("Hide the other masks"))
         self.hide_others.setChecked(True)
-        self.hide_others.setToolTip("They come back when the comparison ends.")
+        self.hide_others.setToolTip(tr("They come back when the comparison ends."))
         column = QVBoxLayout(self)
         column.setContentsMargins(4, 4, 4, 4)
         column.addWidget(self.legend)

@@ -29,6 +29,7 @@ from napari_microus.widgets._shared.layers import (
     geometry,
     volume_from_layer,
 )
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.compare.pair import (
     ROLE,
     candidate_masks,
@@ -65,40 +66,44 @@ class ModelBox(ToolBox):
     """The model's mask against both, and where it is uncertain, as a layer."""
 
     def __init__(self, viewer: ViewerModel) -> None:
-        super().__init__("Against a model", viewer)
+        super().__init__(tr("Against a model"), viewer)
         self._source: Any = None
-        self.model_box = combo("The model's mask, such as 'capsule'.")
+        self.model_box = combo(tr("The model's mask, such as 'capsule'."))
         self.probability_box = combo(
-            "The model's probability, to show where it was sure. May stay empty."
+            tr("The model's probability, to show where it was sure. May stay empty.")
         )
         self.tolerance = QDoubleSpinBox()
         self.tolerance.setRange(0.05, 50)
         self.tolerance.setValue(1)
         self.tolerance.setToolTip(
-            "Contours further apart than this count as different (mm, or pixels)."
+            tr("Contours further apart than this count as different (mm, or pixels).")
         )
         self.three_way_button = push_button(
-            "Compare the model with both",
-            "Segment with the model, and show how far it is from each annotator.",
+            tr("Compare the model with both"),
+            tr("Segment with the model, and show how far it is from each annotator."),
         )
-        self.scan_box = combo("The scan to predict difficulty for.")
+        self.scan_box = combo(tr("The scan to predict difficulty for."))
         self.network_box = FreshComboBox()
-        self.network_box.setToolTip("The trained network whose uncertainty is shown.")
+        self.network_box.setToolTip(
+            tr("The trained network whose uncertainty is shown.")
+        )
         self.network_box.setSizePolicy(
             QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed
         )
         self.difficulty_button = push_button(
-            "Predict difficulty",
-            "Segment changed copies of the scan; bright is where the model is "
-            "uncertain.",
+            tr("Predict difficulty"),
+            tr(
+                "Segment changed copies of the scan; bright is where the model "
+                "is uncertain."
+            ),
         )
         form = QFormLayout(self)
-        form.addRow("Model", self.model_box)
-        form.addRow("Probability", self.probability_box)
-        form.addRow("Tolerance", self.tolerance)
+        form.addRow(tr("Model"), self.model_box)
+        form.addRow(tr("Probability"), self.probability_box)
+        form.addRow(tr("Tolerance"), self.tolerance)
         form.addRow(self.three_way_button)
-        form.addRow("Scan", self.scan_box)
-        form.addRow("Network", self.network_box)
+        form.addRow(tr("Scan"), self.scan_box)
+        form.addRow(tr("Network"), self.network_box)
         form.addRow(self.difficulty_button)
         form.addRow(self.message)
         form.addRow(self.cancel_button)
@@ -136,7 +141,7 @@ class ModelBox(ToolBox):
         """Show with whom the model sides."""
         comparison, model = self._comparison, self.model_box.currentData()
         if comparison is None or model is None:
-            self.message.setText("Compare two masks and choose the model's mask.")
+            self.message.setText(tr("Compare two masks and choose the model's mask."))
             return
         pair = comparison.pair
         problem = layer_grid_problem(model, pair.expert)
@@ -202,11 +207,11 @@ class ModelBox(ToolBox):
         """Add the entropy of a model over changed copies of the scan."""
         scan = self.scan_box.currentData()
         if scan is None:
-            self.message.setText("Choose the scan first.")
+            self.message.setText(tr("Choose the scan first."))
             return
         network = self.network_box.currentText()
         if not network:
-            self.message.setText("There is no model yet. Train one, or import one.")
+            self.message.setText(tr("There is no model yet. Train one, or import one."))
             return
         try:
             volume = volume_from_layer(scan)

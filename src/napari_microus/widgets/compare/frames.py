@@ -41,6 +41,7 @@ from napari_microus.widgets._shared.controls import (
     push_button,
     text,
 )
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.compare.plot import FramePlot
 
@@ -106,10 +107,10 @@ class FramesTab(QWidget):
         self._pause.timeout.connect(self._measure)
         self._make_table()
         self.plot = FramePlot()
-        self.plot_box = combo("What the plot shows along the frames.")
-        self.totals_box = QGroupBox("All frames")
+        self.plot_box = combo(tr("What the plot shows along the frames."))
+        self.totals_box = QGroupBox(tr("All frames"))
         self.totals = QFormLayout(self.totals_box)
-        self.place_box = QGroupBox("Where they differ")
+        self.place_box = QGroupBox(tr("Where they differ"))
         self.places = QFormLayout(self.place_box)
         self.note = text()
         self._lay_out()
@@ -137,14 +138,16 @@ class FramesTab(QWidget):
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.table.setToolTip(
-            "Click a row to go to its frame, a heading to sort. "
-            "Mean offset: positive where the second annotator draws larger."
+            tr(
+                "Click a row to go to its frame, a heading to sort. Mean offset: "
+                "positive where the second annotator draws larger."
+            )
         )
 
     def _lay_out(self) -> None:
-        self.save_button = push_button("Save table…", "Write the table as CSV.")
+        self.save_button = push_button(tr("Save table…"), tr("Write the table as CSV."))
         row = QHBoxLayout()
-        row.addWidget(QLabel("Plot"))
+        row.addWidget(QLabel(tr("Plot")))
         row.addWidget(self.plot_box, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(4, 4, 4, 4)
@@ -182,8 +185,8 @@ class FramesTab(QWidget):
             return
         naming, unit = self._comparison.naming, length_unit(self._comparison.grid)
         names = [
-            "Frame",
-            "Dice",
+            tr("Frame"),
+            tr("Dice"),
             f"HD95 ({unit})",
             f"ASSD ({unit})",
             f"{naming.expert} ({unit}²)",
@@ -240,7 +243,7 @@ class FramesTab(QWidget):
             self._show_row(self._counted(frame))
         self._waiting = set()
         pair = comparison.pair
-        self.note.setText("Measuring distances …" if len(frames) > 3 else "")
+        self.note.setText(tr("Measuring distances …") if len(frames) > 3 else "")
         self._worker = start_worker(
             _measured,
             _stack(pair.expert.data),
@@ -277,7 +280,7 @@ class FramesTab(QWidget):
 
     def _on_finished(self) -> None:
         self._worker = None
-        if self.note.text().startswith("Measuring"):
+        if self.note.text() == tr("Measuring distances …"):
             self.note.clear()
         self._show_totals()
         self._draw_plot()
@@ -338,7 +341,7 @@ class FramesTab(QWidget):
         _clear(self.totals)
         lines = [
             (
-                "Dice",
+                tr("Dice"),
                 f"{number(total.dice, 3)}, mean of frames "
                 f"{number(total.mean_frame_dice, 3)}",
             ),
@@ -347,21 +350,21 @@ class FramesTab(QWidget):
                 f"{number(total.mean_hd95_mm)} {unit}, worst frame "
                 f"{number(total.worst_hd95_mm)}",
             ),
-            ("ASSD", f"{number(total.mean_assd_mm)} {unit}"),
+            (tr("ASSD"), f"{number(total.mean_assd_mm)} {unit}"),
             (
-                "Surface Dice",
+                tr("Surface Dice"),
                 f"{number(total.mean_surface_dice, 3)} within "
                 f"{total.tolerance_mm:g} {unit}",
             ),
-            ("Cohen's kappa", number(total.cohen_kappa, 3)),
+            (tr("Cohen's kappa"), number(total.cohen_kappa, 3)),
             (
-                "Frames",
+                tr("Frames"),
                 f"{total.frames_both_drew} drawn by both, "
                 f"{total.frames_one_drew} by one only",
             ),
         ]
         if not naming.is_blind:
-            lines.insert(4, ("Mean offset", _larger(total.mean_signed_mm, unit)))
+            lines.insert(4, (tr("Mean offset"), _larger(total.mean_signed_mm, unit)))
         if comparison.grid.has_geometry and comparison.layer.ndim == 3:
             sizes = [
                 (naming.expert, total.expert_ml),
@@ -373,7 +376,7 @@ class FramesTab(QWidget):
             if not comparison.grid.knows_frame_distance:
                 is_turned = sweep_of(comparison.grid.metadata).kind == "rotational"
                 words = _TURNED if is_turned else NO_SWEEP
-            lines.append(("Volume", words))
+            lines.append((tr("Volume"), words))
         for name, value in lines:
             self.totals.addRow(name, text(value))
 
@@ -402,7 +405,7 @@ class FramesTab(QWidget):
             comparison.go_to(min(max(frame, 0), comparison.frames - 1))
 
     def _ask_to_save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save the table", "frames.csv")
+        path, _ = QFileDialog.getSaveFileName(self, tr("Save the table"), "frames.csv")
         if not path:
             return
         from napari_microus.core.errors import MicroUSError

@@ -20,6 +20,7 @@ from napari_microus.core.hard_region import kernel_sizes_of
 from napari_microus.core.runs.workspace import Workspace
 from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import push_button, swatch, text
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.compare.weights import load_network_code
 
@@ -43,7 +44,7 @@ class HardBox(QGroupBox):
     """
 
     def __init__(self, network_size: QSpinBox) -> None:
-        super().__init__("Hard region")
+        super().__init__(tr("Hard region"))
         self._network_size = network_size
         self._comparison: LiveComparison | None = None
         self._worker: Worker | None = None
@@ -55,10 +56,13 @@ class HardBox(QGroupBox):
         network_size.valueChanged.connect(self.show_region)
 
     def _make_controls(self) -> None:
-        self.hard_check = QCheckBox("Show where training\nlooks harder")
+        self.hard_check = QCheckBox(tr("Show where training\nlooks harder"))
         self.hard_check.setToolTip(
-            "The disputed pixels, widened by a square: on the network's grid, as the "
-            "losses do at full scale, or by pixels or millimetres of the scan."
+            tr(
+                "The disputed pixels, widened by a square: on the network's "
+                "grid, as the losses do at full scale, or by pixels or "
+                "millimetres of the scan."
+            )
         )
         self.hard_check.setIcon(swatch(colors.HARD_REGION))
         self.kernel = QDoubleSpinBox()
@@ -66,24 +70,30 @@ class HardBox(QGroupBox):
         self.kernel.setDecimals(0)
         self.kernel.setValue(4)
         self.kernel.setToolTip(
-            "Edge of the square that widens the disputed pixels; its size stays about "
-            "the same when the unit changes."
+            tr(
+                "Edge of the square that widens the disputed pixels; its size "
+                "stays about the same when the unit changes."
+            )
         )
         self.kernel_unit = combo(
-            "The network sees a smaller picture: one of its pixels is several of the "
-            "scan's. Its size is that under Loss weight.",
+            tr(
+                "The network sees a smaller picture: one of its pixels is "
+                "several of the scan's. Its size is that under Loss weight."
+            ),
             least=6,
         )
         self.kernel_unit.addItems([NETWORK_PX, SCAN_PX, SCAN_MM])
         self._unit = NETWORK_PX
         self.hard_count = text()
         self.train_button = push_button(
-            "Use in training",
-            "Hand this kernel over to Train, where the next run takes it: at the other "
-            "scales it shrinks as the published 4, 3, 2, 1 do.",
+            tr("Use in training"),
+            tr(
+                "Hand this kernel over to Train, where the next run takes it: at "
+                "the other scales it shrinks as the published 4, 3, 2, 1 do."
+            ),
         )
         row = QHBoxLayout()
-        row.addWidget(QLabel("Kernel size"))
+        row.addWidget(QLabel(tr("Kernel size")))
         row.addWidget(self.kernel, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(4, 4, 4, 4)
@@ -127,7 +137,7 @@ class HardBox(QGroupBox):
             comparison.widen(self.kernel_px()[0], self._network_size.value())
         elif self._worker is None:
             # Loading it takes seconds, in which the window would stand still.
-            self.hard_count.setText("Preparing …")
+            self.hard_count.setText(tr("Preparing …"))
             self._worker = start_worker(
                 load_network_code,
                 returned=self.show_region,

@@ -16,6 +16,7 @@ from napari_microus.core.disagreement import (
     NONEXPERT_ONLY,
 )
 from napari_microus.widgets._shared.controls import swatch, text
+from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
     from napari_microus.core.compare.naming import Naming
@@ -26,11 +27,11 @@ class Legend(QGroupBox):
     """Colour, name and counts of each code of the disagreement layer."""
 
     def __init__(self) -> None:
-        super().__init__("Who drew what")
+        super().__init__(tr("Who drew what"))
         grid = QGridLayout(self)
         grid.setContentsMargins(4, 4, 4, 4)
         grid.setHorizontalSpacing(3)
-        for column, title in enumerate(("", "this frame", "all frames")):
+        for column, title in enumerate(("", tr("this frame"), tr("all frames"))):
             if title:
                 grid.addWidget(QLabel(title), 0, column + 1)
         self._rows = [_LegendRow() for _ in range(4)]

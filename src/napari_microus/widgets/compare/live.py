@@ -19,6 +19,7 @@ from napari_microus.core.disagreement import (
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.edits import EditWatcher
 from napari_microus.widgets._shared.layers import derived_metadata, geometry
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.compare.display import DisplayCodes
 from napari_microus.widgets.compare.pair import ROLE, Pair
 
@@ -212,7 +213,9 @@ class LiveComparison(QObject):
             self._widening = None
             self.live.stop_widening()
         elif gone is self.layer:
-            self.close("The disagreement layer was removed. Press Compare to continue.")
+            self.close(
+                tr("The disagreement layer was removed. Press Compare to continue.")
+            )
         elif gone in (self.pair.expert, self.pair.nonexpert):
             self.close(
                 f"'{gone.name}' was removed, so the comparison has stopped. "

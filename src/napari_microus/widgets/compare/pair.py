@@ -9,6 +9,7 @@ from napari.layers import Labels
 
 from napari_microus.core.compare.grid import grid_problem
 from napari_microus.widgets._shared.layers import METADATA_KEY, volume_from_layer
+from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -76,7 +77,9 @@ def layer_grid_problem(layer: Labels, reference: Labels) -> str | None:
     if layer.ndim not in (2, 3):
         return f"'{layer.name}' has {layer.ndim} dimensions. Choose a mask of one scan."
     if getattr(layer, "multiscale", False) or getattr(reference, "multiscale", False):
-        return "A mask here is kept in several resolutions. Save it as one array first."
+        return tr(
+            "A mask here is kept in several resolutions. Save it as one array first."
+        )
     return grid_problem(
         volume_from_layer(layer), volume_from_layer(reference), name="second mask"
     )

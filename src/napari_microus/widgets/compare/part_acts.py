@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_microus.core.compare.adjudication.between import contour_between
 from napari_microus.core.errors import MicroUSError, plain_words
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.compare.part_tools import ADVICE, PartTools
 
 if TYPE_CHECKING:
@@ -84,7 +85,9 @@ class PartActs(QObject):
         decision = self._panel.decision()
         found = shown.work.decide_pixels(box, mark[np.newaxis], decision)
         if found is None:
-            self._current.said.emit("No disputed pixel of a listed region was marked.")
+            self._current.said.emit(
+                tr("No disputed pixel of a listed region was marked.")
+            )
             return
         shown.show_change()
         self._current.region = found

@@ -26,6 +26,7 @@ from napari_microus.core.compare.adjudication.selection import REASONS
 from napari_microus.core.compare.adjudication.votes import ANNOTATORS, Decision
 from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import push_button, text
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.compare.part_tools import ADVICE
 
 if TYPE_CHECKING:
@@ -44,13 +45,13 @@ class PartPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.in_favour = combo("Whose drawing stands where you mark.")
+        self.in_favour = combo(tr("Whose drawing stands where you mark."))
         self.tools = {name: QPushButton(words) for name, words in _TOOLS.items()}
         self.size = QSpinBox()
         self.size.setRange(1, 400)
         self.size.setValue(24)
         self.size.setSuffix(" px")
-        self.size.setToolTip("Width of the brush.")
+        self.size.setToolTip(tr("Width of the brush."))
         row = QHBoxLayout()
         for name, button in self.tools.items():
             button.setCheckable(True)
@@ -61,11 +62,11 @@ class PartPanel(QWidget):
         self.slider.setRange(0, 100)
         self.slider.setValue(50)
         self.slider.setToolTip(
-            "A contour between the two, from the first annotator's to the second's."
+            tr("A contour between the two, from the first annotator's to the second's.")
         )
         self.between_button = push_button(
-            "Set this contour",
-            "Draw the contour between the two, where the slider stands.",
+            tr("Set this contour"),
+            tr("Draw the contour between the two, where the slider stands."),
         )
         self.first, self.second = QLabel(), QLabel()
         between = QHBoxLayout()
@@ -73,10 +74,10 @@ class PartPanel(QWidget):
             between.addWidget(widget)
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("In favour of", self.in_favour)
+        form.addRow(tr("In favour of"), self.in_favour)
         form.addRow(row)
-        form.addRow("Brush", self.size)
-        form.addRow(text("<b>In between</b>"))
+        form.addRow(tr("Brush"), self.size)
+        form.addRow(text(tr("<b>In between</b>")))
         form.addRow(between)
         form.addRow(self.between_button)
 
@@ -118,43 +119,46 @@ class SeveralPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.which = combo("Which regions are decided together.")
+        self.which = combo(tr("Which regions are decided together."))
         for words, name in (
-            ("all open regions", "open"),
-            ("open regions with a max gap up to", "gap"),
-            ("the selected rows", "selected"),
-            ("the same stretch in neighbouring frames", "neighbours"),
+            (tr("all open regions"), "open"),
+            (tr("open regions with a max gap up to"), "gap"),
+            (tr("the selected rows"), "selected"),
+            (tr("the same stretch in neighbouring frames"), "neighbours"),
         ):
             self.which.addItem(words, name)
         self.gap = QDoubleSpinBox()
-        self.gap.setToolTip("How far apart the contours are at most.")
+        self.gap.setToolTip(tr("How far apart the contours are at most."))
         self.gap.setRange(0, 1000)
         self.gap.setValue(1)
         self.gap.setSingleStep(0.25)
         self.frames = QSpinBox()
-        self.frames.setToolTip("How many frames before and after this region.")
+        self.frames.setToolTip(tr("How many frames before and after this region."))
         self.frames.setRange(1, 100)
         self.frames.setValue(2)
         self.frames.setPrefix("± ")
         self.frames.setSuffix(" frames")
-        self.in_favour = combo("Whose outline is taken there.")
+        self.in_favour = combo(tr("Whose outline is taken there."))
         self.preview_button = push_button(
-            "Preview", "Show which regions would be decided; nothing is changed yet."
+            tr("Preview"),
+            tr("Show which regions would be decided; nothing is changed yet."),
         )
         self.apply_button = push_button(
-            "Apply", "One step: a single Undo takes all of it back."
+            tr("Apply"), tr("One step: a single Undo takes all of it back.")
         )
-        self.cancel_button = push_button("Cancel", "Leave the regions as they are.")
+        self.cancel_button = push_button(
+            tr("Cancel"), tr("Leave the regions as they are.")
+        )
         self.count = text()
         buttons = QHBoxLayout()
         for button in (self.preview_button, self.apply_button, self.cancel_button):
             buttons.addWidget(button)
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("Decide", self.which)
-        form.addRow("Max gap", self.gap)
-        form.addRow("Neighbours", self.frames)
-        form.addRow("In favour of", self.in_favour)
+        form.addRow(tr("Decide"), self.which)
+        form.addRow(tr("Max gap"), self.gap)
+        form.addRow(tr("Neighbours"), self.frames)
+        form.addRow(tr("In favour of"), self.in_favour)
         form.addRow(buttons)
         form.addRow(self.count)
         self.form = form
@@ -190,17 +194,17 @@ class NotePanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.reason = combo("Why they differ here. Others can be typed.")
+        self.reason = combo(tr("Why they differ here. Others can be typed."))
         self.reason.setEditable(True)
         self.reason.addItems(["", *REASONS])
         self.comment = QLineEdit()
-        self.comment.setToolTip("Why it was decided so, for who reads it later.")
+        self.comment.setToolTip(tr("Why it was decided so, for who reads it later."))
         self.comment.setPlaceholderText("comment")
-        self.flag = QCheckBox("For a second reader")
-        self.flag.setToolTip("Mark the region for somebody else to look at.")
+        self.flag = QCheckBox(tr("For a second reader"))
+        self.flag.setToolTip(tr("Mark the region for somebody else to look at."))
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
-        grid.addWidget(QLabel("Reason"), 0, 0)
+        grid.addWidget(QLabel(tr("Reason")), 0, 0)
         grid.addWidget(self.reason, 0, 1)
         grid.addWidget(self.comment, 1, 0, 1, 2)
         grid.addWidget(self.flag, 2, 0, 1, 2)

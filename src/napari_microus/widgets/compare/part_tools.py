@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_microus.core.compare.adjudication.carry import along_drag
 from napari_microus.core.compare.adjudication.votes import as_two
+from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -101,7 +102,7 @@ class PartTools:
         if event.button not in (1, None) or event.modifiers or self.tool is None:
             return
         if viewer.dims.ndisplay != 2:
-            self._shown.said.emit("Parts are decided in napari's 2D view.")
+            self._shown.said.emit(tr("Parts are decided in napari's 2D view."))
             return
         self._frame = self._shown.shown_frame()
         self._path = [self._at(event.position)]

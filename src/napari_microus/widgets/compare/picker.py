@@ -30,6 +30,7 @@ from napari_microus.widgets._shared.layers import (
     layer_arguments,
     volume_from_layer,
 )
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.compare.pair import (
     Pair,
@@ -73,26 +74,29 @@ class PairPicker(QWidget):
         self._resampled: tuple[Labels, str]
         # Until the user chooses, names decide the roles.
         self._is_guessed = True
-        self.expert_box = combo("The mask to measure against.")
-        self.nonexpert_box = combo("The mask of the annotator who is compared.")
+        self.expert_box = combo(tr("The mask to measure against."))
+        self.nonexpert_box = combo(tr("The mask of the annotator who is compared."))
         self.expert_value = _value_box()
         self.nonexpert_value = _value_box()
         self.load_button = push_button(
-            "Load mask…", "Open a mask file as a layer (NIfTI, NRRD, PNG …)."
+            tr("Load mask…"), tr("Open a mask file as a layer (NIfTI, NRRD, PNG …).")
         )
-        self.swap_button = push_button("Swap", "Exchange the two roles.")
+        self.swap_button = push_button(tr("Swap"), tr("Exchange the two roles."))
         self.compare_button = push_button(
-            "Compare",
-            "Show where the two masks differ, and keep it up to date while you edit.",
+            tr("Compare"),
+            tr(
+                "Show where the two masks differ, and keep it up to date while "
+                "you edit."
+            ),
         )
         self.message = QLabel()
         self.message.setWordWrap(True)
         self.resample_button = push_button(
-            "Resample the second mask onto the first",
-            "Add a copy of the second mask on the grid of the first.",
+            tr("Resample the second mask onto the first"),
+            tr("Add a copy of the second mask on the grid of the first."),
         )
         self.resample_button.setVisible(False)
-        self.cancel_button = push_button("Cancel", "End it; no layer is made.")
+        self.cancel_button = push_button(tr("Cancel"), tr("End it; no layer is made."))
         self.cancel_button.setVisible(False)
         self._starters = (self.load_button, self.compare_button, self.resample_button)
         self._lay_out()
@@ -104,8 +108,8 @@ class PairPicker(QWidget):
         rows.setContentsMargins(0, 0, 0, 0)
         for row, (name, box, value) in enumerate(
             (
-                ("Expert", self.expert_box, self.expert_value),
-                ("Non-expert", self.nonexpert_box, self.nonexpert_value),
+                (tr("Expert"), self.expert_box, self.expert_value),
+                (tr("Non-expert"), self.nonexpert_box, self.nonexpert_value),
             )
         ):
             rows.addWidget(QLabel(name), row, 0)
@@ -258,7 +262,7 @@ class PairPicker(QWidget):
     def _on_resampled(self, moved: Volume) -> None:
         expert, name = self._resampled
         if expert not in self._viewer.layers:
-            self.message.setText("The first mask was removed. Choose another one.")
+            self.message.setText(tr("The first mask was removed. Choose another one."))
             return
         layer = self._viewer.add_labels(
             array_for_layer(moved.array, expert),
@@ -272,7 +276,7 @@ class PairPicker(QWidget):
 
     def ask_for_file(self) -> None:
         """Ask for a mask file and load it."""
-        path, _ = QFileDialog.getOpenFileName(self, "Load a mask")
+        path, _ = QFileDialog.getOpenFileName(self, tr("Load a mask"))
         if path:
             self.load(Path(path))
 
@@ -280,7 +284,7 @@ class PairPicker(QWidget):
         """Load a mask file as a layer, in a thread."""
         if self._worker is None:
             self._start(_read, path, returned=self._on_loaded)
-            self.message.setText(f"Reading {path.name} …")
+            self.message.setText(tr("Reading {name} …").format(name=path.name))
 
     def cancel(self) -> None:
         """End the loading or resampling under way; no layer is made then."""
@@ -316,7 +320,7 @@ class PairPicker(QWidget):
             self.message.setText(f"{said} … frame {done} of {total}")
 
     def _on_aborted(self) -> None:
-        self.message.setText("Cancelled. Nothing was changed.")
+        self.message.setText(tr("Cancelled. Nothing was changed."))
 
     def _on_loaded(self, volume: Volume) -> None:
         self.message.clear()
@@ -436,6 +440,6 @@ def _value_box() -> QComboBox:
     box = QComboBox()
     box.setEditable(True)
     box.setValidator(QIntValidator(1, 2**31 - 1, box))
-    box.setToolTip("The label in this layer that is compared.")
+    box.setToolTip(tr("The label in this layer that is compared."))
     box.setFixedWidth(56)  # a name beside it needs the room more
     return box

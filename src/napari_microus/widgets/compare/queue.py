@@ -11,6 +11,7 @@ from napari_microus.core.compare.adjudication.resuming import check_resumes
 from napari_microus.core.compare.work_list import CaseState
 from napari_microus.core.errors import OutputError, plain_words
 from napari_microus.widgets._shared.controls import scrolled
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.compare.cases import CasesPanel
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Queue(QObject):
         self._unsaved = ""
         self._blind = (False, False)
         self.panel = CasesPanel(viewer, journals)
-        dock.tabs.addTab(scrolled(self.panel), "Cases")
+        dock.tabs.addTab(scrolled(self.panel), tr("Cases"))
         self.panel.can_leave = self._can_leave
         self.panel.leaving.connect(self._leave)
         self.panel.opened.connect(self._compare)
@@ -92,9 +93,9 @@ class Queue(QObject):
         if shown is None:
             return
         if not shown.is_saved:
-            self._unsaved = (
-                " The decisions about the case before were not saved. They are kept, "
-                "and offered when it is opened again."
+            self._unsaved = tr(
+                " The decisions about the case before were not saved. They "
+                "are kept, and offered when it is opened again."
             )
             return
         for layer in (shown.layer, shown.provenance_layer):
@@ -160,7 +161,7 @@ class Queue(QObject):
             )
             return
         if regions.is_working:
-            self.panel.say("Still at work. Wait for it to end, then save again.")
+            self.panel.say(tr("Still at work. Wait for it to end, then save again."))
             return
         try:
             overwrite = check_resumes(shown.work, case.result, shown.names)

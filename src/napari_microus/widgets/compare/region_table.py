@@ -18,6 +18,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 from napari_microus.core.compare.adjudication.selection import Which, is_selected
 from napari_microus.core.compare.adjudication.votes import ANNOTATORS, Decision
 from napari_microus.widgets._shared.controls import number
+from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
     from napari_microus.core.compare.adjudication.session import Adjudication
@@ -124,8 +125,10 @@ class RegionTable(QTableView):
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setToolTip(
-            "Click a row to see its region. Several rows, chosen with Shift or Ctrl, "
-            "can be decided at once below."
+            tr(
+                "Click a row to see its region. Several rows, chosen with Shift "
+                "or Ctrl, can be decided at once below."
+            )
         )
         self.verticalHeader().hide()
         self.setMinimumHeight(150)
@@ -145,8 +148,8 @@ class RegionTable(QTableView):
         model.beginResetModel()
         model.work, model.annotators = work, annotators
         model.headings = [
-            *("#", "Frame", f"Max gap ({unit})", f"Disputed ({unit}²)"),
-            *("Decision", "By", "Note"),
+            *("#", tr("Frame"), f"Max gap ({unit})", f"Disputed ({unit}²)"),
+            *(tr("Decision"), "By", tr("Note")),
         ]
         model.endResetModel()
         self.resizeColumnsToContents()

@@ -28,6 +28,7 @@ from napari_microus.core.compare.naming import OPEN, Naming, naming_from_json
 from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.mask import as_mask
 from napari_microus.widgets._shared.controls import push_button, text
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.compare.acts import Acts
 from napari_microus.widgets.compare.adjudicating import AdjudicationLayers, More
@@ -84,7 +85,7 @@ class RegionsTab(QWidget):
         self.acts.who = lambda: self.who.text().strip()
         self.message = text()
         self.cancel_button = push_button(
-            "Cancel", "End the search for regions; nothing is changed."
+            tr("Cancel"), tr("End the search for regions; nothing is changed.")
         )
         self.cancel_button.setVisible(False)
         column = QVBoxLayout(self)
@@ -109,11 +110,11 @@ class RegionsTab(QWidget):
         row = QHBoxLayout(self.resume_panel)
         row.setContentsMargins(0, 0, 0, 0)
         self.resume_button = push_button(
-            "Resume", "Continue with the decisions of last time."
+            tr("Resume"), tr("Continue with the decisions of last time.")
         )
         self.again_button = push_button(
-            "Start over",
-            "Begin without them. They are replaced with your first decision.",
+            tr("Start over"),
+            tr("Begin without them. They are replaced with your first decision."),
         )
         row.addWidget(self.resume_button)
         row.addWidget(self.again_button)
@@ -170,7 +171,7 @@ class RegionsTab(QWidget):
         self._show_panels()
         more = self.start_panel.more()
         self._run(
-            "Finding disputed regions …",
+            tr("Finding disputed regions …"),
             _begun,
             functools.partial(_codes_of, comparison, more),
             comparison.grid,
@@ -191,7 +192,7 @@ class RegionsTab(QWidget):
         if comparison is None or self._worker is not None:
             return None
         if comparison.is_busy:
-            self.message.setText("Comparing the masks …")
+            self.message.setText(tr("Comparing the masks …"))
             QTimer.singleShot(100, again)
             return None
         comparison.look_again()
@@ -226,7 +227,7 @@ class RegionsTab(QWidget):
             return
         more = self.start_panel.more()
         self._run(
-            "Loading …",
+            tr("Loading …"),
             _resumed,
             source,
             functools.partial(_codes_of, comparison, more),
@@ -271,7 +272,7 @@ class RegionsTab(QWidget):
         self.message.clear()
         if not work.regions:
             self.message.setText(
-                "The masks are identical: there is nothing to adjudicate."
+                tr("The masks are identical: there is nothing to adjudicate.")
             )
         self.show_naming()
         self._show_panels()
@@ -291,7 +292,7 @@ class RegionsTab(QWidget):
             self.message.setText(plain_words(error))
             return
         shown.layer.editable = False
-        self._run("Saving …", shown.save, path, overwrite, returned=self._on_saved)
+        self._run(tr("Saving …"), shown.save, path, overwrite, returned=self._on_saved)
 
     def _on_saved(self, paths: Sequence[Path]) -> None:
         assert self.shown is not None  # saving needs one
@@ -306,7 +307,7 @@ class RegionsTab(QWidget):
         self._release()
         if shown is not None and not shown.is_saved and shown.keeper.is_kept:
             self.message.setText(
-                "Stopped. The decisions are kept: press Start to resume them."
+                tr("Stopped. The decisions are kept: press Start to resume them.")
             )
         elif shown is None or shown.is_saved:
             self.message.clear()
@@ -341,7 +342,7 @@ class RegionsTab(QWidget):
         self._release()
         kept = shown is None or shown.is_saved or shown.keeper.is_kept
         self._left = None
-        more = " Decisions are kept: press Start to resume them." if kept else ""
+        more = tr(" Decisions are kept: press Start to resume them.") if kept else ""
         self.message.setText(f"{reason}{more}")
         self._show_panels()
 
@@ -374,7 +375,7 @@ class RegionsTab(QWidget):
             self._worker.quit()
 
     def _on_aborted(self) -> None:
-        self.message.setText("Cancelled. Nothing was changed.")
+        self.message.setText(tr("Cancelled. Nothing was changed."))
 
     def _on_progress(self, event: Event) -> None:
         done, total = getattr(event, "done", 0), getattr(event, "total", 0)
@@ -414,7 +415,10 @@ class RegionsTab(QWidget):
 
     def _ask_to_save(self) -> None:
         path, _ = QFileDialog.getSaveFileName(
-            self, "Save the adjudicated mask", "adjudicated.nii.gz", "NIfTI (*.nii.gz)"
+            self,
+            tr("Save the adjudicated mask"),
+            "adjudicated.nii.gz",
+            "NIfTI (*.nii.gz)",
         )
         if path.endswith((".nii.gz", ".nii")):
             self.save(Path(path), overwrite=True)  # the dialog has asked
@@ -424,8 +428,8 @@ class RegionsTab(QWidget):
     def _ask_to_load(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
             self,
-            "Load an adjudication",
-            filter="Adjudications (*.json *.nii.gz *.nii);;All files (*)",
+            tr("Load an adjudication"),
+            filter=tr("Adjudications (*.json *.nii.gz *.nii);;All files (*)"),
         )
         if path:
             self.load(Path(path))

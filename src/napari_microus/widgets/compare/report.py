@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microus.widgets._shared.controls import push_button
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.compare.toolbox import ToolBox
 
 if TYPE_CHECKING:
@@ -30,21 +31,23 @@ class ReportBox(ToolBox):
     """Folders of masks and scans, and a button that writes one HTML file."""
 
     def __init__(self, viewer: ViewerModel) -> None:
-        super().__init__("Trainee report", viewer)
+        super().__init__(tr("Trainee report"), viewer)
         self._page = Path()
-        self.reference = FolderRow("Folder of the reference's masks.")
-        self.trainee = FolderRow("Folder of the masks of one annotator.")
-        self.scans = FolderRow("Folder of the scans, shown under the contours.")
+        self.reference = FolderRow(tr("Folder of the reference's masks."))
+        self.trainee = FolderRow(tr("Folder of the masks of one annotator."))
+        self.scans = FolderRow(tr("Folder of the scans, shown under the contours."))
         self.scans.line.setPlaceholderText("optional")
         self.report_button = push_button(
-            "Write report…",
-            "One annotator against a reference over many cases: bias, worst frames, "
-            "trend. Files pair by the number that ends their names.",
+            tr("Write report…"),
+            tr(
+                "One annotator against a reference over many cases: bias, worst "
+                "frames, trend. Files pair by the number that ends their names."
+            ),
         )
         form = QFormLayout(self)
-        form.addRow("Reference", self.reference)
-        form.addRow("Trainee", self.trainee)
-        form.addRow("Scans", self.scans)
+        form.addRow(tr("Reference"), self.reference)
+        form.addRow(tr("Trainee"), self.trainee)
+        form.addRow(tr("Scans"), self.scans)
         form.addRow(self.report_button)
         form.addRow(self.message)
         form.addRow(self.cancel_button)
@@ -55,7 +58,7 @@ class ReportBox(ToolBox):
         reference, trainee = self.reference.path, self.trainee.path
         if reference is None or trainee is None:
             self.message.setText(
-                "Choose the reference's folder and the trainee's above first."
+                tr("Choose the reference's folder and the trainee's above first.")
             )
             return
         self._page = page
@@ -72,7 +75,7 @@ class ReportBox(ToolBox):
 
     def _ask_for_report(self) -> None:
         page, _ = QFileDialog.getSaveFileName(
-            self, "Save the report", "report.html", "Web page (*.html)"
+            self, tr("Save the report"), "report.html", tr("Web page (*.html)")
         )
         if page:
             self.report(Path(page))
@@ -84,10 +87,10 @@ class FolderRow(QWidget):
     def __init__(self, tip: str) -> None:
         super().__init__()
         self.line = QLineEdit()
-        self.line.setToolTip("A folder.")
+        self.line.setToolTip(tr("A folder."))
         self.setToolTip(tip)
         button = QToolButton()
-        button.setToolTip("Choose the folder.")
+        button.setToolTip(tr("Choose the folder."))
         button.setText("…")
         button.clicked.connect(self._browse)
         row = QHBoxLayout(self)

@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject
 from napari_microus.core.compare.adjudication.carry import same_stretch
 from napari_microus.core.compare.adjudication.selection import open_regions
 from napari_microus.core.compare.adjudication.votes import as_two
+from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,7 +53,7 @@ class SeveralActs(QObject):
             regions = open_regions(shown.work, gap)
         if not regions:
             self.cancel_preview()
-            several.count.setText("No region is meant.")
+            several.count.setText(tr("No region is meant."))
             return
         marked: dict[int, NDArray[np.bool_]] = {}
         for region in regions:
@@ -74,7 +75,7 @@ class SeveralActs(QObject):
         shown, region, several = self._current.shown, self._current.region, self._panel
         assert shown is not None  # asked by the caller
         if region is None:
-            several.count.setText("Show a region first.")
+            several.count.setText(tr("Show a region first."))
             return
         codes = as_two(shown.codes(), shown.work.coding.annotators)
         near = range(
@@ -87,7 +88,7 @@ class SeveralActs(QObject):
         pixels = sum(int(mark.sum()) for mark in marked.values())
         if not marked:
             self.cancel_preview()
-            several.count.setText("Nothing is disputed on that stretch nearby.")
+            several.count.setText(tr("Nothing is disputed on that stretch nearby."))
             return
         self._planned = ("pixels", marked)
         shown.marks.show_preview(marked)

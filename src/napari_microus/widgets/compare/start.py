@@ -19,6 +19,7 @@ from napari_microus.core.compare.adjudication.opening import RegionChoice
 from napari_microus.core.compare.regions import RankBy
 from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import push_button
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.compare.adjudicating import More
 from napari_microus.widgets.compare.pair import candidate_masks, layer_grid_problem
 
@@ -54,42 +55,48 @@ class StartPanel(QWidget):
         self._viewer = viewer
         self._comparison: LiveComparison | None = None
         self.who = QLineEdit()
-        self.who.setToolTip("Your initials, kept with every decision.")
-        self.who.setPlaceholderText("recorded with every decision")
+        self.who.setToolTip(tr("Your initials, kept with every decision."))
+        self.who.setPlaceholderText(tr("recorded with every decision"))
         self.regions = combo(
-            "A ring round the prostate is split where the contours cross or come "
-            "within a pixel, and where it is long; or taken as it is connected."
+            tr(
+                "A ring round the prostate is split where the contours cross or "
+                "come within a pixel, and where it is long; or taken as it is "
+                "connected."
+            )
         )
         self.regions.addItems(list(_REGIONS))
-        self.rank_box = combo("What comes first in the list.")
+        self.rank_box = combo(tr("What comes first in the list."))
         self.rank_box.addItems(list(_RANKS))
         self.smallest = QSpinBox()
         self.smallest.setRange(1, 100000)
         self.smallest.setSuffix(" px")
         self.smallest.setToolTip(
-            "Smaller parts are not listed; they stay undecided in the mask."
+            tr("Smaller parts are not listed; they stay undecided in the mask.")
         )
         self.others = QListWidget()
         self.others.setMaximumHeight(72)
         self.others.setToolTip(
-            "Masks of further annotators, to adjudicate all at once."
+            tr("Masks of further annotators, to adjudicate all at once.")
         )
         self.start_button = push_button(
-            "Start adjudicating",
-            "List the places where they differ, and make the adjudicated layer. "
-            "The masks are kept as they are and cannot be edited meanwhile.",
+            tr("Start adjudicating"),
+            tr(
+                "List the places where they differ, and make the adjudicated "
+                "layer. The masks are kept as they are and cannot be edited "
+                "meanwhile."
+            ),
         )
         self.load_button = push_button(
-            "Load…", "Continue with an adjudication that was saved."
+            tr("Load…"), tr("Continue with an adjudication that was saved.")
         )
         self.form = QFormLayout(self)
         self.form.setContentsMargins(0, 0, 0, 0)
         self.form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
-        self.form.addRow("Your initials", self.who)
-        self.form.addRow("Regions", self.regions)
-        self.form.addRow("Order by", self.rank_box)
-        self.form.addRow("Smallest", self.smallest)
-        self.form.addRow("Also by", self.others)
+        self.form.addRow(tr("Your initials"), self.who)
+        self.form.addRow(tr("Regions"), self.regions)
+        self.form.addRow(tr("Order by"), self.rank_box)
+        self.form.addRow(tr("Smallest"), self.smallest)
+        self.form.addRow(tr("Also by"), self.others)
         row = QHBoxLayout()
         row.addWidget(self.start_button, 1)
         row.addWidget(self.load_button)

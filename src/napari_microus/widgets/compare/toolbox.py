@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QComboBox, QGroupBox, QWidget
 from napari_microus.core.errors import plain_words
 from napari_microus.core.mask import as_mask
 from napari_microus.widgets._shared.controls import push_button, text
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class ToolBox(QGroupBox):
         super().__init__(title, parent)
         self.message = text()
         self.cancel_button = push_button(
-            "Cancel", "End what is going on; nothing is changed."
+            tr("Cancel"), tr("End what is going on; nothing is changed.")
         )
         self.cancel_button.setVisible(False)
         self.cancel_button.clicked.connect(self.cancel)
@@ -82,11 +83,11 @@ class ToolBox(QGroupBox):
         done: Callable[[Any], None],
     ) -> None:
         if self._worker is not None:
-            self.message.setText("Still at work. Wait for it to end.")
+            self.message.setText(tr("Still at work. Wait for it to end."))
             return
         self._done = done
         self._is_cancelled = False
-        self.message.setText("Working …")
+        self.message.setText(tr("Working …"))
         self.cancel_button.setEnabled(True)
         self.cancel_button.setVisible(True)
         self._worker = start_worker(
@@ -101,7 +102,7 @@ class ToolBox(QGroupBox):
     def _on_progress(self, event: Event | None) -> None:
         done, total = getattr(event, "done", 0), getattr(event, "total", 0)
         if total:
-            said = getattr(event, "message", "") or "Working"
+            said = getattr(event, "message", "") or tr("Working")
             self.message.setText(f"{said} … {done} of {total}")
 
     def _on_done(self, result: Any) -> None:
@@ -115,7 +116,7 @@ class ToolBox(QGroupBox):
         self.message.setText(plain_words(error))
 
     def _on_aborted(self) -> None:
-        self.message.setText("Cancelled.")
+        self.message.setText(tr("Cancelled."))
 
     def _on_finished(self) -> None:
         self._worker = None

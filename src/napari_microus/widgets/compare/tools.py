@@ -8,6 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QGroupBox, QVBoxLayout, QWidget
 
 from napari_microus.widgets._shared.controls import push_button
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.compare.consensus import ConsensusBox
 from napari_microus.widgets.compare.ensemble import ModelBox
 from napari_microus.widgets.compare.report import ReportBox
@@ -90,18 +91,19 @@ class ToolsTab(QWidget):
         self.unblind_button.setEnabled(is_blind and not is_hidden)
 
     def _make_blind(self) -> QGroupBox:
-        box = QGroupBox("Blind review")
-        self.hide_other = QCheckBox("Hide the expert's mask\nuntil I submit mine")
-        self.hide_other.setToolTip("Draw first, and see the other mask afterwards.")
+        box = QGroupBox(tr("Blind review"))
+        self.hide_other = QCheckBox(tr("Hide the expert's mask\nuntil I submit mine"))
+        self.hide_other.setToolTip(tr("Draw first, and see the other mask afterwards."))
         self.blind_button = push_button(
-            "Start blind review",
-            "Names, colours and order are shuffled, and shown again when you save.",
+            tr("Start blind review"),
+            tr("Names, colours and order are shuffled, and shown again when you save."),
         )
         self.submit_button = push_button(
-            "Submit my mask", "End the drawing and show the mask that was hidden."
+            tr("Submit my mask"),
+            tr("End the drawing and show the mask that was hidden."),
         )
         self.unblind_button = push_button(
-            "Reveal annotators", "Show who drew which mask; blind review ends."
+            tr("Reveal annotators"), tr("Show who drew which mask; blind review ends.")
         )
         self.submit_button.setEnabled(False)
         self.unblind_button.setEnabled(False)

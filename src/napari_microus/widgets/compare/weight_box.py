@@ -16,6 +16,7 @@ from napari_microus.core.hard_region import KERNEL_SIZES
 from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import text
 from napari_microus.widgets._shared.layers import derived_metadata, geometry
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.compare.pair import ROLE
 from napari_microus.widgets.compare.weights import WeightFrames, load_network_code
@@ -40,7 +41,7 @@ class WeightBox(QGroupBox):
     """
 
     def __init__(self, viewer: ViewerModel) -> None:
-        super().__init__("Loss weight")
+        super().__init__(tr("Loss weight"))
         self._viewer = viewer
         self._comparison: LiveComparison | None = None
         self._worker: Worker | None = None
@@ -55,24 +56,27 @@ class WeightBox(QGroupBox):
 
     def _make_controls(self) -> None:
         self.scale_box = combo(
-            "The network learns at four sizes; the hard region is made again at each."
+            tr(
+                "The network learns at four sizes; the hard region is made again "
+                "at each."
+            )
         )
         self.scale_box.addItems(["off", *_SCALES])
         self.network_size = QSpinBox()
         self.network_size.setRange(32, 1024)
         self.network_size.setValue(224)
         self.network_size.setSuffix(" px")
-        self.network_size.setToolTip("Edge of the square picture the network sees.")
+        self.network_size.setToolTip(tr("Edge of the square picture the network sees."))
         self.hard_weight = QDoubleSpinBox()
         self.hard_weight.setRange(1, 100)
         self.hard_weight.setValue(4)
-        self.hard_weight.setToolTip("How many easy pixels a hard pixel costs.")
+        self.hard_weight.setToolTip(tr("How many easy pixels a hard pixel costs."))
         self.weight_text = text()
         form = QFormLayout(self)
         form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
-        form.addRow("Scale", self.scale_box)
-        form.addRow("Network size", self.network_size)
-        form.addRow("Hard weight", self.hard_weight)
+        form.addRow(tr("Scale"), self.scale_box)
+        form.addRow(tr("Network size"), self.network_size)
+        form.addRow(tr("Hard weight"), self.hard_weight)
         form.addRow(self.weight_text)
 
     def set_comparison(self, comparison: LiveComparison | None) -> None:
@@ -99,7 +103,7 @@ class WeightBox(QGroupBox):
             self.weight_text.clear()
             return
         if self._worker is None:
-            self.weight_text.setText("Preparing …")
+            self.weight_text.setText(tr("Preparing …"))
             self._worker = start_worker(
                 load_network_code,
                 returned=self._add_weights,

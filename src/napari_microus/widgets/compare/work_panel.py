@@ -23,6 +23,7 @@ from napari_microus.core.compare.adjudication.votes import ANNOTATORS, Decision
 from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import push_button, swatch, text
 from napari_microus.widgets._shared.key_table import ADJUDICATE as KEYS
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.compare.part_panel import (
     NotePanel,
     PartPanel,
@@ -65,34 +66,37 @@ class WorkPanel(QWidget):
         self.more_buttons: list[tuple[QPushButton, Decision]] = []
         self.more_row = QHBoxLayout()
         self.note = NotePanel()
-        self.which = combo("Which regions are listed, and walked through.")
+        self.which = combo(tr("Which regions are listed, and walked through."))
         self.which.addItems(list(_SHOWN))
         self.table = RegionTable()
         self.part = PartPanel()
-        self.part_section = section("A part of a region", self.part)
+        self.part_section = section(tr("A part of a region"), self.part)
         self.several = SeveralPanel()
-        self.several_section = section("Several regions at once", self.several)
-        self.provenance_check = QCheckBox("Show who decided each pixel")
+        self.several_section = section(tr("Several regions at once"), self.several)
+        self.provenance_check = QCheckBox(tr("Show who decided each pixel"))
         self.provenance_check.setToolTip(
-            "Show a layer that is coloured by who decided."
+            tr("Show a layer that is coloured by who decided.")
         )
         self.limit = QCheckBox()
-        self.limit.setToolTip("What is drawn further away is undone.")
+        self.limit.setToolTip(tr("What is drawn further away is undone."))
         self.margin = QSpinBox()
-        self.margin.setToolTip("How far from the region strokes are kept.")
+        self.margin.setToolTip(tr("How far from the region strokes are kept."))
         self.margin.setRange(0, 500)
         self.margin.setValue(8)
         self.margin.setSuffix(" px")
         self.draw_button = push_button(
-            "Draw by hand",
-            "Take the brush on the adjudicated layer: 1 paints prostate, 0 erases.",
+            tr("Draw by hand"),
+            tr("Take the brush on the adjudicated layer: 1 paints prostate, 0 erases."),
         )
         self.save_button = push_button(
-            "Save…",
-            "Write the mask (255 is undecided), the provenance map and the decisions.",
+            tr("Save…"),
+            tr(
+                "Write the mask (255 is undecided), the provenance map and the "
+                "decisions."
+            ),
         )
         self.stop_button = push_button(
-            "Stop adjudicating", "The layers and the decisions stay."
+            tr("Stop adjudicating"), tr("The layers and the decisions stay.")
         )
         self._lay_out()
         self._on_margin(self.margin.value())
@@ -104,23 +108,23 @@ class WorkPanel(QWidget):
         for act, place in _PLACES.items():
             grid.addWidget(self.buttons[act], *place)
         self.buttons["undo"].setToolTip(
-            "Decisions and strokes alike; also Ctrl+Z, and Ctrl+Shift+Z for Redo."
+            tr("Decisions and strokes alike; also Ctrl+Z, and Ctrl+Shift+Z for Redo.")
         )
         for act, tip in (
-            ("previous", "Show the region before."),
-            ("next", "Show the next region."),
-            ("expert", "Take the first annotator's outline in this region."),
-            ("nonexpert", "Take the second annotator's outline in this region."),
-            ("undecided", "Leave the region open; its pixels are 255 in the mask."),
-            ("redo", "Do again what was undone (Ctrl+Shift+Z)."),
+            ("previous", tr("Show the region before.")),
+            ("next", tr("Show the next region.")),
+            ("expert", tr("Take the first annotator's outline in this region.")),
+            ("nonexpert", tr("Take the second annotator's outline in this region.")),
+            ("undecided", tr("Leave the region open; its pixels are 255 in the mask.")),
+            ("redo", tr("Do again what was undone (Ctrl+Shift+Z).")),
         ):
             self.buttons[act].setToolTip(tip)
-        self.buttons["reopen"].setToolTip("Take the decision on this region back.")
+        self.buttons["reopen"].setToolTip(tr("Take the decision on this region back."))
         shown_row = QHBoxLayout()
-        shown_row.addWidget(QLabel("List"))
+        shown_row.addWidget(QLabel(tr("List")))
         shown_row.addWidget(self.which, 1)
         limit_row = QHBoxLayout()
-        limit_row.addWidget(QLabel("Limit"))
+        limit_row.addWidget(QLabel(tr("Limit")))
         limit_row.addWidget(self.margin, 1)
         last_row = QHBoxLayout()
         last_row.addWidget(self.draw_button)
@@ -152,14 +156,14 @@ class WorkPanel(QWidget):
     ) -> None:
         """Name and colour the buttons after the annotators."""
         labels = {
-            "previous": "◀ Previous",
-            "next": "Next ▶",
+            "previous": tr("◀ Previous"),
+            "next": tr("Next ▶"),
             "expert": naming.first[:1].upper() + naming.first[1:],
             "nonexpert": naming.second[:1].upper() + naming.second[1:],
-            "undecided": "Undecided",
-            "reopen": "Reopen",
-            "undo": "Undo",
-            "redo": "Redo",
+            "undecided": tr("Undecided"),
+            "reopen": tr("Reopen"),
+            "undo": tr("Undo"),
+            "redo": tr("Redo"),
         }
         for act, label in labels.items():
             key = f"  [{KEYS[act]}]" if act in KEYS else ""
@@ -180,7 +184,7 @@ class WorkPanel(QWidget):
         self.more_buttons = []
         chosen = list(zip(more, ANNOTATORS[2:], MORE_COLORS, strict=False))
         if chosen:
-            chosen.append(("Majority", Decision.majority, AGREED_COLOR))
+            chosen.append((tr("Majority"), Decision.majority, AGREED_COLOR))
         for name, decision, color in chosen:
             button = push_button(name, f"Take this outline in this region: {name}.")
             button.setIcon(swatch(color))

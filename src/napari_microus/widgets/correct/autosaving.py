@@ -18,6 +18,7 @@ from napari_microus.core.edit.autosave import (
 from napari_microus.core.errors import OutputError
 from napari_microus.widgets._shared.layers import volume_from_layer
 from napari_microus.widgets._shared.preferences import preferred
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class _Unsaved:
         try:
             autosave(*parts)
         except (OSError, OutputError):
-            _log.exception("Corrections could not be kept")
+            _log.exception(tr("Corrections could not be kept"))
 
 
 class Autosaving(QObject):
@@ -143,7 +144,7 @@ class Autosaving(QObject):
             self._dock.offer(f"Bring back {what}\nfrom {found.saved:%d %b, %H:%M}")
 
     def _on_error(self, error: Exception) -> None:
-        _log.error("Corrections could not be kept", exc_info=error)
+        _log.error(tr("Corrections could not be kept"), exc_info=error)
         self._dock.say(
             f"Unsaved corrections are not kept against a crash: {error}. Save often."
         )

@@ -52,7 +52,9 @@ class CorrectControls(Dock):
         self._lay_out()
 
     def _make_controls(self) -> None:
-        self.layer_box = combo("The capsule to correct; follows the layer you select.")
+        self.layer_box = combo(
+            tr("The capsule to correct; follows the layer you select.")
+        )
         self.empty = EmptyState(
             tr("No capsule to correct. Segment a scan first, or open a saved capsule.")
         )
@@ -69,33 +71,43 @@ class CorrectControls(Dock):
         self.strip = ReviewStrip()
         self.progress_label = text()
         self.approve_button = _button(
-            "Approve", "This frame is right: go to the next that is not approved (G)."
+            tr("Approve"),
+            tr("This frame is right: go to the next that is not approved (G)."),
         )
-        self.next_button = _button("Next", "Next frame that is not approved (N).")
+        self.next_button = _button(
+            tr("Next"), tr("Next frame that is not approved (N).")
+        )
         self.doubtful_button = _button(
-            "Look here", "Frame the model was least sure of and nobody touched (J)."
+            tr("Look here"),
+            tr("Frame the model was least sure of and nobody touched (J)."),
         )
         self.click_button = _button(
-            "Click",
-            "Click where the outline is wrong: beyond it, what is missing is added; "
-            "inside it, what is too much is taken away (K).",
+            tr("Click"),
+            tr(
+                "Click where the outline is wrong: beyond it, what is missing is "
+                "added; inside it, what is too much is taken away (K)."
+            ),
             checkable=True,
         )
         self.scribble_button = _button(
-            "Scribble",
-            "Scribble over what is missing, beginning outside the outline, or over "
-            "what is too much, beginning inside it.",
+            tr("Scribble"),
+            tr(
+                "Scribble over what is missing, beginning outside the outline, "
+                "or over what is too much, beginning inside it."
+            ),
             checkable=True,
         )
         self.box_button = _button(
-            "Box",
-            "Drag a box round the gland: the outline is stretched into it; in an empty "
-            "frame a new one begins.",
+            tr("Box"),
+            tr(
+                "Drag a box round the gland: the outline is stretched into it; "
+                "in an empty frame a new one begins."
+            ),
             checkable=True,
         )
         self.nudge_button = _button(
-            "Nudge",
-            "Push the outline with a soft circle, from inside or outside (U).",
+            tr("Nudge"),
+            tr("Push the outline with a soft circle, from inside or outside (U)."),
             checkable=True,
         )
         self.circle = QSpinBox()
@@ -103,12 +115,14 @@ class CorrectControls(Dock):
         self.circle.setValue(30)
         self.circle.setPrefix("circle ")
         self.circle.setSuffix(" %")
-        self.circle.setToolTip("Of the capsule's width: how wide the circle is.")
+        self.circle.setToolTip(tr("Of the capsule's width: how wide the circle is."))
         self.handle_button = _button(
-            "Handles",
-            "Drag the corners of the outline, or inside it to move all; hold Shift as "
-            "you let go to snap a corner to the border that the model sees. napari's "
-            "Shapes tools add and remove corners (H).",
+            tr("Handles"),
+            tr(
+                "Drag the corners of the outline, or inside it to move all; hold "
+                "Shift as you let go to snap a corner to the border that the "
+                "model sees. napari's Shapes tools add and remove corners (H)."
+            ),
             checkable=True,
         )
         self.tool_buttons: dict[Mode, QPushButton] = {
@@ -118,70 +132,89 @@ class CorrectControls(Dock):
             "nudge": self.nudge_button,
         }
         self.interpolate_button = _button(
-            "Interpolate",
-            "Fill the frames between those you drew or approved, by their shapes and "
-            "what the model sees between them.",
+            tr("Interpolate"),
+            tr(
+                "Fill the frames between those you drew or approved, by their "
+                "shapes and what the model sees between them."
+            ),
         )
         self.carry_count = QSpinBox()
         self.carry_count.setRange(1, 999)
         self.carry_count.setValue(5)
-        self.carry_count.setToolTip("Through how many frames an outline is carried.")
+        self.carry_count.setToolTip(
+            tr("Through how many frames an outline is carried.")
+        )
         self.back_button = _button(
-            "◀ Carry", "Carry this frame's outline to the frames before, by the images."
+            tr("◀ Carry"),
+            tr("Carry this frame's outline to the frames before, by the images."),
         )
         self.on_button = _button(
-            "Carry ▶", "Carry this frame's outline to the frames after, by the images."
+            tr("Carry ▶"),
+            tr("Carry this frame's outline to the frames after, by the images."),
         )
         self.learn_button = _button(
-            "Learn from my corrections",
-            "Adapt the model to this scan and draw the frames that nobody touched "
-            "again. Frames you drew or approved stay.",
+            tr("Learn from my corrections"),
+            tr(
+                "Adapt the model to this scan and draw the frames that nobody "
+                "touched again. Frames you drew or approved stay."
+            ),
         )
         self.keep_button = _button(
-            "Keep the taught model…",
-            "Put the adapted model into your library, under a name.",
+            tr("Keep the taught model…"),
+            tr("Put the adapted model into your library, under a name."),
         )
         self.keep_button.setVisible(False)
-        self.smooth_button = _button("Smooth", "Take notches out of this frame.")
-        self.fill_button = _button("Fill holes", "Fill what the capsule encloses.")
+        self.smooth_button = _button(
+            tr("Smooth"), tr("Take notches out of this frame.")
+        )
+        self.fill_button = _button(
+            tr("Fill holes"), tr("Fill what the capsule encloses.")
+        )
         self.largest_button = _button(
-            "Keep largest", "Keep the largest region of this frame, drop the others."
+            tr("Keep largest"),
+            tr("Keep the largest region of this frame, drop the others."),
         )
         self.copy_button = _button(
-            "Copy to next", "Put this frame's capsule into the next frame."
+            tr("Copy to next"), tr("Put this frame's capsule into the next frame.")
         )
-        self.clear_button = _button("No gland here", "Empty this frame.")
+        self.clear_button = _button(tr("No gland here"), tr("Empty this frame."))
         self.agreed_button = _button(
-            "Keep to hard region",
-            "Outside the hard region of two annotators, where both agree, take what "
-            "both drew. Choose the two.",
+            tr("Keep to hard region"),
+            tr(
+                "Outside the hard region of two annotators, where both agree, "
+                "take what both drew. Choose the two."
+            ),
         )
         self.agreed_menu = QMenu(self)
         self.agreed_button.setMenu(self.agreed_menu)
-        self.apply_box = combo("Which frames the tools below change, in one step.")
+        self.apply_box = combo(tr("Which frames the tools below change, in one step."))
         self.apply_box.addItems([THIS, OPEN, RANGE])
         self.range_edit = QLineEdit()
         self.range_edit.setPlaceholderText("0-9,12")
-        self.range_edit.setToolTip("Frames, counted from 0, such as 0-9,12.")
+        self.range_edit.setToolTip(tr("Frames, counted from 0, such as 0-9,12."))
         self.range_edit.setVisible(False)
         self.apply_box.currentTextChanged.connect(
             lambda choice: self.range_edit.setVisible(choice == RANGE)
         )
         self.grow_by = QDoubleSpinBox()
-        self.grow_by.setToolTip("How far the outline moves outwards or inwards.")
+        self.grow_by.setToolTip(tr("How far the outline moves outwards or inwards."))
         self.grow_by.setRange(0.1, 20)
         self.grow_by.setSingleStep(_STEP)
         self.grow_by.setValue(_STEP)
-        self.grow_button = _button("Grow", "Move the outline outwards by this much.")
-        self.shrink_button = _button("Shrink", "Move the outline inwards by this much.")
-        self.save_button = _button(
-            "Save…", "Write the capsule with its review in the scan's geometry."
+        self.grow_button = _button(
+            tr("Grow"), tr("Move the outline outwards by this much.")
         )
-        self.restore_button = _button("", "Bring back what was not saved.")
+        self.shrink_button = _button(
+            tr("Shrink"), tr("Move the outline inwards by this much.")
+        )
+        self.save_button = _button(
+            tr("Save…"), tr("Write the capsule with its review in the scan's geometry.")
+        )
+        self.restore_button = _button("", tr("Bring back what was not saved."))
         self.restore_button.setVisible(False)
         self.bar = QProgressBar()
         self.bar.setVisible(False)
-        self.cancel_button = _button("Cancel", "Stop; nothing is changed.")
+        self.cancel_button = _button(tr("Cancel"), tr("Stop; nothing is changed."))
         self.cancel_button.setVisible(False)
         self.message = text()
         for box in (self.layer_box, self.carry_count, self.circle, self.grow_by):
@@ -192,22 +225,22 @@ class CorrectControls(Dock):
         rows = QFormLayout()
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        rows.addRow("Capsule", self.layer_box)
+        rows.addRow(tr("Capsule"), self.layer_box)
         review = _group(
-            "Review",
+            tr("Review"),
             [self.strip],
             [self.progress_label],
             [self.approve_button, self.next_button, self.doubtful_button],
         )
         frame = _group(
-            "Outline of this frame",
+            tr("Outline of this frame"),
             [self.click_button, self.scribble_button, self.box_button],
             [self.nudge_button, self.circle],
             [self.handle_button, self.copy_button],
         )
         tools = _group(
-            "Tools",
-            [text("Apply to"), self.apply_box],
+            tr("Tools"),
+            [text(tr("Apply to")), self.apply_box],
             [self.range_edit],
             [self.smooth_button, self.fill_button],
             [self.largest_button, self.clear_button],
@@ -216,7 +249,7 @@ class CorrectControls(Dock):
             [self.agreed_button],
         )
         others = _group(
-            "Other frames",
+            tr("Other frames"),
             [self.interpolate_button],
             [self.back_button, self.on_button, self.carry_count],
             [self.learn_button],

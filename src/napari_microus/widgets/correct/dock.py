@@ -24,6 +24,7 @@ from napari_microus.widgets._shared.footer import Footer
 from napari_microus.widgets._shared.opening import SEGMENT, ask_scans, open_dock
 from napari_microus.widgets._shared.saving import ask_path, save
 from napari_microus.widgets._shared.view import refit
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.correct import keys
 from napari_microus.widgets.correct.autosaving import Autosaving
 from napari_microus.widgets.correct.capsule import Capsule, find_scan
@@ -147,7 +148,7 @@ class CorrectWidget(CorrectControls):
             if isinstance(layer, Labels) and find_scan(self._viewer, layer) is not None:
                 self.layer_box.addItem(layer.name, layer)
         if chosen is not None and chosen not in self._viewer.layers:
-            self._drop("The capsule is gone.")
+            self._drop(tr("The capsule is gone."))
         elif chosen is not None:
             self.layer_box.setCurrentIndex(self.layer_box.findText(chosen.name))
         elif self.layer_box.count():
@@ -172,7 +173,9 @@ class CorrectWidget(CorrectControls):
         if self.capsule is not None and layer is self.capsule.layer:
             return
         if self.is_running:
-            self.say("Wait for the end, or cancel, before another capsule is chosen.")
+            self.say(
+                tr("Wait for the end, or cancel, before another capsule is chosen.")
+            )
             return
         self._drop("")
         scan = find_scan(self._viewer, layer)
@@ -316,7 +319,7 @@ class CorrectWidget(CorrectControls):
             return
         frame = self.capsule.review.next_unapproved(self.frame)
         if frame is None:
-            self.say("Every frame is approved.")
+            self.say(tr("Every frame is approved."))
         else:
             self.go_to(frame)
 
@@ -326,7 +329,9 @@ class CorrectWidget(CorrectControls):
             return
         frame = self.capsule.review.next_doubtful()
         if frame is None:
-            self.say("The model was about equally sure of all frames that are left.")
+            self.say(
+                tr("The model was about equally sure of all frames that are left.")
+            )
         else:
             self.go_to(frame)
 
@@ -378,7 +383,7 @@ class CorrectWidget(CorrectControls):
             self.handle_button.setChecked(False)
             self.say(plain_words(error))
             return
-        self.say("Drag the corners; switch the handles off to keep the outline.")
+        self.say(tr("Drag the corners; switch the handles off to keep the outline."))
         self.evidence.ask(self.handles)
 
     def note_edit(self, frame: int) -> None:
@@ -434,7 +439,7 @@ class CorrectWidget(CorrectControls):
         self._know_all()
         self.restore_button.setVisible(False)
         self.after_change()
-        self.say("Brought back what was not saved; Ctrl+Z undoes it.")
+        self.say(tr("Brought back what was not saved; Ctrl+Z undoes it."))
 
     # ------------------------------------------------------------- showing
 

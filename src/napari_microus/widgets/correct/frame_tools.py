@@ -11,6 +11,7 @@ from napari_microus.core.edit import tools
 from napari_microus.core.errors import ConfigError, InputError, plain_words
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.belonging import lies_over
+from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +101,11 @@ class FrameTools:
             return
         done = dock.draw(fresh, by_person=True)
         if not done:
-            dock.say("The frame was so already." if len(frames) == 1 else "No change.")
+            dock.say(
+                tr("The frame was so already.")
+                if len(frames) == 1
+                else tr("No change.")
+            )
         elif len(frames) > 1:
             dock.say(f"Changed {len(done)} of {len(frames)} frames; Ctrl+Z undoes it.")
         else:
@@ -121,7 +126,7 @@ class FrameTools:
         dock.stop_drawing()
         following = dock.frame + 1
         if following >= dock.capsule.count:
-            dock.say("This is the last frame: there is none to copy to.")
+            dock.say(tr("This is the last frame: there is none to copy to."))
             return
         if following in dock.capsule.review.protected:
             dock.say(f"Frame {following} was drawn or approved and stays as it is.")
@@ -159,9 +164,9 @@ class FrameTools:
                 lambda one=one, other=other: self.keep_agreed(one, other),
             )
         if menu.isEmpty():
-            menu.addAction("No two other annotations lie over this scan").setEnabled(
-                False
-            )
+            menu.addAction(
+                tr("No two other annotations lie over this scan")
+            ).setEnabled(False)
 
     def keep_agreed(self, one: Labels, other: Labels) -> None:
         """Outside the hard region of two annotations, draw what both of them drew."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.errors import MicroUSError
 from napari_microus.core.events import Event, Notice, Progress
+from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -72,7 +73,7 @@ def learn_and_draw(
     """Adapt the model to corrected frames, and draw those that nobody touched."""
     from napari_microus.core.preload import import_torch
 
-    yield Progress(0, 0, "steps", "Loading the model")
+    yield Progress(0, 0, "steps", tr("Loading the model"))
     import_torch()
     from napari_microus.core.edit.teach import teach_and_draw
     from napari_microus.core.library import load_model
@@ -103,7 +104,7 @@ def _probability(
     """Return the model's probability (Z, Y, X), 0 in other frames."""
     from napari_microus.core.preload import import_torch
 
-    yield Progress(0, 0, "frames", "Loading the model")
+    yield Progress(0, 0, "frames", tr("Loading the model"))
     import_torch()
     from napari_microus.core.library import load_model
     from napari_microus.core.predict import predict

@@ -14,6 +14,7 @@ from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.events import Notice, Progress
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.layers import volume_from_layer
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.correct.jobs import (
     Frames,
@@ -128,7 +129,7 @@ class OtherFrames(QObject):
             yielded=self._on_event,
             returned=self._on_frames,
             errored=self._on_error,
-            aborted=lambda: self._dock.say("Cancelled; nothing was changed."),
+            aborted=lambda: self._dock.say(tr("Cancelled; nothing was changed.")),
             finished=self._on_finished,
         )
         self._dock.refresh()
@@ -149,7 +150,7 @@ class OtherFrames(QObject):
 
     def _on_frames(self, result: Frames) -> None:
         if self._dock.capsule is None:
-            self._dock.say("The capsule is gone; nothing was changed.")
+            self._dock.say(tr("The capsule is gone; nothing was changed."))
             return
         # What a person drew in the meantime stays.
         protected = self._dock.capsule.review.protected
@@ -204,6 +205,6 @@ class OtherFrames(QObject):
 def _ask_name(suggested: str) -> str:
     """Return the name that the user gives, "" where they change their mind."""
     name, is_given = QInputDialog.getText(
-        None, "Keep the taught model", "Name in your library:", text=suggested
+        None, tr("Keep the taught model"), tr("Name in your library:"), text=suggested
     )
     return str(name) if is_given else ""

@@ -15,6 +15,7 @@ from napari_microus.core.edit.clicks import (
 )
 from napari_microus.core.edit.curve import evened, mask_of, nudge, outline_of, resample
 from napari_microus.core.errors import InputError, plain_words
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.correct.live import LiveFrame
 
 if TYPE_CHECKING:
@@ -152,7 +153,9 @@ class PointerTools:
         mask = capsule.mask(frame)
         row, column = self._at(position)
         if not _is_in(mask, row, column):
-            self._dock.say("The click lies outside the picture. Click on the frame.")
+            self._dock.say(
+                tr("The click lies outside the picture. Click on the frame.")
+            )
             return
         is_inside = not mask[round(row), round(column)]
         clicks = [*self.clicks.get(frame, []), Click(row, column, bool(is_inside))]
@@ -169,7 +172,7 @@ class PointerTools:
         """Begin to drag a tool at a point of napari's world, if it can be."""
         capsule, frame = self._dock.capsule, self._dock.frame
         if capsule is None or self._viewer.dims.ndisplay != 2:
-            self._dock.say("Frames are corrected in napari's 2D view.")
+            self._dock.say(tr("Frames are corrected in napari's 2D view."))
             return False
         mask = capsule.mask(frame)
         start = self._at(position)

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from napari_microus.core.colors import FRAME_STATES
 from napari_microus.core.edit.review import FrameState
+from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QMouseEvent, QPaintEvent
@@ -32,7 +33,7 @@ class ReviewStrip(QWidget):
         self._current = 0
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMouseTracking(True)
-        self.setAccessibleName("State of every frame")
+        self.setAccessibleName(tr("State of every frame"))
 
     def show_states(self, states: list[FrameState], current: int) -> None:
         """Show these states, and which frame is in view."""

@@ -377,7 +377,10 @@ class LiveWidget(Dock):
             self._show_recording()
             return
         chosen, _ = QFileDialog.getSaveFileName(
-            self, "Keep the cine as", "cine.nii.gz", "NIfTI (*.nii.gz);;NRRD (*.nrrd)"
+            self,
+            tr("Keep the cine as"),
+            "cine.nii.gz",
+            "NIfTI (*.nii.gz);;NRRD (*.nrrd)",
         )
         if chosen and self._work is not None:
             self._work.record(Path(chosen))
@@ -400,7 +403,7 @@ class LiveWidget(Dock):
         return bool(chosen)
 
     def _choose_video(self) -> None:
-        chosen, _ = QFileDialog.getOpenFileName(self, "Video to play", "", _VIDEOS)
+        chosen, _ = QFileDialog.getOpenFileName(self, tr("Video to play"), "", _VIDEOS)
         if chosen:
             self.address.setText(chosen)
 

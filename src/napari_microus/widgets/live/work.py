@@ -6,6 +6,7 @@ import queue
 from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.preload import import_torch
+from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -60,7 +61,7 @@ class LiveWork:
         from napari_microus.core.provenance import segmentation_provenance
 
         source = source_of(self._address)
-        yield Notice("Loading the model …")
+        yield Notice(tr("Loading the model …"))
         device = self._settings.get("device", "auto")
         model = load_model(self._model.path, device)
         self.provenance = segmentation_provenance(
@@ -126,5 +127,5 @@ class LiveWork:
         except MicroUSError as error:
             return error.plain
         if not files:
-            return "Nothing was recorded."
+            return tr("Nothing was recorded.")
         return f"{recording.count} frames saved: {files[0].name}, {files[1].name}."

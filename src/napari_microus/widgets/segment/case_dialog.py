@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.widgets._shared.controls import beside, push_button, text
+from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
     from napari_microus.core.case import Case
@@ -46,23 +47,27 @@ class CaseDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self._source = source
-        self.setWindowTitle("Save case")
+        self.setWindowTitle(tr("Save case"))
         self.code = QLineEdit("" if case is None else case.code)
-        self.code.setPlaceholderText("made from the scan's pixels")
-        self.code.setToolTip("A code that does not reveal who it is: no name, no date.")
+        self.code.setPlaceholderText(tr("made from the scan's pixels"))
+        self.code.setToolTip(
+            tr("A code that does not reveal who it is: no name, no date.")
+        )
         self.pseudonym_button = push_button(
-            "Pseudonym",
-            "The same for this patient each time: a hash with a key that stays on "
-            "this computer.",
+            tr("Pseudonym"),
+            tr(
+                "The same for this patient each time: a hash with a key that "
+                "stays on this computer."
+            ),
         )
         self.pseudonym_button.setVisible(source is not None)
         self.note = QPlainTextEdit("" if case is None else case.note)
         self.note.setMaximumHeight(80)
         # napari's style gives it the window's colour and no edge.
         self.note.setStyleSheet("QPlainTextEdit { border: 1px solid gray }")
-        self.copies_scan = QCheckBox("Copy the scan into the case")
+        self.copies_scan = QCheckBox(tr("Copy the scan into the case"))
         self.copies_scan.setToolTip(
-            "Else the case finds it by its pixels, wherever it lies now."
+            tr("Else the case finds it by its pixels, wherever it lies now.")
         )
         self.place = QLineEdit("" if case is None else str(case.folder))
         self.place_button = QPushButton("…")
@@ -70,10 +75,10 @@ class CaseDialog(QDialog):
         kinds = QDialogButtonBox.StandardButton
         self.buttons = QDialogButtonBox(kinds.Save | kinds.Cancel)
         form = QFormLayout(self)
-        form.addRow("Code", beside(self.code, self.pseudonym_button))
-        form.addRow("Note", self.note)
+        form.addRow(tr("Code"), beside(self.code, self.pseudonym_button))
+        form.addRow(tr("Note"), self.note)
         form.addRow("", self.copies_scan)
-        form.addRow("Folder", beside(self.place, self.place_button))
+        form.addRow(tr("Folder"), beside(self.place, self.place_button))
         form.addRow(self.message)
         form.addRow(self.buttons)
         self.resize(460, 260)
@@ -99,11 +104,11 @@ class CaseDialog(QDialog):
         if self.place.text().strip():
             self.accept()
         else:
-            self.message.setText("Choose a new folder for the case.")
+            self.message.setText(tr("Choose a new folder for the case."))
 
     def _ask_place(self) -> None:
         path, _ = QFileDialog.getSaveFileName(
-            self, "Folder of the case", self.code.text().strip() or "case"
+            self, tr("Folder of the case"), self.code.text().strip() or "case"
         )
         if path:
             self.place.setText(path)
@@ -120,7 +125,7 @@ class CaseDialog(QDialog):
             return
         if found is None:
             self.message.setText(
-                "The scan states no patient to make a pseudonym of. Type a code."
+                tr("The scan states no patient to make a pseudonym of. Type a code.")
             )
             return
         self.code.setText(found)

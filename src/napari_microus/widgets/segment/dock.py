@@ -182,7 +182,7 @@ class SegmentWidget(Dock):
         if not path:
             return
         try:
-            self._say(f"Saved {save(layer, path)}.")
+            self._say(tr("Saved {path}.").format(path=save(layer, path)))
         except MicroUSError as error:
             self._say(plain_words(error))
 
@@ -382,7 +382,7 @@ class SegmentWidget(Dock):
             said = said.format(frames=span)
             said = said[:1].upper() + said[1:]
         if result.is_empty and not self._request.channels:  # which states it itself
-            said = f"The model found no capsule here. {said}"
+            said = tr("The model found no capsule here.") + f" {said}"
         for name, values in result.maps.items():
             add_map(self._viewer, image, name, values)
         self.readout.watch(layer)
@@ -392,7 +392,7 @@ class SegmentWidget(Dock):
         self._partial.drop()
         words = plain_words(error)
         if not isinstance(error, MicroUSError):
-            words = f"Segmenting failed: {words}"
+            words = tr("Segmenting failed: {error}").format(error=words)
         _log.error(words, exc_info=error)
         self._say(words)
         show_error(words)
@@ -424,9 +424,9 @@ class SegmentWidget(Dock):
         if self._worker is None:
             return
         if self._image not in self._viewer.layers:
-            self._stopped_by = "The image is gone: nothing was drawn."
+            self._stopped_by = tr("The image is gone: nothing was drawn.")
         elif self._partial.was_removed:
-            self._stopped_by = "The capsule was removed while it was being drawn."
+            self._stopped_by = tr("The capsule was removed while it was being drawn.")
         else:
             return
         self._worker.quit()
@@ -438,7 +438,7 @@ class SegmentWidget(Dock):
         layer: Labels | None = self.readout.layer
         made = None if layer is None else provenance(layer)
         self.size_box.show_size(
-            "Capsule" if layer is None else layer.name,
+            tr("Capsule") if layer is None else layer.name,
             size,
             is_gland=made is None or "channels" not in made,
         )

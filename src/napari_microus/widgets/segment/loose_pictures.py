@@ -19,6 +19,7 @@ from napari_microus.core.io.frames import FRAME_SUFFIXES, natural_key
 from napari_microus.widgets._shared.belonging import lies_over
 from napari_microus.widgets._shared.controls import push_button, text
 from napari_microus.widgets._shared.layers import METADATA_KEY, layer_arguments
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ class LoosePictures(QWidget):
         self._worker: Worker | None = None
         self.words = text()
         self.button = push_button(
-            "Make them one scan",
-            "Read them as the frames of one scan, by their numbers.",
+            tr("Make them one scan"),
+            tr("Read them as the frames of one scan, by their numbers."),
         )
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

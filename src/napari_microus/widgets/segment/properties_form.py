@@ -28,6 +28,7 @@ from napari_microus.widgets._shared.controls import (
     push_button,
     text,
 )
+from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
     from napari_microus.core.volume import Volume
@@ -59,50 +60,63 @@ class PropertiesForm(QWidget):
         self.summary.setStyleSheet("font-size: 11px")
         self.message = text()
         self.height = _millimetres(PIXEL_BOUNDS_MM[1], 6)
-        self.height.setToolTip("Distance of two rows.")
+        self.height.setToolTip(tr("Distance of two rows."))
         self.width_box = _millimetres(PIXEL_BOUNDS_MM[1], 6)
-        self.width_box.setToolTip("Distance of two columns.")
-        self.square = QCheckBox("as wide as high")
-        self.square.setToolTip("Pixels are square: the height is taken for the width.")
+        self.width_box.setToolTip(tr("Distance of two columns."))
+        self.square = QCheckBox(tr("as wide as high"))
+        self.square.setToolTip(
+            tr("Pixels are square: the height is taken for the width.")
+        )
         self.square.setChecked(True)
         self.ruler_button = push_button(
-            "Lay a ruler",
-            "A line whose ends can be dragged over the depth scale, or any distance "
-            "that is known.",
+            tr("Lay a ruler"),
+            tr(
+                "A line whose ends can be dragged over the depth scale, or any "
+                "distance that is known."
+            ),
         )
         self.known = _millimetres(1000, 2)
-        self.known.setToolTip("How long the ruler is in truth.")
+        self.known.setToolTip(tr("How long the ruler is in truth."))
         self.take_button = push_button(
-            "Take", "Work the pixel size out from the ruler."
+            tr("Take"), tr("Work the pixel size out from the ruler.")
         )
         self.blank_button = push_button(
-            "Blank out the ruler's box",
-            "Make the rectangle between the ruler's two ends black in every frame, "
-            "such as a name burnt into the picture. The scan's file stays as it is.",
+            tr("Blank out the ruler's box"),
+            tr(
+                "Make the rectangle between the ruler's two ends black in every "
+                "frame, such as a name burnt into the picture. The scan's file "
+                "stays as it is."
+            ),
         )
-        self.unblank_button = push_button("Undo", "Show what was blanked out last.")
+        self.unblank_button = push_button(
+            tr("Undo"), tr("Show what was blanked out last.")
+        )
         self.unblank_button.setEnabled(False)
         self.distance = _millimetres(FRAME_BOUNDS_MM[1], 4)
-        self.distance.setToolTip("Distance of two frames; at 0 it is not known.")
-        self.sweep = _choice(_SWEEPS, "How the frames lie to each other.")
+        self.distance.setToolTip(tr("Distance of two frames; at 0 it is not known."))
+        self.sweep = _choice(_SWEEPS, tr("How the frames lie to each other."))
         self.axis = _choice(
-            _AXES, "The axis about which the frames are turned, in the picture."
+            _AXES, tr("The axis about which the frames are turned, in the picture.")
         )
         self.axis_at = QDoubleSpinBox()
         self.axis_at.setRange(-1000, 1000)
         self.axis_at.setDecimals(2)
         self.axis_at.setSuffix(" mm")
         self.axis_at.setToolTip(
-            "How far the axis lies below the first row (horizontal), or right of the "
-            "first column (vertical). Below 0 it is beside the picture: for a probe, "
-            "its radius with a minus."
+            tr(
+                "How far the axis lies below the first row (horizontal), or "
+                "right of the first column (vertical). Below 0 it is beside the "
+                "picture: for a probe, its radius with a minus."
+            )
         )
         self.axis_at.installEventFilter(WHEEL_GUARD)
         self.angles = QLineEdit()
-        self.angles.setPlaceholderText("first:last, such as -80:80")
+        self.angles.setPlaceholderText(tr("first:last, such as -80:80"))
         self.angles.setToolTip(
-            "Angles in degrees: first:last in equal steps, one number for the whole "
-            "turn, or one for each frame with commas."
+            tr(
+                "Angles in degrees: first:last in equal steps, one number for "
+                "the whole turn, or one for each frame with commas."
+            )
         )
         self.runs = [
             _choice(
@@ -117,16 +131,19 @@ class PropertiesForm(QWidget):
                 "for its folder": "folder",
                 "for now only": "",
             },
-            "Beside the scan in NAME.scan.json, or for all scans of its folder in "
-            "scan.json: it is taken when they are opened again, here, on the command "
-            "line and in 3D Slicer.",
+            tr(
+                "Beside the scan in NAME.scan.json, or for all scans of its "
+                "folder in scan.json: it is taken when they are opened again, "
+                "here, on the command line and in 3D Slicer."
+            ),
         )
         self.apply_button = push_button(
-            "Apply", "Give the scan this size and place, and all layers on its grid."
+            tr("Apply"),
+            tr("Give the scan this size and place, and all layers on its grid."),
         )
         self.pixels_button = push_button(
-            "Continue in pixels",
-            "Work without a size: areas in pixels, no volume in mL.",
+            tr("Continue in pixels"),
+            tr("Work without a size: areas in pixels, no volume in mL."),
         )
 
     def _lay_out(self) -> None:
@@ -137,8 +154,8 @@ class PropertiesForm(QWidget):
         # In a narrow dock a field goes below its name.
         form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         form.addRow(self.note)
-        form.addRow("Pixel height", self.height)
-        form.addRow("Pixel width", self.width_box)
+        form.addRow(tr("Pixel height"), self.height)
+        form.addRow(tr("Pixel width"), self.width_box)
         form.addRow("", self.square)
         form.addRow("", self.ruler_button)
         self.ruler_row = QWidget()
@@ -146,22 +163,22 @@ class PropertiesForm(QWidget):
         below.setContentsMargins(0, 0, 0, 0)
         for part in (self.known, self.take_button):
             below.addWidget(part)
-        form.addRow("Ruler's length", self.ruler_row)
+        form.addRow(tr("Ruler's length"), self.ruler_row)
         # A row of its own: a fold opens as far as its rows need that do not wrap.
-        form.addRow(QLabel("Text in the picture"))
+        form.addRow(QLabel(tr("Text in the picture")))
         form.addRow(beside(self.blank_button, self.unblank_button))
-        form.addRow("Sweep", self.sweep)
-        form.addRow("Frame distance", self.distance)
-        form.addRow("Axis", self.axis)
-        form.addRow("Axis at", self.axis_at)
-        form.addRow("Angles", self.angles)
+        form.addRow(tr("Sweep"), self.sweep)
+        form.addRow(tr("Frame distance"), self.distance)
+        form.addRow(tr("Axis"), self.axis)
+        form.addRow(tr("Axis at"), self.axis_at)
+        form.addRow(tr("Angles"), self.angles)
         for words, box in zip(_RUNS, self.runs, strict=True):
             form.addRow(words.capitalize(), box)
-        form.addRow("Keep", self.keep)
+        form.addRow(tr("Keep"), self.keep)
         form.addRow(beside(self.apply_button, self.pixels_button))
         form.addRow(self.message)
         self.form = form
-        self.section = QCollapsible("Scan properties")
+        self.section = QCollapsible(tr("Scan properties"))
         self.section.layout().setContentsMargins(0, 0, 0, 0)
         self.section.addWidget(inside)
         # Closed, its boxes are no stops of the Tab key.
@@ -285,7 +302,7 @@ def _millimetres(most: float, decimals: int) -> QDoubleSpinBox:
     box.setRange(0, most)
     box.setSingleStep(10.0 ** -(decimals // 2))
     box.setSuffix(" mm")
-    box.setSpecialValueText("not known")
+    box.setSpecialValueText(tr("not known"))
     box.installEventFilter(WHEEL_GUARD)
     return box
 

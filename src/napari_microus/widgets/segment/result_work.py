@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.edit.review import Review
 from napari_microus.core.events import Progress
+from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -130,5 +131,5 @@ def opening(folder: Path, scan: Path | None) -> Generator[Event, None, Case]:
     """Read a case and its scan."""
     from napari_microus.core.case import opening_case
 
-    yield Progress(0, 0, "steps", "Opening the case")
+    yield Progress(0, 0, "steps", tr("Opening the case"))
     return (yield from opening_case(folder, scan))

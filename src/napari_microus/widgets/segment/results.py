@@ -150,19 +150,21 @@ class ResultsPanel(QWidget):
         if layer is None:
             return
         forms = result_work.export_forms()
-        path = self.ask_file("Export the capsule", layer.name, forms)
+        path = self.ask_file(tr("Export the capsule"), layer.name, forms)
         if path:
-            self._write("Exporting", result_work.exporting, Path(path))
+            self._write(tr("Exporting"), result_work.exporting, Path(path))
 
     def report(self) -> None:
         """Ask for a file, and write the report."""
         if self._layer is None:
             return
-        path = self.ask_file("Write the report", self._layer.name, "Report (*.html)")
+        path = self.ask_file(
+            tr("Write the report"), self._layer.name, tr("Report (*.html)")
+        )
         if path:
             place = Path(path) if path.endswith(".html") else Path(f"{path}.html")
             stated = self._typed()
-            self._write("Writing the report", result_work.reporting, place, stated)
+            self._write(tr("Writing the report"), result_work.reporting, place, stated)
 
     def save_case(self) -> None:
         """Ask for code, note and folder, and save the case."""
@@ -173,11 +175,11 @@ class ResultsPanel(QWidget):
             return
         stated = {**self._typed(), **dialog.stated()}
         work = result_work.saving
-        self._write("Saving the case", work, dialog.folder, stated, self._on_saved)
+        self._write(tr("Saving the case"), work, dialog.folder, stated, self._on_saved)
 
     def open_case(self) -> None:
         """Ask for a case's folder, and show its scan and capsule."""
-        folder = self.ask_folder("Open a case")
+        folder = self.ask_folder(tr("Open a case"))
         if folder:
             self._open(Path(folder), None)
 
@@ -187,7 +189,7 @@ class ResultsPanel(QWidget):
         image = None if layer is None else scan_of(self._viewer, layer)
         if image is None or self._worker is not None:
             return
-        self._begin("Placing the sweep in space")
+        self._begin(tr("Placing the sweep in space"))
         try:
             self._worker = add_in_space(
                 self._viewer,
@@ -205,12 +207,14 @@ class ResultsPanel(QWidget):
 
     def _on_placed(self, layers: list[Any]) -> None:
         names = " and ".join(f"'{layer.name}'" for layer in layers)
-        self._say(f"Added {names}. Press Ctrl+Y for the flat view.")
+        self._say(
+            tr("Added {names}. Press Ctrl+Y for the flat view.").format(names=names)
+        )
 
     def _open(self, folder: Path, scan: Path | None) -> None:
         self._folder, self._is_first = folder, scan is None
         self._run(
-            "Opening the case",
+            tr("Opening the case"),
             result_work.opening,
             folder,
             scan,
@@ -235,7 +239,7 @@ class ResultsPanel(QWidget):
         """Ask where the scan is now, once, where it was not found."""
         is_lost = isinstance(error, InputError) and "must be found" in str(error)
         if is_lost and self._is_first:
-            path = self.ask_open("Where is the scan of this case?")
+            path = self.ask_open(tr("Where is the scan of this case?"))
             if path:
                 self._then = lambda: self._open(self._folder, Path(path))
                 return
@@ -246,10 +250,14 @@ class ResultsPanel(QWidget):
         if layer is not None:
             tie_case(layer, case)
             note_saved(np.asarray(layer.data), layer.metadata)
-        self._say(f"Saved case {case.code} in {case.folder}.")
+        self._say(
+            tr("Saved case {code} in {folder}.").format(
+                code=case.code, folder=case.folder
+            )
+        )
 
     def _on_written(self, path: Path) -> None:
-        self._say(f"Wrote {path}.")
+        self._say(tr("Wrote {path}.").format(path=path))
         if path.suffix == ".html":
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
 
@@ -346,7 +354,13 @@ class ResultsPanel(QWidget):
 
     def _on_error(self, error: Exception) -> None:
         is_known = isinstance(error, (MicroUSError, OSError))
-        self._say(plain_words(error) if is_known else f"{self._what} failed: {error}")
+        self._say(
+            plain_words(error)
+            if is_known
+            else tr("{what}: this failed ({error})").format(
+                what=self._what, error=error
+            )
+        )
 
     def _on_aborted(self) -> None:
         self._say(tr("Cancelled. Nothing was written."))

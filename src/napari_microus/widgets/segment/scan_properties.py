@@ -20,6 +20,7 @@ from napari_microus.core.sweep import sweep_of
 from napari_microus.core.volume import UNKNOWN
 from napari_microus.widgets._shared.layers import METADATA_KEY
 from napari_microus.widgets._shared.scan_size import as_read, resize_scan
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.segment.properties_form import PropertiesForm
 from napari_microus.widgets.segment.ruler import box_px, lay_ruler, length_px
 
@@ -115,14 +116,16 @@ class ScanPropertiesPanel(PropertiesForm):
         except MicroUSError as error:
             return plain_words(error)
         image.metadata[METADATA_KEY]["source"] = str(path)
-        return "Size and place were taken from what is kept beside the scan."
+        return tr("Size and place were taken from what is kept beside the scan.")
 
     # --- the ruler
 
     def _lay_ruler(self) -> None:
         if self._image is not None:
             lay_ruler(self._viewer, self._image)
-            self._say("Drag the ends of the line, type its length in mm, press Take.")
+            self._say(
+                tr("Drag the ends of the line, type its length in mm, press Take.")
+            )
 
     def _take_ruler(self) -> None:
         if self._image is None:
@@ -133,7 +136,9 @@ class ScanPropertiesPanel(PropertiesForm):
             self._say(plain_words(error))
             return
         if not self.known.value():
-            self._say("The ruler's length must be above 0 mm. Type what it measures.")
+            self._say(
+                tr("The ruler's length is not above 0 mm. Type what it measures.")
+            )
             return
         self.square.setChecked(True)
         self.height.setValue(self.known.value() / float(np.hypot(down, right)))
@@ -153,7 +158,7 @@ class ScanPropertiesPanel(PropertiesForm):
             parts = (*(kept.blank or ()), part)
             resize_scan(self._viewer, image, ScanProperties(blank=(part,)))
             self._before_blank = (source, kept.blank)
-            said = "Rows {}:{} and columns {}:{} are black in every frame.".format(
+            said = tr("Rows {}:{} and columns {}:{} are black in every frame.").format(
                 *part
             )
             if path is not None:
@@ -177,7 +182,7 @@ class ScanPropertiesPanel(PropertiesForm):
             if path is not None:
                 kept = read_scan_properties(path)
                 write_scan_properties(path, replace(kept, blank=parts))
-            self._say("The picture is as it was.")
+            self._say(tr("The picture is as it was."))
         except MicroUSError as error:
             self._say(plain_words(error))
         self.applied.emit()
@@ -192,7 +197,7 @@ class ScanPropertiesPanel(PropertiesForm):
         try:
             changes = self.changes()
             if changes == ScanProperties():
-                self._say("Nothing was changed.")
+                self._say(tr("Nothing was changed."))
                 return
             path = self._kept_at()
             before = ScanProperties() if path is None else read_scan_properties(path)
@@ -244,7 +249,7 @@ def _merged(before: ScanProperties, changes: ScanProperties) -> ScanProperties:
 
 def _in_words(grid: Volume) -> str:
     if not grid.has_geometry:
-        return "size not known"
+        return tr("size not known")
     frame, height, width = grid.spacing_mm
     words = f"{height:.4g} × {width:.4g} mm"
     sweep = sweep_of(grid.metadata)

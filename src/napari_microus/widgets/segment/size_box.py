@@ -47,7 +47,7 @@ class SizeBox(QGroupBox):
     """
 
     def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
-        super().__init__("Capsule", parent)
+        super().__init__(tr("Capsule"), parent)
         self._viewer = viewer
         self._ml: float | None = None
         self._is_gland = True
@@ -154,7 +154,7 @@ def _spin(suffix: str, most: float) -> QDoubleSpinBox:
     box.setRange(0, most)
     box.setDecimals(1)
     box.setSuffix(suffix)
-    box.setSpecialValueText("not stated")
+    box.setSpecialValueText("–")  # a word has not always room
     box.installEventFilter(WHEEL_GUARD)
     box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     # The largest number with its unit, between the two buttons of napari's style.

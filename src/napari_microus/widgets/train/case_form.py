@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import push_button
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.train.cases import LayerData, free_patient
 
 if TYPE_CHECKING:
@@ -41,37 +42,46 @@ class CaseForm(QGroupBox):
     add_wanted = Signal()
 
     def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
-        super().__init__("Open layers", parent)
+        super().__init__(tr("Open layers"), parent)
         self._viewer = viewer
         self._study: Study | None = None
         self._is_ready = False
-        self.image_box = combo("The scan.")
+        self.image_box = combo(tr("The scan."))
         self.expert_box = combo(
-            "The annotation to learn from. A scan without one waits to be annotated."
+            tr(
+                "The annotation to learn from. A scan without one waits to be "
+                "annotated."
+            )
         )
         self.nonexpert_box = combo(
-            "A second, less certain annotation of the same scan, if there is one. "
-            "Where the two differ the loss looks harder."
+            tr(
+                "A second, less certain annotation of the same scan, if there is "
+                "one. Where the two differ the loss looks harder."
+            )
         )
         self.pixel_box = QDoubleSpinBox()
         self.pixel_box.setRange(0, 10)
         self.pixel_box.setDecimals(5)
         self.pixel_box.setSingleStep(0.01)
         self.pixel_box.setSuffix(" mm")
-        self.pixel_box.setSpecialValueText("not known")
+        self.pixel_box.setSpecialValueText(tr("not known"))
         self.pixel_box.setToolTip(
-            "Height and width of a pixel, where the scan's file has none. Without it "
-            "distances are in pixels."
+            tr(
+                "Height and width of a pixel, where the scan's file has none. "
+                "Without it distances are in pixels."
+            )
         )
         self.case_edit = QLineEdit()
-        self.case_edit.setToolTip("Name of the scan: letters, digits and _ . -")
+        self.case_edit.setToolTip(tr("Name of the scan: letters, digits and _ . -"))
         self.patient_edit = QLineEdit()
         self.patient_edit.setToolTip(
-            "Pseudonym of the patient. All scans of one patient must have the same "
-            "one: they stay together when the study is split."
+            tr(
+                "Pseudonym of the patient. All scans of one patient must have "
+                "the same one: they stay together when the study is split."
+            )
         )
         self.add_button = push_button(
-            _ADD, "Writes scan and annotations into the study, in their geometry."
+            _ADD, tr("Writes scan and annotations into the study, in their geometry.")
         )
         self._lay_out()
         self.add_button.clicked.connect(self.add_wanted)
@@ -85,12 +95,12 @@ class CaseForm(QGroupBox):
     def _lay_out(self) -> None:
         rows = self._rows = QFormLayout(self)
         rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        rows.addRow("Image", self.image_box)
-        rows.addRow("Expert", self.expert_box)
-        rows.addRow("Non-expert", self.nonexpert_box)
-        rows.addRow("Pixel size", self.pixel_box)
-        rows.addRow("Patient", self.patient_edit)
-        rows.addRow("Case", self.case_edit)
+        rows.addRow(tr("Image"), self.image_box)
+        rows.addRow(tr("Expert"), self.expert_box)
+        rows.addRow(tr("Non-expert"), self.nonexpert_box)
+        rows.addRow(tr("Pixel size"), self.pixel_box)
+        rows.addRow(tr("Patient"), self.patient_edit)
+        rows.addRow(tr("Case"), self.case_edit)
         rows.addRow(self.add_button)
 
     # --- what is chosen

@@ -28,6 +28,7 @@ from napari_microus.widgets._shared.dock import NARROWEST, Dock
 from napari_microus.widgets._shared.empty_state import EmptyState
 from napari_microus.widgets._shared.first_use import welcome_once
 from napari_microus.widgets._shared.footer import Footer
+from napari_microus.widgets._shared.opening import SEGMENT, open_dock
 from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.segment.form import SegmentForm
 from napari_microus.widgets.train.form import RunForm
@@ -95,30 +96,38 @@ class TrainWidget(Dock):
         self._registry = process_registry() if registry is None else registry
         self.form = RunForm(list_models, self._workspace)
         self.variations = VariationPreview(viewer, self._preview_config)
-        self.form.advanced.add_below("Variation of frames", self.variations)
+        self.form.advanced.add_below(tr("Variation of frames"), self.variations)
         self.study_page = StudyPage(viewer, self._workspace, list_models)
         self.runs_page = RunsPage(self._workspace)
         self.panel = RunPanel(viewer)
         self.start_button = push_button(
-            "Train",
-            "Start the run in a process of its own; while one runs, the next waits.",
+            tr("Train"),
+            tr(
+                "Start the run in a process of its own; while one runs, the next waits."
+            ),
         )
         self.copy_button = push_button(
-            "Copy command",
-            "Copy the command line of this run, for a terminal or a cluster.",
+            tr("Copy command"),
+            tr("Copy the command line of this run, for a terminal or a cluster."),
         )
         self.small_button = push_button(
-            "Use the small network", "Hours become minutes; a little less exact."
+            tr("Use the small network"),
+            tr("Hours become minutes; a little less exact."),
         )
         self.anyway_button = push_button(
-            "Start anyway", "Start the run, however long it takes."
+            tr("Start anyway"), tr("Start the run, however long it takes.")
         )
         self.message = text()
         self.queue_label = text()
         self.queue_button = push_button(
-            "Take out the last", "The last run that waits is not started."
+            tr("Take out the last"), tr("The last run that waits is not started.")
         )
-        self.watch_button = push_button("", "Show the curves of the run in progress.")
+        self.watch_button = push_button(
+            "", tr("Show the curves of the run that goes on.")
+        )
+        self.watch_button = push_button(
+            "", tr("Show the curves of the run in progress.")
+        )
         self._lay_out()
         self.runs_page.empty.add(
             tr("Train"), tr("Choose what to learn from, and start."), self._go_to_train
@@ -182,9 +191,9 @@ class TrainWidget(Dock):
         inside.setContentsMargins(4, 4, 4, 4)
         inside.addWidget(self.stack)
         self.tabs = QTabWidget()
-        self.tabs.addTab(scrolled(holder), "Train")
-        self.tabs.addTab(scrolled(self.study_page), "Study")
-        self.tabs.addTab(scrolled(self.runs_page), "Runs")
+        self.tabs.addTab(scrolled(holder), tr("Train"))
+        self.tabs.addTab(scrolled(self.study_page), tr("Study"))
+        self.tabs.addTab(scrolled(self.runs_page), tr("Runs"))
         self.footer = Footer(self._viewer)
         self.footer.serve(self)
         layout = QVBoxLayout(self)
@@ -263,7 +272,7 @@ class TrainWidget(Dock):
             if not is_free:
                 self._registry.enqueue(words, run)
                 self._show_queue()
-                self._say(f"'{run.name}' waits for its turn.")
+                self._say(tr("'{run}' waits for its turn.").format(run=run.name))
                 return
             process = TrainingProcess(words, run)
         except MicroUSError as error:
@@ -320,15 +329,15 @@ class TrainWidget(Dock):
         """Name the runs that wait, and what *Train* does now."""
         waiting = [run.name for run in self._registry.waiting]
         self.queue_row.setVisible(bool(waiting))
-        self.queue_label.setText(f"Waiting: {', '.join(waiting)}")
+        self.queue_label.setText(tr("Waiting: {runs}").format(runs=", ".join(waiting)))
         is_free = not self._registry.running
-        self.start_button.setText("Train" if is_free else "Add to the queue")
+        self.start_button.setText(tr("Train") if is_free else tr("Add to the queue"))
 
     def take_from_queue(self) -> None:
         """Take the last run that waits out of the queue."""
         run = self._registry.drop_last()
         if run is not None:
-            self._say(f"'{run.name}' was taken out of the queue.")
+            self._say(tr("'{run}' was taken out of the queue.").format(run=run.name))
         self._show_queue()
 
     def attach(self, run: Path) -> None:
@@ -359,7 +368,7 @@ class TrainWidget(Dock):
             self._say(plain_words(error))
             return
         QApplication.clipboard().setText(shlex.join(words))
-        self._say("The command is on the clipboard.")
+        self._say(tr("The command is on the clipboard."))
 
     def _find_running(self) -> None:
         """Show the run that was started here before, or offer one in progress."""
@@ -395,11 +404,7 @@ class TrainWidget(Dock):
 
     def use_model(self, name: str) -> None:
         """Open *Segment capsule* with a model chosen."""
-        window = getattr(self._viewer, "window", None)
-        if window is not None:
-            window.add_plugin_dock_widget(
-                "napari-microus", "Segment capsule", tabify=True
-            )
+        open_dock(self._viewer, SEGMENT)
         self._offer_model(name)
 
     # --- showing
@@ -426,7 +431,7 @@ class TrainWidget(Dock):
         run = self.panel.run
         self.watch_button.setVisible(self.panel.is_active)
         if run is not None:
-            self.watch_button.setText(f"Back to '{run.name}'")
+            self.watch_button.setText(tr("Back to '{run}'").format(run=run.name))
             self.watch_button.setProperty("run", str(run))
 
     def _show_choices(self, is_on: bool) -> None:

@@ -25,6 +25,7 @@ from napari_microus.core.study import Study
 from napari_microus.core.study.kind import NO_STUDY, check_kind
 from napari_microus.core.study.split import training_cases
 from napari_microus.widgets._shared.boxes import combo
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.train.cases import count_cases
 from napari_microus.widgets.train.settings import AdvancedForm
 
@@ -64,17 +65,21 @@ class RunForm(QWidget):
         self._workspace = workspace
         self._preset: TrainConfig | None = None
         self.start_box = combo(
-            "What the run begins with: a trained model learns your scans in minutes, "
-            "a new network needs hundreds of frames and hours."
+            tr(
+                "What the run begins with: a trained model learns your scans in "
+                "minutes, a new network needs hundreds of frames and hours."
+            )
         )
         self.data_box = combo(
-            "The study to learn from; make one under Study. Phantoms are synthetic "
-            "scans, good to try things out."
+            tr(
+                "The study to learn from; make one under Study. Phantoms are "
+                "synthetic scans, good to try things out."
+            )
         )
-        self.preset_box = combo("A recipe: every setting of a run under one name.")
+        self.preset_box = combo(tr("A recipe: every setting of a run under one name."))
         self.name_edit = QLineEdit()
         self.name_edit.setToolTip(
-            "Name of the finished model in the library. No patient's name, please."
+            tr("Name of the finished model in the library. No patient's name, please.")
         )
         self.data_note = QLabel()
         self.data_note.setWordWrap(True)
@@ -95,18 +100,18 @@ class RunForm(QWidget):
         rows = QFormLayout()
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        rows.addRow("Start from", self.start_box)
-        rows.addRow("Data", self.data_box)
+        rows.addRow(tr("Start from"), self.start_box)
+        rows.addRow(tr("Data"), self.data_box)
         rows.addRow("", self.data_note)
-        rows.addRow("Preset", self.preset_box)
-        self.fold = QCollapsible("Advanced")
+        rows.addRow(tr("Preset"), self.preset_box)
+        self.fold = QCollapsible(tr("Advanced"))
         self.fold.layout().setContentsMargins(0, 0, 0, 0)
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setContentsMargins(0, 0, 0, 0)
         name_row = QFormLayout()
         name_row.setContentsMargins(12, 0, 0, 0)
-        name_row.addRow("Model's name", self.name_edit)
+        name_row.addRow(tr("Model's name"), self.name_edit)
         column.addLayout(name_row)
         column.addWidget(self.advanced)
         self.fold.addWidget(inside)
@@ -143,7 +148,7 @@ class RunForm(QWidget):
 
     def _fill_starts(self, chosen: Any) -> None:
         assert self._preset is not None  # made with the form
-        named = "as the preset says"
+        named = tr("as the preset says")
         options: list[tuple[str, dict[str, Any]]] = [
             (model.name, {"start": model.name})
             for model in self._list_models()
@@ -152,8 +157,8 @@ class RunForm(QWidget):
         if not self.takes_volumes:
             options += [
                 *((f"Published weights, {n}", {"start": n}) for n in PUBLISHED),
-                ("New network, small", {"start": None, "model": "small"}),
-                ("New network, base (105 million weights)", _BASE),
+                (tr("New network, small"), {"start": None, "model": "small"}),
+                (tr("New network, base (105 million weights)"), _BASE),
             ]
         options.append((f"New network, {named}", {"start": None}))
         self.start_box.blockSignals(True)
@@ -233,7 +238,9 @@ class RunForm(QWidget):
 
     def choose_small(self) -> None:
         """Choose the small network, as new."""
-        self.start_box.setCurrentIndex(self.start_box.findText("New network, small"))
+        self.start_box.setCurrentIndex(
+            self.start_box.findText(tr("New network, small"))
+        )
 
     def changes(self) -> dict[str, Any]:
         """Return what differs from the preset, as dotted names and values.
@@ -326,7 +333,7 @@ def data_summary(
     if study is None and channels is not None:
         return NO_STUDY
     if study is None:
-        return "Synthetic scans. For your own scans, make a study in the next tab."
+        return tr("Synthetic scans. For your own scans, make a study in the next tab.")
     try:
         train, val, _ = training_cases(Study.open(study), fold)
         check_kind(train, channels)

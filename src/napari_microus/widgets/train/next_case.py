@@ -21,6 +21,7 @@ from napari_microus.core.events import Event, Notice, Progress
 from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import beside, push_button, text
 from napari_microus.widgets._shared.layers import layer_arguments, tint
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class NextCases(QGroupBox):
         list_models: Callable[[], list[ModelInfo]],
         parent: QWidget | None = None,
     ) -> None:
-        super().__init__("Next to annotate", parent)
+        super().__init__(tr("Next to annotate"), parent)
         self._viewer = viewer
         self._list_models = list_models
         self._study: Study | None = None
@@ -66,16 +67,18 @@ class NextCases(QGroupBox):
         self._left_out: list[str] = []
         self._has_reported = False  # something that stays until the next ranking
         self.ranked: list[RankedCase] = []
-        self.model_box = combo("The model whose doubts decide.")
+        self.model_box = combo(tr("The model whose doubts decide."))
         self.rank_button = push_button(
-            "Rank",
-            "Look at the scans without an annotation and list them by how much the "
-            "model is uncertain and two annotators would differ. The test set is left "
-            "alone.",
+            tr("Rank"),
+            tr(
+                "Look at the scans without an annotation and list them by how "
+                "much the model is uncertain and two annotators would differ. "
+                "The test set is left alone."
+            ),
         )
         self.bar = QProgressBar()
         self.table = QTreeWidget()
-        self.table.setToolTip("Scans that wait, the most useful to annotate first.")
+        self.table.setToolTip(tr("Scans that wait, the most useful to annotate first."))
         self.message = text()
         self._lay_out()
         self.rank_button.clicked.connect(self.rank_or_cancel)
@@ -85,13 +88,17 @@ class NextCases(QGroupBox):
     def _lay_out(self) -> None:
         self.bar.setVisible(False)
         self.table.setVisible(False)
-        self.table.setHeaderLabels(["Case", "Uncertainty", "Differ by", "Frame"])
+        self.table.setHeaderLabels(
+            [tr("Case"), tr("Uncertainty"), tr("Differ by"), tr("Frame")]
+        )
         tips = (
-            "Name of the scan.",
-            "Mean entropy along the boundary the model draws, in bits: 1 is a coin "
-            "flip.",
-            "Share of the capsule on which two annotators are expected to differ.",
-            "The most uncertain frame.",
+            tr("Name of the scan."),
+            tr(
+                "Mean entropy along the boundary the model draws, in bits: 1 is "
+                "a coin flip."
+            ),
+            tr("Share of the capsule on which two annotators are expected to differ."),
+            tr("The most uncertain frame."),
         )
         for column, tip in enumerate(tips):
             self.table.headerItem().setToolTip(column, tip)
@@ -128,15 +135,17 @@ class NextCases(QGroupBox):
         is_busy = self._worker is not None
         can_rank = count > 0 and self.model_box.count() > 0
         self.rank_button.setEnabled(is_busy or can_rank)
-        self.rank_button.setText("Cancel" if is_busy else "Rank")
+        self.rank_button.setText(tr("Cancel") if is_busy else tr("Rank"))
         if is_busy or self.ranked or self._has_reported:
             return
         if self._study is None or not self._study.cases:
             self.say("")
         elif not count:
             self.say(
-                "Every scan is annotated. Import further ones, or add an open scan "
-                "without an annotation."
+                tr(
+                    "Every scan is annotated. Import further ones, or add an "
+                    "open scan without an annotation."
+                )
             )
         else:
             waits = "1 scan waits" if count == 1 else f"{count} scans wait"
@@ -162,7 +171,7 @@ class NextCases(QGroupBox):
             return
         self._left_out, self._has_reported = [], False
         self.bar.setRange(0, 0)
-        self.bar.setFormat("Loading the model")
+        self.bar.setFormat(tr("Loading the model"))
         self.bar.setVisible(True)
         self.say("")
         self._start(
@@ -211,11 +220,15 @@ class NextCases(QGroupBox):
 
     def _on_error(self, error: Exception) -> None:
         is_known = isinstance(error, (MicroUSError, OSError))
-        self.say(plain_words(error) if is_known else f"This failed: {error}")
+        self.say(
+            plain_words(error)
+            if is_known
+            else tr("This failed: {error}").format(error=error)
+        )
         self._has_reported = True
 
     def _on_aborted(self) -> None:
-        self.say("Cancelled.")
+        self.say(tr("Cancelled."))
         self._has_reported = True
 
     def _on_finished(self) -> None:
@@ -232,7 +245,7 @@ class NextCases(QGroupBox):
     def open_scan(self, found: RankedCase) -> None:
         """Open a scan with an empty annotation, at its most doubtful frame."""
         if self._worker is None and self._study is not None:
-            self.say(f"Opening {found.case.case} …")
+            self.say(tr("Opening {name} …").format(name=found.case.case))
             self._start(_read, self._study, found, returned=self._on_read)
 
     def _on_read(self, read: tuple[RankedCase, Volume]) -> None:
@@ -279,5 +292,5 @@ def _rank(study: Study, name: str) -> Generator[Event, None, list[RankedCase]]:
 def _read(
     study: Study, found: RankedCase
 ) -> Generator[Event, None, tuple[RankedCase, Volume]]:
-    yield Progress(0, 1, "files", "Opening")
+    yield Progress(0, 1, "files", tr("Opening"))
     return found, study.read_scan(found.case)

@@ -26,6 +26,7 @@ from napari_microus.core.runs.texts import (
     phase,
 )
 from napari_microus.widgets._shared.controls import push_button, text
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.train.curves import CurvesView
 from napari_microus.widgets.train.estimate import in_words
 from napari_microus.widgets.train.follow import RunFollower
@@ -82,27 +83,29 @@ class RunPanel(QWidget):
         self.epoch_bar = _bar()
         self.batch_bar = _bar()
         self.back_button = push_button(
-            "New run…", "Back to the choices; the run continues."
+            tr("New run…"), tr("Back to the choices; the run continues.")
         )
         self.pause_button = push_button(
-            "Pause", "Stop after the step under way, and wait."
+            tr("Pause"), tr("Stop after the step under way, and wait.")
         )
         self.cancel_button = push_button(
-            "Cancel",
-            "End the run. The best model so far is kept, and it can be resumed.",
+            tr("Cancel"),
+            tr("End the run. The best model so far is kept, and it can be resumed."),
         )
         self.kill_button = push_button(
-            "End at once", "End the process without waiting for the step under way."
+            tr("End at once"),
+            tr("End the process without waiting for the step under way."),
         )
         self.resume_button = push_button(
-            "Resume", "Continue exactly where the run ended."
+            tr("Resume"), tr("Continue exactly where the run ended.")
         )
         self.use_button = push_button(
-            "Use in Segment capsule", "Choose the finished model for segmenting."
+            tr("Use in Segment capsule"),
+            tr("Choose the finished model for segmenting."),
         )
-        self.library_button = push_button("Roll back", "")
+        self.library_button = push_button(tr("Roll back"), "")
         self.folder_button = push_button(
-            "Open folder", "Settings, checkpoints, curves and log of the run."
+            tr("Open folder"), tr("Settings, checkpoints, curves and log of the run.")
         )
         self.curves = CurvesView()
         self.watched = WatchedFrame(viewer)
@@ -265,12 +268,20 @@ class RunPanel(QWidget):
         try:
             if self._model:
                 roll_back(self.run, self._model)
-                self.say(f"'{self._model}' is out of the library, and in the run.")
+                self.say(
+                    tr("'{model}' is out of the library, and in the run.").format(
+                        model=self._model
+                    )
+                )
                 self._model = ""
                 self.model_removed.emit()
             else:
                 self._model = _promote(self.run)
-                self.say(f"The model is in the library as '{self._model}'.")
+                self.say(
+                    tr("The model is in the library as '{model}'.").format(
+                        model=self._model
+                    )
+                )
                 self.model_ready.emit(self._model)
         except MicroUSError as error:
             self.say(plain_words(error))
@@ -316,7 +327,7 @@ class RunPanel(QWidget):
         if self._is_new and was_asked and self.history.started is None:
             self._delete_unstarted_run()
             self.state = "cancelled"
-            self.say("Cancelled before the first step; nothing was kept.")
+            self.say(tr("Cancelled before the first step; nothing was kept."))
         else:
             self.state = status.state
             # An end asked for, but too late for the process to say so itself.
@@ -325,7 +336,7 @@ class RunPanel(QWidget):
             self._model = library_model(self.history.result)
             words = ending(self.state, status, self.history, self._model)
             if was_withheld(self.history.result) and not self._model:
-                words += (
+                words += tr(
                     " It is worse than its start, so it was not added to the library."
                 )
             self.say(" ".join([words, *_comparison(self.history.notices)]))
@@ -377,7 +388,7 @@ class RunPanel(QWidget):
             is_full = batch.batch == batch.batches and self.state == "running"
             words = f"{batch.batch} of {batch.batches} batches"
             is_validating = is_full and len(history.epochs) <= batch.epoch
-            self.batch_bar.setFormat("validating …" if is_validating else words)
+            self.batch_bar.setFormat(tr("validating …") if is_validating else words)
         self.batch_bar.setVisible(progress is not None or batch is not None)
         self.figures.setText(figures(history))
         self.curves.show_history(history)
@@ -389,7 +400,7 @@ class RunPanel(QWidget):
         self.pause_button.setVisible(is_active and not is_stopping)
         self.pause_button.setEnabled(self.history.started is not None)
         is_waiting = state in ("paused", "pausing")
-        self.pause_button.setText("Continue" if is_waiting else "Pause")
+        self.pause_button.setText(tr("Continue") if is_waiting else tr("Pause"))
         self.cancel_button.setVisible(is_active)
         self.cancel_button.setEnabled(not is_stopping)
         late = self._asked_at is not None and (
@@ -401,11 +412,13 @@ class RunPanel(QWidget):
         self.use_button.setVisible(not is_active and bool(self._model))
         has_model = self.run is not None and (self.run / "model").is_dir()
         self.library_button.setVisible(not is_active and has_model)
-        self.library_button.setText("Roll back" if self._model else "Put into library")
+        self.library_button.setText(
+            tr("Roll back") if self._model else tr("Put into library")
+        )
         self.library_button.setToolTip(
-            "Take the model out of the library; it stays in the run's folder."
+            tr("Take the model out of the library; it stays in the run's folder.")
             if self._model
-            else "Copy the run's model into the library, whatever it is worth."
+            else tr("Copy the run's model into the library, whatever it is worth.")
         )
 
 

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QApplication, QMainWindow, QMessageBox, QWidget
 
 from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.runs.process import TrainingProcess, make_folder
+from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -184,14 +185,14 @@ def ask_in_window(runs: Sequence[Path], waiting: int) -> Answer:
     """Ask the user whether runs shall run on when napari is closed."""
     box = QMessageBox(QApplication.activeWindow())
     box.setIcon(QMessageBox.Icon.Question)
-    box.setWindowTitle("Training is still running")
+    box.setWindowTitle(tr("Training is still running"))
     behind = f" {waiting} more wait; they will not be started." if waiting else ""
     names = ", ".join(f"'{run.name}'" for run in runs)
     box.setText(QUESTION.format(names=names, waiting=behind))
     roles = QMessageBox.ButtonRole
-    run_on = box.addButton("Let it run on", roles.AcceptRole)
-    stop = box.addButton("Stop it", roles.DestructiveRole)
-    back = box.addButton("Go back", roles.RejectRole)
+    run_on = box.addButton(tr("Let it run on"), roles.AcceptRole)
+    stop = box.addButton(tr("Stop it"), roles.DestructiveRole)
+    back = box.addButton(tr("Go back"), roles.RejectRole)
     box.setDefaultButton(run_on)
     box.setEscapeButton(back)
     box.exec()

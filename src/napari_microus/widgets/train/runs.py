@@ -52,16 +52,21 @@ class RunsPage(QWidget):
         self._others: list[Path] = []
         self.statuses: list[RunStatus] = []
         self.table = QTreeWidget()
-        self.table.setToolTip("All runs; tick some to see their curves side by side.")
+        self.table.setToolTip(
+            tr("All runs; tick some to see their curves side by side.")
+        )
         self.attach_button = push_button(
-            "Attach", "Watch the run: live where it still runs, else as it ended."
+            tr("Attach"),
+            tr("Watch the run: live where it still runs, else as it ended."),
         )
         self.resume_button = push_button(
-            "Resume", "Continue exactly where the run ended."
+            tr("Resume"), tr("Continue exactly where the run ended.")
         )
-        self.folder_button = push_button("Open folder", "Show the run's files.")
-        self.find_button = push_button("Other run…", "Add a run that lies elsewhere.")
-        self.message = text("Tick runs to see their curves side by side.")
+        self.folder_button = push_button(tr("Open folder"), tr("Show the run's files."))
+        self.find_button = push_button(
+            tr("Other run…"), tr("Add a run that lies elsewhere.")
+        )
+        self.message = text(tr("Tick runs to see their curves side by side."))
         self.empty = EmptyState(
             tr("No run yet. Runs appear here as soon as they are started.")
         )
@@ -81,7 +86,9 @@ class RunsPage(QWidget):
         self._check_buttons()
 
     def _lay_out(self) -> None:
-        self.table.setHeaderLabels(["Run", "State", "Epochs", "DSC", "Begun"])
+        self.table.setHeaderLabels(
+            [tr("Run"), tr("State"), tr("Epochs"), tr("DSC"), tr("Begun")]
+        )
         self.table.setRootIsDecorated(False)
         self.table.setMinimumHeight(160)
         header = self.table.header()
@@ -191,9 +198,9 @@ class RunsPage(QWidget):
         self.curves.show_others(curves)
         self.curves.setVisible(bool(ticked))
         lacking = [Path(run).name for run, lines in curves.items() if not lines]
-        words = "Tick runs to see their curves side by side."
+        words = tr("Tick runs to see their curves side by side.")
         if ticked:
-            words = "Dashed: validation. Dotted: training."
+            words = tr("Dashed: validation. Dotted: training.")
         if lacking:
             words += f" Nothing yet from {', '.join(lacking)}."
         self.message.setText(words)
@@ -209,7 +216,7 @@ class RunsPage(QWidget):
         self.refresh()
 
     def _ask_other(self) -> None:
-        name = QFileDialog.getExistingDirectory(self, "Open a run's folder")
+        name = QFileDialog.getExistingDirectory(self, tr("Open a run's folder"))
         if name:
             self.add_run(Path(name))
 

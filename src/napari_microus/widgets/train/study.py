@@ -85,42 +85,57 @@ class StudyPage(QWidget):
         self._workspace = workspace
         self._worker: Worker | None = None
         self.study: Study | None = None
-        self.study_box = combo("The study to work on. Studies are remembered.")
-        self.new_button = push_button("New…", "Make an empty study in a folder.")
-        self.open_button = push_button("Open…", "Open a folder that holds a study.")
+        self.study_box = combo(tr("The study to work on. Studies are remembered."))
+        self.new_button = push_button(
+            tr("New…"), tr("Make an empty study in a folder.")
+        )
+        self.open_button = push_button(
+            tr("Open…"), tr("Open a folder that holds a study.")
+        )
         self.form = CaseForm(viewer)
         self.import_button = push_button(
-            "Import folder…",
-            "List scans and masks where they are: the public micro-ultrasound "
-            "dataset, nnU-Net's imagesTr and labelsTr, images and masks, or volumes as "
-            "PI-CAI and BraTS have them.",
+            tr("Import folder…"),
+            tr(
+                "List scans and masks where they are: the public micro-ultrasound "
+                "dataset, nnU-Net's imagesTr and labelsTr, images and masks, or "
+                "volumes as PI-CAI and BraTS have them."
+            ),
         )
         self.check_button = push_button(
-            "Check", "Look for what would spoil a run: grids, empty masks, duplicates."
+            tr("Check"),
+            tr("Look for what would spoil a run: grids, empty masks, duplicates."),
         )
         self.split_box = combo(
-            "A fifth of the patients to validate on, or folds: each is held out once, "
-            "by a run of its own (Advanced, Held-out fold)."
+            tr(
+                "A fifth of the patients to validate on, or folds: each is held "
+                "out once, by a run of its own (Advanced, Held-out fold)."
+            )
         )
         for label, folds in _SPLITS.items():
             self.split_box.addItem(label, folds)
         self.split_button = push_button(
-            "Split",
-            "Share the patients as chosen. Never splits a patient; those in the test "
-            "set stay there.",
+            tr("Split"),
+            tr(
+                "Share the patients as chosen. Never splits a patient; those in "
+                "the test set stay there."
+            ),
         )
         self.ignore_button = push_button(
-            "Ignore", "Leave this scan out of training and measuring; nothing is lost."
+            tr("Ignore"),
+            tr("Leave this scan out of training and measuring; nothing is lost."),
         )
         self.test_button = push_button(
-            "To the test set",
-            "All scans of this patient are kept for the last measurement, and no run "
-            "sees them.",
+            tr("To the test set"),
+            tr(
+                "All scans of this patient are kept for the last measurement, "
+                "and no run sees them."
+            ),
         )
         self.remove_button = push_button(
-            "Remove", "Take this scan off the list; its files stay where they are."
+            tr("Remove"),
+            tr("Take this scan off the list; its files stay where they are."),
         )
-        self.undo_button = push_button("Undo", "List the removed scan again.")
+        self.undo_button = push_button(tr("Undo"), tr("List the removed scan again."))
         self.undo_button.setVisible(False)
         self._removed: tuple[StudyCase, int] | None = None
         # What was imported last, and the labels from which to choose for that.
@@ -136,7 +151,7 @@ class StudyPage(QWidget):
         )
         self.table = QTreeWidget()
         self.table.setToolTip(
-            "The scans of the study, whose they are, and what they are for."
+            tr("The scans of the study, whose they are, and what they are for.")
         )
         self.message = text()
         self.next = NextCases(viewer, list_models)
@@ -146,7 +161,9 @@ class StudyPage(QWidget):
 
     def _lay_out(self) -> None:
         top = beside(self.study_box, self.new_button, self.open_button, stretch=(1,))
-        self.table.setHeaderLabels(["Case", "Patient", "Masks", "Split"])
+        self.table.setHeaderLabels(
+            [tr("Case"), tr("Patient"), tr("Masks"), tr("Split")]
+        )
         self.table.setRootIsDecorated(False)
         self.table.setMinimumHeight(140)
         header = self.table.header()
@@ -216,18 +233,20 @@ class StudyPage(QWidget):
     def ask_new(self) -> None:
         """Ask for the folder of a new study, and make it."""
         name = QFileDialog.getSaveFileName(
-            self, "New study: name a folder", "study", options=_folders_only()
+            self, tr("New study: name a folder"), "study", options=_folders_only()
         )[0]
         if name:
             self.create_study(Path(name))
 
     def _ask_open(self) -> None:
-        name = QFileDialog.getExistingDirectory(self, "Open a study's folder")
+        name = QFileDialog.getExistingDirectory(self, tr("Open a study's folder"))
         if name:
             self.open_study(Path(name))
 
     def _ask_import(self) -> None:
-        name = QFileDialog.getExistingDirectory(self, "Folder with images and masks")
+        name = QFileDialog.getExistingDirectory(
+            self, tr("Folder with images and masks")
+        )
         if name:
             self.import_from(Path(name))
 
@@ -264,9 +283,9 @@ class StudyPage(QWidget):
         if case is not None and study is not None:
             self._change(
                 lambda: study.set_ignored(case.case, not case.ignore),
-                f"'{case.case}' is used again."
+                tr("'{case}' is used again.").format(case=case.case)
                 if case.ignore
-                else f"'{case.case}' is left out.",
+                else tr("'{case}' is left out.").format(case=case.case),
             )
 
     def move_to_test_or_back(self) -> None:
@@ -283,7 +302,9 @@ class StudyPage(QWidget):
             else f"{scans} of patient {case.patient} are in the test set."
         )
         if is_test and study.test_uses():
-            words += " The test set was opened before: figures on it no longer agree."
+            words += tr(
+                " The test set was opened before: figures on it no longer agree."
+            )
         to = "train" if is_test else "test"
         self._change(lambda: study.move_patient(case.patient, to), words)
 
@@ -298,7 +319,9 @@ class StudyPage(QWidget):
 
         self._change(
             take_off,
-            f"'{case.case}' is off the list; its files stay. Undo brings it back.",
+            tr("'{case}' is off the list; its files stay. Undo brings it back.").format(
+                case=case.case
+            ),
         )
 
     def put_back(self) -> None:
@@ -306,7 +329,10 @@ class StudyPage(QWidget):
         removed, study = self._removed, self.study
         if removed is None or study is None:
             return
-        self._change(lambda: study.put_back(*removed), f"'{removed[0].case}' is back.")
+        self._change(
+            lambda: study.put_back(*removed),
+            tr("'{case}' is back.").format(case=removed[0].case),
+        )
         self._removed = None
         self._check_case_buttons()
 
@@ -330,9 +356,9 @@ class StudyPage(QWidget):
             button.setEnabled(case is not None and is_free)
         is_test = case is not None and case.split == "test"
         is_out = case is not None and case.ignore
-        self.ignore_button.setText("Use again" if is_out else "Ignore")
+        self.ignore_button.setText(tr("Use again") if is_out else tr("Ignore"))
         self.test_button.setText(
-            "Out of the test set" if is_test else "To the test set"
+            tr("Out of the test set") if is_test else tr("To the test set")
         )
         self.undo_button.setVisible(self._removed is not None and is_free)
 
@@ -362,17 +388,22 @@ class StudyPage(QWidget):
             return
         if form.nonexpert is not None and form.nonexpert is form.expert:
             self.say(
-                "Expert and non-expert are the same layer. Choose another one or none."
+                tr(
+                    "Expert and non-expert are the same layer. Choose another "
+                    "one or none."
+                )
             )
             return
         if form.expert is None and (form.nonexpert is not None or form.waiting):
             self.say(
-                "Choose the layer that the expert drew: without one there is nothing "
-                "to learn from."
+                tr(
+                    "Choose the layer that the expert drew: without one there is "
+                    "nothing to learn from."
+                )
             )
             return
         masks = [m for m in (form.expert, form.nonexpert) if m is not None]
-        self.say(f"Writing {form.case} …")
+        self.say(tr("Writing {case} …").format(case=form.case))
         self._work(
             add_layers,
             self.study,
@@ -387,7 +418,7 @@ class StudyPage(QWidget):
     ) -> None:
         """List the scans of a folder in the study; ask for a label where need be."""
         if self.study is not None:
-            self.say(f"Reading {folder.name} …")
+            self.say(tr("Reading {name} …").format(name=folder.name))
             self._imported = folder, pattern
             self._work(import_cases, self.study, folder, pattern, labels)
 
@@ -447,7 +478,11 @@ class StudyPage(QWidget):
         if isinstance(error, LabelChoiceError):
             self._labels = error.labels
         is_known = isinstance(error, (MicroUSError, OSError))
-        self.say(plain_words(error) if is_known else f"This failed: {error}")
+        self.say(
+            plain_words(error)
+            if is_known
+            else tr("This failed: {error}").format(error=error)
+        )
 
     def _on_finished(self) -> None:
         self._worker = None

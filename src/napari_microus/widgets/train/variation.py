@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 from napari_microus.core import colors
 from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.widgets._shared.controls import beside, push_button, text
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
 
 if TYPE_CHECKING:
@@ -61,12 +62,14 @@ class VariationPreview(QWidget):
         self._seed = -1
         self.shown: Variations | None = None
         self.button = push_button(
-            "Preview",
-            "Show a training frame and eight variations of it, as the settings above "
-            "make them; every click draws again.",
+            tr("Preview"),
+            tr(
+                "Show a training frame and eight variations of it, as the "
+                "settings above make them; every click draws again."
+            ),
         )
-        self.as_layers = QCheckBox("Show as layers")
-        self.as_layers.setToolTip("Also show the pictures, large, in the viewer.")
+        self.as_layers = QCheckBox(tr("Show as layers"))
+        self.as_layers.setToolTip(tr("Also show the pictures, large, in the viewer."))
         self.picture = QLabel()
         self.picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.message = text()
@@ -91,7 +94,7 @@ class VariationPreview(QWidget):
             return
         self._seed += 1
         self.button.setEnabled(False)
-        self.say("Drawing …")
+        self.say(tr("Drawing …"))
         self._worker = start_worker(
             _vary,
             config,
@@ -117,7 +120,11 @@ class VariationPreview(QWidget):
 
     def _on_error(self, error: Exception) -> None:
         is_known = isinstance(error, (MicroUSError, OSError))
-        self.say(plain_words(error) if is_known else f"This failed: {error}")
+        self.say(
+            plain_words(error)
+            if is_known
+            else tr("This failed: {error}").format(error=error)
+        )
 
     def _on_finished(self) -> None:
         self._worker = None

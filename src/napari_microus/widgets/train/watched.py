@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_microus.core.errors import MicroUSError, plain_words
 from napari_microus.core.runs.folder import request_preview
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
 from napari_microus.widgets.train.preview import (
     LEGEND,
@@ -51,7 +52,7 @@ class WatchedFrame(QGroupBox):
     """
 
     def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
-        super().__init__("Prediction on a validation frame", parent)
+        super().__init__(tr("Prediction on a validation frame"), parent)
         self._viewer = viewer
         self._run: Path | None = None
         self._worker: Worker | None = None
@@ -63,22 +64,24 @@ class WatchedFrame(QGroupBox):
         self.caption = QLabel()
         self.caption.setTextFormat(Qt.TextFormat.RichText)
         self.caption.setWordWrap(True)
-        self.as_layers = QCheckBox("Show as layers")
+        self.as_layers = QCheckBox(tr("Show as layers"))
         self.as_layers.setToolTip(
-            "Add the frame and its error to the viewer; both follow the training."
+            tr("Add the frame and its error to the viewer; both follow the training.")
         )
         self.case_box = QSpinBox()
         self.case_box.setRange(1, 9999)
         self.case_box.setToolTip(
-            "Which validation case to watch; takes effect at the next validation."
+            tr("Which validation case to watch; takes effect at the next validation.")
         )
         self.frame_box = QSpinBox()
         self.frame_box.setRange(-1, 99999)
         self.frame_box.setValue(-1)
         self.frame_box.setSpecialValueText("largest")
         self.frame_box.setToolTip(
-            "Which frame of that case to watch; the one with the largest capsule, or "
-            "a number from 0."
+            tr(
+                "Which frame of that case to watch; the one with the largest "
+                "capsule, or a number from 0."
+            )
         )
         self._lay_out()
         self.as_layers.toggled.connect(self._on_as_layers)
@@ -88,7 +91,7 @@ class WatchedFrame(QGroupBox):
     def _lay_out(self) -> None:
         choice = QHBoxLayout()
         choice.setContentsMargins(0, 0, 0, 0)
-        for label, box in (("Case", self.case_box), ("Frame", self.frame_box)):
+        for label, box in ((tr("Case"), self.case_box), (tr("Frame"), self.frame_box)):
             choice.addWidget(QLabel(label))
             choice.addWidget(box, 1)
         column = QVBoxLayout(self)
@@ -101,7 +104,7 @@ class WatchedFrame(QGroupBox):
     def watch(self, run: Path) -> None:
         """Show the frames of another run from now on."""
         self._run, self.shown, self._waiting = run, None, None
-        self.picture.setText("after the first validation")
+        self.picture.setText(tr("after the first validation"))
         self.caption.setText(LEGEND)
         for box, value in ((self.case_box, 1), (self.frame_box, -1)):
             box.blockSignals(True)
