@@ -88,12 +88,10 @@ def clinician(viewer, camera, folder):
     from napari_microus.core.edit.curve import outline_of
 
     camera.step("clinician_1_window")
-    viewer.open_sample("napari-microus", "sweep")
-    for layer in list(viewer.layers)[1:]:
-        viewer.layers.remove(layer)
+    dock = only_dock(viewer, "Segment capsule")
+    click(next(b for b in dock.empty.buttons if b.text() == "Try a real scan"))
     scan = viewer.layers[0]
     viewer.dims.set_point(0, scan.data_to_world((FRAME, 0, 0))[0])
-    dock = only_dock(viewer, "Segment capsule")
     viewer.reset_view()
     camera.step("clinician_2_scan")
     click(dock.run_button)
