@@ -235,7 +235,7 @@ def test_next_goes_round_the_open_cases_that_are_shown(qtbot, listed):
 @pytest.mark.parametrize(
     ("name", "harm", "stated"),
     [
-        ("9", lambda folder: None, "got 'student' for case '9', not 'expert'"),
+        ("9", lambda folder: None, "Case '9' has no mask of 'expert'"),
         ("2", lambda f: (f / "student" / "s2.nii.gz").unlink(), "s2.nii.gz"),
         (
             "2",
