@@ -5,8 +5,8 @@ from qtpy.QtWidgets import QDialogButtonBox
 
 from dicom_files import dataset, region, save
 from napari_microus._reader import get_reader
-from napari_microus.widgets._shared import series_picker
-from napari_microus.widgets._shared.series_picker import SeriesPicker
+from napari_microus.widgets._shared.list_picker import ListPicker
+from napari_microus.widgets._shared.series_picker import series_picker
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def answer(monkeypatch, rows, accepts=True):
         return self.result()
 
     shown = []
-    monkeypatch.setattr(series_picker.SeriesPicker, "exec", run)
+    monkeypatch.setattr(ListPicker, "exec", run)
     return shown
 
 
@@ -75,6 +75,7 @@ def test_one_series_is_opened_unasked(qtbot, folder, monkeypatch):
 def test_the_largest_series_is_chosen_at_first(qtbot, folder):
     from napari_microus.core.io import dicom_series
 
-    picker = SeriesPicker(dicom_series(folder))
+    series = dicom_series(folder)
+    picker = series_picker(series)
     qtbot.addWidget(picker)
-    assert [one.frames for one in picker.chosen()] == [3]
+    assert [series[row].frames for row in picker.chosen_rows()] == [3]

@@ -11,7 +11,7 @@ from napari_microus.core.runs.workspace import Workspace
 from napari_microus.core.study import Study, StudyCase
 from napari_microus.core.volume import Volume
 from napari_microus.widgets.train import study as study_page
-from napari_microus.widgets.train.label_picker import LabelPicker
+from napari_microus.widgets.train.label_picker import label_picker
 from napari_microus.widgets.train.study import StudyPage
 
 SHAPE = (3, 20, 30)
@@ -384,14 +384,14 @@ def test_nothing_is_imported_where_no_label_is_chosen(qtbot, page, zones, monkey
 
 
 def test_the_picker_gives_the_chosen_labels_in_their_order(qtbot):
-    picker = LabelPicker(["whole", "core", "edge"])
+    picker = label_picker(["whole", "core", "edge"])
     qtbot.addWidget(picker)
     ok = picker.buttons.button(QDialogButtonBox.StandardButton.Ok)
     assert not ok.isEnabled()
     for row in (2, 0):
         picker.rows.item(row).setSelected(True)
     assert ok.isEnabled()
-    assert picker.chosen() == ["whole", "edge"]
+    assert picker.chosen_rows() == [0, 2]
 
 
 def test_folder_of_another_layout_is_refused(qtbot, page, tmp_path):
