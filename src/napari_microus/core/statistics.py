@@ -76,7 +76,8 @@ def patient_mean(
     ============================  ==========  ====  ====  ====
 
     The bias-corrected bootstrap (BCa) does no better than the percentile one at these
-    numbers [1]_. ``tests/core/test_statistics.py`` repeats the simulation.
+    numbers [1]_: with 20 patients it holds 0.92 for a Dice and 0.91 for a difference of
+    two (1,500 studies). ``tests/core/test_statistics.py`` repeats the simulation.
 
     References
     ----------

@@ -6,6 +6,7 @@ from napari_microus.core.config.data import DataConfig
 from napari_microus.core.config.loss import LossConfig
 from napari_microus.core.config.model import (
     ARCHITECTURES,
+    ENSEMBLE,
     BaselineConfig,
     ModelConfig,
     TransUNetConfig,
@@ -16,6 +17,7 @@ from napari_microus.core.config.train import TrainConfig
 
 __all__ = [
     "ARCHITECTURES",
+    "ENSEMBLE",
     "AugmentConfig",
     "BaselineConfig",
     "Config",

@@ -199,6 +199,8 @@ class TransUNetConfig(Config):
         return cls(**values | changes)
 
 
+#: What a model folder calls the mean of several networks.
+ENSEMBLE = "ensemble"
 ARCHITECTURES = (
     "transunet",
     "resnet50_unet",

@@ -293,11 +293,11 @@ def build_network(architecture: str, options: dict[str, Any]) -> nn.Module:
     CheckpointError
         If this version has no such architecture or option.
     """
-    from napari_microus.core.config import ModelConfig
+    from napari_microus.core.config import ENSEMBLE, ModelConfig
     from napari_microus.core.models import create_model
-    from napari_microus.core.models.network_mean import ARCHITECTURE, NetworkMean
+    from napari_microus.core.models.network_mean import NetworkMean
 
-    if architecture == ARCHITECTURE:
+    if architecture == ENSEMBLE:
         return NetworkMean(
             [
                 build_network(member["architecture"], member["options"])
@@ -314,15 +314,14 @@ def build_network(architecture: str, options: dict[str, Any]) -> nn.Module:
 
 def _lacking_package(config: Mapping[str, Any]) -> str:
     """Return what to install where a network is one of a package that is not there."""
-    from napari_microus.core.config import ARCHITECTURES
+    from napari_microus.core.config import ARCHITECTURES, ENSEMBLE
     from napari_microus.core.extensions import NETWORKS, provider
-    from napari_microus.core.models.network_mean import ARCHITECTURE
 
     package = config.get("provided_by")
     if not isinstance(package, str) or not package:
         return ""
     names = [config["architecture"]]
-    if names == [ARCHITECTURE]:
+    if names == [ENSEMBLE]:
         members: Any = config["options"].get("members")
         members = members if isinstance(members, list) else []
         names = [one.get("architecture") for one in members if isinstance(one, dict)]

@@ -13,9 +13,6 @@ from napari_microus.core.models.factory import logits_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: What a model's ``config.yaml`` calls it.
-ARCHITECTURE = "ensemble"
-
 # Log-odds of float32 probabilities end here.
 _EPS = 1e-7
 

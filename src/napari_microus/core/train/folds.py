@@ -297,14 +297,15 @@ def _write_ensemble(
     table: str,
 ) -> Path:
     """Put the folds' models into one, and into the library if asked for."""
+    from napari_microus.core.config import ENSEMBLE
     from napari_microus.core.library import load_model, save_model
-    from napari_microus.core.models.network_mean import ARCHITECTURE, NetworkMean
+    from napari_microus.core.models.network_mean import NetworkMean
 
     loaded = [load_model(folder / f"fold{fold}" / "model") for fold in folds]
     first = loaded[0].config
     described = {
         **{k: v for k, v in first.items() if k not in ("run", "fingerprint")},
-        "architecture": ARCHITECTURE,
+        "architecture": ENSEMBLE,
         "options": {
             "members": [
                 {key: one.config[key] for key in ("architecture", "options")}

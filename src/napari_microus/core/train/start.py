@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from napari_microus.core.config import ModelConfig
+from napari_microus.core.config import ENSEMBLE, ModelConfig
 from napari_microus.core.errors import CheckpointError, ConfigError
 from napari_microus.core.models import create_model
-from napari_microus.core.models.network_mean import ARCHITECTURE
 from napari_microus.core.models.pretrained import load_encoder
 from napari_microus.core.provenance import (
     recommended_along_sweep,
@@ -113,7 +112,7 @@ def _with_published(config: TrainConfig) -> TrainConfig:
 def _as_started(config: TrainConfig, model: LoadedModel | ModelInfo) -> TrainConfig:
     """Return the settings with a start model's network and recommendations."""
     architecture = model.config["architecture"]
-    if architecture == ARCHITECTURE:
+    if architecture == ENSEMBLE:
         raise ConfigError(
             "A model to start from must be one network; got an ensemble of several. "
             "Choose the model of one of its folds.",
