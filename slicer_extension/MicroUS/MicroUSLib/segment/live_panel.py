@@ -85,7 +85,7 @@ class LivePanel:
         self._asked: dict[int, _Frame] = {}
         self._shown: _Frame | None = None
         self._answers: deque[tuple[float, float]] = deque(maxlen=_REMEMBERED)
-        self._told_s = 0.0
+        self._stated_s = 0.0
         self._made: dict[str, Any] = {}
         #: Frames that came, that were answered, and that a newer one overtook.
         self.received = self.answered = self.overtaken = 0
@@ -212,8 +212,8 @@ class LivePanel:
         self._overlay.show(capsule, frame.affine)
         now = time.perf_counter()
         self._answers.append((now, now - frame.at_s))
-        if self.answered == 1 or now - self._told_s > _SHOWN_EVERY_S:
-            self._told_s = now
+        if self.answered == 1 or now - self._stated_s > _SHOWN_EVERY_S:
+            self._stated_s = now
             self._tell()
             self.refresh()
 

@@ -120,7 +120,7 @@ class MlflowLog:
         self._lock = Lock()
         self._wakes, self._closes, self._ended = Flag(), Flag(), Flag()
         self._state, self._with_model = "failed", False
-        self._problem, self._told = "", ""
+        self._problem, self._reported = "", ""
         for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
         # A daemon: nobody waits longer for a server than `close` does.
@@ -148,9 +148,9 @@ class MlflowLog:
 
     def news(self) -> list[Notice]:
         """Return a notice where MLflow has failed since the last call, or is back."""
-        if self._problem == self._told:
+        if self._problem == self._reported:
             return []
-        self._told = self._problem
+        self._reported = self._problem
         if not self._problem:
             return [Notice("MLflow has taken what was waiting.")]
         return [
