@@ -96,7 +96,7 @@ class TrainWidget(Dock):
         self._registry = process_registry() if registry is None else registry
         self.form = RunForm(list_models, self._workspace)
         self.variations = VariationPreview(viewer, self._preview_config)
-        self.form.advanced.add_below(tr("Variation of frames"), self.variations)
+        self.form.advanced.add_below(tr("Augmentation"), self.variations)
         self.study_page = StudyPage(viewer, self._workspace, list_models)
         self.runs_page = RunsPage(self._workspace)
         self.panel = RunPanel(viewer)

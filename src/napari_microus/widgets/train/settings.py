@@ -197,7 +197,7 @@ SECTIONS: dict[str, tuple[Setting, ...]] = {
             only="frames",
         ),
     ),
-    "Variation of frames": (
+    "Augmentation": (
         Setting(
             "augment.rotation_deg",
             "Rotation (°)",
