@@ -85,11 +85,11 @@ def test_a_study_like_these_is_learnt_from(study, train, tmp_path):
 BAD = {
     "one patient": (
         {"changes": [{"patient": "a", "split": ""}]},
-        "at least 2 patients",
+        "two patients or more",
     ),
     "one patient in two parts": (
         {"changes": [{"patient": "a"}]},
-        "in one split only",
+        "in training and in validation",
     ),
     "nothing drawn to learn from": ({"a": {"empty": True}}, "Some training frame"),
     "nothing drawn to validate on": ({"b": {"empty": True}}, "Some validation case"),
@@ -149,4 +149,4 @@ def test_the_same_command_again_once_the_data_are_mended(study, train, tmp_path)
     # A run that got somewhere keeps its folder.
     status, said = train(folder)
     assert status == 2
-    assert "needs a folder of its own" in said
+    assert "Choose another folder, or resume that run" in said

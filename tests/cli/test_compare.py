@@ -285,5 +285,5 @@ def test_the_command_ends_with_one_sentence_and_status_2(files):
     )
     assert done.returncode == 2
     said = done.stderr.strip()
-    assert said.startswith("napari-microus: Masks must exist; got missing.nii")
+    assert said.startswith("napari-microus: There is no mask missing.nii.")
     assert "\n" not in said

@@ -27,7 +27,7 @@ def test_failures_are_listed_at_the_end_and_give_status_1(
     assert "3 scans: 2 done, 1 failed." in said.out
     assert str(tmp_path / "out" / "measurements.csv") in said.out
     last = said.err.rstrip().splitlines()[-1]
-    assert last.startswith("  b.nii.gz: A NIfTI file must be complete")
+    assert last.startswith("  b.nii.gz: Cannot read b.nii.gz: not a NIfTI file, or incomplete.")
     masks = (tmp_path / "out").rglob("*_capsule.nii.gz")
     found = sorted(p.relative_to(tmp_path / "out").as_posix() for p in masks)
     assert found == ["a_capsule.nii.gz", "deep/a_capsule.nii.gz"]
@@ -79,7 +79,7 @@ def test_stopping_keeps_what_is_done_and_gives_status_130(
         (["--model", "none"], 2, "Choose one of: microus-small"),
         (["--threshold", "2"], 2, "threshold"),
         (["--workers", "0"], 2, "workers must be 1"),
-        (["--dask", "tcp://x:1", "--workers", "2"], 2, "got both"),
+        (["--dask", "tcp://x:1", "--workers", "2"], 2, "are both given"),
     ],
 )
 def test_what_would_fail_for_all_is_one_line_and_status_2(

@@ -48,7 +48,7 @@ def test_a_cluster_gives_the_same_masks_and_outlives_a_lost_worker(
     assert seen.count(("a", "running")) >= 2
     [(label, reason)] = result.failures
     assert label == "b.nii.gz"
-    assert "is damaged" in reason
+    assert "not a NIfTI file, or incomplete" in reason
     for name in ("a_capsule.nii.gz", "c_capsule.nii.gz"):
         serial = (tmp_path / "out" / name).read_bytes()
         assert (tmp_path / "dask" / name).read_bytes() == serial

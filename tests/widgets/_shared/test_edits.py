@@ -33,6 +33,19 @@ def test_pixels_of_every_frame_change_as_one_step(viewer, shown, step):
     assert len(layer._undo_history) == 5
 
 
+def test_a_picture_that_takes_no_pixels_does_not_stop_the_change(viewer):
+    """As vispy's texture where the slider is beyond the layer's last frame."""
+
+    def refuse(event):
+        raise ValueError("Data is too large")
+
+    layer = viewer.layers["capsule"]
+    layer.events.labels_update.connect(refuse)
+    set_pixels(layer, one_pixel(2), np.array([1], np.uint8))
+    assert layer.data[2, 5, 6] == 1
+    assert len(layer._undo_history) == 1
+
+
 def test_a_place_beside_the_layer_is_an_error_still(viewer):
     with pytest.raises(IndexError):
         set_pixels(viewer.layers["capsule"], one_pixel(5), np.array([1], np.uint8))

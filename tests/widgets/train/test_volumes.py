@@ -137,7 +137,7 @@ def test_a_run_on_volumes_ends_in_the_library(qtbot, lesions, make):
 
     assert panel.state == "finished", panel.message.text()
     assert len(panel.history.epochs) == 2
-    assert len(panel.curves.line("val_dice")[0]) == 2
+    qtbot.waitUntil(lambda: len(panel.curves.line("val_dice")[0]) == 2)
     qtbot.waitUntil(lambda: panel.watched.shown is not None, timeout=10_000)
     assert panel.watched.shown.image.shape == (64, 64)
     assert (panel.watched.shown.error > 0).any()

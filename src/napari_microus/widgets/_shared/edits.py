@@ -30,12 +30,13 @@ _HISTORY = 100
 def set_pixels(layer: Labels, index: tuple[Any, ...], values: NDArray[Any]) -> None:
     """Change pixels of a layer as one step that Ctrl+Z undoes, shown or hidden.
 
-    A hidden layer does not follow the slider. There napari's `data_setitem` changes
-    the data and the history, and then fails on its picture of another frame.
+    A hidden layer does not follow the slider, and one that is shorter than the scan
+    shows nothing beyond its end. There napari's `data_setitem` changes the data and
+    the history, and then fails on its picture of another frame, or of none.
     """
     try:
         layer.data_setitem(index, values)
-    except IndexError:
+    except (IndexError, ValueError):
         if not np.array_equal(layer.data[index], values):
             raise
         layer.refresh()
