@@ -27,7 +27,7 @@ def test_failures_are_listed_at_the_end_and_give_status_1(
     assert "3 scans: 2 done, 1 failed." in said.out
     assert str(tmp_path / "out" / "measurements.csv") in said.out
     last = said.err.rstrip().splitlines()[-1]
-    assert last.startswith("  b.nii.gz: Cannot read b.nii.gz: not a NIfTI file, or incomplete.")
+    assert last.startswith("  b.nii.gz: Cannot read b.nii.gz: not a NIfTI file, or")
     masks = (tmp_path / "out").rglob("*_capsule.nii.gz")
     found = sorted(p.relative_to(tmp_path / "out").as_posix() for p in masks)
     assert found == ["a_capsule.nii.gz", "deep/a_capsule.nii.gz"]
