@@ -325,7 +325,8 @@ def test_a_real_child_follows_thirty_pictures_a_second(live, library, blob, wait
     node = slicer.util.getNode("Live frame capsule")
     found = segments.segment_array(node, segments.own_capsule(node), kept)
     alone = drain(predict(load_model(), Volume(frame.copy()), device="cpu"))
-    np.testing.assert_array_equal(found, alone.mask.array)
+    # Another number of threads rounds otherwise; another picture differs by a fifth.
+    assert (found != alone.mask.array).mean() < 0.01
 
     press(widget.ui.liveStopButton)
     wait(lambda: not panel.is_running)
