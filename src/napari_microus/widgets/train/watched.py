@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
+    QFormLayout,
     QGroupBox,
-    QHBoxLayout,
     QLabel,
     QSizePolicy,
     QSpinBox,
@@ -89,11 +89,10 @@ class WatchedFrame(QGroupBox):
         self.frame_box.valueChanged.connect(self._on_choice)
 
     def _lay_out(self) -> None:
-        choice = QHBoxLayout()
-        choice.setContentsMargins(0, 0, 0, 0)
-        for label, box in ((tr("Case"), self.case_box), (tr("Frame"), self.frame_box)):
-            choice.addWidget(QLabel(label))
-            choice.addWidget(box, 1)
+        choice = QFormLayout()  # one below the other: a narrow dock holds them
+        choice.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        choice.addRow(tr("Case"), self.case_box)
+        choice.addRow(tr("Frame"), self.frame_box)
         column = QVBoxLayout(self)
         column.addWidget(self.picture)
         column.addWidget(self.caption)
