@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from napari_microus.core.events import Event, Preview
     from napari_microus.widgets._shared.worker import Worker
 
+_LEAST_WIDTH = 160
 _PICTURE_WIDTH = 270
 _PICTURE_HEIGHT = 210
 
@@ -61,6 +62,7 @@ class WatchedFrame(QGroupBox):
         self.picture = QLabel()
         self.picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.picture.setMinimumHeight(_PICTURE_HEIGHT)  # no jump when it comes
+        self.picture.setMinimumWidth(1)  # it never makes the dock wider
         self.caption = QLabel()
         self.caption.setTextFormat(Qt.TextFormat.RichText)
         self.caption.setWordWrap(True)
@@ -128,7 +130,8 @@ class WatchedFrame(QGroupBox):
         if shown is None:
             return
         self.shown = shown
-        self.picture.setPixmap(picture(shown, _PICTURE_WIDTH))
+        width = min(_PICTURE_WIDTH, max(self.picture.width(), _LEAST_WIDTH))
+        self.picture.setPixmap(picture(shown, width))
         self.caption.setText(f"{shown.title}<br>{LEGEND}")
         if self.as_layers.isChecked():
             show_layers(self._viewer, shown)
