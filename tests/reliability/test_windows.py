@@ -28,8 +28,9 @@ def run(script, *words):
 def test_a_monkey_breaks_nothing_in_sixty_actions():
     done = run("monkey.py", "--actions", "60", "--seeds", "3")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.startswith("| 3 | 60 |")
-    assert done.stdout.rstrip().endswith("| 0 |")
+    table = done.stdout.splitlines()[-1]  # napari's own errors may stand above
+    assert table.startswith("| 3 | 60 |")
+    assert table.endswith("| 0 |")
 
 
 @NEEDS_SCREEN
