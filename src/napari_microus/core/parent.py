@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+import time
 
 _LOOK_S = 0.5
 
@@ -30,10 +31,9 @@ def end_with_parent() -> None:
             if os.name != "nt" and os.getppid() != number:
                 break
             if parent is None:
-                stop.wait(_LOOK_S)
+                time.sleep(_LOOK_S)
             else:
                 parent.join(_LOOK_S)
         os._exit(1)
 
-    stop = threading.Event()  # never set: the thread ends with the process
     threading.Thread(target=watch, name="end with parent", daemon=True).start()

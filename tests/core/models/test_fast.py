@@ -2,12 +2,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from napari_microus.core.config import TransUNetConfig
 from napari_microus.core.errors import InputError
 from napari_microus.core.models import fast, folded
 from napari_microus.core.models.fast import FastGroupNorm, prepare_for_inference
 from napari_microus.core.models.resnet import GroupNorm
-from napari_microus.core.models.transunet import TransUNet
+from trained_transunet import trained_transunet
 
 OPTIONS = [
     {},
@@ -15,18 +14,6 @@ OPTIONS = [
     {"bottleneck_dilation": True, "skip_attention": True},
     {"encoder": "efficientnet_lite0"},
 ]
-
-
-def trained(**changes) -> TransUNet:
-    """A network whose batch normalisation has statistics, and whose logits differ."""
-    torch.manual_seed(0)
-    model = TransUNet(TransUNetConfig.small(image_size=64, **changes))
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_(std=0.1)
-            module.running_var.uniform_(0.5, 1.5)
-    torch.nn.init.normal_(model.segmentation_head[0].weight, std=0.2)
-    return model.eval()
 
 
 @pytest.fixture
@@ -39,7 +26,7 @@ def frames():
 def test_float32_answers_are_the_plain_ones(monkeypatch, frames, options, packs):
     if not packs:
         monkeypatch.setattr(fast, "can_pack", lambda dtype: False)
-    model = trained(**options)
+    model = trained_transunet(**options)
 
     with torch.inference_mode():
         expected = model(frames).logits
@@ -54,7 +41,7 @@ def test_float32_answers_are_the_plain_ones(monkeypatch, frames, options, packs)
 def test_bfloat16_is_closer_than_plain_autocast(monkeypatch, frames, options, packs):
     if not packs:
         monkeypatch.setattr(fast, "can_pack", lambda dtype: False)
-    model = trained(**options)
+    model = trained_transunet(**options)
 
     with torch.inference_mode():
         expected = model(frames).logits
@@ -71,7 +58,7 @@ def test_nothing_private_runs_where_it_does_not_pay(monkeypatch):
     folded.can_pack.cache_clear()
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
     try:
-        prepared = prepare_for_inference(trained(), torch.float32)
+        prepared = prepare_for_inference(trained_transunet(), torch.float32)
         assert not any(
             getattr(module, "_packed", None) is not None
             for module in prepared.modules()
@@ -91,7 +78,7 @@ def test_torch_restricted_to_avx2_multiplies_no_bfloat16(monkeypatch):
 
 
 def test_the_plain_network_is_left_as_it_was(frames):
-    model = trained().train()
+    model = trained_transunet().train()
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
 
     prepare_for_inference(model)(frames)
@@ -103,7 +90,7 @@ def test_the_plain_network_is_left_as_it_was(frames):
 
 
 def test_one_frame_gives_the_same_alone_and_among_others(frames):
-    prepared = prepare_for_inference(trained(), torch.float32)
+    prepared = prepare_for_inference(trained_transunet(), torch.float32)
 
     with torch.inference_mode():
         torch.testing.assert_close(
@@ -112,7 +99,7 @@ def test_one_frame_gives_the_same_alone_and_among_others(frames):
 
 
 def test_answers_are_float32_and_full_size_under_autocast_too(frames):
-    prepared = prepare_for_inference(trained(), torch.bfloat16)
+    prepared = prepare_for_inference(trained_transunet(), torch.bfloat16)
 
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         logits = prepared(frames)
@@ -124,7 +111,7 @@ def test_answers_are_float32_and_full_size_under_autocast_too(frames):
 
 def test_a_wrong_shape_is_named(frames):
     with pytest.raises(InputError, match=r"\(B, 1, 64, 64\); got"):
-        prepare_for_inference(trained())(frames[..., :32])
+        prepare_for_inference(trained_transunet())(frames[..., :32])
 
 
 @pytest.mark.parametrize("size", [14, 40])  # below and above the slow path's bound
@@ -147,7 +134,7 @@ def test_group_norm_equals_torchs(size, groups):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_bfloat16_on_a_gpu_agrees_with_float32(frames):
-    model = trained().cuda()
+    model = trained_transunet().cuda()
 
     with torch.inference_mode():
         expected = model(frames.cuda()).logits

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from napari_microus.core.config import TransUNetConfig
 from napari_microus.core.models import openvino_form
 from napari_microus.core.models.openvino_form import compiled_form
-from napari_microus.core.models.transunet import TransUNet
+from trained_transunet import trained_transunet
 
 needs_openvino = pytest.mark.skipif(
     not openvino_form._is_installed(), reason="OpenVINO is not installed"
@@ -19,15 +18,7 @@ needs_openvino = pytest.mark.skipif(
 
 
 def network(**changes):
-    torch.manual_seed(0)
-    options = {"encoder": "efficientnet_lite0", "image_size": 64, **changes}
-    model = TransUNet(TransUNetConfig.small(**options))
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_(std=0.1)
-            module.running_var.uniform_(0.5, 1.5)
-    torch.nn.init.normal_(model.segmentation_head[0].weight, std=0.2)
-    return model.eval()
+    return trained_transunet(**{"encoder": "efficientnet_lite0", **changes})
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """nnU-Net's raw data sets, written by hand as its documentation describes them."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from napari_microus.core.errors import InputError
 from napari_microus.core.io import write_volume
 from napari_microus.core.study import Study, import_folder
 from napari_microus.core.study.nnunet_json import LabelChoiceError
+from napari_microus.core.study.nnunet_splits import find_splits
 from napari_microus.core.study.split import training_cases
 from napari_microus.core.train.study_frames import prepare_study
 from napari_microus.core.volume import Volume
@@ -468,3 +470,8 @@ def test_an_annotated_test_case_is_read_as_it_was_written(dataset, study):
     scan = study.read_scan(case)
     done = study.add_masks("t", scan.like(labels_of(1)))
     assert study.read(done)[1].array.sum() == SHAPE[2]
+
+
+def test_a_folder_right_below_the_root_has_no_splits_above_it(tmp_path, monkeypatch):
+    monkeypatch.delenv("nnUNet_preprocessed", raising=False)
+    assert find_splits(Path(tmp_path.anchor) / "no such data set") is None

@@ -91,7 +91,7 @@ def _check_channels(study: Study, case: StudyCase) -> list[Finding]:
     try:
         stack_channels(study.read_channels(case))
     except InputError as error:
-        return [Finding("error", case.case, str(error))]
+        return [Finding("error", case.case, error.plain)]
     return []
 
 

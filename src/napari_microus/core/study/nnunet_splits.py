@@ -29,7 +29,7 @@ def find_splits(source: Path) -> Path | None:
     points.
     """
     source = source.resolve()
-    folders = [source, source.parents[1] / "nnUNet_preprocessed" / source.name]
+    folders = [source, source.parent.parent / "nnUNet_preprocessed" / source.name]
     named = os.environ.get("nnUNet_preprocessed")
     if named:
         folders.append(Path(named) / source.name)
