@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,13 +60,14 @@ def test_its_makers_are_told_nothing():
     code = (
         "import sys\n"
         "import torch\n"
-        "sys.path.insert(0, sys.argv[1])\n"
+        "sys.path[:0] = sys.argv[1:]\n"
         "from test_openvino_form import network, compiled_form\n"
         "assert compiled_form(network(), torch.float32) is not None\n"
         "assert sys.modules['openvino_telemetry'] is None\n"
     )
-    folder = str(__file__).rpartition("/")[0]
-    subprocess.run([sys.executable, "-c", code, folder], check=True)
+    here = Path(__file__).parent
+    folders = [str(here), str(here.parents[1])]
+    subprocess.run([sys.executable, "-c", code, *folders], check=True)
 
 
 @needs_openvino

@@ -50,10 +50,14 @@ class Recipe:
 
         parts = [self.origin]
         for setting, value in flat(self.varied).items():
-            text = value if isinstance(value, str) else json.dumps(value)
-            words = re.sub(r"[^\w.-]+", "-", text).strip("-")
+            words = re.sub(r"[^\w.-]+", "-", setting_text(value)).strip("-")
             parts += [setting.rpartition(".")[2], words]
         return "-".join(parts)
+
+
+def setting_text(value: Any) -> str:
+    """Return a setting's value as ``--set`` takes it."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def recipes_of(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +31,7 @@ from napari_microus.core.reproduce.page import (
     to_html,
     to_markdown,
 )
+from napari_microus.core.reproduce.planning import setting_text
 from napari_microus.core.reproduce.plots import draw_losses, draw_scores
 from napari_microus.core.reproduce.tables import (
     Table,
@@ -313,11 +313,9 @@ def _differing(comparison: Comparison) -> dict[str, Any]:
 
 def _as_set(settings: dict[str, Any]) -> str:
     """Return settings as `--set` takes them."""
-    texts = {
-        name: value if isinstance(value, str) else json.dumps(value)
-        for name, value in settings.items()
-    }
-    return ", ".join(f"`{name}={text}`" for name, text in texts.items())
+    return ", ".join(
+        f"`{name}={setting_text(value)}`" for name, value in settings.items()
+    )
 
 
 def _deviations(comparison: Comparison) -> list[str]:
