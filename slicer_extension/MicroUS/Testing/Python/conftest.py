@@ -59,6 +59,12 @@ def scene():
     slicer.mrmlScene.Clear(0)
 
 
+@pytest.fixture(autouse=True)
+def own_state(tmp_path, monkeypatch):
+    """Keep the locks and journals of two tests at once, and a person's, apart."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
 @pytest.fixture
 def shown():
     """The texts of all message boxes so far."""
