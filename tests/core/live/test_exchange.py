@@ -32,8 +32,10 @@ def test_only_one_waits_however_many_come(tmp_path):
     """Nobody takes them while a model is loaded."""
     here = Exchange(tmp_path, "frame")
     for number in range(50):
-        here.put(number, frame(number))
+        assert here.put(number, frame(number)) == (number > 0)
         assert len(list(tmp_path.iterdir())) == 1
+    assert Exchange(tmp_path, "frame").take()[0] == 49
+    assert not here.put(50, frame(50))  # 49 may be answered
 
 
 def test_directions_do_not_meet(tmp_path):
@@ -59,10 +61,12 @@ def test_a_file_that_is_no_array_is_passed_over(tmp_path):
 def test_both_sides_at_once_lose_no_newest(tmp_path):
     """Numbers only rise, and the last is always taken."""
     here, there, taken = Exchange(tmp_path, "frame"), Exchange(tmp_path, "frame"), []
+    taken_back = set()
 
     def write():
         for number in range(300):
-            here.put(number, np.full((50, 50), number, np.int32))
+            if here.put(number, np.full((50, 50), number, np.int32)):
+                taken_back.add(number - 1)
 
     writer = threading.Thread(target=write)
     writer.start()
@@ -74,6 +78,7 @@ def test_both_sides_at_once_lose_no_newest(tmp_path):
             taken.append(number)
     writer.join()
     assert taken == sorted(set(taken))
+    assert not taken_back & set(taken)
     assert list(tmp_path.glob("*.npy")) == []
 
 

@@ -83,6 +83,7 @@ class LivePanel:
         self._seen: tuple[Any, ...] = ()
         self._is_new = False
         self._asked: dict[int, _Frame] = {}
+        self._handed = 0
         self._shown: _Frame | None = None
         self._answers: deque[tuple[float, float]] = deque(maxlen=_REMEMBERED)
         self._stated_s = 0.0
@@ -193,7 +194,9 @@ class LivePanel:
         frame = _Frame(
             _grey(self._volume), ijk_to_ras(self._volume), time.perf_counter()
         )
-        self._frames.put(self.received, frame.array)
+        if self._frames.put(self.received, frame.array):
+            self._asked.pop(self._handed, None)  # never answered; a model may be slow
+        self._handed = self.received
         self._asked[self.received] = frame
 
     def _show(self, number: int, capsule: np.ndarray) -> None:

@@ -114,6 +114,22 @@ def test_the_newest_frame_is_answered_and_older_ones_counted(live, blob):
     assert view.GetLabelVolumeID() == overlay.GetID()
 
 
+def test_pictures_that_nobody_takes_are_not_kept(live, blob):
+    """A model takes seconds to load: hundreds of megabytes at 30 pictures a second."""
+    widget, volume, _view = live
+    press(widget.ui.liveStartButton)
+    connector = Connector(volume)
+    for turn in range(20):
+        connector.receive(blob[turn % 4])
+        widget.live.look()
+    assert len(widget.live._asked) == 1
+
+    assert Answering().answer()[0] == widget.live.received
+    widget.live.look()
+    assert widget.live.answered == 1
+    assert widget.live.overtaken == widget.live.received - 1
+
+
 def test_a_capsule_lies_where_its_frame_lay(live, blob, transform):
     """A tracked probe moves on while a frame is segmented."""
     widget, volume, _view = live

@@ -44,8 +44,13 @@ class Exchange:
         self._folder, self._kind = Path(folder), kind
         self._last: Path | None = None
 
-    def put(self, number: int, array: NDArray[np.generic]) -> None:
+    def put(self, number: int, array: NDArray[np.generic]) -> bool:
         """Leave an array; the one before is taken back where nobody has taken it.
+
+        Returns
+        -------
+        bool
+            Whether it was, so that the one before will never be taken.
 
         Raises
         ------
@@ -57,9 +62,9 @@ class Exchange:
         with part.open("wb") as file:
             np.save(file, np.ascontiguousarray(array), allow_pickle=False)
         os.replace(part, path)  # whole from its first moment
-        if self._last is not None:
-            _delete(self._last)
+        is_taken_back = self._last is not None and _delete(self._last)
         self._last = path
+        return is_taken_back
 
     def take(self) -> tuple[int, NDArray[np.generic]] | None:
         """Return the newest array with its number; older ones are deleted."""
@@ -73,11 +78,14 @@ class Exchange:
             return None
         while found:
             path = self._folder / found.pop()
+            own = path.with_suffix(".taken")
             try:
-                array = np.load(path, allow_pickle=False)
-            except (OSError, ValueError):  # taken back in this moment
+                os.replace(path, own)  # from here on it is not taken back
+                array = np.load(own, allow_pickle=False)
+            except (OSError, ValueError):  # taken back in this moment, or no array
+                _delete(own)
                 continue
-            for name in (path.name, *found):
+            for name in (own.name, *found):
                 _delete(self._folder / name)
             return int(path.stem.rpartition("-")[2]), array
         return None
@@ -129,6 +137,8 @@ def _checked(frame: NDArray[np.generic]) -> tuple[NDArray[np.generic], None]:
     return frame, None
 
 
-def _delete(path: Path) -> None:
+def _delete(path: Path) -> bool:
     with suppress(OSError):  # gone, or open on the other side for a moment
         path.unlink()
+        return True
+    return False
