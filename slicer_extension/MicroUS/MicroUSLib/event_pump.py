@@ -79,15 +79,9 @@ def drain(
     work: Generator[Event, None, Result], on_event: Callable[[Event], None]
 ) -> Result:
     """Run a core generator here, calling ``on_event`` with how far it is."""
-    try:
-        while True:
-            try:
-                event = next(work)
-            except StopIteration as stop:
-                return stop.value
-            on_event(event)
-    finally:
-        work.close()
+    from napari_microus.core.events import drain as run
+
+    return run(work, on_event)
 
 
 def load_torch(on_event: Callable[[Event], None]) -> None:

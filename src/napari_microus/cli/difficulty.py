@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from napari_microus.cli._console import ProgressOption, ProgressStyle, drain
+from napari_microus.cli._options import DeviceOption
 from napari_microus.cli.application import app
 
 
@@ -31,9 +32,7 @@ def difficulty(
         str | None,
         typer.Option(help="A name that 'models list' shows, or a model's folder."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cuda, cuda:N, mps or cpu.")] = (
-        "auto"
-    ),
+    device: DeviceOption = "auto",
     overwrite: Annotated[bool, typer.Option(help="Replace existing files.")] = False,
     progress: ProgressOption = ProgressStyle.bar,
 ) -> None:

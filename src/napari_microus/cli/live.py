@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_microus.cli._console import lower_priority
+from napari_microus.cli._options import DeviceOption, ModelOption, ProbeOption
 from napari_microus.cli.application import app
 
 if TYPE_CHECKING:
@@ -26,9 +27,7 @@ def live(
             "followed while it is written.",
         ),
     ],
-    model: Annotated[
-        str | None, typer.Option(help="A name that 'models list' shows, or a folder.")
-    ] = None,
+    model: ModelOption = None,
     record: Annotated[
         Path | None,
         typer.Option(
@@ -39,12 +38,8 @@ def live(
     frames: Annotated[
         int | None, typer.Option(min=1, help="End after so many frames.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cuda, cuda:N, mps or cpu.")] = (
-        "auto"
-    ),
-    probe: Annotated[
-        str, typer.Option(help="Where the frames show the probe: top or bottom.")
-    ] = "top",
+    device: DeviceOption = "auto",
+    probe: ProbeOption = "top",
     send: Annotated[
         int | None,
         typer.Option(

@@ -14,6 +14,7 @@ from napari_microus.cli._console import (
     drain,
     lower_priority,
 )
+from napari_microus.cli._options import DeviceOption, ModelOption, ProbeOption
 from napari_microus.cli.application import app
 
 if TYPE_CHECKING:
@@ -30,15 +31,9 @@ def live_exchange(
     folder: Annotated[
         Path, typer.Argument(help="Where frame-N.npy appear and capsule-N.npy go.")
     ],
-    model: Annotated[
-        str | None, typer.Option(help="A name that 'models list' shows, or a folder.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cuda, cuda:N, mps or cpu.")] = (
-        "auto"
-    ),
-    probe: Annotated[
-        str, typer.Option(help="Where the frames show the probe: top or bottom.")
-    ] = "top",
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+    probe: ProbeOption = "top",
     progress: ProgressOption = ProgressStyle.json,
 ) -> None:
     """Segment the newest frame that another program puts into a folder.

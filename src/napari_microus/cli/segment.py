@@ -16,6 +16,7 @@ from napari_microus.cli._console import (
     end_with_window,
     lower_priority,
 )
+from napari_microus.cli._options import DeviceOption
 from napari_microus.cli.application import app
 
 
@@ -45,9 +46,7 @@ def segment(
             "Given several times, the models answer together."
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cuda, cuda:N, mps or cpu.")] = (
-        "auto"
-    ),
+    device: DeviceOption = "auto",
     batch_size: Annotated[int, typer.Option(help="Frames at once.")] = 8,
     frames: Annotated[
         str | None, typer.Option(help="Frames to segment, such as 0-9,12.")

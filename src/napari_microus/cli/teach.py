@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_microus.cli._console import ProgressOption, ProgressStyle, drain
+from napari_microus.cli._options import DeviceOption
 from napari_microus.cli.application import app
 
 
@@ -30,9 +31,7 @@ def teach(
     keep: Annotated[
         str | None, typer.Option(help="Keep the adapted model under this name.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cuda, cuda:N, mps or cpu.")] = (
-        "auto"
-    ),
+    device: DeviceOption = "auto",
     overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
     progress: ProgressOption = ProgressStyle.bar,
 ) -> None:
