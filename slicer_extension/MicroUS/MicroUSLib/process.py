@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
     from napari_microus.core.events import Event
 
+    #: Makes a `Runner` of what hears its events and its outcome.
+    RunnerMaker = Callable[
+        [Callable[[Event], None], Callable[["Outcome"], None]], "Runner"
+    ]
+
 # The child looks for this file between two steps of its work.
 CANCEL_VARIABLE = "NAPARI_MICROUS_CANCEL"
 

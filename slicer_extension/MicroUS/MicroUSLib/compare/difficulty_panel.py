@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import SimpleNamespace
 
-    from MicroUSLib.segment.panel import RunnerMaker
+    from MicroUSLib.process import RunnerMaker
     from napari_microus.core.events import Event
 
     from .work import Comparer, CompareWork

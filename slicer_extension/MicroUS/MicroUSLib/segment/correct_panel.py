@@ -31,9 +31,8 @@ if TYPE_CHECKING:
     from types import SimpleNamespace
 
     from MicroUSLib.parameters import MicroUSParameterNode
+    from MicroUSLib.process import RunnerMaker
     from napari_microus.core.events import Event
-
-    RunnerMaker = Callable[[Callable[[Event], None], Callable[[Outcome], None]], Runner]
 
 #: Attribute of a segmentation node: the frames that a person approved, as JSON.
 APPROVED = "MicroUS.approvedFrames"

@@ -31,10 +31,9 @@ if TYPE_CHECKING:
     from types import SimpleNamespace
 
     from MicroUSLib.parameters import MicroUSParameterNode
+    from MicroUSLib.process import RunnerMaker
     from napari_microus.core.events import Event
     from napari_microus.core.live import Exchange
-
-    RunnerMaker = Callable[[Callable[[Event], None], Callable[[Outcome], None]], Runner]
 
 _EVERY_MS = 10
 _SHOWN_EVERY_S = 0.5

@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from types import SimpleNamespace
 
     from MicroUSLib.parameters import MicroUSParameterNode
+    from MicroUSLib.process import RunnerMaker
     from napari_microus.core.events import Event
-
-    RunnerMaker = Callable[[Callable[[Event], None], Callable[[Outcome], None]], Runner]
 
 _BEFORE_INSTALL = _("microus-small (installed with the first Apply)")
 

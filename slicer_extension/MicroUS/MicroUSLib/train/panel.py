@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import SimpleNamespace
 
     from MicroUSLib.parameters import MicroUSParameterNode
-    from MicroUSLib.segment.panel import RunnerMaker
+    from MicroUSLib.process import RunnerMaker
     from napari_microus.core.events import Event
     from napari_microus.core.runs.folder import RunStatus
 
