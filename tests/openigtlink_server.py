@@ -6,20 +6,7 @@ import threading
 import time
 
 import numpy as np
-
-from napari_microus.core.live.crc64 import crc64
-
-
-def plain_crc64(message, crc=0):
-    """CRC-64 of ECMA-182, bit by bit as its definition goes."""
-    for byte in message:
-        crc ^= byte << 56
-        for _ in range(8):
-            top = crc >> 63
-            crc = (crc << 1) & (2**64 - 1)
-            if top:
-                crc ^= 0x42F0E1EBA9EA3693
-    return crc
+from fastcrc import crc64
 
 
 def header(kind, size, crc=0, version=1):
@@ -59,7 +46,7 @@ def image(frame, *, crc=None, version=1, **changes):
         metadata = b"\0\1" + struct.pack(">HHI", 3, 3, 2) + b"keyvv"
         extension = struct.pack(">HHII", 12, 10, 5, 7)
         body = extension + body + metadata
-    found = crc64(body) if crc is None else crc
+    found = crc64.ecma_182(body) if crc is None else crc
     return header("IMAGE", len(body), found, version) + body
 
 

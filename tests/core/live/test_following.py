@@ -10,14 +10,17 @@ import torch
 from napari_microus.core.errors import ConfigError, InputError, OutputError
 from napari_microus.core.events import Notice
 from napari_microus.core.io import read_mask, read_volume
+from napari_microus.core.library import load_model
 from napari_microus.core.live import (
     FolderSource,
     LiveFrame,
     LiveStatus,
     Recording,
     StreamSource,
+    answering,
     follow,
 )
+from napari_microus.core.live.following import Counts
 from openigtlink_server import header, image, send_at
 
 PATIENCE_S = 60
@@ -52,7 +55,8 @@ def keep_sending(message):
 
 
 def live_threads():
-    return [t for t in threading.enumerate() if t.name == "napari-microus live"]
+    ours = ("napari-microus live", "napari-microus answers")
+    return [t for t in threading.enumerate() if t.name in ours]
 
 
 @pytest.mark.parametrize("rate", [30, 60])
@@ -103,6 +107,68 @@ def test_a_slow_answer_leaves_out_frames_but_never_the_newest(serve, real_frames
     last = frames_in(events)[-1]
     assert last.dropped > 0
     assert last.number + last.dropped == last.received
+
+
+def test_counts_hold_where_answers_overtake_each_other():
+    counts = Counts()
+    assert counts.answer(1)
+    counts.refuse(4)  # while the answer to frame 2 is awaited
+    assert counts.answer(2)
+    assert (counts.answered, counts.refused, counts.dropped) == (2, 0, 0)
+    assert counts.answer(6)
+    assert not counts.answer(5)  # later than the answer to a newer frame
+    assert (counts.answered, counts.refused, counts.dropped) == (3, 1, 2)
+    counts.refuse(3)
+    assert (counts.answered, counts.refused, counts.dropped) == (3, 2, 1)
+    assert counts.newest == 6
+
+
+def test_two_frames_are_segmented_at_once_and_come_in_their_order(
+    serve, real_frames, monkeypatch
+):
+    model, before = load_model(), torch.get_num_threads()
+    busy, most, lock = [0], [0], threading.Lock()
+
+    def segment(model, frame, settings):
+        with lock:
+            busy[0] += 1
+            most[0] = max(most[0], busy[0])
+        time.sleep(0.08)
+        with lock:
+            busy[0] -= 1
+        return np.zeros(frame.shape, np.uint8)
+
+    monkeypatch.setattr(answering, "_segment", segment)
+    torch.set_num_threads(2)
+    try:
+        server = serve(send_at([image(frame) for frame in real_frames] * 3, 40))
+        work = follow(model, StreamSource("127.0.0.1", server.port), device="cpu")
+        events = until(
+            work, lambda seen: any(frame.received == 30 for frame in frames_in(seen))
+        )
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    numbers = [frame.received for frame in frames_in(events)]
+    assert most[0] == 2
+    assert numbers == sorted(numbers)
+    for frame in frames_in(events):
+        assert frame.number + frame.dropped + frame.refused == frame.received
+    assert not live_threads()
+
+
+def test_a_fault_in_a_thread_ends_the_work(serve, real_frames):
+    class Broken(torch.nn.Module):
+        image_size = 32
+
+        def forward(self, x):
+            raise ZeroDivisionError
+
+    server = serve(keep_sending(image(real_frames[0])))
+    work = follow(Broken(), StreamSource("127.0.0.1", server.port), device="cpu")
+    with pytest.raises(ZeroDivisionError):
+        until(work, lambda seen: False)
+    assert not live_threads()
 
 
 def test_a_lost_connection_is_made_again(serve, bright, real_frames):

@@ -2,11 +2,11 @@ import struct
 
 import numpy as np
 import pytest
+from fastcrc import crc64
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_microus.core.errors import InputError
-from napari_microus.core.live.crc64 import crc64
 from napari_microus.core.live.messages import HEADER_SIZE, read_header, read_image
 from openigtlink_server import header, image, image_body
 
@@ -70,6 +70,30 @@ def test_what_is_no_frame_is_refused_with_a_sentence(message, sentence):
         read(message)
 
 
+def plain_crc64(message, crc=0):
+    """CRC-64 of ECMA-182, bit by bit as its definition goes."""
+    for byte in message:
+        crc ^= byte << 56
+        for _ in range(8):
+            top = crc >> 63
+            crc = (crc << 1) & (2**64 - 1)
+            if top:
+                crc ^= 0x42F0E1EBA9EA3693
+    return crc
+
+
+def test_the_checksum_is_that_of_the_protocol():
+    # The check value of CRC-64/ECMA-182 in the catalogue of CRC algorithms.
+    assert plain_crc64(b"123456789") == 0x6C40DF5F0B497347
+    body = image_body(FRAME)
+    frame, _ = read(image(FRAME, crc=plain_crc64(body)))
+    np.testing.assert_array_equal(frame, FRAME)
+    changed = bytearray(image(FRAME))
+    changed[-1] ^= 4
+    with pytest.raises(InputError, match="checksum"):
+        read(bytes(changed))
+
+
 def test_nan_is_refused():
     frame = np.full((6, 4), np.nan, np.float32)
     with pytest.raises(InputError, match="finite"):
@@ -84,7 +108,7 @@ def test_changed_bytes_end_in_a_frame_or_a_sentence(data, version):
         place = data.draw(st.integers(0, len(message) - 1))
         message[place] = data.draw(st.integers(0, 255))
     # With its sum made right again, the reader itself has to cope.
-    message[50:58] = struct.pack(">Q", crc64(message[HEADER_SIZE:]))
+    message[50:58] = struct.pack(">Q", crc64.ecma_182(message[HEADER_SIZE:]))
     try:
         frame, _ = read(bytes(message))
     except InputError as refused:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
-from napari_microus.core.errors import InputError
 from napari_microus.core.events import Event, Notice
+from napari_microus.core.live.answering import Answer, Answering, Refusal
 from napari_microus.core.live.newest import Newest
-from napari_microus.core.volume import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from napari_microus.core.live.messages import Placement
@@ -81,7 +79,10 @@ class LiveStatus(Event):
 def follow(
     model: Any | Sequence[Any], source: Source, **settings: Any
 ) -> Generator[Event, None, int]:
-    """Segment each frame of a source that is the newest when the last one is done.
+    """Segment each frame of a source that is the newest when a thread is free for it.
+
+    With models of the library on a processor two frames are segmented at once. An
+    answer that comes after the one to a newer frame is dropped.
 
     Parameters
     ----------
@@ -118,42 +119,74 @@ def follow(
     thread = threading.Thread(
         target=_receive, args=(source, newest, stop), name="napari-microus live"
     )
-    thread.start()
-    answered = refused = 0
+    answering = Answering(model, newest, settings)
+    counts = Counts()
     try:
-        while True:
-            ended = newest.has_ended  # asked first: a last frame may still be there
-            taken = newest.take(_LOOK_S)
+        thread.start()
+        while not answering.has_ended:
+            done = answering.next(_LOOK_S)
             yield from map(Notice, newest.notices())
-            if taken is None:
-                if ended:
-                    return answered
+            if isinstance(done, Refusal):
+                counts.refuse(done.received)
+            elif isinstance(done, Answer):
+                if counts.answer(done.received):
+                    yield _live_frame(done, counts)
+            elif not answering.has_ended:
                 yield LiveStatus(newest.is_connected)
-                continue
-            arrived, received, dropped = taken
-            try:
-                frame, spacing_mm = arrived.read()
-                mask = _segment(model, frame, settings)
-            except InputError as error:
-                refused += 1
-                newest.note(f"A frame was left out. {error}")
-                continue
-            answered += 1
-            yield LiveFrame(
-                frame,
-                mask,
-                spacing_mm,
-                time.perf_counter() - arrived.at_s,
-                answered,
-                received,
-                dropped,
-                refused,
-                arrived.placement() if arrived.placement is not None else None,
-                arrived.tag,
-            )
+        return counts.answered
     finally:
         stop.set()
-        thread.join()
+        answering.close()
+        if thread.ident is not None:
+            thread.join()
+
+
+@dataclass
+class Counts:
+    """Frames answered and refused up to the newest that was answered."""
+
+    answered: int = 0
+    refused: int = 0
+    newest: int = 0
+    later: list[int] = field(default_factory=list)
+
+    def answer(self, received: int) -> bool:
+        """Count an answer; return False where a newer frame was answered before."""
+        if received < self.newest:
+            return False
+        self.newest = received
+        self.answered += 1
+        self.refused += sum(number < received for number in self.later)
+        self.later = [number for number in self.later if number > received]
+        return True
+
+    def refuse(self, received: int) -> None:
+        """Count a refusal, which may come before the answer to an older frame."""
+        if received < self.newest:
+            self.refused += 1
+        else:
+            self.later.append(received)
+
+    @property
+    def dropped(self) -> int:
+        """Frames that a newer one overtook."""
+        return self.newest - self.answered - self.refused
+
+
+def _live_frame(answer: Answer, counts: Counts) -> LiveFrame:
+    arrived = answer.arrived
+    return LiveFrame(
+        answer.frame,
+        answer.mask,
+        answer.spacing_mm,
+        time.perf_counter() - arrived.at_s,
+        counts.answered,
+        answer.received,
+        counts.dropped,
+        counts.refused,
+        arrived.placement() if arrived.placement is not None else None,
+        arrived.tag,
+    )
 
 
 def _receive(source: Source, newest: Newest, stop: threading.Event) -> None:
@@ -164,21 +197,3 @@ def _receive(source: Source, newest: Newest, stop: threading.Event) -> None:
     finally:
         newest.is_connected = False
         newest.has_ended = True
-
-
-def _segment(
-    model: Any, frame: NDArray[np.generic], settings: dict[str, Any]
-) -> NDArray[np.uint8]:
-    """Return the mask of one frame; one of a single grey shows no gland."""
-    if frame.min() == frame.max():
-        return np.zeros(frame.shape, dtype=np.uint8)
-    # Not above: who sends or shows frames alone needs no PyTorch.
-    from napari_microus.core.predict import predict
-
-    work = predict(model, Volume(frame[None]), **settings)
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            mask: NDArray[np.uint8] = stop.value.mask.array[0]
-            return mask

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from fastcrc import crc64
 
 from napari_microus.core.errors import InputError
-from napari_microus.core.live.crc64 import crc64
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -116,7 +116,7 @@ def read_image(
     InputError
         If the checksum differs, or the body is no single frame.
     """
-    if crc64(body) != header.crc:
+    if crc64.ecma_182(body) != header.crc:
         raise InputError(
             "A message must have the checksum that its header states; got another one. "
             "Check the connection.",
@@ -204,7 +204,7 @@ def write_image(frame: NDArray[np.uint8], placement: Placement, name: str) -> by
     now = int(time.time() * (1 << 32))
     return (
         _HEADER.pack(
-            1, b"IMAGE", name.encode("ascii")[:20], now, len(body), crc64(body)
+            1, b"IMAGE", name.encode("ascii")[:20], now, len(body), crc64.ecma_182(body)
         )
         + body
     )

@@ -45,14 +45,14 @@ class Arrived:
 
 
 class Newest:
-    """Holds one frame; a later one takes its place and is counted."""
+    """Holds one frame; a later one takes its place."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._frame: Arrived | None = None
         self._notices: deque[str] = deque(maxlen=_NOTICES)
         self._left_at: dict[str, float] = {}
-        self._received = self._dropped = 0
+        self._received = 0
         #: Whether the source has a connection, stated by its thread.
         self.is_connected = False
         #: True once nothing more will come.
@@ -67,7 +67,6 @@ class Newest:
         """Take the place of the frame before."""
         with self._changed:
             self._received += 1
-            self._dropped += self._frame is not None
             self._frame = frame
             self._changed.notify_all()
 
@@ -82,16 +81,16 @@ class Newest:
             self._left_at[notice] = now
             self._notices.append(notice)
 
-    def take(self, timeout_s: float) -> tuple[Arrived, int, int] | None:
+    def take(self, timeout_s: float) -> tuple[Arrived, int] | None:
         """Return the newest frame, or None where none comes in time.
 
-        With it how many came up to it, and how many of them nobody took.
+        With it how many came up to it.
         """
         with self._changed:
             if self._frame is None:
                 self._changed.wait(timeout_s)
             frame, self._frame = self._frame, None
-            return None if frame is None else (frame, self._received, self._dropped)
+            return None if frame is None else (frame, self._received)
 
     def notices(self) -> list[str]:
         """Return the sentences since the last call."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,7 @@ class _Fast:
 
 
 _fast: WeakKeyDictionary[LoadedModel, _Fast] = WeakKeyDictionary()
+_preparing = threading.Lock()
 
 
 class Panel:
@@ -222,14 +224,16 @@ def _fast_form(
     frames: int,
 ) -> nn.Module:
     """Return the fast form that is kept with a model; the compiled one in long work."""
-    fast = _fast.get(model)
-    if fast is None or fast.key != key:
-        fast = None
-        _fast.pop(model, None)  # its weights go before others come
-        form = prepare_for_inference(network.to(key[0]), key[1])
-        fast = _fast[model] = _Fast(key, form)
-    fast.asked += frames
-    if fast.asked >= _WORTH_COMPILING and not fast.was_compiled:
-        fast.was_compiled = True
+    with _preparing:
+        fast = _fast.get(model)
+        if fast is None or fast.key != key:
+            fast = None
+            _fast.pop(model, None)  # its weights go before others come
+            form = prepare_for_inference(network.to(key[0]), key[1])
+            fast = _fast[model] = _Fast(key, form)
+        fast.asked += frames
+        compiles = fast.asked >= _WORTH_COMPILING and not fast.was_compiled
+        fast.was_compiled |= compiles
+    if compiles:  # takes seconds, in which other threads use the other form
         fast.form = compiled_form(network.to(key[0]), key[1]) or fast.form
     return fast.form
