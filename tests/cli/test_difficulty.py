@@ -1,9 +1,11 @@
 import csv
 import functools
 
+import numpy as np
 import pytest
 
-from napari_microus.core.io import read_volume
+from napari_microus.core.io import read_volume, write_volume
+from napari_microus.core.volume import Volume
 
 
 @pytest.fixture
@@ -35,3 +37,11 @@ def test_existing_table_is_kept(scan, tmp_path, run, capsys):
     assert run(scan, "-o", table)
     assert table.read_text(encoding="utf-8") == "mine"
     assert "already exists" in capsys.readouterr().err
+
+
+def test_no_frame_is_said_to_be_left_empty(tmp_path, run, capsys):
+    """As `segment` does on the same frames: a table of entropies draws nothing."""
+    noise = np.random.default_rng(0).integers(0, 255, (2, 60, 86), np.uint8)
+    write_volume(Volume(noise, np.eye(4)), tmp_path / "noise.nii.gz")
+    assert not run(tmp_path / "noise.nii.gz", "-o", tmp_path / "d.csv")
+    assert "empty" not in capsys.readouterr().err

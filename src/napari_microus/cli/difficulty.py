@@ -51,7 +51,12 @@ def difficulty(
     network = library.load_model(model or library.DEFAULT_MODEL, device)
     volume = read_volume(scan)
     predictor = functools.partial(
-        predict, network, device=device, largest_component=False, fill_holes=False
+        predict,
+        network,
+        device=device,
+        largest_component=False,
+        fill_holes=False,
+        min_confidence=0,  # the table has every frame: none is left empty
     )
     with ExitStack() as stack:  # refuses what exists before the model runs
         table = stack.enter_context(atomic_write(output, overwrite=overwrite))

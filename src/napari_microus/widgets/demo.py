@@ -33,8 +33,8 @@ phantom, with two annotators and, in pink, where they differ: click their eyes.<
 <li><b>Correct.</b> The layer <i>capsule</i> is selected: press 2 and paint, 1 and
 erase, Ctrl+Z to undo; or <i>Plugins › MicroUS › Correct capsule</i>: click where the
 outline is wrong. The area on the right follows.</li>
-<li><b>Save.</b> <i>Save…</i> below, as <i>.nii.gz</i>: it lies exactly over the
-scan.</li>
+<li><b>Save.</b> <i>Save segmentation (NIfTI, NRRD)…</i> below: the file lies exactly
+over the scan.</li>
 </ol>
 <p>Frames: Jiang et al. 2024, Zenodo 10475293, CC-BY-4.0. Outline by a vision model.
 Not for clinical use.</p>

@@ -26,6 +26,7 @@ from napari_microus.core.statistics import (
     DICE_BOUNDS,
     DISTANCE_BOUNDS,
     PatientMean,
+    counted,
     patient_mean,
 )
 
@@ -113,7 +114,7 @@ class Evaluation:
                 f"distances: over {hd95} of {total}."
             )
         if lone:
-            said.append(f"Only one mask shows the object in {lone} frames.")
+            said.append(f"Only one mask shows the object in {counted(lone, 'frame')}.")
         return said
 
     def to_dict(self) -> dict[str, Any]:

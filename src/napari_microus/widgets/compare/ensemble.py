@@ -252,7 +252,9 @@ def _difficulty(
     model = library.load_model(network)
 
     def predictor(scan: Volume) -> Generator[Event, None, Any]:
-        return predict(model, scan, largest_component=False, fill_holes=False)
+        return predict(
+            model, scan, largest_component=False, fill_holes=False, min_confidence=0
+        )
 
     entropy = yield from difficulty(predictor, volume)
     said = f"Predicted with the model '{network}'. Bright = model uncertain."
