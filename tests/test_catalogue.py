@@ -45,6 +45,21 @@ def test_the_binary_is_that_of_the_texts(texts):
     assert GERMAN.with_suffix(".mo").read_bytes() == catalogue.compiled(texts)
 
 
+def spoken(code, languages):
+    """Return what a Python of its own prints where the system has these languages."""
+    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
+    environment |= {"LANGUAGE": languages, "LC_ALL": "C.UTF-8"}
+    environment |= {"PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    return done.stdout
+
+
 @pytest.mark.parametrize(
     ("languages", "stated"),
     [
@@ -62,16 +77,25 @@ def test_a_dock_speaks_the_systems_language(languages, stated):
         "dock = SegmentWidget(ViewerModel()); "
         "print(dock.empty.words.text(), dock.run_button.text(), sep='|')"
     )
-    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
-    environment |= {"LANGUAGE": languages, "LC_ALL": "C.UTF-8"}
-    environment |= {"PYTHONIOENCODING": "utf-8"}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        check=True,
-        env=environment,
-        capture_output=True,
-        encoding="utf-8",
-    )
-    words, button = done.stdout.strip().splitlines()[-1].split("|")
+    words, button = spoken(code, languages).strip().splitlines()[-1].split("|")
     assert words == stated
     assert button == ("Segmentieren" if languages.startswith("de") else "Segment")
+
+
+def test_every_dock_of_the_manifest_opens_in_german():
+    """A heading was looked for by its German name, and Train did not open."""
+    code = (
+        "import importlib; from pathlib import Path; "
+        "from npe2 import PluginManifest; import napari_microus; "
+        "from qtpy.QtWidgets import QApplication; app = QApplication([]); "
+        "from napari.components import ViewerModel; "
+        "folder = Path(napari_microus.__file__).parent; "
+        "found = PluginManifest.from_file(folder / 'napari.yaml').contributions; "
+        "names = {c.id: c.python_name for c in found.commands}\n"
+        "for widget in found.widgets:\n"
+        "    module, _, name = names[widget.command].partition(':')\n"
+        "    dock = getattr(importlib.import_module(module), name)(ViewerModel())\n"
+        "    print(dock.footer.keys_button.text(), end=' ')\n"
+    )
+    said = spoken(code, "de_DE").split()
+    assert said == ["Tasten…"] * 7

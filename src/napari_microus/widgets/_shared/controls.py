@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QTabWidget,
     QWidget,
 )
 
@@ -66,6 +67,13 @@ def scrolled(inside: QWidget) -> QScrollArea:
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setWidget(inside)
     return area
+
+
+def pages() -> QTabWidget:
+    """Return an empty row of tabs, close together: five of them fit a narrow dock."""
+    tabs = QTabWidget()
+    tabs.tabBar().setStyleSheet("QTabBar::tab { padding: 3px }")
+    return tabs
 
 
 def swatch(color: str) -> QIcon:

@@ -55,7 +55,7 @@ class CaseControls(QWidget):
         roles = (
             QLabel(tr("Compare")),
             self.expert_box,
-            QLabel("with"),
+            QLabel(tr("with")),
             self.nonexpert_box,
         )
         self.roles = beside(*roles, stretch=(0, 1, 0, 1))

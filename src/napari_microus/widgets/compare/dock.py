@@ -8,7 +8,6 @@ from qtpy.QtCore import QCoreApplication, QEvent
 from qtpy.QtWidgets import (
     QProgressBar,
     QSizePolicy,
-    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -16,7 +15,7 @@ from qtpy.QtWidgets import (
 from napari_microus.core.compare.naming import OPEN, Naming
 from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.belonging import remember_scans
-from napari_microus.widgets._shared.controls import scrolled
+from napari_microus.widgets._shared.controls import pages, scrolled
 from napari_microus.widgets._shared.dock import NARROWEST, Dock
 from napari_microus.widgets._shared.empty_state import EmptyState
 from napari_microus.widgets._shared.first_use import welcome_once
@@ -84,7 +83,7 @@ class CompareWidget(Dock):
         self.frames = FramesTab(viewer)
         self.regions = RegionsTab(viewer, journal_folder)
         self.tools = ToolsTab(viewer)
-        self.tabs = QTabWidget()
+        self.tabs = pages()
         self.tabs.addTab(scrolled(self.difference), tr("Difference"))
         self.tabs.addTab(scrolled(self.frames), tr("Frames"))
         self.tabs.addTab(scrolled(self.regions), tr("Adjudicate"))

@@ -98,6 +98,7 @@ class ModelBox(ToolBox):
             ),
         )
         form = QFormLayout(self)
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         form.addRow(tr("Model"), self.model_box)
         form.addRow(tr("Probability"), self.probability_box)
         form.addRow(tr("Tolerance"), self.tolerance)

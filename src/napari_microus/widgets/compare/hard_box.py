@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from napari_microus.widgets.compare.live import LiveComparison
 
 # Whose pixels the kernel size counts.
-NETWORK_PX, SCAN_PX, SCAN_MM = "px of the network", "px of the scan", "mm"
+NETWORK_PX, SCAN_PX, SCAN_MM = tr("px of the network"), tr("px of the scan"), "mm"
 
 
 class HardBox(QGroupBox):

@@ -45,10 +45,10 @@ class Legend(QGroupBox):
     def show_naming(self, naming: Naming) -> None:
         """Use other names and colours."""
         content = [
-            (BOTH, "both", AGREED_COLOR),
+            (BOTH, tr("both"), AGREED_COLOR),
             (EXPERT_ONLY, f"{naming.expert} only", naming.expert_color),
             (NONEXPERT_ONLY, f"{naming.nonexpert} only", naming.nonexpert_color),
-            (IGNORED, "undecided", colors.IGNORED),
+            (IGNORED, tr("undecided"), colors.IGNORED),
         ]
         if naming.is_swapped:  # the order must not reveal who is who
             content[1:3] = content[2:0:-1]

@@ -114,7 +114,7 @@ class PairPicker(QWidget):
         ):
             rows.addWidget(QLabel(name), row, 0)
             rows.addWidget(box, row, 1)
-            rows.addWidget(QLabel("label"), row, 2)
+            rows.addWidget(QLabel(tr("label")), row, 2)
             rows.addWidget(value, row, 3)
         rows.setColumnStretch(1, 1)
         buttons = (self.load_button, self.swap_button, self.compare_button)

@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from napari_microus.widgets.compare.live import LiveComparison
 
 _RANKS = {
-    "distance of the contours": RankBy.contour_distance,
-    "area": RankBy.area,
-    "extent (frames, then length)": RankBy.extent,
+    tr("distance of contours"): RankBy.contour_distance,
+    tr("area"): RankBy.area,
+    tr("extent (frames, then length)"): RankBy.extent,
 }
 # What one region is: stretches, joined through frames.
 _REGIONS = {
-    "stretches of the boundary": (True, False),
-    "connected parts of a frame": (False, False),
-    "parts joined through frames": (False, True),
+    tr("stretches of boundary"): (True, False),
+    tr("connected parts of a frame"): (False, False),
+    tr("parts joined through frames"): (False, True),
 }
 
 

@@ -113,7 +113,7 @@ class CorrectControls(Dock):
         self.circle = QSpinBox()
         self.circle.setRange(2, 100)
         self.circle.setValue(30)
-        self.circle.setPrefix("circle ")
+        self.circle.setPrefix(tr("circle") + " ")
         self.circle.setSuffix(" %")
         self.circle.setToolTip(tr("Of the capsule's width: how wide the circle is."))
         self.handle_button = _button(
@@ -245,7 +245,7 @@ class CorrectControls(Dock):
             [self.smooth_button, self.fill_button],
             [self.largest_button, self.clear_button],
             [self.grow_button, self.shrink_button],
-            [text("by"), self.grow_by],
+            [text(tr("by")), self.grow_by],
             [self.agreed_button],
         )
         others = _group(

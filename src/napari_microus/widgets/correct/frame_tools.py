@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_microus.widgets.correct.dock import CorrectWidget
 
 #: To which frames a tool is applied.
-THIS, OPEN, RANGE = "this frame", "all not approved", "frames…"
+THIS, OPEN, RANGE = tr("this frame"), tr("all not approved"), tr("frames…")
 
 
 class FrameTools:

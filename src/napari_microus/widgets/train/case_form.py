@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     from napari_microus.core.study import Study, StudyCase
 
-_NONE, _LATER = "none", "none yet: annotate later"
-_ADD, _ANNOTATE = "Add open layers as a case", "Save the annotation of this case"
+_NONE, _LATER = tr("none"), tr("none yet: annotate later")
+_ADD = tr("Add open layers as a case")
+_ANNOTATE = tr("Save the annotation of this case")
 
 
 class CaseForm(QGroupBox):

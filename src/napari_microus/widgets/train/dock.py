@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QSizePolicy,
     QStackedWidget,
-    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -23,7 +22,13 @@ from napari_microus.core.runs.process import TrainingProcess, command
 from napari_microus.core.runs.workspace import Workspace
 from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.belonging import remember_scans
-from napari_microus.widgets._shared.controls import beside, push_button, scrolled, text
+from napari_microus.widgets._shared.controls import (
+    beside,
+    pages,
+    push_button,
+    scrolled,
+    text,
+)
 from napari_microus.widgets._shared.dock import NARROWEST, Dock
 from napari_microus.widgets._shared.empty_state import EmptyState
 from napari_microus.widgets._shared.first_use import welcome_once
@@ -96,7 +101,7 @@ class TrainWidget(Dock):
         self._registry = process_registry() if registry is None else registry
         self.form = RunForm(list_models, self._workspace)
         self.variations = VariationPreview(viewer, self._preview_config)
-        self.form.advanced.add_below(tr("Augmentation"), self.variations)
+        self.form.advanced.add_below("Augmentation", self.variations)
         self.study_page = StudyPage(viewer, self._workspace, list_models)
         self.runs_page = RunsPage(self._workspace)
         self.panel = RunPanel(viewer)
@@ -190,7 +195,7 @@ class TrainWidget(Dock):
         inside = QVBoxLayout(holder)
         inside.setContentsMargins(4, 4, 4, 4)
         inside.addWidget(self.stack)
-        self.tabs = QTabWidget()
+        self.tabs = pages()
         self.tabs.addTab(scrolled(holder), tr("Train"))
         self.tabs.addTab(scrolled(self.study_page), tr("Study"))
         self.tabs.addTab(scrolled(self.runs_page), tr("Runs"))

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 #: Weights by name with which a new network can begin.
 PUBLISHED = tuple(published_weights())
-PHANTOMS = "Phantoms (made by the computer)"
+PHANTOMS = tr("Phantoms (synthetic)")
 DEFAULT_PRESET = "fine-tune"
 
 

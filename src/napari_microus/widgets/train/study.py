@@ -51,10 +51,10 @@ if TYPE_CHECKING:
 
 
 _SPLITS = {
-    "A fifth to validate on": None,
-    "3 folds": 3,
-    "5 folds": 5,
-    "10 folds": 10,
+    tr("A fifth to validate on"): None,
+    tr("3 folds"): 3,
+    tr("5 folds"): 5,
+    tr("10 folds"): 10,
 }
 
 
