@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QLabel
 from disc_frames import disc
 from napari_microus.core.edit.autosave import autosave, find_autosave, fingerprint
 from napari_microus.core.events import Progress
-from napari_microus.widgets._shared.layers import volume_from_layer
+from napari_microus.widgets._shared.layers import METADATA_KEY, volume_from_layer
 from napari_microus.widgets.correct import CorrectWidget
 from napari_microus.widgets.correct import other_frames as module
 from napari_microus.widgets.correct.jobs import Frames
@@ -352,3 +352,13 @@ def test_a_hidden_capsule_is_corrected_on_every_frame(widget, viewer):
     layer.undo()
     assert (layer.data[5] == disc()).all()
     assert not layer.data[3].any()
+
+
+def test_maps_of_a_comparison_are_no_capsules(viewer, widget):
+    capsule = viewer.layers["capsule"]
+    own = {**capsule.metadata[METADATA_KEY], "comparison": "disagreement"}
+    viewer.add_labels(
+        capsule.data.copy(), scale=capsule.scale, metadata={METADATA_KEY: own}
+    )
+    assert widget.layer_box.count() == 1
+    assert widget.capsule.layer is capsule

@@ -439,6 +439,27 @@ def test_read_outs_follow_edits_undo_and_the_frame(viewer, widget, run, qtbot):
     qtbot.waitUntil(lambda: widget.volume.text() == "0.01 mL")
 
 
+def test_undecided_pixels_are_no_prostate(viewer, widget, run, qtbot):
+    run()
+    capsule = viewer.layers[-1]
+    undecided = np.zeros(SHAPE, bool)
+    undecided[:2, 8:, :] = True  # half of the capsule's 60 pixels in two frames
+    capsule.data_setitem(np.nonzero(undecided), 255)
+    # 30 pixels of 0.1 x 0.2 mm; and two frames whole
+    qtbot.waitUntil(lambda: widget.area.text() == "0.6 mm²")
+    viewer.dims.set_current_step(0, 3)
+    qtbot.waitUntil(lambda: widget.area.text() == "1.2 mm²")
+
+
+def test_a_mask_of_0_and_255_is_measured(viewer, widget, run, qtbot):
+    run()
+    capsule = viewer.layers[-1]
+    drawn = np.nonzero(capsule.data)
+    capsule.data_setitem(drawn, 255)
+    qtbot.wait(100)
+    assert widget.area.text() == "1.2 mm²"
+
+
 def test_painting_changes_the_read_out(viewer, widget, run, qtbot):
     viewer.layers["scan"].scale = (1, 1, 1)
     run()

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 METADATA_KEY = "napari_microus"
+#: Key in a layer's metadata that names what a comparison made it for.
+ROLE = "comparison"
 
 # napari computes the outline again at every change of frame: at 962 x 1372 pixels
 # that takes half as long again for 3 as for 2.
@@ -36,6 +38,11 @@ _GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_l
 
 # Axes of napari's world (z, y, x) to those of an affine (x, y, z), and back.
 _REVERSE = np.eye(4)[[2, 1, 0, 3]]
+
+
+def is_annotation(layer: Layer) -> bool:
+    """Return whether somebody or a model drew a layer: it is no map of a comparison."""
+    return ROLE not in layer.metadata.get(METADATA_KEY, {})
 
 
 def geometry(layer: Layer) -> dict[str, Any]:

@@ -25,12 +25,11 @@ from napari_microus.core.compare.adjudication.votes import (
 from napari_microus.core.compare.naming import HAND_DRAWN_COLOR, Naming
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.edits import EditWatcher
-from napari_microus.widgets._shared.layers import derived_metadata, geometry
+from napari_microus.widgets._shared.layers import ROLE, derived_metadata, geometry
 from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.compare.display import DisplayCodes
 from napari_microus.widgets.compare.journal_keeper import JournalKeeper
 from napari_microus.widgets.compare.outlined import Outlined
-from napari_microus.widgets.compare.pair import ROLE
 from napari_microus.widgets.compare.region_marks import RegionMarks
 
 if TYPE_CHECKING:

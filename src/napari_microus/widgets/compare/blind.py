@@ -8,8 +8,7 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_microus.core.compare.naming import Naming, blind_naming
-from napari_microus.widgets._shared.layers import METADATA_KEY
-from napari_microus.widgets.compare.pair import ROLE
+from napari_microus.widgets._shared.layers import METADATA_KEY, ROLE
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

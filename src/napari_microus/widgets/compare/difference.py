@@ -8,11 +8,12 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_microus.core.compare.naming import OPEN
+from napari_microus.widgets._shared.layers import ROLE
 from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.compare.hard_box import HardBox
 from napari_microus.widgets.compare.legend import Legend
 from napari_microus.widgets.compare.outlined import Outlined
-from napari_microus.widgets.compare.pair import ROLE, candidate_masks
+from napari_microus.widgets.compare.pair import candidate_masks
 from napari_microus.widgets.compare.weight_box import WeightBox
 
 if TYPE_CHECKING:

@@ -23,15 +23,15 @@ from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import number, push_button
 from napari_microus.widgets._shared.fresh_combo import FreshComboBox
 from napari_microus.widgets._shared.layers import (
-    METADATA_KEY,
+    ROLE,
     array_for_layer,
     derived_metadata,
     geometry,
+    is_annotation,
     volume_from_layer,
 )
 from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.compare.pair import (
-    ROLE,
     candidate_masks,
     layer_grid_problem,
 )
@@ -121,11 +121,7 @@ class ModelBox(ToolBox):
     def refresh(self, event: Any = None) -> None:
         """List the viewer's masks and images again."""
         images = [layer for layer in self._viewer.layers if type(layer) is Image]
-        scans = [
-            layer
-            for layer in images
-            if ROLE not in layer.metadata.get(METADATA_KEY, {})
-        ]
+        scans = [layer for layer in images if is_annotation(layer)]
         refill(self.model_box, candidate_masks(self._viewer), guess="capsule")
         refill(self.probability_box, [None, *scans], guess="probability")
         refill(self.scan_box, scans, guess="scan")

@@ -18,16 +18,17 @@ from napari_microus.core.disagreement import (
 )
 from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.widgets._shared.edits import EditWatcher
-from napari_microus.widgets._shared.layers import derived_metadata, geometry
+from napari_microus.widgets._shared.layers import ROLE, derived_metadata, geometry
 from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.compare.display import DisplayCodes
-from napari_microus.widgets.compare.pair import ROLE, Pair
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from napari.components import ViewerModel
     from napari.layers import Labels
+
+    from napari_microus.widgets.compare.pair import Pair
 
     Box = tuple[slice, ...]
 

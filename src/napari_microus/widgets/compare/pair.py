@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING
 from napari.layers import Labels
 
 from napari_microus.core.compare.grid import grid_problem
-from napari_microus.widgets._shared.layers import METADATA_KEY, volume_from_layer
+from napari_microus.widgets._shared.layers import is_annotation, volume_from_layer
 from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_microus.core.volume import Volume
-
-#: Key in a layer's metadata that names what the comparison made it for.
-ROLE = "comparison"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +36,7 @@ def candidate_masks(viewer: ViewerModel) -> list[Labels]:
     return [
         layer
         for layer in viewer.layers
-        if isinstance(layer, Labels)
-        and ROLE not in layer.metadata.get(METADATA_KEY, {})
+        if isinstance(layer, Labels) and is_annotation(layer)
     ]
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_microus.core.colors import PREVIEW
-from napari_microus.widgets._shared.layers import derived_metadata, geometry
-from napari_microus.widgets.compare.pair import ROLE
+from napari_microus.widgets._shared.layers import ROLE, derived_metadata, geometry
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -15,10 +15,9 @@ from napari_microus.core.errors import plain_words
 from napari_microus.core.hard_region import KERNEL_SIZES
 from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import text
-from napari_microus.widgets._shared.layers import derived_metadata, geometry
+from napari_microus.widgets._shared.layers import ROLE, derived_metadata, geometry
 from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
-from napari_microus.widgets.compare.pair import ROLE
 from napari_microus.widgets.compare.weights import WeightFrames, load_network_code
 
 if TYPE_CHECKING:

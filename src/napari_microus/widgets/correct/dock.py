@@ -21,6 +21,7 @@ from napari_microus.widgets._shared.drawn import (
 from napari_microus.widgets._shared.edits import EditWatcher, shown_frame
 from napari_microus.widgets._shared.first_use import welcome_once
 from napari_microus.widgets._shared.footer import Footer
+from napari_microus.widgets._shared.layers import is_annotation
 from napari_microus.widgets._shared.opening import SEGMENT, ask_scans, open_dock
 from napari_microus.widgets._shared.saving import ask_path, save
 from napari_microus.widgets._shared.view import refit
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import napari
+    from napari.layers import Layer
     from qtpy.QtGui import QHideEvent, QShowEvent
     from qtpy.QtWidgets import QWidget
 
@@ -145,7 +147,7 @@ class CorrectWidget(CorrectControls):
         chosen = None if self.capsule is None else self.capsule.layer
         self.layer_box.clear()
         for layer in self._viewer.layers:
-            if isinstance(layer, Labels) and find_scan(self._viewer, layer) is not None:
+            if self._is_correctable(layer):
                 self.layer_box.addItem(layer.name, layer)
         if chosen is not None and chosen not in self._viewer.layers:
             self._drop(tr("The capsule is gone."))
@@ -165,8 +167,12 @@ class CorrectWidget(CorrectControls):
 
     def _follow_selection(self, event: Any = None) -> None:
         active = self._viewer.layers.selection.active
-        if isinstance(active, Labels) and find_scan(self._viewer, active) is not None:
+        if active is not None and self._is_correctable(active):
             self.choose(active)
+
+    def _is_correctable(self, layer: Layer) -> bool:
+        is_drawn = isinstance(layer, Labels) and is_annotation(layer)
+        return is_drawn and find_scan(self._viewer, layer) is not None
 
     def choose(self, layer: Labels) -> None:
         """Correct this capsule from now on."""

@@ -9,6 +9,7 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_microus.core.errors import InputError, plain_words
+from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.core.sweep import sweep_of
 from napari_microus.core.volumetry import axis_moments, volume_of_frames
 from napari_microus.widgets._shared.layers import grid_of_layer
@@ -64,6 +65,7 @@ class Readout(QObject):
         self._counts = np.zeros(0, dtype=np.int64)
         self._moments = np.zeros((0, 2))
         self._next = 0
+        self._is_beside_others = False
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(30)
@@ -87,6 +89,7 @@ class Readout(QObject):
         else:
             self._viewer.dims.events.current_step.connect(self._on_edit)
         self._layer = layer
+        self._is_beside_others = False
         self._counts = np.zeros(0, dtype=np.int64)
         if layer is None:
             self._viewer.dims.events.current_step.disconnect(self._on_edit)
@@ -123,11 +126,24 @@ class Readout(QObject):
         """Count frames, from the first up to the last, excluded."""
         assert self._layer is not None
         chosen = slice(first, first + 1 if last is None else last)
-        inside = np.asarray(self._frames()[chosen]) != 0
+        frames = np.asarray(self._frames()[chosen])
+        inside = frames != 0
+        undecided = frames == IGNORE_VALUE
+        if undecided.any() and self._has_other_labels():
+            inside &= ~undecided
         self._counts[chosen] = inside.sum(axis=(1, 2))
         grid = grid_of_layer(self._layer)
         sweep = sweep_of(grid.metadata)
         self._moments[chosen] = axis_moments(inside, sweep, grid.spacing_mm[1:])
+
+    def _has_other_labels(self) -> bool:
+        """Return whether 255 stands beside another label: alone it is a mask's 1."""
+        if not self._is_beside_others:
+            frames = self._frames()
+            self._is_beside_others = any(
+                ((frame != 0) & (frame != IGNORE_VALUE)).any() for frame in frames
+            )
+        return self._is_beside_others
 
     def _step(self) -> None:
         if self._layer is None:
