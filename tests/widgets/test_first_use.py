@@ -1,6 +1,7 @@
 """The first minutes: the welcome panel, its buttons, and docks with nothing open."""
 
 import pytest
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from napari_microus.core.io import write_volume
@@ -64,6 +65,15 @@ def test_in_a_low_window_docks_are_tabs_not_slices(qtbot, viewer, height, is_tab
     assert (other in window.tabifiedDockWidgets(frame)) == is_tab
     qtbot.waitUntil(lambda: not train.visibleRegion().isEmpty(), timeout=30000)
     assert batch.visibleRegion().isEmpty() == is_tab
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space])
+def test_doors_open_by_the_keyboard(qtbot, viewer, key):
+    """Return presses no button where the desktop does not ask for it: Qt's own rule."""
+    welcome = opened(viewer, WELCOME)
+    welcome.train_button.setFocus()
+    qtbot.keyClick(welcome.train_button, key)
+    assert TRAIN in docks(viewer)
 
 
 def test_a_real_scan_is_one_click_away(qtbot, viewer):

@@ -124,7 +124,10 @@ def test_several_labels_can_be_chosen_from(widget, viewer):
     labels[0, 0, 0] = 7
     add(viewer, labels, "expert")
     add(viewer, nonexpert * 255, "non-expert")
-    assert [widget.picker.expert_value.itemText(i) for i in range(2)] == ["2", "7"]
+    picker = widget.picker
+    assert [picker.expert_value.itemText(i) for i in range(2)] == ["2", "7"]
+    assert picker.expert_value.isVisibleTo(picker)
+    assert not picker.nonexpert_value.isVisibleTo(picker)  # has one label alone
     widget.picker.compare_button.click()
     assert "'expert' holds labels 2, 7; 2 is compared" in widget.picker.message.text()
     widget.comparison.finish()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSize, Qt, QTimer
-from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
+from qtpy.QtWidgets import QApplication, QMainWindow, QPushButton, QWidget
 
 from napari_microus.widgets._shared.focus_ring import show_focus
 from napari_microus.widgets._shared.opening import frame_of, open_paths
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qtpy.QtCore import QMimeData
-    from qtpy.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
+    from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent, QShowEvent
 
 _WIDTH = 340  # pixels that a dock asks for
 NARROWEST = 300
@@ -50,6 +50,18 @@ class Dock(QWidget):
         """Show which of the dock's controls the keyboard has come to."""
         if control is not None and self.isAncestorOf(control):
             show_focus(control)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Press the button that has the focus by Return, too; Qt's name.
+
+        Qt does so in dialogs and on some desktops; Space works everywhere.
+        """
+        button, keys = self.window().focusWidget(), Qt.Key
+        is_return = event.key() in (keys.Key_Return, keys.Key_Enter)
+        if is_return and isinstance(button, QPushButton) and self.isAncestorOf(button):
+            button.click()
+        else:
+            super().keyPressEvent(event)
 
     def showEvent(self, event: QShowEvent) -> None:
         """See to the picture's width when the dock has its place; Qt's name."""

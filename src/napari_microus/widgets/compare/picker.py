@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,8 +115,7 @@ class PairPicker(QWidget):
         ):
             rows.addWidget(QLabel(name), row, 0)
             rows.addWidget(box, row, 1)
-            rows.addWidget(QLabel(tr("label")), row, 2)
-            rows.addWidget(value, row, 3)
+            rows.addWidget(beside(QLabel(tr("label")), value), row, 2)
         rows.setColumnStretch(1, 1)
         buttons = (self.load_button, self.swap_button, self.compare_button)
         column = QVBoxLayout(self)
@@ -360,9 +360,11 @@ class PairPicker(QWidget):
 
     def _on_expert(self, index: int = 0) -> None:
         _fill_values(self.expert_value, self.expert)
+        _show_where_several(self.expert_value, self.expert)
 
     def _on_nonexpert(self, index: int = 0) -> None:
         _fill_values(self.nonexpert_value, self.nonexpert)
+        _show_where_several(self.nonexpert_value, self.nonexpert)
 
     def _notice(self) -> str:
         several = [
@@ -425,6 +427,15 @@ def _fill_values(box: QComboBox, layer: Labels | None) -> None:
     box.addItems([str(value) for value in labels])
     box.setCurrentText(before if before in map(str, labels) else str(labels[0]))
     box.setEnabled(layer is not None)
+
+
+def _show_where_several(box: QComboBox, layer: Labels | None) -> None:
+    """Show the choice of a label only where there is one: a name needs the room.
+
+    A large mask may hold labels that were not found.
+    """
+    is_large = layer is not None and math.prod(layer.data.shape) > _QUICK_PIXELS
+    box.parentWidget().setVisible(box.count() > 1 or is_large)
 
 
 def _value_of(box: QComboBox) -> int:
