@@ -241,7 +241,7 @@ def test_folders_pair_by_number_and_mispairs_are_listed(tmp_path, capsys):
     said = " ".join(capsys.readouterr().out.split())
     assert "expert_03.nii.gz: no file for 3" in said
     assert "non_9.nii.gz: no file for 9" in said
-    assert "Case 4 is left out. Mask and image must share a grid" in said
+    assert "Case 4 is left out. The mask does not fit the scan: it" in said
     assert sorted(p.name for p in (tmp_path / "panels").iterdir()) == [
         "case_1.png",
         "case_2.png",

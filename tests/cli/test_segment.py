@@ -190,7 +190,7 @@ def test_outputs_that_cannot_be_are_refused_before_any_work(command, scan, tmp_p
         ([scan, "-o", scan], "is a scan itself"),
         ([scan, "-o", tmp_path / "m.png"], "End it in one of"),
         ([scan, other, "-o", tmp_path / "m.nii.gz"], "2 scans do not go into one file"),
-        ([scan, scan, "-o", tmp_path / "out"], "given once"),
+        ([scan, scan, "-o", tmp_path / "out"], "is named twice"),
         ([scan, "-o", scan / "m.nii.gz"], "Cannot write to"),
     ):
         status, _, err = command("segment", *words)

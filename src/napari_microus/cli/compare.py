@@ -195,6 +195,15 @@ class _Outputs:
         from napari_microus.core.errors import InputError, OutputError
 
         self._overwrite = overwrite
+        if self._scan is not None and self._panels is None:
+            raise InputError(
+                "The scan must go with pictures to lie under; got --scan without "
+                "--panels. Name both, or neither.",
+                plain=(
+                    "--scan lies under the pictures of --panels, and that is missing. "
+                    "Name both, or neither."
+                ),
+            )
         if self._consensus is not None:
             reason = why_not(self._consensus, self._annotators)
             if reason is not None:

@@ -56,11 +56,9 @@ def show(
 ) -> None:
     """Show a model's card and its measured figures."""
     from napari_microus.core import library
-    from napari_microus.core.errors import CheckpointError
 
     info = library.find_model(name)
-    if info.problem:
-        raise CheckpointError(info.problem)
+    info.check()
     if as_json:
         stated = {
             "name": info.name,

@@ -101,6 +101,7 @@ def set_(
     A folder's scan.json holds for all scans in it. What is not given stays as it
     was stated before.
     """
+    from napari_microus.core.errors import ConfigError
     from napari_microus.core.io import (
         ScanProperties,
         read_scan_properties,
@@ -122,6 +123,13 @@ def set_(
     rotation = (sweep, axis_along, axis_at_mm, angles_deg)
     if any(part is not None for part in rotation):
         changes["sweep"] = _sweep(stated.sweep, path, *rotation)
+    if not changes and not clear:
+        raise ConfigError(
+            "Something must be given to set; got nothing. Name it, as --pixel-mm 0.1.",
+            plain=(
+                "Nothing to set is named. Name a size, as --pixel-mm 0.1, or --clear."
+            ),
+        )
     properties = replace(stated, **changes)
     _check(path, properties)
     written = write_scan_properties(path, properties)
@@ -190,13 +198,14 @@ def _angles(text: str, path: Path) -> list[float]:
 
 
 def _lines(volume: Volume) -> list[str]:
-    frames, rows, columns = volume.shape
+    from napari_microus.core.volume import size_in_words
+
     distance, height, width = volume.spacing_mm
-    lines = [f"{frames} frames of {rows} × {columns} pixels"]
+    lines = [size_in_words(volume.shape)]
     if not volume.has_geometry:
         return [*lines, "pixel size: unknown"]
     lines.append(f"pixel size: {height:.4g} × {width:.4g} mm")
-    if frames > 1:
+    if len(volume.array) > 1:
         known = volume.knows_frame_distance
         lines.append(f"frame distance: {f'{distance:.4g} mm' if known else 'unknown'}")
     if "sweep" in volume.metadata:

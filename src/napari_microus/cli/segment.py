@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from os.path import isdir
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -267,7 +268,7 @@ def is_file_name(path: Path) -> bool:
     from napari_microus.core.io import WRITABLE, suffix_of
 
     is_named_so = suffix_of(path) in WRITABLE or bool(path.suffix)
-    return is_named_so and not path.is_dir()
+    return is_named_so and not isdir(path)
 
 
 def _segment_one(

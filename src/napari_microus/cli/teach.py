@@ -43,20 +43,16 @@ def teach(
     from napari_microus.core.edit.review import Review
     from napari_microus.core.edit.teach import keep as keep_model
     from napari_microus.core.edit.teach import teach_and_draw
-    from napari_microus.core.errors import OutputError
     from napari_microus.core.io import (
         read_mask,
         read_provenance,
         read_volume,
         write_mask,
     )
-    from napari_microus.core.predict.files import parse_frames
+    from napari_microus.core.predict.files import check_outputs, parse_frames
     from napari_microus.core.provenance import segmentation_provenance
 
-    if output.exists() and not overwrite:  # said before the model learns
-        raise OutputError(
-            f"{output} already exists. Choose another name, or overwrite it."
-        )
+    check_outputs([scan], [output], overwrite=overwrite)  # before the model learns
     volume = read_volume(scan)
     mask = read_mask(capsule, grid=volume)
     review = Review.from_provenance(len(mask.array), read_provenance(capsule))

@@ -76,7 +76,8 @@ def fetch_micro_us(
     target = Path(folder) / "micro_us"
     if target.exists():
         raise OutputError(
-            f"The dataset's folder must be new; got {target}. Use it, or remove it."
+            f"The dataset's folder must be new; got {target}. Use it, or remove it.",
+            plain=f"{target} is there already, and is kept. Use it, or remove it.",
         )
     archive = yield from download(file, folder)
     root = yield from unzip(archive, target)
@@ -120,7 +121,11 @@ def unzip(archive: Path, target: Path) -> Generator[Event, None, Path]:
     except BROKEN_FILE as error:  # zipfile's own, zlib's, and of what it cannot do
         raise InputError(
             f"The archive must be a whole zip file; got {archive} ({error}). "
-            "Fetch it again."
+            "Fetch it again.",
+            plain=(
+                f"Cannot unpack {archive}: not a zip file, or incomplete. "
+                "Fetch it again."
+            ),
         ) from error
     return target
 
@@ -132,7 +137,11 @@ def _check_member(member: zipfile.ZipInfo, archive: Path) -> None:
     if not is_inside or ":" in path.parts[0] or link:
         raise InputError(
             f"An archive's members must stay in its folder; got {member.filename!r} "
-            f"in {archive}. Do not use this archive."
+            f"in {archive}. Do not use this archive.",
+            plain=(
+                f"{archive.name} would write outside its folder "
+                f"('{member.filename}'). Do not use this archive."
+            ),
         )
 
 
@@ -143,13 +152,22 @@ def _check_room(total: int, archive: Path, target: Path) -> None:
         raise InputError(
             f"An archive must hold no more than {_MOST_PACKED} times its own size; got "
             f"{total >> 20} MiB in {packed >> 10} KiB of {archive}. Do not use this "
-            "archive."
+            "archive.",
+            plain=(
+                f"{archive.name} has {packed >> 10} KiB and would grow to "
+                f"{total >> 20} MiB, which is no data set. Do not use this "
+                "archive."
+            ),
         )
     free = shutil.disk_usage(target.parent).free
     if total > free:
         raise OutputError(
             f"The folder of the dataset must have {total >> 20} MiB free; got "
-            f"{free >> 20} in {target.parent}. Free some space."
+            f"{free >> 20} in {target.parent}. Free some space.",
+            plain=(
+                f"{target.parent} has {free >> 20} MiB free, and the data set "
+                f"needs {total >> 20}. Free some space."
+            ),
         )
 
 

@@ -105,7 +105,11 @@ def download(
             _tag(part).unlink(missing_ok=True)
             raise DownloadError(
                 f"{file.name} must be the published file; got {fault}. "
-                "Fetch it again, and report it if that does not help."
+                "Fetch it again, and report it if that does not help.",
+                plain=(
+                    f"What arrived is not the published {file.name} ({fault}). "
+                    "Fetch it again, and report it if that does not help."
+                ),
             )
         reach_disk(part)
         part.replace(target)
@@ -149,7 +153,11 @@ _NETWORK_ERRORS = (urllib.error.URLError, http.client.HTTPException, _Broken)
 def _failure(file: RemoteFile, reason: object) -> DownloadError:
     return DownloadError(
         f"{file.url} must be reachable; got {reason}. "
-        "Check the connection and try again: what has arrived is kept."
+        "Check the connection and try again: what has arrived is kept.",
+        plain=(
+            f"{file.url} cannot be reached ({reason}). Check the "
+            "connection and try again: what has arrived is kept."
+        ),
     )
 
 
@@ -186,7 +194,11 @@ def _fetch(file: RemoteFile, part: Path) -> Generator[Event, None, str | None]:
         if file.size is not None and total != file.size:
             raise DownloadError(
                 f"{file.name} must have {file.size} bytes; got {total} from "
-                f"{file.url}. The address may serve another version now."
+                f"{file.url}. The address may serve another version now.",
+                plain=(
+                    f"{file.url} offers {total} bytes, and {file.name} has "
+                    f"{file.size}. It may be another version now."
+                ),
             )
         with part.open("ab" if have else "wb") as output:
             while chunk := _read(response):

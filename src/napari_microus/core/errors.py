@@ -23,6 +23,7 @@ import pickle
 import struct
 import zipfile
 import zlib
+from typing import Self
 
 
 class MicroUSError(Exception):
@@ -45,6 +46,10 @@ class MicroUSError(Exception):
     def plain(self) -> str:
         """What to say to a person, and what to do about it."""
         return self._plain or str(self)
+
+    def at(self, place: str) -> Self:
+        """Return the same error with the place of it before both its sentences."""
+        return type(self)(f"{place}: {self}", plain=f"{place}: {self.plain}")
 
 
 def plain_words(error: BaseException) -> str:

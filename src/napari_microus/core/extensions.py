@@ -67,13 +67,21 @@ def check_offered(
         known = ", ".join(repr(one) for one in (*ours, *offered(group)))
         raise ConfigError(
             f"{what} must be one of {known}; got {name!r}. Choose one, or install the "
-            "package that offers it."
+            "package that offers it.",
+            plain=(
+                f"{what} is {name!r}, which nothing here offers. Choose one of "
+                f"{known}, or install the package that offers it."
+            ),
         )
     if len(found) > 1:
         packages = ", ".join(sorted(map(_package, found)))
         raise ConfigError(
             f"{what} must be offered by one package; got {name!r} of {packages}. "
-            "Uninstall all but one."
+            "Uninstall all but one.",
+            plain=(
+                f"{what} is {name!r}, which several packages offer: "
+                f"{packages}. Uninstall all but one."
+            ),
         )
 
 
@@ -99,7 +107,8 @@ def build(group: str, name: str, given: Mapping[str, Any], options: Any) -> Any:
     found = _find(group, name)
     if not found:
         raise ConfigError(
-            f"'{name}' must be offered by an installed package; got none. Install it."
+            f"'{name}' must be offered by an installed package; got none. Install it.",
+            plain=f"No installed package offers '{name}'. Install the one that does.",
         )
     entry = found[0]
     where = f"'{name}' ({entry.value}) of {_package(entry)}"
@@ -107,19 +116,31 @@ def build(group: str, name: str, given: Mapping[str, Any], options: Any) -> Any:
     if twice:
         raise ConfigError(
             f"The options of {where} must leave {', '.join(given)} to the other "
-            f"settings; got {', '.join(twice)}. Take that out."
+            f"settings; got {', '.join(twice)}. Take that out.",
+            plain=(
+                f"The options of {where} hold {', '.join(twice)}, which other "
+                "settings decide. Take that out."
+            ),
         )
     try:
         made = entry.load()(**given, **options)
     except Exception as error:
         raise ConfigError(
             f"A package's factory must give a module; got {type(error).__name__} from "
-            f"{where}: {error}. Correct its options, or the package."
+            f"{where}: {error}. Correct its options, or the package.",
+            plain=(
+                f"{where} cannot be made ({type(error).__name__}: {error}). "
+                "Correct its options, or the package."
+            ),
         ) from error
     if not isinstance(made, nn.Module):
         raise ConfigError(
             f"A package's factory must give a torch.nn.Module; got a "
-            f"{type(made).__name__} from {where}. Correct the package."
+            f"{type(made).__name__} from {where}. Correct the package.",
+            plain=(
+                f"{where} makes a {type(made).__name__}, which is no module of "
+                "PyTorch. Correct the package."
+            ),
         )
     return made
 

@@ -10,6 +10,7 @@ import shutil
 import time
 import zlib
 from contextlib import contextmanager, suppress
+from os.path import exists  # False also where a name is too long, or shut off
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
@@ -47,11 +48,11 @@ def atomic_write(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]
         written.
     """
     path = Path(path)
-    if path.exists() and not overwrite:
+    if exists(path) and not overwrite:
         raise OutputError(
             f"{path} already exists. Choose another name, or overwrite it."
         )
-    made = [p for p in (path.parent, *path.parent.parents) if not p.exists()]
+    made = [p for p in (path.parent, *path.parent.parents) if not exists(p)]
     try:
         folder = folder_beside(path)
     except OSError as error:
@@ -79,6 +80,29 @@ def atomic_write(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]
             _remove_empty(made)
 
 
+def check_place(path: Path) -> None:
+    """See that a file or folder can be made at ``path``, before work of minutes.
+
+    Raises
+    ------
+    OutputError
+        If nothing can be written there; folders on the way are not kept.
+    """
+    made = [p for p in (path.parent, *path.parent.parents) if not exists(p)]
+    try:
+        folder = folder_beside(path)
+        try:
+            (folder / path.name).touch()  # its name may be too long
+        finally:
+            _remove(folder)
+    except OSError as error:
+        raise OutputError(
+            f"Cannot write to {path} ({error.strerror}). Choose another name or folder."
+        ) from error
+    finally:
+        _remove_empty(made)
+
+
 @contextmanager
 def atomic_folder(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Give a temporary folder beside ``path`` that is renamed to it on success.
@@ -94,9 +118,9 @@ def atomic_folder(path: str | Path, *, overwrite: bool = False) -> Iterator[Path
         may write there.
     """
     path = Path(path)
-    made = [p for p in path.parents if not p.exists()]
+    made = [p for p in path.parents if not exists(p)]
     try:
-        is_taken = path.exists() and (not path.is_dir() or any(path.iterdir()))
+        is_taken = exists(path) and (not path.is_dir() or any(path.iterdir()))
         if is_taken and not overwrite:
             raise OutputError(
                 f"{path} already exists. Choose another name, or overwrite it."

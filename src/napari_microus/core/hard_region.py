@@ -80,7 +80,12 @@ def hard_region(expert: Any, nonexpert: Any, kernel_size: int) -> Any:
     if expert.shape != nonexpert.shape:
         raise InputError(
             f"Two masks must share a grid; got {tuple(expert.shape)} and "
-            f"{tuple(nonexpert.shape)}. Resample one of them first."
+            f"{tuple(nonexpert.shape)}. Resample one of them first.",
+            plain=(
+                f"The two masks differ in size: {tuple(expert.shape)} and "
+                f"{tuple(nonexpert.shape)} pixels. Bring one onto the other's "
+                "grid first."
+            ),
         )
     if isinstance(expert, np.ndarray):
         _check_values(expert)
@@ -140,7 +145,12 @@ def check_kernel_size(kernel_size: int) -> None:
     if not is_whole or isinstance(kernel_size, bool) or kernel_size < 1:
         raise InputError(
             "kernel_size must be a positive whole number of pixels; got "
-            f"{kernel_size!r}. Use 1 for the disagreement alone."
+            f"{kernel_size!r}. Use 1 for the disagreement alone.",
+            plain=(
+                f"The disagreement cannot be widened by {kernel_size!r}. "
+                "Choose a whole number of pixels, 1 for the disagreement "
+                "alone."
+            ),
         )
 
 
@@ -151,5 +161,9 @@ def _check_values(mask: NDArray[Any]) -> None:
     if strange.any():
         raise InputError(
             "A mask must hold 0, 1 or 255 (ignored); got "
-            f"{mask[strange].flat[0]}. Choose one label first."
+            f"{mask[strange].flat[0]}. Choose one label first.",
+            plain=(
+                f"The mask holds the value {mask[strange].flat[0]}: it has "
+                "several labels. Choose one of them first."
+            ),
         )

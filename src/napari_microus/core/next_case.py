@@ -81,7 +81,13 @@ def next_cases(
     from napari_microus.core.train.validate import spread
 
     if frames < 1:
-        raise ConfigError(f"frames must be at least 1; got {frames}. Use 8.")
+        raise ConfigError(
+            f"frames must be at least 1; got {frames}. Use 8.",
+            plain=(
+                f"At least one frame of a case is looked at, and {frames} is "
+                "none. Use 8."
+            ),
+        )
     waiting = [c for c in study.used if not c.expert and c.split != "test"]
     if not waiting:
         raise InputError(
@@ -101,7 +107,7 @@ def next_cases(
             chosen = spread(len(scan.array), frames)
             ranked.append((yield from _rank(case, scan, model, device, chosen)))
         except InputError as error:
-            unread = f"'{case.case}' was left out: {error}"
+            unread = f"'{case.case}' was left out: {error.plain}"
             yield Notice(unread)
         yield Progress(number, len(waiting), "cases", "Ranking")
     if not ranked:

@@ -10,7 +10,7 @@ import numpy as np
 from napari_microus.core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -22,6 +22,12 @@ UNKNOWN = "unknown"
 
 # What metadata state about the way from frame to frame.
 BETWEEN_FRAMES = ("frame_distance", "sweep")
+
+
+def size_in_words(shape: Sequence[int]) -> str:
+    """Return a scan's shape (Z, Y, X) as "3 frames of 60 × 70 pixels", rows first."""
+    frames, rows, columns = shape
+    return f"{frames} frame{'s' * (frames != 1)} of {rows} × {columns} pixels"
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,14 +90,22 @@ class Volume:
         if affine.shape != (4, 4) or not np.isfinite(affine).all():
             raise InputError(
                 f"An affine must be a finite 4 × 4 matrix; got shape {affine.shape}. "
-                "Check the file's header."
+                "Check the file's header.",
+                plain=(
+                    "The place of the scan is not stated as numbers. Check the "
+                    "file's header."
+                ),
             )
         # Relative to the voxel, which may be a cube of a micrometre.
         lengths = np.linalg.norm(affine[:3, :3], axis=0)
         if not abs(np.linalg.det(affine[:3, :3])) > 1e-9 * lengths.prod():
             raise InputError(
                 "An affine must be invertible; got axes of no length or in one "
-                "plane. Check the file's header."
+                "plane. Check the file's header.",
+                plain=(
+                    "The scan has axes of no length, or two that point the same "
+                    "way. Check the file's header."
+                ),
             )
         affine.setflags(write=False)
         object.__setattr__(self, "array", array)

@@ -311,7 +311,8 @@ def _areas(areas_mm2: Sequence[float] | NDArray[Any]) -> NDArray[np.float64]:
     if areas.ndim != 1 or not (np.isfinite(areas) & (areas >= 0)).all():
         raise InputError(
             "Areas must be one number of 0 mm² or more for each frame; got others. "
-            "Correct them."
+            "Correct them.",
+            plain="The area of a frame is no number of 0 mm² or more. Correct it.",
         )
     return areas
 
@@ -330,7 +331,11 @@ def _estimate(
     if sd.ndim > 1 or sd.shape not in ((), areas.shape) or not (sd >= 0).all():
         raise InputError(
             "The error of areas must be one number of 0 mm² or more, or one for each "
-            f"frame; got shape {sd.shape} for {len(areas)} frames. Correct it."
+            f"frame; got shape {sd.shape} for {len(areas)} frames. Correct it.",
+            plain=(
+                f"There are {sd.size} errors of areas for {len(areas)} frames, "
+                "or one is below 0. Give one, or one for each frame."
+            ),
         )
     # Relative to the area: a wider outline is wider on both sides of its centroid.
     share = np.divide(sd, areas, out=np.zeros_like(areas), where=areas > 0)

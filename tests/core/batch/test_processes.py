@@ -55,7 +55,7 @@ def test_processes_give_the_same_masks_and_outlive_a_death(folder, segment, tmp_
         "c": "done",
     }
     reasons = dict(result.failures)
-    assert "over which it died 2 times (SIGKILL)" in reasons["a.nii.gz"]
+    assert "ended 2 times over it (SIGKILL)" in reasons["a.nii.gz"]
     assert "not a NIfTI file, or incomplete" in reasons["b.nii.gz"]
     once = masks(tmp_path / "out")
     assert masks(tmp_path / "two") == {"c_capsule.nii.gz": once["c_capsule.nii.gz"]}

@@ -226,7 +226,7 @@ def test_one_batch_at_a_time_writes_into_a_folder(folder, segment, tmp_path):
     (tmp_path / "out").mkdir()
     with (
         FileLock(tmp_path / "out" / LOCK),
-        pytest.raises(OutputError, match="One batch at a time"),
+        pytest.raises(OutputError, match="Another batch is writing"),
     ):
         segment(folder)
 
@@ -265,7 +265,7 @@ def test_an_error_that_nobody_foresaw_is_one_scans(folder, segment, monkeypatch)
     monkeypatch.setattr(one_scan, "measure", odd)
     events, result = segment(folder)
     assert states(events) == {"a": "failed", "b": "failed", "c": "done"}
-    assert "got KeyError. Please report it" in result.failures[0][1]
+    assert "failed at this scan: KeyError. Please report" in result.failures[0][1]
     assert "Doe" not in str(result)
 
 
@@ -275,7 +275,7 @@ def test_an_error_that_nobody_foresaw_is_one_scans(folder, segment, monkeypatch)
         ({"models": ["none"]}, "Choose one of"),
         ({"models": []}, "must have a model"),
         ({"threshold": 2}, "threshold"),
-        ({"device": "gpu"}, "must be auto, cuda"),
+        ({"device": "gpu"}, "There is no device 'gpu'. Choose auto, cuda"),
         ({"workers": 0}, "workers must be 1"),
         ({"workers": 2, "dask": "tcp://x:1"}, "got both"),
     ],

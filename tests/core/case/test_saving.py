@@ -248,7 +248,7 @@ def test_two_writers_do_not_overtake_each_other(tmp_path, scan, mask):
     with pytest.raises(OutputError, match=r"saved elsewhere on .* after it was opened"):
         save_case(tmp_path / "case", scan, mask, note="mine", opened=mine)
     with FileLock(tmp_path / "case" / ".case.lock"):
-        with pytest.raises(OutputError, match="another who is saving it now"):
+        with pytest.raises(OutputError, match="Somebody else is saving this case"):
             save_case(tmp_path / "case", scan, mask, overwrite=True)
     assert content(tmp_path / "case") == before
     assert open_case(tmp_path / "case").note == "yours"

@@ -101,7 +101,9 @@ def test_cases_of_one_day_are_one_point(folders):
 def test_four_days_have_no_trend(tmp_path):
     cases = drain(compare_trainee(*draw(tmp_path, (25, 24, 23, 22))))
     assert trend(cases) is None
-    assert "A trend needs work on 5 or more days; got 4." in page_of(cases, tmp_path)
+    assert "There is work on 4 days; a trend needs 5 or more." in page_of(
+        cases, tmp_path
+    )
 
 
 def test_a_trend_that_may_be_none_is_called_so(tmp_path):

@@ -106,7 +106,7 @@ def test_damaged_sidecar_is_reported_and_not_taken_for_open(folder):
     sidecar.write_text(sidecar.read_text(encoding="utf-8")[:40], encoding="utf-8")
     case = work_list(folder)[0]
     assert case.state is CaseState.DAMAGED
-    assert "must be JSON" in case.problem
+    assert "is damaged, or no record of decisions" in case.problem
 
 
 def test_next_open_goes_round_and_ends(folder):
@@ -230,7 +230,7 @@ def test_sidecar_without_regions_is_damaged(folder, regions):
     rewrite(folder / "adjudicated" / "2.json", lambda d: d.update(regions=regions))
     case = work_list(folder)[0]
     assert case.state is CaseState.DAMAGED
-    assert "must list its regions" in case.problem
+    assert "lists no regions" in case.problem
 
 
 # --- reading

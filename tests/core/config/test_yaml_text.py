@@ -43,4 +43,4 @@ def test_settings_and_models_with_such_a_text_are_refused(tmp_path):
     folder.mkdir()
     stated = f"architecture: transunet\n{LAUGHS}\noptions: {{hidden_size: *i}}\n"
     (folder / "config.yaml").write_text(stated)
-    assert "must be YAML" in read_info(folder).problem
+    assert "is damaged (config.yaml)" in read_info(folder).problem

@@ -47,6 +47,16 @@ def test_is_refused_with_what_is_wrong(file, words):
         read_volume(CASES / file)
 
 
+def test_a_person_reads_which_file_is_missing():
+    with pytest.raises(InputError) as caught:
+        read_volume(CASES / "02_ome_missing" / "a.ome.tif")
+
+    assert caught.value.plain == (
+        "a.ome.tif belongs together with b.ome.tif, which is not there. Copy both "
+        "into one folder."
+    )
+
+
 def test_undamaged_twin_is_read():
     volume = read_volume(CASES / "07_damaged" / "good.nii.gz")
     stored = nib.load(CASES / "07_damaged" / "good.nii.gz").get_fdata()

@@ -90,7 +90,6 @@ def test_a_nifti_whose_header_is_cut_off_is_refused(tmp_path):
     ("old", "new"),
     [
         (b"ElementDataFile = LOCAL\n", b"ElementDataFile = LOCAL"),
-        (b"ElementDataFile = LOCAL", b"ElementDataFile = elsewhere.raw"),
         (b"ElementDataFile = LOCAL\n", b"x = LOCAL\n"),
         (b"CompressedData = True", b"CompressedData = True\nrue"),
         (b"CompressedDataSize", b"CompressessedDataSize"),
@@ -111,7 +110,7 @@ def test_data_in_a_file_beside_it_and_foreign_keys_are_read(tmp_path):
     sitk.WriteImage(image, str(tmp_path / "scan.mha"))
     assert np.array_equal(read_volume(tmp_path / "scan.mha").array, frames)
     (tmp_path / "scan.raw").unlink()
-    with pytest.raises(InputError, match="is not there"):
+    with pytest.raises(InputError, match=r"scan\.mhd without scan\.raw"):
         read_volume(tmp_path / "scan.mhd")
 
 

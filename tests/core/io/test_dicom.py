@@ -315,7 +315,7 @@ def test_units_that_are_no_length_are_named(tmp_path):
     volume = read_volume(save(dataset(FRAMES, regions=[item]), tmp_path / "a.dcm"))
 
     assert not volume.has_geometry
-    assert any("got seconds." in n for n in volume.metadata["notices"])
+    assert any("pixel size as seconds" in n for n in volume.metadata["notices"])
 
 
 def test_negative_steps_are_directions(tmp_path):
@@ -360,7 +360,7 @@ def test_impossible_and_missing_spacing_gives_pixels_and_a_sentence(tmp_path, sp
     assert not volume.has_geometry
     stated = " ".join(volume.metadata["notices"])
     assert "states no pixel size" in stated
-    assert ("must be two lengths above 0" in stated) == (spacing is not None)
+    assert ("instead of two lengths above 0" in stated) == (spacing is not None)
 
 
 def test_patient_orientation_places_the_frames(tmp_path):

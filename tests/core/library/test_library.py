@@ -153,7 +153,7 @@ def test_a_broken_folder_is_listed_with_its_problem(save):
     save("sound")
     problems = {m.name: m.problem for m in library.list_models()}
     assert problems["sound"] == ""
-    assert "must hold model.safetensors" in problems["broken"]
+    assert "model.safetensors is missing" in problems["broken"]
     with pytest.raises(CheckpointError, match=r"must hold model\.safetensors"):
         library.load_model("broken")
 

@@ -89,7 +89,7 @@ def test_frames_are_followed_with_their_numbers(tmp_path, bright):
     here.put(3, frame(3)[None])  # no frame: refused with a sentence
     for event in work:
         if isinstance(event, Notice):
-            assert "rows and columns" in event.message
+            assert "is no picture" in event.message
             here.put(5, frame(200))
         if isinstance(event, LiveFrame):
             numbers.append(event.tag)

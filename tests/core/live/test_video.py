@@ -135,7 +135,7 @@ def test_what_ffmpeg_cannot_read_is_one_sentence(films, tmp_path):
     films.size = (9000, 6)
     newest = Newest()
     VideoSource(path).run(newest, threading.Event())
-    assert "2 to 8192 pixels a side; got 9000 x 6 in cine.mp4" in newest.notices()[0]
+    assert "of cine.mp4 are 9000 × 6 pixels large" in newest.notices()[0]
 
     def broken(*_, **__):
         raise OSError("Could not load meta information")
@@ -144,8 +144,8 @@ def test_what_ffmpeg_cannot_read_is_one_sentence(films, tmp_path):
     films.module.read_frames = broken
     VideoSource(path).run(newest, threading.Event())
     assert newest.notices() == [
-        "A video must be one that ffmpeg reads; got cine.mp4. Convert it to .mp4 or "
-        ".mkv."
+        "Cannot play cine.mp4: not a video that ffmpeg reads, or incomplete. Convert "
+        "it to .mp4 or .mkv."
     ]
     assert newest.received == 0
 

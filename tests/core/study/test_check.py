@@ -45,8 +45,8 @@ def test_masks_of_another_size_or_place_are_reported(study_of, case_of, findings
     write_mask(other, study.folder / "cases/case0/expert.nii.gz", overwrite=True)
     write_mask(moved, study.folder / "cases/case1/expert.nii.gz", overwrite=True)
     found = {f.case: f.message for f in findings_of(study)}
-    assert "(4, 40, 48)" in found["case0"]
-    assert "mm apart" in found["case1"]
+    assert "it has 4 frames of 40 × 48 pixels" in found["case0"]
+    assert "voxels have 1 × 1 × 1 mm, and the scan's 1 × 0.2" in found["case1"]
 
 
 def test_a_patient_in_two_splits_is_an_error(study_of, case_of, findings_of):
@@ -75,4 +75,4 @@ def test_pixels_that_are_no_numbers_are_errors_before_training(tmp_path):
     import_folder(study, CASES / "18_nan_study")
     findings = drain(check_study(study))
     assert [(f.level, f.case) for f in findings] == [("error", "p0"), ("error", "p1")]
-    assert "1 pixels that are NaN or infinite" in findings[0].message
+    assert "Some pixels of its image (1) are no numbers" in findings[0].message

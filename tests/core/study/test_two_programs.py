@@ -81,7 +81,7 @@ def test_who_cannot_get_at_the_manifest_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(manifest, "_PATIENCE_S", 0.05)
     with (
         FileLock(tmp_path / "study" / LOCK),
-        pytest.raises(OutputError, match="by one program at a time"),
+        pytest.raises(OutputError, match="Another program is writing the study"),
     ):
         study.add(case("late"))
     assert study.cases == Study.open(tmp_path / "study").cases == []

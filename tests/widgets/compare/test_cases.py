@@ -174,7 +174,9 @@ def test_damaged_sidecar_is_shown_with_its_reason_and_kept(qtbot, dock, listed, 
     sidecar.write_text("{", encoding="utf-8")
     choose(qtbot, listed, folder)
     assert rows(listed)[0][1] == "damaged sidecar"
-    assert "must be JSON" in listed.table.topLevelItem(0).toolTip(1)
+    assert "is damaged, or no record of decisions" in listed.table.topLevelItem(
+        0
+    ).toolTip(1)
     click_open(qtbot, listed, "2")
     begin(qtbot, dock)
     listed.save_button.click()

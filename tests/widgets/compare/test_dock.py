@@ -153,7 +153,7 @@ def test_another_grid_is_explained_and_resampled_with_one_click(qtbot, widget, v
     original = add(viewer, coarse, "non-expert", (1.0, 1.0, 1.0))
     before = original.data.copy()
     widget.picker.compare_button.click()
-    assert "4 frames of 50 × 40; got 4 frames of 25 × 20" in (
+    assert "has 4 frames of 20 × 25 pixels, and the reference 4 frames of 40 × 50" in (
         widget.picker.message.text()
     )
     assert not widget.picker.resample_button.isHidden()
@@ -170,7 +170,7 @@ def test_a_shifted_mask_is_not_compared_as_if_it_lay_there(widget, pair):
     pair[1].translate = (0, 3, 0)
     widget.picker.compare_button.click()
     assert widget.comparison is None
-    assert "must lie where the reference lies" in widget.picker.message.text()
+    assert "does not lie where the reference lies" in widget.picker.message.text()
 
 
 def test_a_frame_and_a_stack_are_not_mixed(widget, viewer):

@@ -188,9 +188,8 @@ class _Search:
         fault = ""
         if damaged:
             fault = (
-                "All files beside a series must be readable; got "
-                f"{len(damaged)} damaged in its folder, which may be frames of it. "
-                "Copy or export the folder again."
+                f"Damaged files lie beside this series ({len(damaged)}), which may be "
+                "frames of it. Copy or export the folder again."
             )
         for one in singles:
             place = (*folders, *_between(root, one.files[0]))
@@ -241,18 +240,26 @@ class _Search:
         """Return the error for inputs without a scan."""
         where = ", ".join(map(str, inputs)) or "nothing"
         only = ", which holds masks alone" if self._masks else ", which holds none"
+        found = "masks alone were found" if self._masks else "no scan was found"
         todo = "Choose another folder."
         if self._has_folders and not self._recursive:
             todo = "Choose another folder, or look into those in it (--recursive)."
         return InputError(
             f"A folder must hold scans ({', '.join(READABLE)}); got {where}{only}. "
-            f"{todo}"
+            f"{todo}",
+            plain=(
+                f"{found.capitalize()} in {where}. Scans are files of "
+                f"{', '.join(READABLE)}. {todo}"
+            ),
         )
 
 
 def given_twice(path: Path) -> InputError:
     """Return the error for a scan that would be segmented twice."""
-    return InputError(f"Each scan must be given once; got {path} twice. Leave one out.")
+    return InputError(
+        f"Each scan must be given once; got {path} twice. Leave one out.",
+        plain=f"{path} is named twice. Leave one out.",
+    )
 
 
 def _is_mask(path: Path) -> bool:

@@ -95,8 +95,8 @@ def _segment(settings: BatchSettings, scan: Scan, number: int, topic: str) -> Ou
     """Run on a worker: segment a scan, and report to the client."""
     if package_version() != settings.package:
         reason = (
-            "All computers of a batch must have one version of napari-microus; got "
-            f"{package_version()} and {settings.package}. Install the same."
+            f"This worker has napari-microus {package_version()}, and the batch was "
+            f"begun with {settings.package}. Install the same version everywhere."
         )
         return failed(settings, scan, reason, ConfigError.__name__)
     worker = _distributed().get_worker()
@@ -125,13 +125,13 @@ def _outcome(settings: BatchSettings, scan: Scan, future: Any, address: str) -> 
         return outcome
     if type(error).__name__ == "KilledWorker":
         reason = (
-            "A scan must leave the workers that segment it alive; got one over which "
-            "several were lost. Give them more memory."
+            "Several workers ended over this scan, as they do when memory runs out. "
+            "Give them more memory."
         )
     else:
         reason = (
-            "A worker must be able to segment a scan; got "
-            f"{type(error).__name__}. See the worker's log."
+            f"The worker failed at this scan ({type(error).__name__}). See the "
+            "worker's log."
         )
     return failed(settings, scan, reason)
 
@@ -153,7 +153,11 @@ def _connect(distributed: Any, address: str) -> Any:
 def _lost(address: str) -> InputError:
     return InputError(
         f"The Dask scheduler must stay until the end; got no answer from '{address}' "
-        "any more. Start it again: scans that are done are skipped."
+        "any more. Start it again: scans that are done are skipped.",
+        plain=(
+            f"The Dask scheduler at '{address}' answers no more. Start it "
+            "again: scans that are done are skipped."
+        ),
     )
 
 

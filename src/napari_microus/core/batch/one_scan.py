@@ -204,7 +204,7 @@ def _models(settings: BatchSettings) -> list[LoadedModel]:
         try:
             _loaded[key] = settings.load_models()
         except DeviceError as error:  # no scan can be segmented without it
-            raise ConfigError(str(error)) from error
+            raise ConfigError(str(error), plain=error.plain) from error
     return _loaded[key]
 
 
@@ -222,6 +222,6 @@ def _unexpected(error: Exception) -> str:
     kind = type(error).__name__
     words = f" ({error})" if isinstance(error, (RuntimeError, MemoryError)) else ""
     return (
-        f"A scan must be segmented without a fault of the program; got {kind}{words}. "
-        "Please report it, without the scan."
+        f"The program failed at this scan: {kind}{words}. Please report that, without "
+        "the scan."
     )

@@ -152,9 +152,9 @@ class _Worker:
     def how_it_ended(self) -> str:
         """Return the sentence about a scan over which processes died."""
         return (
-            "A scan must leave the process that segments it alive; got one over which "
-            f"it died {_ATTEMPTS} times ({_ending(self._process.exitcode)}). The "
-            "system does so when memory runs out: use fewer workers."
+            f"The process that segments this scan ended {_ATTEMPTS} times over it "
+            f"({_ending(self._process.exitcode)}). The system does so when memory runs "
+            "out: use fewer workers."
         )
 
     def end(self, end_by: float) -> None:

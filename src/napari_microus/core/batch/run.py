@@ -110,7 +110,10 @@ def run_batch(
         If the Dask scheduler does not answer.
     """
     if workers < 1:
-        raise ConfigError(f"workers must be 1 or more; got {workers}. Use 1.")
+        raise ConfigError(
+            f"workers must be 1 or more; got {workers}. Use 1.",
+            plain=f"At least one worker is needed, and {workers} is none. Use 1.",
+        )
     if dask is not None and workers != 1:
         raise ConfigError(
             "A batch must run on workers of this computer or of a Dask cluster; got "
@@ -265,12 +268,12 @@ def _check_folder(folder: Path) -> None:
 def _held(output: Path) -> Iterator[None]:
     """Let no other batch write into a folder meanwhile."""
     taken = (
-        f"One batch at a time must write into a folder; got another that does in "
-        f"{output}. Wait for its end, or choose another folder."
+        f"Another batch is writing into {output} now. Wait for its end, or choose "
+        "another folder."
     )
     unwritable = (
-        f"The folder of the results must be writable; got {output} ({{reason}}). "
-        "Check the free space and the permissions."
+        f"Nothing can be written into the folder of the results, {output} "
+        "({reason}). Check the free space and the permissions."
     )
     with only_one(output / LOCK, taken, unwritable=unwritable):
         yield

@@ -130,8 +130,7 @@ def batch_settings(
     found = []
     for name in models:
         info = library.find_model(name)
-        if info.problem:
-            raise CheckpointError(info.problem)
+        info.check()
         library.require_frames(info)
         digest = library.weights_sha256(info.path)
         found.append(

@@ -101,7 +101,11 @@ def _read(path: Path, columns: tuple[str, ...]) -> list[dict[str, Any]]:
 def _foreign(path: Path) -> OutputError:
     return OutputError(
         f"A table of results must not replace one of others; got {path}. Choose "
-        "another folder, or rename that file."
+        "another folder, or rename that file.",
+        plain=(
+            f"{path} holds results of something else, and is kept. Choose "
+            "another folder, or rename that file."
+        ),
     )
 
 

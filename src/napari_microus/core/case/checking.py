@@ -71,7 +71,7 @@ def checking_case(
     try:
         opened = yield from opening_case(folder, scan)
     except MicroUSError as error:
-        found.append(str(error))
+        found.append(error.plain)
     else:
         found += [n for n in opened.notices if n not in (*case.notices, *found)]
     return tuple(found)

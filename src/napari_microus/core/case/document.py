@@ -81,10 +81,14 @@ def reference_from(document: dict[str, Any]) -> ScanReference:
     try:
         properties = ScanProperties.from_dict(entries["properties"])
     except InputError as error:
-        wrong = str(error).rpartition(". ")[0]  # without what to do about a sidecar
+        # Without what to do about a sidecar.
+        wrong, plain = (
+            words.rpartition(". ")[0] for words in (str(error), error.plain)
+        )
+        where = "The case is damaged (field 'scan.properties')"
         raise InputError(
-            f"The case is damaged (field 'scan.properties'): {wrong}. Open another "
-            "copy."
+            f"{where}: {wrong}. Open another copy.",
+            plain=f"{where}: {plain}. Open another copy.",
         ) from error
     z, y, x = (int(size) for size in entries["shape"])
     affine = np.array(entries["affine"], np.float64)

@@ -128,7 +128,11 @@ def damaged(field: str, what: str, got: Any) -> InputError:
     shown = shown if len(shown) <= 60 else f"{shown[:57]}…"
     return InputError(
         f"The case is damaged (field '{field}'): it must hold {what}; got {shown}. "
-        "Open another copy."
+        "Open another copy.",
+        plain=(
+            f"The case is damaged: its field '{field}' holds {shown} "
+            f"instead of {what}. Open another copy."
+        ),
     )
 
 

@@ -236,8 +236,8 @@ def _see_place(folder: Path, overwrite: bool, opened: Case | None) -> None:
             f"A case must have a folder of its own; got {folder}, which holds other "
             "files. Choose a new folder.",
             plain=(
-                f"A case needs a folder of its own, and {folder} holds other files. "
-                "Choose a new one."
+                f"A case needs a folder of its own, and {folder} is taken by other "
+                "files. Choose a new one."
             ),
         )
 
@@ -294,10 +294,7 @@ def _place(
         with atomic_folder(folder) as new:
             yield new, None
         return
-    taken = (
-        "A case must be saved by one person at a time; got another who is saving it "
-        "now. Try again in a moment."
-    )
+    taken = "Somebody else is saving this case at the moment. Try again in a moment."
     with only_one(folder / LOCK, taken):
         _see_place(folder, overwrite, opened)
         older = read_document(folder)

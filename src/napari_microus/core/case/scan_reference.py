@@ -11,7 +11,7 @@ import numpy as np
 from napari_microus.core.errors import InputError
 from napari_microus.core.io import ScanProperties
 from napari_microus.core.sweep import sweep_of
-from napari_microus.core.volume import UNKNOWN, Volume
+from napari_microus.core.volume import UNKNOWN, Volume, size_in_words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -147,9 +147,9 @@ def placed_scan(scan: Volume, reference: ScanReference) -> Volume:
     """
     if scan.shape != reference.shape:
         raise InputError(
-            f"The scan must be the one of this case; got {_size(scan.shape)} "
-            f"instead of {_size(reference.shape)}. Choose the scan that the case "
-            "was made from.",
+            f"The scan must be the one of this case; got {size_in_words(scan.shape)} "
+            f"instead of {size_in_words(reference.shape)}. Choose the scan that the "
+            "case was made from.",
             plain=(
                 "That is another scan, of another size. Choose the scan "
                 "that the case was made from."
@@ -192,7 +192,3 @@ def _canonical(dtype: np.dtype[Any]) -> str:
     if dtype in (np.dtype(bool), np.dtype(np.uint8)):
         return "|u1"
     return "<i8" if dtype.kind in "iu" else "<f8"
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[0]} frames of {shape[1]} × {shape[2]} pixels"

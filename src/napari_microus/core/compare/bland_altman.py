@@ -124,7 +124,12 @@ def _pairs(
         raise InputError(
             "Measurements and patients must come in pairs; got "
             f"{one.shape}, {two.shape} and {len(listed)} patients. List one of each "
-            "for every pair."
+            "for every pair.",
+            plain=(
+                f"There are {one.size} first and {two.size} second "
+                f"measurements of {len(listed)} patients. List one of each for "
+                "every pair."
+            ),
         )
     numbers: dict[Hashable, int] = {}
     labels = np.array([numbers.setdefault(who, len(numbers)) for who in listed], int)

@@ -98,7 +98,7 @@ def read_case_scan(case: ListedCase) -> Volume | None:
     try:
         return _study().read_scan(_line(case, case.scan))
     except InputError as error:
-        raise InputError(f"Case '{case.case}': {error}") from error
+        raise error.at(f"Case '{case.case}'") from error
 
 
 def read_case_mask(case: ListedCase, annotator: str, grid: Volume | None) -> Volume:
@@ -127,7 +127,7 @@ def read_case_mask(case: ListedCase, annotator: str, grid: Volume | None) -> Vol
         try:
             mask = read_mask(path)
         except InputError as error:
-            raise InputError(f"Case '{case.case}' ({path}): {error}") from error
+            raise error.at(f"Case '{case.case}' ({path})") from error
     # Pictures come read-only; nobody could paint in them.
     array = mask.array if mask.array.flags.writeable else mask.array.copy()
     stated = {**mask.metadata, "source": str(path)}

@@ -125,7 +125,7 @@ def compare_files(
         except InputError as error:
             if len(pairing.cases) == 1:
                 raise
-            mispairs.append(f"Case {name} is left out. {error}")
+            mispairs.append(f"Case {name} is left out. {error.plain}")
             yield Notice(mispairs[-1])
             continue
         files = [path.name for path in paths]

@@ -10,6 +10,7 @@ from scipy import ndimage as ndi
 from napari_microus.core.errors import InputError
 from napari_microus.core.events import Event, Progress
 from napari_microus.core.mask import as_mask
+from napari_microus.core.volume import size_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -24,18 +25,20 @@ def grid_problem(mask: Volume, reference: Volume, *, name: str = "mask") -> str 
     """
     if mask.shape != reference.shape:
         return (
-            f"The {name} must have the reference's grid of {_size(reference)}; got "
-            f"{_size(mask)}. Resample it onto the reference."
+            f"The {name} has {size_in_words(mask.shape)}, and the reference "
+            f"{size_in_words(reference.shape)}. Resample it onto the reference."
         )
     if mask.has_geometry != reference.has_geometry:
         return None
     if not mask.shares_grid(reference):
         ours = " × ".join(f"{size:.4g}" for size in mask.spacing_mm)
         theirs = " × ".join(f"{size:.4g}" for size in reference.spacing_mm)
-        where = f"{ours} mm pixels, not {theirs} mm" if ours != theirs else "a shift"
+        how = "it is shifted or turned"
+        if ours != theirs:
+            how = f"its pixels have {ours} mm, not {theirs} mm"
         return (
-            f"The {name} must lie where the reference lies; got {where} or another "
-            "position or direction. Resample it onto the reference."
+            f"The {name} does not lie where the reference lies: {how}. Resample it "
+            "onto the reference."
         )
     return None
 
@@ -81,8 +84,3 @@ def resample_frames(mask: Volume, reference: Volume) -> Generator[Event, None, V
             "Check that both belong to one scan.",
         )
     return reference.like(result, source=mask.metadata.get("source", ""))
-
-
-def _size(volume: Volume) -> str:
-    z, y, x = volume.shape
-    return f"{z} frames of {x} × {y}"

@@ -44,7 +44,7 @@ def trend_sentence(cases: Sequence[TraineeCase], unit: str) -> str:
     found = trend(cases)
     if found is None:
         days = len({c.day for c in cases if math.isfinite(c.totals.mean_assd_mm)})
-        return f"A trend needs work on {FEW_DAYS} or more days; got {days}."
+        return f"There is work on {days} days; a trend needs {FEW_DAYS} or more."
     interval = f"95 % interval {found.low:+.2f} to {found.high:+.2f}"
     if not found.is_clear:
         return (

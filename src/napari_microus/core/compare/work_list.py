@@ -294,7 +294,7 @@ def _read_saved(sidecar: Path) -> _Saved | str | None:
         for region in regions:
             region.get("who")
     except InputError as error:
-        return str(error)
+        return error.plain
     except (KeyError, TypeError, AttributeError):
         return _without_regions(sidecar)
     names = str(document.get("expert", "")), str(document.get("nonexpert", ""))
@@ -320,8 +320,8 @@ def _folder_of(pair: tuple[str, str], people: Sequence[str]) -> str:
 
 def _without_regions(sidecar: Path) -> str:
     return (
-        f"A sidecar must list its regions; got {sidecar}, which does not. "
-        "Load another copy."
+        f"{sidecar.name} lists no regions: it is damaged, or something else. Load "
+        "another copy."
     )
 
 

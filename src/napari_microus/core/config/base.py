@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import yaml
 
-from napari_microus.core.config.yaml_text import read_yaml
+from napari_microus.core.config.yaml_text import read_yaml, wrong_in
 from napari_microus.core.errors import ConfigError
 from napari_microus.core.files import atomic_write
 
@@ -31,7 +31,17 @@ _NEAR = 0.6
 def require(claim: bool, what: str, value: object, advice: str) -> None:
     """Raise a ConfigError ``<what>; got <value>. <advice>`` unless ``claim`` holds."""
     if not claim:
-        raise ConfigError(f"{what}; got {value}. {advice}")
+        raise ConfigError(
+            f"{what}; got {value}. {advice}", plain=_in_plain_words(what, value, advice)
+        )
+
+
+def _in_plain_words(what: str, value: object, advice: str) -> str:
+    name, must, rule = what.partition(" must ")
+    if not must:
+        return f"{what}, and this is {value}. {advice}"
+    has = "cannot" if rule.startswith("not ") else "has to"
+    return f"{name} is {value}, and {has} {rule.removeprefix('not ')}. {advice}"
 
 
 @dataclass(frozen=True)
@@ -102,17 +112,22 @@ class Config:
         if not isinstance(values, dict):
             raise ConfigError(
                 f"{where} must be a mapping of settings; got {values!r}. "
-                "Write one 'name: value' a line."
+                "Write one 'name: value' a line.",
+                plain=(
+                    f"{section or 'The file'} holds {values!r} instead of settings. "
+                    "Write one 'name: value' a line."
+                ),
             )
         hints = typing.get_type_hints(cls)
         fields = {f.name: hints[f.name] for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        prefix = f"{section}." if section else ""
         for key in values:
             if key not in fields:
+                advice = _advice(str(key), fields, hints)
                 raise ConfigError(
-                    f"{where} must hold known settings only; got '{key}'. "
-                    f"{_advice(str(key), fields, hints)}"
+                    f"{where} must hold known settings only; got '{key}'. {advice}",
+                    plain=f"There is no setting '{prefix}{key}'. {advice}",
                 )
-        prefix = f"{section}." if section else ""
         return cls(
             **{key: _convert(v, fields[key], prefix + key) for key, v in values.items()}
         )
@@ -131,13 +146,20 @@ class Config:
         except OSError as error:
             raise ConfigError(
                 f"The configuration must be a readable file; got {path} "
-                f"({error.strerror}). Check the path."
+                f"({error.strerror}). Check the path.",
+                plain=(
+                    f"Cannot read the settings in {path} ({error.strerror}). Check "
+                    "the path."
+                ),
             ) from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            reason = str(error).replace("\n", " ")
+            reason = wrong_in(error)
             raise ConfigError(
                 f"The configuration must be valid YAML; got {path} ({reason}). "
-                "Correct the line."
+                "Correct the line.",
+                plain=(
+                    f"The settings in {path} are no YAML ({reason}). Correct the line."
+                ),
             ) from error
         return cls.from_dict({} if values is None else values)
 

@@ -23,7 +23,11 @@ def preset_path(name: str) -> Path:
         return path
     raise ConfigError(
         f"The preset must be one of {', '.join(preset_names())} or a YAML file; got "
-        f"'{name}'. Choose one."
+        f"'{name}'. Choose one.",
+        plain=(
+            f"There is no preset '{name}'. Choose "
+            f"{', '.join(preset_names())}, or name a YAML file that exists."
+        ),
     )
 
 

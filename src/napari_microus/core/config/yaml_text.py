@@ -6,6 +6,16 @@ from typing import Any
 
 import yaml
 
+
+def wrong_in(error: Exception) -> str:
+    """Return in a line what a parser found wrong, and where."""
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None)
+    if mark is None or not problem:
+        return str(error).replace("\n", " ")
+    return f"line {mark.line + 1}: {problem}"
+
+
 # Settings hold some hundreds of values; aliases of aliases make billions of a page.
 _MOST_VALUES = 100_000
 

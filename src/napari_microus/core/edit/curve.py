@@ -174,7 +174,8 @@ def nudge(
     """
     if not radius > 0:
         raise InputError(
-            f"The circle's radius must be positive; got {radius}. Try 20 pixels."
+            f"The circle's radius must be positive; got {radius}. Try 20 pixels.",
+            plain=f"A circle of radius {radius} has no size. Try 20 pixels.",
         )
     begin = np.asarray(start, dtype=np.float64)
     way = np.asarray(end, dtype=np.float64) - begin

@@ -289,5 +289,9 @@ def _placed(array: NDArray[np.uint8], entries: dict[str, Any], path: Path) -> Vo
 def _wrong(path: Path, field: str, what: str) -> InputError:
     return InputError(
         f"Contours must state {field} as {what}; got another in {path.name}. Write the "
-        "contours again."
+        "contours again.",
+        plain=(
+            f"The contours in {path.name} do not state {field} as {what}. "
+            "Write them again."
+        ),
     )

@@ -79,7 +79,11 @@ def frame_contours(frame: NDArray[Any], *, level: float = 0.5) -> list[Contour]:
 
     if not 0 < level < 1:
         raise InputError(
-            f"The level of contours must be between 0 and 1; got {level}. Correct it."
+            f"The level of contours must be between 0 and 1; got {level}. Correct it.",
+            plain=(
+                f"Contours cannot be drawn at a probability of {level}. Choose "
+                "one between 0 and 1."
+            ),
         )
     is_graded = frame.dtype.kind == "f"
     if is_graded and frame.size and not (frame.min() >= 0 and frame.max() <= 1):

@@ -222,7 +222,11 @@ def check_drawn_on(
         raise InputError(
             "The scan must be the one that the mask was drawn on; its provenance "
             f"names {named}, got {source.path.name}. Choose that file, or say that it "
-            "was renamed."
+            "was renamed.",
+            plain=(
+                f"The mask was drawn on {named}, and this scan is {source.path.name}. "
+                "Choose that file, or say that it was renamed."
+            ),
         )
 
 

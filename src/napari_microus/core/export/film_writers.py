@@ -24,8 +24,8 @@ _GREYS, _MIXED, _QUARTERS = 192, 16, 4
 _QUALITY = 7  # of imageio-ffmpeg, 0 to 10
 
 NO_MP4 = (
-    "A film as MP4 must have imageio-ffmpeg installed; got a computer without. Install "
-    "it (pip install imageio-ffmpeg), or write .gif."
+    "A film as MP4 needs imageio-ffmpeg, which is not installed. Install it (pip "
+    "install imageio-ffmpeg), or write .gif."
 )
 
 

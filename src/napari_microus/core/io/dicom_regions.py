@@ -207,8 +207,8 @@ def _common_size(
         (size,) = sizes
         if size is None:
             notices.append(
-                "The region of tissue states no pixel size in length; got "
-                f"{regions[0].units}."
+                "The region of tissue states its pixel size as "
+                f"{regions[0].units}, and not as a length."
             )
         return size
     if sizes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from os.path import isfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +117,7 @@ def dicom_folder(path: str | Path) -> DicomFolder:
             if kind_without_image(header) is None:
                 check_is_image(header, file)
         except InputError as error:
-            damaged.append((file, str(error)))
+            damaged.append((file, error.plain))
         else:
             good.append((file, header))
     groups, notices = _by_scan(good)
@@ -144,7 +145,7 @@ def first_dicom(path: Path) -> Path | None:
 
 def is_directory(path: Path) -> bool:
     """Return whether a file is called DICOMDIR."""
-    return path.name.upper() == "DICOMDIR" and path.is_file()
+    return path.name.upper() == "DICOMDIR" and isfile(path)
 
 
 def grouped(

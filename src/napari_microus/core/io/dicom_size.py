@@ -166,8 +166,8 @@ def _pixel_size(
         if size is None or min(size) <= 0:
             words = "no numbers" if size is None else f"{size[0]:g} × {size[1]:g}"
             notices.append(
-                f"The file's {keyword} must be two lengths above 0; got {words}. It "
-                "was not used."
+                f"The file's {keyword} holds {words} instead of two lengths above 0. "
+                "It was not used."
             )
             continue
         found[keyword] = (size[0], size[1])

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from napari_microus.core.io.raw_header import SEVERAL, RawHeader, number_of
-from napari_microus.core.io.read_errors import damaged
+from napari_microus.core.io.read_errors import damaged, part_missing
 
 if TYPE_CHECKING:
     from napari_microus.core.errors import InputError
@@ -110,4 +110,4 @@ def _check_data(header: RawHeader, name: str) -> None:
         if size is not None and size > _MOST_PACKED * max(there, 1):
             raise _damaged(header, f"{there} bytes for an image of {size}")
     elif not SEVERAL.match(name) and not (header.path.parent / name).is_file():
-        raise _damaged(header, f"its data file {name} is not there")
+        raise part_missing(header.path, name)

@@ -14,7 +14,7 @@ from napari_microus.core.io.nifti import affines
 from napari_microus.core.io.reading import read_stored, suffix_of
 from napari_microus.core.mask import IGNORE_VALUE, value_of_label
 from napari_microus.core.mask import as_mask as mask_of
-from napari_microus.core.volume import BETWEEN_FRAMES
+from napari_microus.core.volume import BETWEEN_FRAMES, size_in_words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -218,9 +218,8 @@ def placed_on(mask: Volume, grid: Volume) -> Volume:
             f"Mask and image must share a grid; got {mask.shape} with voxels of "
             f"{_size(mask)} and {grid.shape} with {_size(grid)}"
             f"{difference(mask, grid)}. Resample the mask first.",
-            plain="The mask does not fit the scan: they differ in size or place"
-            f"{difference(mask, grid)}. Choose the mask that was drawn on this scan, "
-            "or resample it.",
+            plain=f"The mask does not fit the scan: {_what_differs(mask, grid)}. "
+            "Choose the mask that was drawn on this scan, or resample it.",
         )
     array = np.zeros(grid.shape, mask.array.dtype)
     low, high = first.clip(0), last.clip(None, grid.shape)
@@ -340,6 +339,18 @@ def _centre(volume: Volume) -> NDArray[np.float64]:
 def _listed(values: Any) -> str:
     shown = [f"{v:g}" for v in sorted(values)]
     return ", ".join(shown if len(shown) <= 8 else [*shown[:7], "…", shown[-1]])
+
+
+def _what_differs(mask: Volume, grid: Volume) -> str:
+    """Return in words why a mask lies on another grid: the first reason there is."""
+    if mask.shape != grid.shape:
+        return (
+            f"it has {size_in_words(mask.shape)}, and the scan "
+            f"{size_in_words(grid.shape)}"
+        )
+    if not np.allclose(mask.spacing_mm, grid.spacing_mm, rtol=1e-3, atol=0):
+        return f"its voxels have {_size(mask)}, and the scan's {_size(grid)}"
+    return f"it lies elsewhere{difference(mask, grid)}"
 
 
 def _size(volume: Volume) -> str:

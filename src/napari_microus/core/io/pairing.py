@@ -87,12 +87,8 @@ def pair(*sources: str | Path, skip: re.Pattern[str] | None = None) -> Pairing:
         return Pairing(((name, tuple(paths)),))
     if not all(folders):
         raise InputError(
-            "Sources must be all files or all folders; got both. "
-            "Name one kind for every annotator.",
-            plain=(
-                "Files and folders are mixed. Name a file for every annotator, or "
-                "a folder for every annotator."
-            ),
+            "Sources must be all files or all folders; got both. Name one kind.",
+            plain=("Files and folders are mixed. Name files alone, or folders alone."),
         )
     return _pair_folders(paths, skip)
 

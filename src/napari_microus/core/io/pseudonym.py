@@ -45,7 +45,11 @@ def pseudonym(identifier: str, key: bytes) -> str:
     if len(key) < 16:
         raise InputError(
             f"The key of pseudonyms must have 16 bytes or more; got {len(key)}. Make "
-            "one with pseudonym_key()."
+            "one with pseudonym_key().",
+            plain=(
+                f"The key of pseudonyms has {len(key)} bytes, too few to be "
+                "secret. Make one with pseudonym_key()."
+            ),
         )
     plain = unicodedata.normalize("NFKC", str(identifier)).strip().casefold()
     if not plain:

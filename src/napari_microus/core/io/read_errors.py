@@ -37,6 +37,18 @@ def damaged(path: Path, kind: str, said: str = "") -> InputError:
     )
 
 
+def part_missing(path: Path, name: str) -> InputError:
+    """Return the error for a file that names another one, which is not there."""
+    return InputError(
+        f"The files that a file names must lie beside it; got {path} without {name}. "
+        "Copy both.",
+        plain=(
+            f"{path.name} belongs together with {name}, which is not there. Copy both "
+            "into one folder."
+        ),
+    )
+
+
 def reports_damage(text: str) -> bool:
     """Return whether a library's message means that not all of a file was read."""
     return bool(_DAMAGE.search(text))

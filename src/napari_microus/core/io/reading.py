@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from os.path import exists, isdir
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ from napari_microus.core.io.itk import (
 from napari_microus.core.io.names import stem_of, suffix_of
 from napari_microus.core.io.nifti import SUFFIXES as NIFTI_SUFFIXES
 from napari_microus.core.io.nifti import read_nifti
-from napari_microus.core.io.scan_properties import with_properties
+from napari_microus.core.io.scan_properties import PIXEL_BOUNDS_MM, with_properties
 from napari_microus.core.io.scan_sidecar import read_scan_properties
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ READABLE = (
 def is_readable(path: str | Path) -> bool:
     """Return by name, or by what a folder holds, whether `read_volume` supports it."""
     path = Path(path)
-    if not path.is_dir():
+    if not isdir(path):
         return path.name.lower().endswith(READABLE) or is_directory(path)
     try:
         return bool(frames_in(path)) or bool(dicom_files(path))
@@ -139,6 +140,8 @@ def _with_sidecar(
     metadata = {**volume.metadata, "source": str(path), "notices": notices}
     volume = replace(volume, metadata=metadata)
     properties = read_scan_properties(path)
+    if not is_mask and properties.pixel_mm is None:
+        volume = _with_doubt(volume)
     if properties.is_empty:
         return volume
     if properties.blank and not is_mask:
@@ -155,6 +158,21 @@ def _with_sidecar(
             )
         volume = _without(volume, properties.blank)
     return with_properties(volume, properties, is_mask=is_mask)
+
+
+def _with_doubt(volume: Volume) -> Volume:
+    """Return a scan with a notice where its file states a size that cannot be right."""
+    low, high = PIXEL_BOUNDS_MM
+    sizes = volume.spacing_mm[1:]
+    if not volume.has_geometry or all(low <= size <= high for size in sizes):
+        return volume
+    stated = " × ".join(f"{size:.4g}" for size in sizes)
+    notice = (
+        f"The file states pixels of {stated} mm, which cannot be right. Set the pixel "
+        "size before you rely on numbers in mm."
+    )
+    notices = [*volume.metadata["notices"], notice]
+    return replace(volume, metadata={**volume.metadata, "notices": notices})
 
 
 def _without(volume: Volume, parts: Sequence[Rectangle]) -> Volume:
@@ -175,7 +193,7 @@ def _read(
     region: RegionChoice = "crop",
     segment: int | str | None = None,
 ) -> Volume:
-    if path.is_dir():
+    if isdir(path):
         return _read_folder(path, as_stored, region)
     _check_file(path)
     suffix = suffix_of(path)
@@ -221,7 +239,7 @@ def _read_folder(folder: Path, as_stored: bool, region: RegionChoice) -> Volume:
 
 
 def _check_file(path: Path) -> None:
-    if not path.exists():
+    if not exists(path):
         raise InputError(
             f"The file must exist; got {path}. Check the path.",
             plain=f"There is no file {path}. It may have been moved or renamed: choose "

@@ -95,7 +95,7 @@ class ScanProperties:
                     f"'{UNKNOWN}'; got {distance}. Correct it.",
                     plain=(
                         f"A distance of {distance} mm between frames cannot be "
-                        "right. Correct it, or leave it unknown."
+                        f"right. Give {low:g} to {high:g} mm, or leave it unknown."
                     ),
                 )
         if self.orientation is not None:

@@ -70,7 +70,8 @@ def read_scan_properties(path: str | Path) -> ScanProperties:
     try:
         return ScanProperties.from_dict(stated)
     except InputError as error:
-        raise InputError(f"{error} The file is {sidecar.name}.") from error
+        said = f" The file is {sidecar.name}."
+        raise InputError(f"{error}{said}", plain=f"{error.plain}{said}") from error
 
 
 def write_scan_properties(path: str | Path, properties: ScanProperties) -> Path:

@@ -7,6 +7,7 @@ not taken for a pixel size.
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ import numpy as np
 from napari_microus.core.errors import InputError
 from napari_microus.core.io.alpha import stored_mask
 from napari_microus.core.io.colour import to_grey
-from napari_microus.core.io.read_errors import damaged, library_messages
+from napari_microus.core.io.read_errors import damaged, library_messages, part_missing
 from napari_microus.core.volume import UNKNOWN, Volume
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ _MILLIMETRES = {
 
 # What tifffile raises on files whose bytes were changed, besides its TiffFileError,
 # which older versions derive from Exception alone.
+#: What tifffile reports where OME-XML names a file that is not there.
+_MISSING = re.compile(r"failed to read '([^']+)', raised FileNotFoundError")
 _DAMAGE = (
     *(OSError, EOFError, MemoryError, zlib.error, struct.error, SyntaxError),
     *(ValueError, TypeError, LookupError, ArithmeticError),
@@ -91,6 +94,9 @@ def read_tiff(path: Path, *, as_stored: bool = False) -> Volume:
     except (tifffile.TiffFileError, *_DAMAGE) as error:
         raise damaged(path, "TIFF", str(error)) from error
     if complaints:
+        missing = _MISSING.search(complaints[0])
+        if missing is not None:
+            raise part_missing(path, missing[1])
         raise damaged(path, "TIFF", complaints[0])
     array, notices = _frames(pixels, axes, planes, channels, path)
     if as_stored and page.extrasamples and axes.endswith("S"):

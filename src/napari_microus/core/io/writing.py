@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from dataclasses import replace
+from os.path import exists
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,8 +159,8 @@ def _write(
             ),
         )
     sidecar = sidecar_of(path)
-    replaces, is_ours = path.exists(), _is_ours(sidecar)
-    if sidecar.exists() and not is_ours and provenance is not None:
+    replaces, is_ours = exists(path), _is_ours(sidecar)
+    if exists(sidecar) and not is_ours and provenance is not None:
         raise OutputError(
             f"The provenance must not replace a file of others; got {sidecar}. "
             "Choose another name for the mask.",

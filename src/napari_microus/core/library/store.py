@@ -49,7 +49,9 @@ class ModelInfo:
     metrics : dict
         Measured figures.
     problem : str
-        One sentence when the folder cannot be used, else empty.
+        One plain sentence when the folder cannot be used, else empty.
+    fault : CheckpointError, optional
+        What reading it raised, where it did.
     """
 
     name: str
@@ -59,6 +61,14 @@ class ModelInfo:
     card: str = ""
     metrics: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
+    fault: CheckpointError | None = field(default=None, repr=False, compare=False)
+
+    def check(self) -> None:
+        """Raise CheckpointError where the folder cannot be used."""
+        if self.fault is not None:
+            raise self.fault
+        if self.problem:
+            raise CheckpointError(self.problem)
 
     @property
     def version(self) -> str:
@@ -74,6 +84,13 @@ class ModelInfo:
     def learnt_from(self) -> str:
         """What the model was trained on, in a few words; "" where nobody noted it."""
         return str(self.config.get("learnt_from", ""))
+
+    @property
+    def origin(self) -> str:
+        """Where the model comes from and what it learnt from, in a line."""
+        place = "Bundled" if self.is_bundled else "Your library,"
+        words = f" – learnt from {self.learnt_from}" if self.learnt_from else ""
+        return f"{place} v{self.version}{words}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,10 +243,13 @@ def read_info(folder: str | Path, *, is_bundled: bool = False) -> ModelInfo:
         config = _read_config(folder)
         metrics = _read_metrics(folder)
         card = _read_text(folder / CARD) if (folder / CARD).exists() else ""
-        problem = "" if (folder / WEIGHTS).exists() else _lacks(folder, WEIGHTS)
-        problem = problem or _lacking_package(config)
+        if not (folder / WEIGHTS).exists():
+            raise _lacks(folder, WEIGHTS)
+        problem = _lacking_package(config)
     except CheckpointError as error:
-        return ModelInfo(folder.name, folder, is_bundled, problem=str(error))
+        return ModelInfo(
+            folder.name, folder, is_bundled, problem=error.plain, fault=error
+        )
     return ModelInfo(folder.name, folder, is_bundled, config, card, metrics, problem)
 
 
@@ -244,8 +264,7 @@ def read_model(folder: str | Path, device: Any = "cpu") -> LoadedModel:
         are named.
     """
     info = read_info(folder)
-    if info.problem:
-        raise CheckpointError(info.problem)
+    info.check()
     weights = _read_weights(info.path / WEIGHTS)
     network = build_network(info.config["architecture"], info.config["options"])
     _check_weights(network.state_dict(), weights)
@@ -308,7 +327,13 @@ def build_network(architecture: str, options: dict[str, Any]) -> nn.Module:
     try:
         config = ModelConfig.from_dict({"architecture": architecture, section: options})
     except ConfigError as error:
-        raise CheckpointError(f"The model is of another version: {error}") from error
+        raise CheckpointError(
+            f"The model is of another version: {error}",
+            plain=(
+                "This model was made by another version of this program, and cannot "
+                "be used with this one. Update napari-microus, or train it again."
+            ),
+        ) from error
     return create_model(config)
 
 
@@ -395,7 +420,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 
 def _read_config(folder: Path) -> dict[str, Any]:
     if not (folder / CONFIG).exists():
-        raise CheckpointError(_lacks(folder, CONFIG))
+        raise _lacks(folder, CONFIG)
     try:
         config = read_yaml(_read_text(folder / CONFIG))
     except yaml.YAMLError as error:
@@ -455,8 +480,12 @@ def _read_text(path: Path) -> str:
         ) from error
 
 
-def _lacks(folder: Path, name: str) -> str:
-    return (
+def _lacks(folder: Path, name: str) -> CheckpointError:
+    return CheckpointError(
         f"A model's folder must hold {name}; got {folder} without it. "
-        "Get a fresh copy of the model."
+        "Get a fresh copy of the model.",
+        plain=(
+            f"{folder} is no whole model: {name} is missing. Get a fresh copy of the "
+            "model."
+        ),
     )

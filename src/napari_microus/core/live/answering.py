@@ -136,7 +136,7 @@ class Answering:
             frame, spacing_mm = arrived.read()
             mask = _segment(self._model, frame, self._settings)
         except InputError as error:
-            self._newest.note(f"A frame was left out. {error}")
+            self._newest.note(f"A frame was left out. {error.plain}")
             return Refusal(received)
         return Answer(arrived, received, frame, spacing_mm, mask)
 

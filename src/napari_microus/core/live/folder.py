@@ -56,8 +56,8 @@ class FolderSource:
             except OSError:
                 newest.is_connected = False
                 newest.note(
-                    f"The folder must stay readable; got none at {self.folder}. Make "
-                    "it again, or stop."
+                    f"The folder {self.folder} cannot be read any more. Make it "
+                    "again, or stop."
                 )
                 stop.wait(1.0)
                 continue

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from napari_microus.core.errors import plain_words
 from napari_microus.core.events import Event, Notice
 from napari_microus.core.live.answering import Answer, Answering, Refusal
 from napari_microus.core.live.newest import Newest
@@ -193,7 +194,7 @@ def _receive(source: Source, newest: Newest, stop: threading.Event) -> None:
     try:
         source.run(newest, stop)
     except Exception as error:  # noqa: BLE001  shown to the user: the thread ends here
-        newest.note(f"Receiving ended: {error}")
+        newest.note(f"Receiving ended: {plain_words(error)}")
     finally:
         newest.is_connected = False
         newest.has_ended = True

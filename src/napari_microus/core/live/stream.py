@@ -72,13 +72,12 @@ class StreamSource:
             try:
                 self._connection(newest, stop)
             except InputError as error:
-                newest.note(f"{error} The connection was closed.")
+                newest.note(f"{error.plain} The connection was closed.")
             except _EndedError:
                 newest.note(f"The connection to {self.name} ended.")
             except OSError:
                 newest.note(
-                    f"A server must answer at {self.name}; got no connection. "
-                    "Start it; this keeps trying."
+                    f"No server answers at {self.name}. Start it; this keeps trying."
                 )
             newest.is_connected = False
             tries = 0 if newest.received > before else tries + 1

@@ -77,12 +77,12 @@ class VideoSource:
             try:
                 seen_s = self._play(newest, stop, seen_s, is_paced=not grows)
             except (OSError, RuntimeError, InputError) as error:
-                if not isinstance(error, InputError):
-                    error = InputError(
-                        f"A video must be one that ffmpeg reads; got {self.name}. "
-                        "Convert it to .mp4 or .mkv."
-                    )
-                newest.note(str(error))
+                newest.note(
+                    error.plain
+                    if isinstance(error, InputError)
+                    else f"Cannot play {self.name}: not a video that ffmpeg reads, or "
+                    "incomplete. Convert it to .mp4 or .mkv."
+                )
                 return
             grows = self._has_grown(before, stop)
             if not grows:

@@ -342,7 +342,7 @@ def _volume(mask: Volume, sizes: list[FrameSize], no_interval: str) -> VolumeEst
     try:
         return mask_volume(mask, area_sd_mm2=sd)
     except InputError as error:  # such as a sweep that sees parts twice
-        return VolumeEstimate(None, str(error))
+        return VolumeEstimate(None, error.plain)
 
 
 def _mask_ellipsoid(diameters: MaskDiameters | str) -> VolumeEstimate:

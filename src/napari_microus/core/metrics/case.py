@@ -208,7 +208,11 @@ def _check_values(mask: NDArray[Any], name: str) -> None:
     if strange.any():
         raise InputError(
             f"The {name} must hold 0, 1 and 255 (left out) alone; got "
-            f"{mask[strange].flat[0]}. Choose one label first."
+            f"{mask[strange].flat[0]}. Choose one label first.",
+            plain=(
+                f"The {name} holds the value {mask[strange].flat[0]}: it has "
+                "several labels. Choose one of them first."
+            ),
         )
 
 

@@ -39,12 +39,20 @@ def check_grids(
     if first.shape != second.shape:
         raise InputError(
             f"Prediction and reference must share a grid; got {first.shape} and "
-            f"{second.shape}. Resample one of them first."
+            f"{second.shape}. Resample one of them first.",
+            plain=(
+                f"The prediction has {first.shape} pixels and the reference "
+                f"{second.shape}. Bring one onto the other's grid first."
+            ),
         )
     if first.ndim not in (2, 3) or not first.size:
         raise InputError(
             "A mask must have two or three dimensions and at least one voxel; got "
-            f"shape {first.shape}. Choose one frame or one scan."
+            f"shape {first.shape}. Choose one frame or one scan.",
+            plain=(
+                f"The mask has {first.ndim} dimensions and {first.size} "
+                "voxels. Choose one frame or one scan."
+            ),
         )
     return first, second
 
@@ -68,7 +76,10 @@ def read_spacing(spacing_mm: float | Sequence[float], ndim: int) -> tuple[float,
     if not (np.isfinite(spacing) & (spacing > 0)).all():
         raise InputError(
             f"spacing_mm must be positive and finite; got {spacing_mm}. "
-            "Check the file's header."
+            "Check the file's header.",
+            plain=(
+                f"A pixel size of {spacing_mm} mm is none. Check the file's header."
+            ),
         )
     return tuple(spacing.tolist())
 
@@ -92,6 +103,10 @@ def _as_bool(mask: NDArray[Any], name: str) -> NDArray[np.bool_]:
     if strange.any():
         raise InputError(
             f"The {name} must hold 0 and 1 alone; got {mask[strange].flat[0]}. "
-            "Choose one label first; evaluate_case leaves out 255."
+            "Choose one label first; evaluate_case leaves out 255.",
+            plain=(
+                f"The {name} holds the value {mask[strange].flat[0]}: it has "
+                "several labels. Choose one of them first."
+            ),
         )
     return mask.astype(np.bool_)

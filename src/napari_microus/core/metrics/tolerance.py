@@ -160,7 +160,11 @@ def check_tolerance(tolerance_mm: float) -> float:
     if not (math.isfinite(tolerance_mm) and tolerance_mm >= 0):
         raise InputError(
             f"tolerance_mm must be zero or more and finite; got {tolerance_mm}. "
-            "Use 1 mm."
+            "Use 1 mm.",
+            plain=(
+                f"A tolerance of {tolerance_mm} mm is none. Choose 0 or more, "
+                "such as 1 mm."
+            ),
         )
     return tolerance_mm
 

@@ -60,7 +60,11 @@ def export_model(
         if temporary.suffix not in (".onnx", ".pt"):
             raise InputError(
                 f"A model is exported to .onnx or .pt; got '{temporary.name}'. "
-                "Change the suffix."
+                "Change the suffix.",
+                plain=(
+                    f"The file is called '{temporary.name}', and a model is "
+                    "exported as .onnx or .pt. Change the ending."
+                ),
             )
         if temporary.suffix == ".pt":
             save_script(trace(model), temporary)

@@ -78,7 +78,11 @@ def load_encoder(network: nn.Module, path: str | Path) -> None:
             name = network.config.architecture
         raise CheckpointError(
             "encoder_weights are for the encoder of a TransUNet or of resnet50_unet; "
-            f"got a network of {name}. Leave them out."
+            f"got a network of {name}. Leave them out.",
+            plain=(
+                "These encoder weights fit a TransUNet or resnet50_unet, and "
+                f"the network is {name}. Leave them out."
+            ),
         )
     encoder = network.transformer.embeddings.hybrid_model
     if isinstance(encoder, EfficientNetLite):

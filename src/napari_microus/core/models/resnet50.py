@@ -56,7 +56,13 @@ def load_resnet50(network: Baseline, state_dict: Mapping[str, Any]) -> None:
         raise CheckpointError(
             "ResNet50's weights are for resnet50_unet on frames; got "
             f"{network.config.architecture} in {network.config.spatial_dims}D. Choose "
-            "that network, or leave the weights out."
+            "that network, or leave the weights out.",
+            plain=(
+                "ResNet50's weights fit resnet50_unet on frames, and the "
+                f"network is {network.config.architecture} in "
+                f"{network.config.spatial_dims}D. Choose that network, or "
+                "leave the weights out."
+            ),
         )
     weights = {
         name: tensor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,13 +45,19 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
                 return unwrap(load_file(path))
             except SafetensorError as error:
                 raise ValueError(str(error)) from error
-        return unwrap(torch.load(path, map_location="cpu", weights_only=True))
+        with warnings.catch_warnings():  # of files that are then refused
+            warnings.simplefilter("ignore", UserWarning)
+            return unwrap(torch.load(path, map_location="cpu", weights_only=True))
     except pickle.UnpicklingError as error:
         if not _is_pickle(path):
             raise damaged(path, "it is no PyTorch file") from error
         raise CheckpointError(
             f"A checkpoint must hold tensors only; got {path} with other objects, "
-            "which could run code. Ask its author for the state_dict."
+            "which could run code. Ask its author for the state_dict.",
+            plain=(
+                f"{path} holds more than weights, which could run code, and "
+                "was not opened. Ask its author for the state_dict."
+            ),
         ) from error
     except BROKEN_FILE as error:
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
@@ -74,7 +81,11 @@ def unwrap(checkpoint: Any) -> dict[str, Tensor]:
         checkpoint = next((v for v in inner if isinstance(v, Mapping)), None)
     raise CheckpointError(
         "A checkpoint must hold tensors by name; got none. "
-        "Save the network's state_dict instead."
+        "Save the network's state_dict instead.",
+        plain=(
+            "The file holds no weights of a network. Save the network's "
+            "state_dict, and choose that file."
+        ),
     )
 
 
@@ -107,7 +118,11 @@ def refuse(missing: list[str], unexpected: list[str], misshapen: list[str]) -> N
     if found:
         raise CheckpointError(
             f"The weights must fit the network; got {', '.join(found)}. "
-            "Choose the file or the configuration that belongs to it."
+            "Choose the file or the configuration that belongs to it.",
+            plain=(
+                f"The weights do not fit the network: {', '.join(found)}. "
+                "Choose the file or the configuration that belongs to it."
+            ),
         )
 
 
@@ -115,7 +130,11 @@ def damaged(path: Path, reason: str) -> CheckpointError:
     """Return the error for a file that cannot be read."""
     return CheckpointError(
         f"A checkpoint must be a whole and readable file; got {path} ({reason}). "
-        "Check the path, or fetch the file again."
+        "Check the path, or fetch the file again.",
+        plain=(
+            f"Cannot read the weights in {path} ({reason}). Check the "
+            "path, or fetch the file again."
+        ),
     )
 
 
@@ -123,7 +142,11 @@ def not_finite(key: str) -> CheckpointError:
     """Return the error for an entry with NaN or infinity."""
     return CheckpointError(
         f"Weights must be finite; got NaN or infinity in {key}. "
-        "The training has diverged or the file is damaged: use another one."
+        "The training has diverged or the file is damaged: use another one.",
+        plain=(
+            f"Some of the weights are no numbers ({key}): the training has "
+            "diverged, or the file is damaged. Use another file."
+        ),
     )
 
 

@@ -64,7 +64,12 @@ def rule_named(name: str) -> LabelRule:
         raise ConfigError(
             f"A label rule must be one of {', '.join(RULES)}, or written out as "
             f"'target=1+2 others=0+3'; got '{name}'. Choose one, or leave it empty "
-            "for masks of 0 and 1."
+            "for masks of 0 and 1.",
+            plain=(
+                f"There is no label rule '{name}'. Choose {', '.join(RULES)}, "
+                "write one out as 'target=1+2 others=0+3', or leave it empty "
+                "for masks of 0 and 1."
+            ),
         )
     target, others, undecided = (
         frozenset(map(int, part.split("+"))) if part else frozenset[int]()
@@ -108,7 +113,11 @@ def by_rule(labels: Volume, name: str) -> Volume:
         allowed = ", ".join(str(value) for value in sorted(known))
         raise InputError(
             f"Labels must be those of the rule {name} ({allowed}); got "
-            f"{foreign[0]:g}. Choose the rule that fits these labels."
+            f"{foreign[0]:g}. Choose the rule that fits these labels.",
+            plain=(
+                f"The labels hold {foreign[0]:g}, which the rule {name} does "
+                f"not know ({allowed}). Choose the rule that fits these labels."
+            ),
         )
     mask = np.isin(labels.array, list(rule.target)).astype(np.uint8)
     mask[np.isin(labels.array, list(undecided))] = IGNORE_VALUE

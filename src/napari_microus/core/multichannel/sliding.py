@@ -95,7 +95,12 @@ def sliding_logits(
                 raise DeviceError(
                     f"One window of {' × '.join(map(str, patch))} voxels must fit into "
                     f"the memory of {device}; got an out-of-memory error. Choose the "
-                    "CPU, or a model of smaller patches."
+                    "CPU, or a model of smaller patches.",
+                    plain=(
+                        f"The memory of {device} is too small for one window of "
+                        f"{' × '.join(map(str, patch))} voxels. Choose the CPU, or a "
+                        "model of smaller patches."
+                    ),
                 ) from error
             batch_size = len(part) // 2
             continue

@@ -51,7 +51,11 @@ def stack_channels(channels: Mapping[str, Volume]) -> NDArray[np.float32]:
         if array.dtype.kind not in "buif":
             raise InputError(
                 f"Channel '{name}' must hold real numbers; got {array.dtype}. Convert "
-                "it first."
+                "it first.",
+                plain=(
+                    f"Channel '{name}' holds {array.dtype}, which is no image. "
+                    "Convert it first."
+                ),
             )
         if not first.shares_grid(channel):
             array = _onto(channel, first, name, first_name)
@@ -130,7 +134,8 @@ def standardised(array: NDArray[Any], name: str = "the volume") -> NDArray[np.fl
         what = "one value alone" if np.isfinite(lowest) else "values that are none"
         raise InputError(
             f"Intensities must be finite and differ; got {what} in '{name}'. Export "
-            "it again."
+            "it again.",
+            plain=f"The image '{name}' holds {what}. Export it again.",
         )
     object_ = values > lowest
     is_cut_out = object_.mean() < 1 - _CUT_OUT

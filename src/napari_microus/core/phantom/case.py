@@ -271,7 +271,8 @@ def _style(style: AnnotatorStyle | str) -> AnnotatorStyle:
         known = ", ".join(AnnotatorStyle)
         raise InputError(
             f"An annotator's style must be one of {known}; got {style!r}. "
-            "Choose one of them."
+            "Choose one of them.",
+            plain=f"There is no annotator's style '{style}'. Choose one of {known}.",
         ) from error
 
 
@@ -282,20 +283,32 @@ def _check(
     spacing_mm: tuple[float, float, float] | None,
 ) -> None:
     if seed < 0:
-        raise InputError(f"A seed must not be negative; got {seed}. Choose 0 or more.")
+        raise InputError(
+            f"A seed must not be negative; got {seed}. Choose 0 or more.",
+            plain=f"The seed is {seed}. Choose 0 or more.",
+        )
     if frames < 1:
         raise InputError(
-            f"A phantom must have at least one frame; got {frames}. Ask for one."
+            f"A phantom must have at least one frame; got {frames}. Ask for one.",
+            plain=f"A phantom of {frames} frames is none. Ask for one or more.",
         )
     if len(shape) != 2 or min(shape) < _SMALLEST:
         raise InputError(
             f"A frame must be at least {_SMALLEST} × {_SMALLEST} pixels; got "
-            f"{tuple(shape)}. Choose a larger shape."
+            f"{tuple(shape)}. Choose a larger shape.",
+            plain=(
+                f"A frame of {' × '.join(map(str, shape))} pixels is too "
+                f"small. Choose {_SMALLEST} × {_SMALLEST} or more."
+            ),
         )
     if spacing_mm is not None and not (
         len(spacing_mm) == 3 and all(0 < mm < np.inf for mm in spacing_mm)
     ):
         raise InputError(
             f"A spacing must be three positive numbers (frame, row, column); got "
-            f"{spacing_mm}. Give millimetres."
+            f"{spacing_mm}. Give millimetres.",
+            plain=(
+                f"A spacing of {spacing_mm} mm is none. Give three lengths "
+                "above 0: of frame, row and column."
+            ),
         )

@@ -127,14 +127,19 @@ class PhantomDomain:
         for name, value in dataclasses.asdict(self).items():
             if not math.isfinite(value):
                 raise InputError(
-                    f"A phantom's {name} must be finite; got {value}. Give a number."
+                    f"A phantom's {name} must be finite; got {value}. Give a number.",
+                    plain=f"A phantom's {name} is {value}. Give a number.",
                 )
         for name, low, high in _RANGES:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise InputError(
                     f"A phantom's {name} must lie between {low:g} and {high:g}; got "
-                    f"{value:g}. Choose a value in that range."
+                    f"{value:g}. Choose a value in that range.",
+                    plain=(
+                        f"A phantom's {name} is {value:g}. Choose a value from {low:g} "
+                        f"to {high:g}."
+                    ),
                 )
 
 

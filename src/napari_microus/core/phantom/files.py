@@ -54,7 +54,10 @@ def write_phantoms(
         If a file exists and ``overwrite`` is False, or it cannot be written.
     """
     if count < 1:
-        raise InputError(f"The count must be at least 1; got {count}. Ask for one.")
+        raise InputError(
+            f"The count must be at least 1; got {count}. Ask for one.",
+            plain=f"{count} phantoms are none. Ask for one or more.",
+        )
     styles = list(AnnotatorStyle) if style == "all" else [style]
     folders = [Path(folder) / f"phantom_{seed + i:04d}" for i in range(count)]
     if not overwrite:

@@ -76,7 +76,8 @@ def make_lesion_case(
     if (lesion is None) != (gland is None):
         raise InputError(
             "A simulated examination needs lesion and gland, or neither; got one. Give "
-            "both."
+            "both.",
+            plain="Only one of lesion and gland is given. Give both, or neither.",
         )
     draw = np.random.default_rng(seed)
     places = _places(shape, spacing_mm)

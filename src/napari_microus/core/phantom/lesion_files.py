@@ -43,7 +43,8 @@ def write_lesions(
     if target.exists():
         raise OutputError(
             f"The folder of simulated examinations must be new; got {target}. Choose "
-            "another."
+            "another.",
+            plain=f"{target} is there already, and is kept. Choose another folder.",
         )
     with atomic_folder(target) as fresh:
         for number in range(count):

@@ -48,13 +48,21 @@ class TextureBank:
         if not stack:
             raise InputError(
                 "A texture bank must have at least one frame; got none. "
-                "Choose a folder of grey frames."
+                "Choose a folder of grey frames.",
+                plain=(
+                    "There is no frame to take textures from. Choose a folder of "
+                    "grey frames."
+                ),
             )
         shapes = {frame.shape for frame in stack}
         if len(shapes) > 1:
             raise InputError(
                 f"Frames of a texture bank must have one shape; got {sorted(shapes)}. "
-                "Resize them first."
+                "Resize them first.",
+                plain=(
+                    "The frames to take textures from differ in size: "
+                    f"{sorted(shapes)}. Resize them first."
+                ),
             )
         self.shape: tuple[int, int] = stack[0].shape
         self._quantiles = np.stack([_quantiles(frame) for frame in stack])

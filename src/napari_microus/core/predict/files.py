@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+from os.path import exists
 from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.errors import ConfigError, OutputError
 from napari_microus.core.events import Event, Notice
+from napari_microus.core.files import check_place
 from napari_microus.core.io import (
     WRITABLE,
     sidecar_of,
@@ -158,14 +159,12 @@ def check_outputs(
         taken.add(where)
         if not overwrite:
             for present in (output, sidecar_of(output)):
-                if present.exists():
+                if exists(present):
                     raise OutputError(
                         f"{present} already exists. "
                         "Choose another name, or overwrite it."
                     )
-        parent = next(p for p in where.parents if p.exists())
-        if not parent.is_dir() or not os.access(parent, os.W_OK):
-            raise OutputError(f"Cannot write to {parent}. Choose another.")
+        check_place(output)
 
 
 def parse_frames(text: str) -> list[int]:

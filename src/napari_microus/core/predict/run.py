@@ -345,7 +345,11 @@ def _frames(frames: int | Iterable[int] | None, count: int) -> tuple[int, ...]:
         chosen = tuple(dict.fromkeys(operator.index(f) for f in wanted))
     except TypeError as error:
         raise InputError(
-            f"Frames must be whole numbers; got {frames!r}. Count them from 0."
+            f"Frames must be whole numbers; got {frames!r}. Count them from 0.",
+            plain=(
+                f"{frames!r} is no choice of frames. Give whole numbers, "
+                "counted from 0."
+            ),
         ) from error
     wrong = [f for f in chosen if not 0 <= f < count]
     if wrong or not chosen:
@@ -416,7 +420,11 @@ def _check_out(out: NDArray[Any] | None, shape: tuple[int, ...]) -> None:
     if out is not None and (out.shape != shape or out.dtype != np.uint8):
         raise InputError(
             f"out must be an array of uint8 with shape {shape}; got {out.dtype} with "
-            f"{out.shape}. Make it with numpy.zeros(volume.shape, 'uint8')."
+            f"{out.shape}. Make it with numpy.zeros(volume.shape, 'uint8').",
+            plain=(
+                "The array to write the mask into does not fit the scan of "
+                f"{shape}. Make it with numpy.zeros(volume.shape, 'uint8')."
+            ),
         )
 
 

@@ -71,13 +71,17 @@ def recipes_of(
         If there is none, or two have one name.
     """
     if not presets:
-        raise InputError("A comparison needs at least one recipe; got none. Name one.")
+        raise InputError(
+            "A comparison needs at least one recipe; got none. Name one.",
+            plain="No recipe is named to compare. Name one or more.",
+        )
     found = [Recipe(preset, more) for preset in presets for more in ({}, *variations)]
     names = [recipe.name for recipe in found]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(
-            f"Each recipe is compared once; got '{twice}' twice. Leave one out."
+            f"Each recipe is compared once; got '{twice}' twice. Leave one out.",
+            plain=f"The recipe '{twice}' is named twice. Leave one out.",
         )
     return found
 

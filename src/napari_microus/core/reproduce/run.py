@@ -105,7 +105,10 @@ def reproduce(
     """
     recipes = recipes_of(presets, variations)
     if seeds < 1:
-        raise InputError(f"A comparison needs at least one seed; got {seeds}. Use 3.")
+        raise InputError(
+            f"A comparison needs at least one seed; got {seeds}. Use 3.",
+            plain=f"A comparison with {seeds} seeds is none. Use 3.",
+        )
     work = _compare(
         Path(source), Path(output), recipes, changes or {}, rates, seeds, unchecked
     )

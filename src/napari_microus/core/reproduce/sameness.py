@@ -40,7 +40,11 @@ def open_study(source: Path, output: Path) -> Study:
     if fault:
         raise InputError(
             f"A folder of results must be of one data set; got {source}, and {output} "
-            f"is of another: {fault}. Choose another output folder."
+            f"is of another: {fault}. Choose another output folder.",
+            plain=(
+                f"{output} holds results of other data than {source}: {fault}. "
+                "Choose another output folder."
+            ),
         )
     return study
 
@@ -62,7 +66,12 @@ def check_unseen(study: Study, cases: Sequence[StudyCase], learnt: Fingerprint) 
             raise InputError(
                 "A case to measure on must be unknown to the model; got "
                 f"'{case.case}', whose image is that of '{twin}', which is learnt "
-                "from. Set ignore to 1 for one of them."
+                "from. Set ignore to 1 for one of them.",
+                plain=(
+                    f"Case '{case.case}' is measured on, and its image is that of "
+                    f"'{twin}', which is learnt from. Set ignore to 1 for one of "
+                    "them."
+                ),
             )
 
 

@@ -189,7 +189,12 @@ def groups_to_score(study: Study, fold: int | None = None) -> tuple[list[Group],
             return [Group(None, cases)], word
     raise InputError(
         "A comparison needs folds, or test or validation cases with an expert's mask; "
-        f"got none in {study.folder}. Split it first: napari-microus study split."
+        f"got none in {study.folder}. Split it first: napari-microus study split.",
+        plain=(
+            f"{study.folder} has neither folds nor test or validation "
+            "cases with an expert's mask. Split it first: napari-microus "
+            "study split."
+        ),
     )
 
 

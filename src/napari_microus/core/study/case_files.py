@@ -130,7 +130,7 @@ class CaseFiles:
                 return read_mask(self.path(file), grid=scan)
             return _mask_of_sized(self.path(file), scan)
         except InputError as error:
-            raise InputError(f"Case '{case.case}' ({file}): {error}") from error
+            raise error.at(f"Case '{case.case}' ({file})") from error
 
 
 def _mask_of_sized(path: Path, scan: Volume) -> Volume:

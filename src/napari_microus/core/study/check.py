@@ -66,8 +66,8 @@ def _check_case(
     if scan.array.dtype.kind == "f" and not np.isfinite(scan.array).all():
         count = int(np.count_nonzero(~np.isfinite(scan.array)))
         message = (
-            f"Its image must hold finite numbers; got {count} pixels that are NaN or "
-            "infinite. Export it again, or replace them."
+            f"Some pixels of its image ({count}) are no numbers, but NaN or infinite. "
+            "Export it again, or replace them."
         )
         findings.append(Finding("error", case.case, message))
     elif scan.array.min() == scan.array.max():

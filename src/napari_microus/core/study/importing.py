@@ -161,7 +161,7 @@ def _check_places(cases: Sequence[StudyCase]) -> None:
     from napari_microus.core.io.headers import read_grid
     from napari_microus.core.io.masks import placed_on
 
-    wrong = []
+    wrong: list[InputError] = []
     for case in cases:
         scan = read_grid(Path(case.image))
         if scan is None:
@@ -173,12 +173,13 @@ def _check_places(cases: Sequence[StudyCase]) -> None:
                 if mask is not None:
                     placed_on(mask, scan)
             except InputError as error:
-                wrong.append(f"{Path(file).name}: {error}")
+                wrong.append(error.at(Path(file).name))
     if wrong:
-        raise InputError(
+        said = (
             f"{len(wrong)} masks do not lie on their images, and nothing was added. "
-            f"The first is {wrong[0]}"
+            "The first is "
         )
+        raise InputError(f"{said}{wrong[0]}", plain=f"{said}{wrong[0].plain}")
 
 
 def _recognise(source: Path) -> Layout:
@@ -198,7 +199,7 @@ def _recognise(source: Path) -> Layout:
         "images and masks, or a folder for each case with scan and expert); got "
         f"{source}. Rename its folders.",
         plain=(
-            "No scans and masks were found in this folder. Put scans "
+            f"No scans and masks were found in {source}. Put scans "
             "into a folder images and masks into masks, or choose "
             "another."
         ),

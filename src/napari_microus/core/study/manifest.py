@@ -125,7 +125,11 @@ class Study(CaseFiles):
                 raise OutputError(
                     "A study must be as it was when it was opened; another program "
                     f"has changed {self.folder / MANIFEST} since. Open the study "
-                    "again, and repeat the change."
+                    "again, and repeat the change.",
+                    plain=(
+                        f"Another program has changed {self.folder / MANIFEST} since "
+                        "it was opened. Open the study again, and repeat the change."
+                    ),
                 )
             self._write()
 
@@ -140,8 +144,8 @@ class Study(CaseFiles):
                 "folder."
             ) from error
         taken = (
-            "A study must be written by one program at a time; got another that "
-            f"writes {self.folder} now. Try again in a moment."
+            f"Another program is writing the study {self.folder} now. Try again in a "
+            "moment."
         )
         with only_one(self.folder / LOCK, taken, patience_s=_PATIENCE_S):
             yield

@@ -84,7 +84,7 @@ def split_in_folds(study: Study, folds: int, *, seed: int = 0) -> None:
     if folds < 2:
         raise InputError(
             f"There must be at least 2 folds; got {folds}. Try 5.",
-            plain=f"A study cannot be split into {folds} folds. Try 5.",
+            plain=f"Folds are two or more, and not {folds}. Try 5.",
         )
     kept = _test_patients(study)
     order = _shuffled([p for p in _annotated(study) if p not in kept], seed)

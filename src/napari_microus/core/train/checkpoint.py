@@ -112,7 +112,12 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if found != FORMAT:
         raise CheckpointError(
             f"The checkpoint must have format {FORMAT}; got {found} in {path}. "
-            "Resume with the version of napari-microus that began the run."
+            "Resume with the version of napari-microus that began the run.",
+            plain=(
+                f"{path} was saved by another version of napari-microus "
+                f"(format {found} instead of {FORMAT}). Resume with the "
+                "version that began the run."
+            ),
         )
     return dict(state)
 
@@ -150,6 +155,10 @@ def load_weights(
         if keys:
             raise CheckpointError(
                 f"The checkpoint must fit the network; got {path}, which {kind} "
-                f"{keys[0]}. Use the configuration it was made with."
+                f"{keys[0]}. Use the configuration it was made with.",
+                plain=(
+                    f"{path} belongs to another network: it {kind} {keys[0]}. Use "
+                    "the configuration it was made with."
+                ),
             )
     network.load_state_dict(weights)

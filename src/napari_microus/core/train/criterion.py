@@ -61,7 +61,11 @@ class ForeignLoss(nn.Module):
             got = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
             raise ConfigError(
                 f"A loss must give one number, a tensor of no axes; got {got} from "
-                f"'{self.name}'. Correct its package."
+                f"'{self.name}'. Correct its package.",
+                plain=(
+                    f"The loss '{self.name}' gives {got} instead of one number. "
+                    "Correct its package."
+                ),
             )
         return loss
 

@@ -421,12 +421,21 @@ def _prepare(
     if config.data.unlabelled_batch and data.textures is None:
         raise ConfigError(
             "unlabelled_batch needs a folder of unlabelled frames; got none. Set "
-            "data.unlabelled, or unlabelled_batch to 0."
+            "data.unlabelled, or unlabelled_batch to 0.",
+            plain=(
+                "unlabelled_batch is set, and there is no folder of "
+                "unlabelled frames. Set data.unlabelled, or unlabelled_batch "
+                "to 0."
+            ),
         )
     if config.data.unlabelled_batch and config.optimizer.ema == 0:
         raise ConfigError(
             "unlabelled_batch needs a running average of the weights; got ema 0. "
-            "Set optimizer.ema to 0.99."
+            "Set optimizer.ema to 0.99.",
+            plain=(
+                "unlabelled_batch is set, and there is no running average of "
+                "the weights. Set optimizer.ema to 0.99."
+            ),
         )
     return data
 

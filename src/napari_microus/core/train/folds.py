@@ -116,25 +116,43 @@ def train_folds(
 def _folds_of(config: TrainConfig) -> list[int]:
     if config.data.study is None:
         raise ConfigError(
-            "A cross-validation needs a study in folds; got phantoms. Give --study."
+            "A cross-validation needs a study in folds; got phantoms. Give --study.",
+            plain=(
+                "Phantoms have no folds to cross-validate on. Give a study "
+                "with --study."
+            ),
         )
     if config.data.fold is not None:
         raise ConfigError(
             "A cross-validation trains on all folds; got data.fold "
-            f"{config.data.fold}. Leave the fold out."
+            f"{config.data.fold}. Leave the fold out.",
+            plain=(
+                f"data.fold is {config.data.fold}, and a cross-validation "
+                "trains on every fold. Leave the fold out."
+            ),
         )
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError(
             "All folds must be trained by one process; got several. Train each fold "
             "into OUTPUT/foldN with --set data.fold=N, and call this with one process "
-            "in the end."
+            "in the end.",
+            plain=(
+                "Several processes cannot train all folds together. Train "
+                "each fold into OUTPUT/foldN with --set data.fold=N, and call "
+                "this with one process in the end."
+            ),
         )
     study = Study.open(config.data.study)
     folds = sorted({case.fold for case in study.cases if case.fold is not None})
     if len(folds) < 2:
         raise InputError(
             f"A cross-validation needs a study in folds; got {len(folds)} in "
-            f"{study.folder}. Split it first: napari-microus study split --folds 5."
+            f"{study.folder}. Split it first: napari-microus study split --folds 5.",
+            plain=(
+                f"{study.folder} has {len(folds)} folds, and a "
+                "cross-validation needs two or more. Split it first: "
+                "napari-microus study split --folds 5."
+            ),
         )
     return folds
 
@@ -154,7 +172,10 @@ def _scores(run: Path) -> list[CaseScore]:
     if not best.exists():
         raise InputError(
             f"Each fold must have been validated once; got none in {run}. Train for "
-            "longer."
+            "longer.",
+            plain=(
+                f"The run {run} ended before its first validation. Train for longer."
+            ),
         )
     return scores_from(load_checkpoint(best)["scores"])
 

@@ -178,5 +178,9 @@ def cache_folder(chosen: str | None) -> Path:
 def _cannot_write(folder: Path, reason: str) -> OutputError:
     return OutputError(
         f"The cache folder must have room for the frames; got {folder.parent} "
-        f"({reason}). Free some space, or set data.cache to another folder."
+        f"({reason}). Free some space, or set data.cache to another folder.",
+        plain=(
+            f"The frames cannot be kept in {folder.parent} ({reason}). "
+            "Free some space, or set data.cache to another folder."
+        ),
     )

@@ -41,7 +41,11 @@ def create_optimizer(
     if not groups:
         raise ConfigError(
             f"Some weights must be left to learn; got freeze: {config.freeze}, which "
-            "fits them all. Freeze fewer modules."
+            "fits them all. Freeze fewer modules.",
+            plain=(
+                f"freeze: {config.freeze} leaves nothing to learn. Freeze "
+                "fewer modules."
+            ),
         )
     parameters = [
         {"params": members, "scale": scale, "weight_decay": decay}
@@ -71,7 +75,11 @@ def freeze(network: nn.Module, prefixes: tuple[str, ...]) -> None:
             blocks = list(dict.fromkeys(name.split(".")[0] for name in names))
             raise ConfigError(
                 f"A frozen module must be one of the network's; got '{prefix}'. Its "
-                f"outermost ones are {', '.join(blocks)}."
+                f"outermost ones are {', '.join(blocks)}.",
+                plain=(
+                    f"The network has no module '{prefix}' to freeze. Its "
+                    f"outermost ones are {', '.join(blocks)}."
+                ),
             )
         for parameter in fitting:
             parameter.requires_grad_(False)

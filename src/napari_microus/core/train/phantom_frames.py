@@ -88,7 +88,12 @@ def fill(
                 raise InputError(
                     "Making phantoms must succeed; got "
                     f"'{words[0] if words else child.returncode}'. "
-                    "Check the free space and memory, then start again."
+                    "Check the free space and memory, then start again.",
+                    plain=(
+                        "The phantoms could not be made "
+                        f"('{words[0] if words else child.returncode}'). Check the "
+                        "free space and memory, then start again."
+                    ),
                 )
     finally:
         for child in children:

@@ -39,7 +39,12 @@ def create_fabric(config: TrainConfig) -> Fabric:
     if config.batch_size % world:
         raise ConfigError(
             "batch_size must be a multiple of the number of processes; got "
-            f"{config.batch_size} and {world}. Change either."
+            f"{config.batch_size} and {world}. Change either.",
+            plain=(
+                f"batch_size {config.batch_size} cannot be shared by {world} "
+                "processes. Make it a multiple, or change the number of "
+                "processes."
+            ),
         )
     device = choose_device(config.device)
     if config.threads is not None:

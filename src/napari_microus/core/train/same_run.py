@@ -92,7 +92,12 @@ def check_resumed(
             raise InputError(
                 "A run to continue must carry the fingerprint of what it began with; "
                 f"got none in {run}. Start a new run, or continue without that check "
-                "(--unchecked)."
+                "(--unchecked).",
+                plain=(
+                    f"Nobody knows what the run in {run} began with: its "
+                    "fingerprint is missing. Start a new run, or continue without "
+                    "that check (--unchecked)."
+                ),
             )
         return dataclasses.replace(now, continued=({"source": "unknown"},))
     kept = {name: then.sources[name] for name in _AT_START if name in then.sources}
@@ -101,7 +106,11 @@ def check_resumed(
     if said:
         raise InputError(
             "A run must continue with the settings and data it began with; got other "
-            f"ones: {listed(said)}. Put that back, or start a new run."
+            f"ones: {listed(said)}. Put that back, or start a new run.",
+            plain=(
+                "The settings or data are not those that the run began with: "
+                f"{listed(said)}. Put that back, or start a new run."
+            ),
         )
     others = code_differences(now, then)
     if not others:
@@ -110,7 +119,12 @@ def check_resumed(
         raise InputError(
             f"A run must continue with the code it began with; got another: "
             f"{listed(others)}. Install that version, start a new run, or continue "
-            "without that check (--unchecked)."
+            "without that check (--unchecked).",
+            plain=(
+                "This is not the code that the run began with: "
+                f"{listed(others)}. Install that version, start a new run, or "
+                "continue without that check (--unchecked)."
+            ),
         )
     return dataclasses.replace(then, continued=(*then.continued, now.code))
 
@@ -129,21 +143,36 @@ def check_reused(run: Path, wanted: Fingerprint, *, unchecked: bool) -> None:
             return
         raise InputError(
             f"A run that is used again must carry a fingerprint; got none in {run}. "
-            "Choose another output folder, or remove that run."
+            "Choose another output folder, or remove that run.",
+            plain=(
+                f"Nobody knows what the run in {run} was trained on: its "
+                "fingerprint is missing. Choose another output folder, or "
+                "remove that run."
+            ),
         )
     said = differences(wanted, there)
     if said:
         raise InputError(
             f"A run must be of the settings and data asked for to be used again; got "
             f"others in {run}: {listed(said)}. Choose another output folder, or ask "
-            "for what was trained."
+            "for what was trained.",
+            plain=(
+                f"The run in {run} is of other settings or data: "
+                f"{listed(said)}. Choose another output folder, or ask for "
+                "what was trained."
+            ),
         )
     others = code_differences(wanted, there)
     if others and not unchecked:
         raise InputError(
             f"A run must be of this code to be used again; got another in {run}: "
             f"{listed(others)}. Choose another output folder, or take it all the same "
-            "(--unchecked)."
+            "(--unchecked).",
+            plain=(
+                f"The run in {run} was trained by other code: "
+                f"{listed(others)}. Choose another output folder, or take it "
+                "all the same (--unchecked)."
+            ),
         )
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from napari_microus.core.config import ENSEMBLE, ModelConfig
-from napari_microus.core.errors import CheckpointError, ConfigError
+from napari_microus.core.errors import ConfigError
 from napari_microus.core.models import create_model
 from napari_microus.core.models.pretrained import load_encoder
 from napari_microus.core.provenance import (
@@ -40,8 +40,7 @@ def resolved(config: TrainConfig) -> TrainConfig:
     from napari_microus.core.library import find_model
 
     info = find_model(config.start)
-    if info.problem:
-        raise CheckpointError(info.problem)
+    info.check()
     return _as_started(config, info)
 
 

@@ -180,7 +180,12 @@ def _halve(learner: Learner, count: int, error: BaseException) -> None:
         raise DeviceError(
             f"A step must fit into the memory of {learner.fabric.device}; got "
             f"micro_batch {micro}. Use a smaller network, or set a smaller "
-            "micro_batch."
+            "micro_batch.",
+            plain=(
+                f"The memory of {learner.fabric.device} is too small for this "
+                f"training, even with micro_batch {micro}. Use a smaller "
+                "network, or set a smaller micro_batch."
+            ),
         ) from error
     learner.micro_batch = micro // 2
     if learner.fabric.device.type == "cuda":
@@ -193,7 +198,11 @@ def _named(error: RuntimeError | MemoryError) -> Exception:
     if "CUDA error" in text or "MPS" in text:
         return DeviceError(
             f"The device must keep working; got '{text}'. The last checkpoint is "
-            "whole: resume the run, on another device if need be."
+            "whole: resume the run, on another device if need be.",
+            plain=(
+                f"The device failed ('{text}'). The last checkpoint is whole: "
+                "resume the run, on another device if need be."
+            ),
         )
     return error
 
@@ -218,5 +227,10 @@ def _not_finite(
     return InputError(
         f"The loss must stay finite; got NaN or infinity on {shown}. Check these "
         "cases, lower the learning rate, or clip gradients; the last good "
-        "checkpoint was kept."
+        "checkpoint was kept.",
+        plain=(
+            f"The training came to no number on {shown}. Check these "
+            "cases, lower the learning rate, or clip gradients; the last "
+            "good checkpoint was kept."
+        ),
     )

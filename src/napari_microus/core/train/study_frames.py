@@ -67,7 +67,11 @@ def prepare_study(
     if not any((frames.expert[i] == 1).any() for i in range(len(frames))):
         raise InputError(
             f"Some training frame must show a capsule; got {len(frames)} frames with "
-            "empty expert masks. Annotate some, or choose other cases."
+            "empty expert masks. Annotate some, or choose other cases.",
+            plain=(
+                f"The expert masks of all {len(frames)} training frames are "
+                "empty. Annotate some, or choose other cases."
+            ),
         )
     yield from check_measured(study, val, "a capsule")
     unsized = sum(not study.states_size(case) for case in val)
@@ -124,7 +128,7 @@ def _prepare_case(
         scan, expert, nonexpert = study.read(case)
         frames = to_bytes(scan, size)
     except InputError as error:
-        raise InputError(f"Case '{case.case}': {error}") from error
+        raise error.at(f"Case '{case.case}'") from error
     truth = mask_to_bytes(expert.array, size)
     other = truth if nonexpert is None else mask_to_bytes(nonexpert.array, size)
     return frames, truth, other

@@ -74,7 +74,11 @@ def prepare_volumes(config: TrainConfig) -> Generator[Event, None, TrainingData]
     if not shown:
         raise InputError(
             f"Some training case must show the target; got {len(train)} cases with "
-            "empty masks. Annotate some, or choose other cases."
+            "empty masks. Annotate some, or choose other cases.",
+            plain=(
+                f"The masks of all {len(train)} training cases are empty. "
+                "Annotate some, or choose other cases."
+            ),
         )
     if shown < len(train):
         yield Notice(f"{len(train) - shown} of {len(train)} cases show no target.")
@@ -122,7 +126,12 @@ def channel_names(data: DataConfig, case: StudyCase, count: int) -> tuple[str, .
         raise InputError(
             f"A study must have the network's {count} channels; got "
             f"{', '.join(names)} for '{case.case}'. Set model.baseline.in_channels "
-            f"to {len(names)}, or choose another preset."
+            f"to {len(names)}, or choose another preset.",
+            plain=(
+                f"Case '{case.case}' has the channels {', '.join(names)}, and "
+                f"the network reads {count}. Set model.baseline.in_channels to "
+                f"{len(names)}, or choose another preset."
+            ),
         )
     return names
 
@@ -143,12 +152,16 @@ def _read(
         what = "one slice" if len(first.array) == 1 else "no distance of slices"
         raise InputError(
             f"A volume must have slices at known distances; got {what} for "
-            f"'{case.case}'. Use a preset for frames."
+            f"'{case.case}'. Use a preset for frames.",
+            plain=(
+                f"Case '{case.case}' has {what}, and cannot be learnt from as "
+                "a volume. Use a preset for frames."
+            ),
         )
     try:
         stack = stack_channels(channels)
     except InputError as error:
-        raise InputError(f"Case '{case.case}': {error}") from error
+        raise error.at(f"Case '{case.case}'") from error
     return stack, first, study.read_mask(case, case.expert, first)
 
 

@@ -26,7 +26,11 @@ class TensorBoardLog:
         except ImportError as error:
             raise ConfigError(
                 "A TensorBoard log needs the package tensorboard; got none. Install "
-                "it with pip, or set tensorboard to false."
+                "it with pip, or set tensorboard to false.",
+                plain=(
+                    "The package tensorboard is not installed. Install it with "
+                    "pip, or set tensorboard to false."
+                ),
             ) from error
         self._writer = SummaryWriter(str(folder))
 

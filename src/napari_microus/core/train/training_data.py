@@ -88,7 +88,11 @@ def check_measured(
         yield Progress(number, len(cases), "cases", "Looking at validation cases")
     raise InputError(
         f"Some validation case must show {what}; got {len(cases)} with empty masks. "
-        "Split the study otherwise."
+        "Split the study otherwise.",
+        plain=(
+            f"None of the {len(cases)} validation cases shows {what}: "
+            "their masks are empty. Split the study otherwise."
+        ),
     )
 
 
@@ -109,7 +113,11 @@ def stamp(study: Study, case: StudyCase, file: str) -> list[object]:
     if not path.exists():
         raise InputError(
             f"A study's files must exist; got no {path}, named by case "
-            f"'{case.case}'. Put it back, or set ignore to 1."
+            f"'{case.case}'. Put it back, or set ignore to 1.",
+            plain=(
+                f"The file {path} of case '{case.case}' is missing. Put it "
+                "back, or set ignore to 1."
+            ),
         )
     stat = path.stat()
     return [str(path.resolve()), stat.st_size, stat.st_mtime_ns]

@@ -154,5 +154,8 @@ def open_paths(viewer: Any, paths: Sequence[str]) -> bool:
 
 
 def _unknown(path: str) -> str:
-    words = tr("Cannot open {name}: this kind of file is not known here.")
+    words = tr(
+        "Cannot open {name}: this kind of file is not known here. Choose DICOM, NIfTI, "
+        "NRRD, MetaImage or pictures."
+    )
     return words.format(name=Path(path).name)

@@ -303,7 +303,9 @@ class AdjudicationLayers(QObject):
             self.work.take_mask(taken.astype(np.uint8))
             self.show_change()
         else:
-            self.said.emit("The adjudicated layer must keep its size. Undo the change.")
+            self.said.emit(
+                tr("The adjudicated layer keeps its size. Nothing was changed.")
+            )
         self.layer.data = self.work.mask[0] if self._flat else self.work.mask
 
     def _on_removed(self, event: Any) -> None:

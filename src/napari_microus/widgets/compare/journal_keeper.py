@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_microus.core.errors import MicroUSError
+from napari_microus.core.errors import MicroUSError, plain_words
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets._shared.worker import start_worker
 
 if TYPE_CHECKING:
@@ -83,11 +84,17 @@ class JournalKeeper(QObject):
             self.is_kept = True
         except MicroUSError as error:
             self.is_kept = False
-            self.failed.emit(f"Unsaved decisions cannot be kept. {error}")
+            self.failed.emit(
+                tr("Unsaved decisions cannot be kept. {why}").format(why=error.plain)
+            )
 
     def _on_error(self, error: Exception) -> None:
         self.is_kept = False
-        self.failed.emit(f"Unsaved decisions cannot be kept: save them. {error}")
+        self.failed.emit(
+            tr("Unsaved decisions cannot be kept: save them. {why}").format(
+                why=plain_words(error)
+            )
+        )
 
     def _on_finished(self) -> None:
         self._worker = None

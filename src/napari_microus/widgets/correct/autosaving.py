@@ -15,7 +15,7 @@ from napari_microus.core.edit.autosave import (
     fingerprint,
     remove_autosave,
 )
-from napari_microus.core.errors import OutputError
+from napari_microus.core.errors import OutputError, plain_words
 from napari_microus.widgets._shared.layers import volume_from_layer
 from napari_microus.widgets._shared.preferences import preferred
 from napari_microus.widgets._shared.words import tr
@@ -146,7 +146,9 @@ class Autosaving(QObject):
     def _on_error(self, error: Exception) -> None:
         _log.error(tr("Corrections could not be kept"), exc_info=error)
         self._dock.say(
-            f"Unsaved corrections are not kept against a crash: {error}. Save often."
+            tr(
+                "Unsaved corrections are not kept against a crash. {why} Save often."
+            ).format(why=plain_words(error))
         )
 
     def _on_finished(self) -> None:

@@ -45,7 +45,7 @@ def interpolate_frames(
     try:
         seen = yield from _probability(scan, tuple(by_shape), model_name)
     except MicroUSError as error:
-        yield Notice(f"By their shapes alone: {error}")
+        yield Notice(tr("By their shapes alone: {why}").format(why=error.plain))
         return Frames(by_shape, f"Interpolated {len(by_shape)} frames.", "interpolated")
     found = interpolate(masks, drawn, {k: seen[k] for k in by_shape})
     said = f"Interpolated {len(found)} frames by their shapes and the model."

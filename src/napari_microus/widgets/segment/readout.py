@@ -13,6 +13,7 @@ from napari_microus.core.mask import IGNORE_VALUE
 from napari_microus.core.sweep import sweep_of
 from napari_microus.core.volumetry import axis_moments, volume_of_frames
 from napari_microus.widgets._shared.layers import grid_of_layer
+from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.segment.layers import current_frame
 
 if TYPE_CHECKING:
@@ -186,14 +187,14 @@ def describe_size(
         Of `axis_moments`.
     """
     if not grid.has_geometry:
-        frame = f"{area:,} pixels"
+        frame = tr("{count} pixels").format(count=f"{area:,}")
     else:
         height_mm, width_mm = grid.spacing_mm[1:]
         frame = f"{area * height_mm * width_mm:,.1f} mm²"
     if len(grid.array) == 1:
-        return Size(frame, "– (one frame)")
+        return Size(frame, tr("– (one frame)"))
     if counts is None:
-        return Size(frame, "counting …")
+        return Size(frame, tr("counting …"))
     try:
         estimate = volume_of_frames(grid, counts, moments)
     except InputError as error:  # such as a sweep that sees parts twice
@@ -201,6 +202,7 @@ def describe_size(
     if estimate.ml is not None:
         return Size(frame, f"{estimate.ml:.2f} mL", estimate.method, estimate.ml)
     if not grid.has_geometry:
-        counted = f"{int(counts.sum()):,} voxels – set the pixel size for mL"
+        counted = tr("{count} voxels – set the pixel size for mL")
+        counted = counted.format(count=f"{int(counts.sum()):,}")
         return Size(frame, counted, estimate.method)
     return Size(frame, "–", estimate.method)

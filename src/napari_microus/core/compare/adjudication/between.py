@@ -56,7 +56,11 @@ def contour_between(
     if not 0 <= share <= 1:
         raise InputError(
             f"A contour in between needs a share from 0 to 1; got {share}. "
-            "0 is the expert's contour and 1 the other's."
+            "0 is the expert's contour and 1 the other's.",
+            plain=(
+                f"The share of a contour in between is {share}. Choose one "
+                "from 0, the expert's, to 1, the other's."
+            ),
         )
     inner = np.zeros(region.mask.shape, bool)
     z, y, x = region.box

@@ -244,8 +244,12 @@ def check_fit(
     problem = grid_problem(made_on, grid, name="adjudication")
     if problem is not None:
         raise InputError(
-            f"The adjudication must belong to this scan. {problem} "
-            "Open the scan that it was made for."
+            f"The adjudication must belong to this scan; got one of another: {problem} "
+            "Open the scan that it was made for.",
+            plain=(
+                f"This adjudication was made for another scan. {problem} Open the scan "
+                "that it was made for."
+            ),
         )
 
 

@@ -418,7 +418,11 @@ class Adjudication(AdjudicatedMask):
         if chosen not in (*self.coding.decisions(), Decision.undecided):
             raise InputError(
                 f"A decision must be one of {', '.join(self.coding.decisions())} or "
-                f"undecided; got {chosen}. Choose one of them."
+                f"undecided; got {chosen}. Choose one of them.",
+                plain=(
+                    f"'{chosen}' is no decision here. Choose one of "
+                    f"{', '.join(self.coding.decisions())}, or undecided."
+                ),
             )
         return chosen
 
