@@ -127,16 +127,13 @@ class MicroUSWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.setParameterNode(None)
         self.segment.abandon(
             _(
-                "The scene must stay open until the segmentation is done; it was "
-                "closed, and the run was stopped."
+                "The scene was closed, so that the segmentation was stopped. Nothing "
+                "was changed."
             )
         )
         self.correct.release()
         self.live.abandon(
-            _(
-                "The scene must stay open while a volume is followed; it was closed, "
-                "and this has ended."
-            )
+            _("The scene was closed, so that the volume is not followed any more.")
         )
         self.compare.close()
         self.train.forget_curves()

@@ -129,7 +129,8 @@ class Runner:
         if self.is_running:
             raise DeviceError(
                 "One job runs at a time; got a second. Wait for the first, or cancel "
-                "it."
+                "it.",
+                plain="Another job is at work. Wait for its end, or cancel it.",
             )
         self._lines.clear()
         self._failure, self._result, self._is_cancelled = "", {}, False
@@ -151,7 +152,11 @@ class Runner:
         except OSError as error:
             self._clean()
             raise DeviceError(
-                f"PythonSlicer must be installed; got {error}. Reinstall 3D Slicer."
+                f"PythonSlicer must be installed; got {error}. Reinstall 3D Slicer.",
+                plain=(
+                    f"Python of 3D Slicer cannot be started ({error}). Reinstall "
+                    "3D Slicer."
+                ),
             ) from error
 
     def cancel(self) -> None:
@@ -247,25 +252,25 @@ def sentence(status: int, failure: str, lines: list[str]) -> str:
     text = "\n".join([failure, *lines]).lower()
     if status in _KILLED or any(sign in text for sign in _OUT_OF_MEMORY):
         return (
-            "The job must fit into memory; it ran out. Choose a smaller batch size, "
-            "or the CPU as the device."
+            "The memory was too small for this. Choose a smaller batch size, or the "
+            "CPU as the device."
         )
     if failure:
         return failure
     if "no module named" in text:
         return (
-            "The MicroUS packages must be installed; one is missing "
-            f"({lines[-1] if lines else 'no details'}). Press Apply to install them."
+            "One of the packages of MicroUS is missing "
+            f"({lines[-1] if lines else 'no details'}). Press Apply to install it."
         )
     if any(sign in text for sign in _NO_GPU):
-        return "The GPU must work; it reported a fault. Choose the CPU as the device."
+        return "The graphics card reported a fault. Choose the CPU as the device."
     ours = [x for x in lines if x.startswith("napari-microus: ")]
     if ours:
         return ours[-1].removeprefix("napari-microus: ")
     last = lines[-1] if lines else "it said nothing"
     return (
-        f"The job must end without a fault; it ended with status {status} ({last}). "
-        "Its full output is in the Python console."
+        f"The job failed (status {status}: {last}). Its full output is in the Python "
+        "console."
     )
 
 

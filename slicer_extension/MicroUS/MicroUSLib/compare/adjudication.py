@@ -142,7 +142,12 @@ class Adjudicated:
             raise InputError(
                 f"The segments {ADJUDICATED} and {UNDECIDED} must stay until the "
                 "adjudication is saved; one was removed. Press Compare to begin again, "
-                "or Resume with the last saved sidecar."
+                "or Resume with the last saved sidecar.",
+                plain=(
+                    f"The segment {ADJUDICATED} or {UNDECIDED} was removed, so "
+                    "that there is nothing to save. Press Compare to begin again, "
+                    "or Resume with the last saved sidecar."
+                ),
             )
         self.reopened = []
         if self._stamps() == self._seen:

@@ -287,7 +287,9 @@ class AdjudicationPanel:
         try:
             self._case.keep()
         except MicroUSError as error:
-            self._work.say(_("The decisions were not written down: {0}").format(error))
+            self._work.say(
+                _("The decisions were not written down: {0}").format(error.plain)
+            )
 
     # --- files -------------------------------------------------------------------
     def save(self, *args: object) -> None:

@@ -159,7 +159,11 @@ def compare(
     if expert.node is not None and is_same:
         raise InputError(
             "Two annotations must differ in kind; got one and the same as expert and "
-            "non-expert. Choose another segment for one of them."
+            "non-expert. Choose another segment for one of them.",
+            plain=(
+                "Expert and non-expert are the same annotation. Choose "
+                "another segment for one of them."
+            ),
         )
     volumes = [
         mask_from_node(a.node, a.part, volume, a.role, on_event)

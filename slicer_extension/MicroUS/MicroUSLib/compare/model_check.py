@@ -43,7 +43,12 @@ def compare_model(
     if (model.node, model.part) in found.parts:
         raise InputError(
             f"The model's mask must be a third one; got '{model.name}'. "
-            "Segment the scan first, or choose another."
+            "Segment the scan first, or choose another.",
+            plain=(
+                f"'{model.name}' is one of the two annotations that are "
+                "compared. Segment the scan first, or choose another as the "
+                "model's."
+            ),
         )
     return drain(three_way(mask.array, *found.masks, found.grid.spacing_mm), on_event)
 

@@ -141,7 +141,12 @@ class ComparePanel:
         if is_shown and (self.adjudicating.is_begun or self.work.is_busy):
             raise InputError(
                 "The size of a scan must stay while its annotations are adjudicated; "
-                "got another. Save the adjudication, press Compare, and state it then."
+                "got another. Save the adjudication, press Compare, and state it then.",
+                plain=(
+                    "The annotations of this scan are being adjudicated, so that "
+                    "its size was left as it is. Save the adjudication, press "
+                    "Compare, and state the size then."
+                ),
             )
 
     def on_size(self, volume: slicer.vtkMRMLVolumeNode) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-import slicer
 from slicer.i18n import tr as _
 
 from MicroUSLib.event_pump import Cancelled, EventPump
+from MicroUSLib.failure import shown_plainly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from .comparison import Comparison
 
 _CLOSED = _(
-    "The scene must stay open while annotations are compared; it was closed. "
-    "Load the case again."
+    "The scene was closed while annotations were compared. Load the case again."
 )
 
 
@@ -90,7 +89,7 @@ class CompareWork:
         self._has_said = False
         self._refresh()
         try:
-            with slicer.util.tryWithErrorDisplay(failure):
+            with shown_plainly(failure):
                 try:
                     yield self._pump
                 except Cancelled:

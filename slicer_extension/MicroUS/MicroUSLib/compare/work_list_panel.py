@@ -74,7 +74,7 @@ class WorkListPanel:
         try:
             self._cases = work_list(folder)
         except MicroUSError as error:
-            self._ui.workListLabel.text = str(error)
+            self._ui.workListLabel.text = error.plain
         self._fill(annotators(self._cases))
         self.refresh(not self._work.is_busy)
 

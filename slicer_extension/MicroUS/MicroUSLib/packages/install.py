@@ -74,7 +74,7 @@ class Installer:
             return False
         if self._wheels is not None and not self._wheels.is_dir():
             raise InstallError(
-                f"The folder of wheels must exist; got {self._wheels}. "
+                f"There is no folder of wheels {self._wheels}. "
                 "Choose another, or clear the field to install from the network."
             )
         where = self._wheels or "the network"
@@ -93,16 +93,16 @@ class Installer:
                 self._install(missing, Path(folder))
         except CalledProcessError as error:
             raise InstallError(
-                f"pip must end without a fault; it ended with {error.returncode}. "
-                "Look at the Python console, check the network (or choose a folder "
-                "of wheels), and press Apply again."
+                f"The packages could not be installed (pip ended with "
+                f"{error.returncode}). Look at the Python console, check the network "
+                "(or choose a folder of wheels), and press Apply again."
             ) from error
         importlib.invalidate_caches()
         left = self.missing()
         if left:
             raise InstallError(
-                f"All packages must be present after installing; {', '.join(left)} "
-                "is missing. Restart 3D Slicer and press Apply again."
+                f"{', '.join(left)} is still missing after installing. Restart 3D "
+                "Slicer and press Apply again."
             )
         return True
 
@@ -128,14 +128,14 @@ class Installer:
             import PyTorchUtils
         except ImportError as error:
             raise InstallError(
-                "The extension PyTorch must be installed; got none. Install it in "
-                "the Extensions Manager, restart 3D Slicer, and press Apply again."
+                "The extension PyTorch is not installed. Install it in the Extensions "
+                "Manager, restart 3D Slicer, and press Apply again."
             ) from error
         logic = PyTorchUtils.PyTorchUtilsLogic()
         if logic.installTorch(False, None, TORCH) is None:
             raise InstallError(
-                "PyTorch must be installed; the PyTorch extension could not. Install "
-                "it in the module PyTorch Utils, then press Apply again."
+                "The PyTorch extension could not install PyTorch. Install it in the "
+                "module PyTorch Utils, then press Apply again."
             )
 
     def _install_others(self, texts: list[str], constraints: Path) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import slicer
 from slicer.i18n import tr as _
 
+from MicroUSLib.failure import shown_plainly
+
 from .install import Installer
 
 if TYPE_CHECKING:
@@ -64,13 +66,13 @@ class PackagesPanel:
         self._ui.deleteWeightsButton.enabled = bool(found)
 
     def _on_install(self, *args: object) -> None:
-        with slicer.util.tryWithErrorDisplay(_("The packages were not installed.")):
+        with shown_plainly(_("The packages were not installed.")):
             if not self.ensure():
                 self._say(_("All packages are there."))
 
     def delete_weights(self, *args: object) -> None:
         """Delete downloaded weights and imported models, after asking."""
-        with slicer.util.tryWithErrorDisplay(_("The downloads were not deleted.")):
+        with shown_plainly(_("The downloads were not deleted.")):
             found = downloads()
             listed = "\n".join(f"- {p} ({_size(p) / 1e6:,.0f} MB)" for p in found)
             if found and slicer.util.confirmOkCancelDisplay(

@@ -78,7 +78,11 @@ def mask_from_node(
     if not is_in_scene(node):
         raise InputError(
             f"Choose the {role} annotation; got none. "
-            "Draw or load it, then choose it in the selector."
+            "Draw or load it, then choose it in the selector.",
+            plain=(
+                f"There is no {role} annotation. Draw or load it, then choose "
+                "it in the selector."
+            ),
         )
     scan = grid_from_node(volume)
     require_same_grid(node, volume, role)
@@ -98,12 +102,20 @@ def require_segment(node: slicer.vtkMRMLSegmentationNode, part: str, role: str) 
     if inside.GetSegment(part) is None:
         raise InputError(
             f"'{node.GetName()}' must hold the {role} segment; got none of that name. "
-            "Choose a segment in the list."
+            "Choose a segment in the list.",
+            plain=(
+                f"'{node.GetName()}' has no such {role} segment any more. "
+                "Choose a segment in the list."
+            ),
         )
     if not inside.ContainsRepresentation(LABELMAP):
         raise InputError(
             f"'{node.GetName()}' must hold a binary labelmap; got a surface alone. "
-            "Create the representation in the module Segmentations."
+            "Create the representation in the module Segmentations.",
+            plain=(
+                f"'{node.GetName()}' is a surface alone. Create its binary "
+                "labelmap in the module Segmentations."
+            ),
         )
 
 

@@ -33,7 +33,11 @@ def require_same_place(
     if not is_in_scene(segmentation):
         raise InputError(
             "The segmentation must be in the scene; got one that was removed. "
-            "Choose another, or none for a new one."
+            "Choose another, or none for a new one.",
+            plain=(
+                "The segmentation was removed from the scene. Choose another, "
+                "or none for a new one."
+            ),
         )
     require_linear_transform(segmentation)
     if segmentation.GetSegmentation().GetNumberOfSegments() == 0:
@@ -43,7 +47,13 @@ def require_same_place(
             f"'{segmentation.GetName()}' must lie under the transform of "
             f"'{volume.GetName()}'; got {_transform_name(segmentation)} and "
             f"{_transform_name(volume)}. Put both under one, or choose another "
-            "segmentation."
+            "segmentation.",
+            plain=(
+                f"'{segmentation.GetName()}' and '{volume.GetName()}' lie under "
+                f"different transforms ({_transform_name(segmentation)} and "
+                f"{_transform_name(volume)}). Put both under one, or choose another "
+                "segmentation."
+            ),
         )
     grid = drawn_grid(segmentation)
     own = grid_of(volume)
@@ -51,7 +61,13 @@ def require_same_place(
         raise InputError(
             f"'{segmentation.GetName()}' must share the grid of "
             f"'{volume.GetName()}'; got {grid.shape} and {own.shape} voxels or another "
-            "place. Choose the volume it was drawn on, or another segmentation."
+            "place. Choose the volume it was drawn on, or another segmentation.",
+            plain=(
+                f"'{segmentation.GetName()}' was not drawn on "
+                f"'{volume.GetName()}': {grid.shape} and {own.shape} voxels, "
+                "or another place. Choose the volume it was drawn on, or "
+                "another segmentation."
+            ),
         )
     require_same_scan(segmentation, volume)
 
@@ -70,7 +86,12 @@ def require_same_scan(
     if scan is not None and scan is not volume:
         raise InputError(
             f"'{node.GetName()}' must belong to '{volume.GetName()}'; it was drawn on "
-            f"'{scan.GetName()}'. Choose that scan, or another annotation."
+            f"'{scan.GetName()}'. Choose that scan, or another annotation.",
+            plain=(
+                f"'{node.GetName()}' was drawn on '{scan.GetName()}', and not "
+                f"on '{volume.GetName()}'. Choose that scan, or another "
+                "annotation."
+            ),
         )
 
 
@@ -100,13 +121,23 @@ def require_same_grid(
         raise InputError(
             f"Mask and scan must share a grid; got {mine.shape} in "
             f"'{node.GetName()}' and {grid.shape}, or another place. Choose the "
-            "volume it was drawn on, or press Resample."
+            "volume it was drawn on, or press Resample.",
+            plain=(
+                f"'{node.GetName()}' was not drawn on this scan: {mine.shape} "
+                f"and {grid.shape} voxels, or another place. Choose the volume "
+                "it was drawn on, or press Resample."
+            ),
         )
     if node.GetTransformNodeID() != volume.GetTransformNodeID():
         raise InputError(
             "Mask and scan must lie under one transform; got "
             f"{_transform_name(node)} and {_transform_name(volume)}. "
-            "Put both under one, or press Resample."
+            "Put both under one, or press Resample.",
+            plain=(
+                "Mask and scan lie under different transforms "
+                f"({_transform_name(node)} and {_transform_name(volume)}). Put both "
+                "under one, or press Resample."
+            ),
         )
     require_same_scan(node, volume)
 

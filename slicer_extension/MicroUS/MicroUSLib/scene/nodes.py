@@ -51,13 +51,18 @@ def require_volume(node: slicer.vtkMRMLVolumeNode | None, role: str = "scan") ->
     if not is_in_scene(node):
         raise InputError(
             f"A volume must be chosen as the {role}; got none. "
-            "Load one, or choose it in the selector."
+            "Load one, or choose it in the selector.",
+            plain=(
+                f"No volume is chosen as the {role}. Load one, or choose it in "
+                "the selector."
+            ),
         )
     image = node.GetImageData()
     if image is None or image.GetPointData().GetScalars() is None:
         raise InputError(
             f"The {role} must hold pixels; got the empty volume '{node.GetName()}'. "
-            "Load the file again."
+            "Load the file again.",
+            plain=f"The volume '{node.GetName()}' is empty. Load the file again.",
         )
     components = image.GetNumberOfScalarComponents()
     is_colour = node.IsA("vtkMRMLVectorVolumeNode") and components in _COLOURS
@@ -65,7 +70,12 @@ def require_volume(node: slicer.vtkMRMLVolumeNode | None, role: str = "scan") ->
         raise InputError(
             f"The {role} must have one grey value or a colour per pixel; got "
             f"{components} values in '{node.GetName()}'. Load a 4D series as a "
-            "sequence."
+            "sequence.",
+            plain=(
+                f"'{node.GetName()}' has {components} values per pixel, which "
+                "are neither a grey value nor a colour. Load a 4D series as a "
+                "sequence."
+            ),
         )
     require_linear_transform(node)
 
@@ -79,7 +89,12 @@ def require_linear_transform(node: slicer.vtkMRMLTransformableNode) -> None:
         raise InputError(
             f"The transform above a volume must be linear; got '{parent.GetName()}' "
             f"above '{node.GetName()}'. Harden it in the module Transforms, or take "
-            "the volume out of it."
+            "the volume out of it.",
+            plain=(
+                f"The transform '{parent.GetName()}' above '{node.GetName()}' "
+                "bends space. Harden it in the module Transforms, or take the "
+                "volume out of it."
+            ),
         )
 
 

@@ -86,7 +86,12 @@ def _check(
     if node.GetTransformNodeID() != volume.GetTransformNodeID():
         raise InputError(
             f"'{name}' must lie under the transform of '{scan}' to get its size; got "
-            "another. Put both under one, or state the size first."
+            "another. Put both under one, or state the size first.",
+            plain=(
+                f"'{name}' and '{scan}' lie under different transforms, so "
+                "that the size was left as it is. Put both under one, or "
+                "state the size first."
+            ),
         )
     if not node.IsA("vtkMRMLSegmentationNode"):
         grids = [ijk_to_ras(node)]
@@ -97,7 +102,12 @@ def _check(
             raise InputError(
                 f"'{name}' must hold a binary labelmap to get the size of '{scan}'; "
                 "got a surface alone. Create the representation in the module "
-                "Segmentations."
+                "Segmentations.",
+                plain=(
+                    f"'{name}' is a surface alone, and cannot get the size of "
+                    f"'{scan}'. Create its binary labelmap in the module "
+                    "Segmentations."
+                ),
             )
         grids = [_image_affine(image) for image in _layers(node)]
     for grid in grids:
@@ -107,7 +117,11 @@ def _check(
             raise InputError(
                 f"'{name}' must lie along the rows and columns of '{scan}' to get its "
                 "size; got one that is turned against them. Resample it first, or "
-                "remove it."
+                "remove it.",
+                plain=(
+                    f"'{name}' is turned against '{scan}', and cannot get its "
+                    "size. Resample it first, or remove it."
+                ),
             )
 
 
@@ -120,7 +134,12 @@ def _check_items(
     if any(np.abs(ijk_to_ras(item) - own).max() > _SAME_MM for item in items):
         raise InputError(
             "The items of a sequence must lie in one place to get a size; got several "
-            f"in that of '{volume.GetName()}'. Set their size in the module Volumes."
+            f"in that of '{volume.GetName()}'. Set their size in the module Volumes.",
+            plain=(
+                f"The items of the sequence of '{volume.GetName()}' lie in "
+                "several places, and cannot get one size. Set their size in "
+                "the module Volumes."
+            ),
         )
 
 

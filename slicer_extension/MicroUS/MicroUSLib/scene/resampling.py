@@ -195,7 +195,11 @@ def _in_world(annotator: Annotator) -> Volume:
     if drawn is None:
         raise InputError(
             f"The {annotator.role} segment must hold something to resample; got the "
-            f"empty '{annotator.name}'. Draw it first."
+            f"empty '{annotator.name}'. Draw it first.",
+            plain=(
+                f"The {annotator.role} segment '{annotator.name}' is empty. "
+                "Draw it first."
+            ),
         )
     array, affine = drawn
     return Volume(array, transform_to_world(node) @ affine)

@@ -143,7 +143,7 @@ def keep_beside(volume: slicer.vtkMRMLVolumeNode, properties: ScanProperties) ->
         in_file = _shifted(properties, volume, -1)
         return Kept(write_scan_properties(path, in_file))
     except MicroUSError as error:
-        return Kept(problem=str(error))
+        return Kept(problem=error.plain)
 
 
 def scan_path(volume: slicer.vtkMRMLVolumeNode) -> Path | None:
@@ -199,7 +199,12 @@ def _shifted(
     if pixel_mm is None:
         raise InputError(
             "The size of a pixel must be known to place the axis of a sweep in a part "
-            "of the picture; got none. State the pixel size too."
+            "of the picture; got none. State the pixel size too.",
+            plain=(
+                "The axis of the sweep cannot be placed in this part of the "
+                "picture without the size of a pixel. State the pixel size "
+                "too."
+            ),
         )
     along = 0 if sweep.axis_along == "columns" else 1
     moved = sign * file.start[along] * pixel_mm[along]

@@ -48,7 +48,8 @@ def show_in_space(
     grid = grid_from_node(volume)
     if len(grid.array) == 1:
         raise InputError(
-            "A surface must have two or more frames; got one. Choose the whole scan."
+            "A surface must have two or more frames; got one. Choose the whole scan.",
+            plain="One frame has no surface. Choose the whole scan.",
         )
     is_turned = sweep_of(grid.metadata).kind == "rotational"
     if not grid.has_geometry or not (is_turned or grid.knows_frame_distance):

@@ -14,6 +14,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from MicroUSLib.event_pump import Cancelled, EventPump, drain
+from MicroUSLib.failure import shown_plainly
 from MicroUSLib.process import Outcome, Runner
 from MicroUSLib.scene.grids import require_same_scan
 from MicroUSLib.scene.nodes import (
@@ -108,7 +109,7 @@ class CorrectPanel:
 
     def approve(self, *args: object) -> None:
         """Call the shown frame right, and go to the next that is not approved."""
-        with slicer.util.tryWithErrorDisplay(_("The frame was not approved.")):
+        with shown_plainly(_("The frame was not approved.")):
             volume, segmentation, _capsule = self._chosen()
             frames = approved_frames(segmentation) | {shown_frame(volume)}
             keep_approved(segmentation, frames)
@@ -131,7 +132,7 @@ class CorrectPanel:
 
     def interpolate(self, *args: object) -> None:
         """Fill the frames between those that were approved."""
-        with slicer.util.tryWithErrorDisplay(_("Nothing was interpolated.")):
+        with shown_plainly(_("Nothing was interpolated.")):
             from napari_microus.core.edit.interpolate import interpolate
 
             volume, segmentation, capsule = self._chosen()
@@ -145,7 +146,7 @@ class CorrectPanel:
 
     def carry(self, direction: int) -> None:
         """Carry the shown frame's outline before or after it, up to an approved one."""
-        with slicer.util.tryWithErrorDisplay(_("Nothing was carried.")):
+        with shown_plainly(_("Nothing was carried.")):
             from napari_microus.core.edit.propagate import propagate
 
             volume, segmentation, capsule = self._chosen()
@@ -168,7 +169,7 @@ class CorrectPanel:
 
     def learn(self, *args: object) -> None:
         """Adapt the model to the approved frames in a child, and draw the others."""
-        with slicer.util.tryWithErrorDisplay(_("Nothing was learnt.")):
+        with shown_plainly(_("Nothing was learnt.")):
             self._ensure_packages()
             from napari_microus.core.errors import InputError
             from napari_microus.core.io import write_mask, write_volume
@@ -179,7 +180,11 @@ class CorrectPanel:
             if not frames:
                 raise InputError(
                     "To learn, at least one frame must be approved; got none. Correct "
-                    "a frame and press Approve frame."
+                    "a frame and press Approve frame.",
+                    plain=(
+                        "No frame is approved yet to learn from. Correct a frame and "
+                        "press Approve frame."
+                    ),
                 )
             scan = volume_from_node(volume)
             mask = scan.like(np.array(segment_array(segmentation, capsule, volume)))
@@ -223,7 +228,7 @@ class CorrectPanel:
         runner, learning = self._runner, self._learning
         if runner is None or learning is None:
             return
-        with slicer.util.tryWithErrorDisplay(_("Nothing was learnt.")):
+        with shown_plainly(_("Nothing was learnt.")):
             found = None
             if outcome.state == "done":
                 found = read_volume(runner.folder / "capsule.nii").array == 1
@@ -263,7 +268,10 @@ class CorrectPanel:
         if volume is None or capsule is None:
             raise InputError(
                 "A scan and its capsule must be chosen above; got none. Segment the "
-                "scan first."
+                "scan first.",
+                plain=(
+                    "No scan with a capsule is chosen above. Segment the scan first."
+                ),
             )
         require_same_scan(segmentation, volume)
         return volume, segmentation, capsule

@@ -56,21 +56,26 @@ def check(request: Request) -> None:
     CheckpointError
         If the model's folder cannot be used.
     """
-    from napari_microus.core.errors import CheckpointError, InputError
+    from napari_microus.core.errors import InputError
     from napari_microus.core.library import DEFAULT_MODEL, find_model
 
     require_volume(request.volume)
     if request.segmentation is not None:
         require_same_place(request.segmentation, request.volume)
     model = find_model(request.model or DEFAULT_MODEL)
-    if model.problem:
-        raise CheckpointError(model.problem)
+    model.check()
     if tuple(request.channels) != model.channels:
         raise InputError(
             f"The model '{model.name}' takes "
             + (", ".join(model.channels) if model.channels else "one scan")
             + f"; got {', '.join(request.channels) or 'one scan'}. Choose another "
-            "model, or a volume for each channel."
+            "model, or a volume for each channel.",
+            plain=(
+                f"The model '{model.name}' takes "
+                f"{', '.join(model.channels) or 'one scan'}, and not "
+                f"{', '.join(request.channels) or 'one scan'}. Choose another model, "
+                "or a volume for each channel."
+            ),
         )
     for name, volume in request.channels.items():
         require_volume(volume, name)
@@ -79,7 +84,8 @@ def check(request: Request) -> None:
     if wrong or request.frames == ():
         raise InputError(
             f"Frames must lie between 0 and {count - 1}; got "
-            f"{wrong[0] if wrong else 'none'}. Choose frames of this scan."
+            f"{wrong[0] if wrong else 'none'}. Choose frames of this scan.",
+            plain=(f"This scan has the frames 0 to {count - 1}. Choose frames of it."),
         )
 
 
@@ -129,7 +135,11 @@ def collect(
     if not is_in_scene(request.volume):
         raise InputError(
             "The scan must stay in the scene until its segmentation is done; it was "
-            "removed. Load it and press Apply again."
+            "removed. Load it and press Apply again.",
+            plain=(
+                "The scan was removed from the scene while it was segmented. "
+                "Load it and press Apply again."
+            ),
         )
     path = folder / "capsule.nii"
     scan = grid_from_node(request.volume)
@@ -137,7 +147,11 @@ def collect(
     if array.shape != scan.shape:
         raise InputError(
             "The scan must stay as it is until its segmentation is done; got "
-            f"{scan.shape} instead of {array.shape} voxels. Press Apply again."
+            f"{scan.shape} instead of {array.shape} voxels. Press Apply again.",
+            plain=(
+                f"The scan has changed while it was segmented: {scan.shape} "
+                f"instead of {array.shape} voxels. Press Apply again."
+            ),
         )
     frames = None if request.frames is None else list(request.frames)
     return put_capsule(

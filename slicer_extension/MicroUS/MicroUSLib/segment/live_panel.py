@@ -19,6 +19,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from MicroUSLib.failure import in_plain_words, shown_plainly
 from MicroUSLib.process import Outcome, Runner
 from MicroUSLib.scene.live_overlay import LiveOverlay
 from MicroUSLib.scene.nodes import grid_from_node, ijk_to_ras, is_in_scene
@@ -119,7 +120,7 @@ class LivePanel:
 
     def start(self, *args: object) -> None:
         """Install what is missing, and follow the chosen volume."""
-        with slicer.util.tryWithErrorDisplay(_("The volume is not followed.")):
+        with shown_plainly(_("The volume is not followed.")):
             self._ensure_packages()
             self._start(self._ui.liveVolumeSelector.currentNode())
 
@@ -173,8 +174,8 @@ class LivePanel:
         if not is_in_scene(self._volume):
             self.abandon(
                 _(
-                    "The volume must stay in the scene while it is followed; it was "
-                    "removed, and this has ended."
+                    "The volume was removed from the scene, and is not followed any "
+                    "more."
                 )
             )
             return
@@ -186,7 +187,7 @@ class LivePanel:
             if taken is not None:
                 self._show(*taken)
         except Exception as error:  # noqa: BLE001  a timer must not fail on and on
-            self.abandon(str(error))
+            self.abandon(in_plain_words(error))
 
     def _hand_over(self) -> None:
         require_frame(self._volume)
@@ -238,7 +239,7 @@ class LivePanel:
 
     def keep(self, *args: object) -> None:
         """Add the frame whose capsule is shown, and the capsule, as nodes."""
-        with slicer.util.tryWithErrorDisplay(_("The frame was not kept.")):
+        with shown_plainly(_("The frame was not kept.")):
             shown = self._shown
             volume = slicer.mrmlScene.AddNewNodeByClass(
                 "vtkMRMLScalarVolumeNode",
@@ -330,7 +331,12 @@ def require_frame(volume: slicer.vtkMRMLVolumeNode | None) -> None:
     if count != 1:
         raise InputError(
             f"A live volume must be one frame; got {count} in '{volume.GetName()}'. "
-            "Choose the volume that the connector updates, or Segment for a sweep."
+            "Choose the volume that the connector updates, or Segment for a sweep.",
+            plain=(
+                f"'{volume.GetName()}' has {count} frames, and a live volume "
+                "has one. Choose the volume that the connector updates, or "
+                "Segment for a sweep."
+            ),
         )
 
 

@@ -8,6 +8,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from MicroUSLib.failure import shown_plainly
 from MicroUSLib.scene.nodes import is_in_scene
 from MicroUSLib.scene.space import show_in_space
 
@@ -78,7 +79,7 @@ class MeasurePanel:
 
     def measure(self, *args: object) -> None:
         """Measure the chosen capsule on its scan, and say what was found."""
-        with slicer.util.tryWithErrorDisplay(_("Nothing was measured.")):
+        with shown_plainly(_("Nothing was measured.")):
             self._measure()
 
     def remeasure(self, volume: slicer.vtkMRMLVolumeNode) -> None:
@@ -88,7 +89,7 @@ class MeasurePanel:
 
     def show_in_space(self, *args: object) -> None:
         """Show the capsule as a closed surface, in mm."""
-        with slicer.util.tryWithErrorDisplay(_("Nothing is shown in 3D.")):
+        with shown_plainly(_("Nothing is shown in 3D.")):
             show_in_space(*self._chosen())
 
     def _chosen(self) -> tuple[object, object, str]:
@@ -110,7 +111,12 @@ class MeasurePanel:
             raise InputError(
                 "A scan and its capsule must be chosen above; got none, or several "
                 "segments of which none is a capsule of this module. Segment the scan, "
-                "or choose a segmentation of one segment."
+                "or choose a segmentation of one segment.",
+                plain=(
+                    "No scan with a capsule is chosen above, or the segmentation "
+                    "has several segments. Segment the scan, or choose a "
+                    "segmentation of one segment."
+                ),
             )
         return volume, segmentation, segment_id
 
@@ -135,7 +141,7 @@ class MeasurePanel:
         try:
             self._measure()
         except MicroUSError as error:
-            self._forget(str(error))
+            self._forget(error.plain)
 
     def _on_change(self, *args: object) -> None:
         """Take no number for that of a capsule that was changed since."""
@@ -164,7 +170,8 @@ class MeasurePanel:
         try:
             words = measuring.in_words(self._found, self._psa())
         except InputError as error:
-            words = _("{0}\n{1}").format(measuring.in_words(self._found), error)
+            without = measuring.in_words(self._found)
+            words = _("{0}\n{1}").format(without, error.plain)
         self._ui.sizeLabel.text = words
 
     def _psa(self) -> float | None:
@@ -184,5 +191,6 @@ class MeasurePanel:
             return float(text.replace(",", "."))
         except ValueError:
             raise InputError(
-                f"PSA must be a number of ng/mL; got '{text}'. Correct the value."
+                f"PSA must be a number of ng/mL; got '{text}'. Correct the value.",
+                plain=f"The PSA '{text}' is no number of ng/mL. Correct the value.",
             ) from None

@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from MicroUSLib.combo_boxes import chosen
 from MicroUSLib.event_pump import Cancelled, EventPump
+from MicroUSLib.failure import shown_plainly
 from MicroUSLib.parameters import ALL_FRAMES, RANGE, SEQUENCE, SHOWN_SLICE
 from MicroUSLib.process import Outcome, Runner, delete_left_folders
 from MicroUSLib.scene.grids import scan_of_annotation
@@ -149,10 +150,11 @@ class SegmentPanel:
         box = self._ui.modelComboBox
         box.blockSignals(True)
         box.clear()
-        self._channels_of = {}
-        for name, note, names in _models():
+        self._channels_of, self._origin_of = {}, {}
+        for name, note, names, origin in _models():
             box.addItem(note, name)
             self._channels_of[name] = names
+            self._origin_of[name] = origin
         wanted = self.parameters.modelName if self.parameters is not None else ""
         box.currentIndex = max(0, box.findData(wanted))
         box.blockSignals(False)
@@ -167,12 +169,13 @@ class SegmentPanel:
         if self.parameters is None:  # the module is not shown: choices stay
             return
         model = chosen(self._ui.modelComboBox)
+        self._ui.modelOriginLabel.text = self._origin_of.get(model, "")
         self.channels.show_names(self._channels_of.get(model, ()))
         self.refresh()
 
     def apply(self, *args: object) -> None:
         """Install what is missing, check the request, and start the child."""
-        with slicer.util.tryWithErrorDisplay(_("The capsule was not segmented.")):
+        with shown_plainly(_("The capsule was not segmented.")):
             self._say(_("Looking for what is needed …"))
             try:
                 self._ensure_packages()
@@ -298,8 +301,8 @@ class SegmentPanel:
         if not is_in_scene(self._job.volume):
             self.abandon(
                 _(
-                    "The scan must stay in the scene until its segmentation is done; "
-                    "it was removed, and the run was stopped. Nothing was changed."
+                    "The scan was removed from the scene, so that its segmentation was "
+                    "stopped. Nothing was changed."
                 )
             )
 
@@ -317,7 +320,7 @@ class SegmentPanel:
     def _show(self) -> None:
         """Put what the child made into the scene."""
         job, folder = self._job, self._runner.folder
-        with slicer.util.tryWithErrorDisplay(_("The capsule was not added.")):
+        with shown_plainly(_("The capsule was not added.")):
             try:
                 made = _provenance(folder)
                 segmentation, segment_id = job.collect(folder, self._pump)
@@ -378,13 +381,14 @@ def _show_nothing(*args: object) -> None:
     """Take a segmentation and its scan where no editor is open."""
 
 
-def _models() -> list[tuple[str, str, tuple[str, ...]]]:
-    """Return the usable models as (name, what the list shows, channels)."""
+def _models() -> list[tuple[str, str, tuple[str, ...], str]]:
+    """Return the usable models as (name, what the list shows, channels, origin)."""
     try:
         from napari_microus.core.library import list_models
     except ImportError:
-        return [("", _BEFORE_INSTALL, ())]
-    return [(m.name, m.name, m.channels) for m in list_models() if not m.problem]
+        return [("", _BEFORE_INSTALL, (), "")]
+    usable = [model for model in list_models() if not model.problem]
+    return [(m.name, m.name, m.channels, m.origin) for m in usable]
 
 
 def _provenance(folder: Path) -> dict[str, Any]:

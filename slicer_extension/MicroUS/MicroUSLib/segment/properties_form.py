@@ -94,7 +94,11 @@ def read_properties(ui: SimpleNamespace, frames: int) -> ScanProperties:
     if height is None and width is not None:
         raise InputError(
             "A pixel must have a height; got a width alone. Give the height too, or "
-            "the height alone where pixels are square."
+            "the height alone where pixels are square.",
+            plain=(
+                "The pixel has a width and no height. Give the height too, or "
+                "the height alone where pixels are square."
+            ),
         )
     pixel_mm = None if height is None else (height, width or height)
     sweep = _read_sweep(ui, frames)
@@ -107,7 +111,11 @@ def read_properties(ui: SimpleNamespace, frames: int) -> ScanProperties:
     if any(words) and not all(words):
         raise InputError(
             "The orientation must state where columns, rows and frames run to; got a "
-            "part of it. Choose all three, or none."
+            "part of it. Choose all three, or none.",
+            plain=(
+                "The orientation is stated in part. It needs where columns, rows and "
+                "frames run to. Choose all three, or none."
+            ),
         )
     return ScanProperties(pixel_mm, distance, sweep, words if any(words) else None)
 
@@ -151,7 +159,8 @@ def _number(text: str, what: str) -> float | None:
         return float(text.replace(",", "."))
     except ValueError:
         raise InputError(
-            f"{what} must be a number of mm; got '{text}'. Correct it."
+            f"{what} must be a number of mm; got '{text}'. Correct it.",
+            plain=f"{what} is '{text}', which is no number of mm. Correct it.",
         ) from None
 
 

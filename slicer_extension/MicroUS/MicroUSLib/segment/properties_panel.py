@@ -9,6 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from MicroUSLib.event_pump import EventPump
+from MicroUSLib.failure import shown_plainly
 from MicroUSLib.scene.loaded_size import size_stated_by_file
 from MicroUSLib.scene.nodes import grid_from_node
 from MicroUSLib.scene.scan_properties import (
@@ -101,7 +102,7 @@ class PropertiesPanel:
             self._adopt(volume)
             self._show(volume)
         except MicroUSError as error:
-            self._say(str(error))
+            self._say(error.plain)
 
     def _adopt(self, volume: slicer.vtkMRMLVolumeNode) -> None:
         if adopt_properties(volume, self.before_change):
@@ -109,7 +110,7 @@ class PropertiesPanel:
 
     def keep(self, *args: object) -> None:
         """Use what stands in the fields, and keep it with the scan."""
-        with slicer.util.tryWithErrorDisplay(_("The scan was left as it was.")):
+        with shown_plainly(_("The scan was left as it was.")):
             self._ensure_packages()
             volume = self._ui.volumeSelector.currentNode()
             frames = grid_from_node(volume).shape[0]
@@ -130,7 +131,7 @@ class PropertiesPanel:
 
     def read_again(self, *args: object) -> None:
         """Use what lies beside the scan's file, instead of what was stated here."""
-        with slicer.util.tryWithErrorDisplay(_("The scan was left as it was.")):
+        with shown_plainly(_("The scan was left as it was.")):
             self._ensure_packages()
             volume = self._ui.volumeSelector.currentNode()
             found = properties_beside(volume)
@@ -140,7 +141,7 @@ class PropertiesPanel:
 
     def stack(self, *args: object) -> None:
         """Make one scan of the chosen sequence, and choose it."""
-        with slicer.util.tryWithErrorDisplay(_("No scan was made.")):
+        with shown_plainly(_("No scan was made.")):
             self._ensure_packages()
             volume = self._ui.volumeSelector.currentNode()
             pump = EventPump(lambda done, total, words: self._say(words))

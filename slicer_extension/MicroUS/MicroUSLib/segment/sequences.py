@@ -56,7 +56,11 @@ class SequenceJob:
         if _browser(self.volume) is None:
             raise InputError(
                 "A sequence must stand behind the volume; got the single volume "
-                f"'{self.volume.GetName()}'. Choose All frames."
+                f"'{self.volume.GetName()}'. Choose All frames.",
+                plain=(
+                    f"'{self.volume.GetName()}' is a single volume without a "
+                    "sequence. Choose All frames."
+                ),
             )
         for _ in shown_one_by_one(self.volume):
             require_volume(self.volume)
@@ -134,7 +138,11 @@ class SequenceJob:
         if not is_in_scene(self.volume) or _browser(self.volume) is None:
             raise InputError(
                 "The sequence must stay in the scene until its segmentation is done; "
-                "it was removed. Load it and press Apply again."
+                "it was removed. Load it and press Apply again.",
+                plain=(
+                    "The sequence was removed from the scene while it was "
+                    "segmented. Load it and press Apply again."
+                ),
             )
 
 

@@ -53,7 +53,11 @@ def stack_frames(
     if count < 2:
         raise InputError(
             "A sequence of two or more single frames must stand behind the volume; got "
-            f"{count}. Choose the cine, or use the scan as it is."
+            f"{count}. Choose the cine, or use the scan as it is.",
+            plain=(
+                "There is no sequence of two or more frames behind the "
+                "volume. Choose the cine, or use the scan as it is."
+            ),
         )
     first = grid_from_node(volume)
     array: np.ndarray | None = None
@@ -62,7 +66,11 @@ def stack_frames(
         if frame.shape != first.shape or not frame.shares_grid(first):
             raise InputError(
                 "Frames of a scan must have one size and place; got others in frame "
-                f"{number}. Choose a cine of one view."
+                f"{number}. Choose a cine of one view.",
+                plain=(
+                    f"Frame {number} has another size or place than the first. "
+                    "Choose a cine of one view."
+                ),
             )
         if array is None:
             array = np.zeros((count, *frame.shape[1:]), frame.array.dtype)

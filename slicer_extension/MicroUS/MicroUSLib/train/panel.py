@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from MicroUSLib.combo_boxes import chosen
 from MicroUSLib.event_pump import EventPump, ignore
+from MicroUSLib.failure import shown_plainly
 from MicroUSLib.process import Outcome, Runner
 
 from . import command, studies
@@ -149,7 +150,7 @@ class TrainPanel:
 
     def add_case(self, *args: object) -> None:
         """Copy the scan and the chosen annotations into the study."""
-        with slicer.util.tryWithErrorDisplay(_("The case was not added.")):
+        with shown_plainly(_("The case was not added.")):
             self._ensure_packages()
             study = self._study()
             turns = EventPump(lambda *_: None)
@@ -181,7 +182,7 @@ class TrainPanel:
 
     def start(self, *args: object) -> None:
         """Check the choices and start the child."""
-        with slicer.util.tryWithErrorDisplay(_("The training was not started.")):
+        with shown_plainly(_("The training was not started.")):
             self._ensure_packages()
             self._fill()
             study = self._study()
@@ -207,7 +208,7 @@ class TrainPanel:
 
     def resume(self, *args: object) -> None:
         """Continue with the chosen run, exactly where it ended."""
-        with slicer.util.tryWithErrorDisplay(_("The run was not resumed.")):
+        with shown_plainly(_("The run was not resumed.")):
             self._ensure_packages()
             run = Path(self._runs.chosen.path)
             runner = self._make_runner(self._on_event, self._on_outcome)
@@ -218,7 +219,7 @@ class TrainPanel:
 
     def watch(self, *args: object) -> None:
         """Show the chosen run's curves, and follow it where it still runs."""
-        with slicer.util.tryWithErrorDisplay(_("The run cannot be shown.")):
+        with shown_plainly(_("The run cannot be shown.")):
             self._ensure_packages()
             run = Path(self._runs.chosen.path)
             watch = RunWatch(run, self._on_event, self._on_end)
@@ -286,7 +287,11 @@ class TrainPanel:
         if not path:
             raise InputError(
                 "A study's folder must be chosen; got none. "
-                "Choose one, or a new folder for a new study."
+                "Choose one, or a new folder for a new study.",
+                plain=(
+                    "No study's folder is chosen. Choose one, or a new folder for "
+                    "a new study."
+                ),
             )
         return Path(path)
 

@@ -75,7 +75,7 @@ class RunWatch:
             try:  # before reading: what came earlier is then there
                 status = read_status(self.run)
             except InputError as error:  # somebody removed the folder
-                status = RunStatus(str(self.run), state="failed", message=str(error))
+                status = RunStatus(str(self.run), state="failed", message=error.plain)
             ended = None if status.is_alive else status
         events, _ = self._log.read()
         for event in events:

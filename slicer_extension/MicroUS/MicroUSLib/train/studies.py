@@ -103,7 +103,7 @@ def describe(folder: str) -> str:
     try:
         study = Study.open(folder)
     except InputError as error:
-        return str(error)
+        return error.plain
     both = sum(bool(case.expert and case.nonexpert) for case in study.used)
     return (
         f"{len(study.used)} cases of {len(study.patients)} patients, {both} of them "

@@ -64,9 +64,9 @@ def empty(make_volume):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (series, "one grey value or a colour per pixel; got 12"),
-        (warped, "must be linear; got 'warp'"),
-        (empty, "empty volume 'empty'"),
+        (series, "'4D' has 12 values per pixel"),
+        (warped, "The transform 'warp' above"),
+        (empty, "The volume 'empty' is empty"),
     ],
 )
 @pytest.mark.parametrize("panel", ROOMS)
@@ -97,7 +97,7 @@ def test_no_volume(widget, shown):
     press(widget.ui.compareButton)
     press(widget.ui.resampleButton)
     assert len(shown) == 2
-    assert all("A volume must be chosen as the scan; got none" in s for s in shown)
+    assert all("No volume is chosen as the scan." in s for s in shown)
     assert scene_state() == before
 
 
@@ -116,7 +116,7 @@ def test_annotation_under_a_transform_that_is_not_linear(
     for button in (*ROOMS, "resampleButton"):
         press(getattr(widget.ui, button))
     assert len(shown) == 3
-    assert all("must be linear; got 'warp'" in text for text in shown)
+    assert all("The transform 'warp' above" in text for text in shown)
     assert scene_state() == before
 
 
@@ -132,7 +132,7 @@ def test_segmentation_of_another_geometry(panel, widget, make_volume, mask, show
 
     press(getattr(widget.ui, panel))
 
-    assert "must share the grid of 'scan'" in shown[0]
+    assert "was not drawn on 'scan'" in shown[0]
     assert scene_state() == before
     assert Child.made is None
 
@@ -147,7 +147,7 @@ def test_segmentation_removed_during_a_run(widget, make_volume, mask, shown):
     before = scene_state()
     with pytest.raises(InputError):  # which Slicer logs
         Child.made.finish(mask)
-    assert "must be in the scene; got one that was removed" in shown[0]
+    assert "was removed from the scene" in shown[0]
     assert scene_state() == before
     assert widget.ui.applyButton.isEnabled()
 
@@ -162,7 +162,7 @@ def test_transform_changed_during_a_run(widget, make_volume, mask, shown, transf
     before = scene_state()
     with pytest.raises(InputError):  # which Slicer logs
         Child.made.finish(mask)
-    assert "must lie under the transform of 'scan'" in shown[0]
+    assert "and 'scan' lie under different transforms" in shown[0]
     assert scene_state() == before
 
 
@@ -193,7 +193,7 @@ def test_package_missing_in_the_child(widget, make_volume, shown, wait):
     )
     press(widget.ui.applyButton)
     wait(lambda: not widget.segment.is_running)
-    assert "Press Apply to install them" in shown[0]
+    assert "Press Apply to install it" in shown[0]
     assert scene_state() == before
 
 
@@ -237,7 +237,7 @@ def test_child_that_is_killed_or_runs_out_of_memory(widget, make_volume, shown):
     choose(widget, volume=make_volume())
     before = scene_state()
     press(widget.ui.applyButton)
-    message = "The job must fit into memory; it ran out. Choose a smaller batch size"
+    message = "The memory was too small for this. Choose a smaller batch size"
     Child.made.on_outcome(Outcome("failed", message))
     assert shown == [message]
     assert scene_state() == before
@@ -252,7 +252,7 @@ def test_mask_of_the_child_that_does_not_fit(widget, make_volume, mask, shown):
     slicer.util.updateVolumeFromArray(volume, np.zeros((2, 8, 8), np.uint8))
     with pytest.raises(InputError):  # which Slicer logs
         child.finish(mask)
-    assert "must stay as it is until its segmentation is done" in shown[0]
+    assert "has changed while it was segmented" in shown[0]
     assert scene_state() == before
 
 

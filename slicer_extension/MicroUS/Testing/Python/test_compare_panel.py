@@ -97,7 +97,7 @@ def test_unsaved_decisions_survive_a_crash(compared, shown):
 def test_missing_annotation_is_reported(widget, make_volume, shown):
     choose(widget, volume=make_volume())
     press(widget.ui.compareButton)
-    assert "Choose the expert annotation; got none" in shown[0]
+    assert "There is no expert annotation." in shown[0]
 
 
 def test_identical_annotations_have_no_region(widget, make_volume, mask, shown):
@@ -198,7 +198,7 @@ def test_third_mask_states_with_whom_it_sides(compared, mask, shown):
 def test_third_mask_must_be_a_third_one(compared, shown):
     choose(compared, model=compared._parameterNode.expert)
     press(compared.ui.checkModelButton)
-    assert "must be a third one; got 'expert'" in shown[0]
+    assert "'expert' is one of the two annotations" in shown[0]
 
 
 def test_report_of_a_trainee_is_a_page(widget, mask, nifti, tmp_path, shown):
@@ -347,7 +347,7 @@ def test_scene_closed_while_it_works_is_reported(button, compared, at_turn, show
     choose(compared, model=other_drawing(compared))
     at_turn(2, lambda: slicer.mrmlScene.Clear(0))
     press(getattr(compared.ui, button))
-    assert "it was closed" in shown[0]
+    assert "The scene was closed" in shown[0]
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
     assert not compared.ui.expertButton.isEnabled()
 
@@ -363,7 +363,7 @@ def test_scan_removed_while_it_works_is_reported(button, compared, at_turn, show
     at_turn(3, remove)
     compared.ui.consensusComboBox.setCurrentText("union")
     press(getattr(compared.ui, button))
-    assert "must be chosen as the scan" in shown[0]
+    assert "is chosen as the scan" in shown[0]
     assert nodes_of_scene() == removed
 
 

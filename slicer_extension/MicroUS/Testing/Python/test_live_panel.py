@@ -250,7 +250,7 @@ def test_a_volume_that_goes_ends_it_with_a_sentence(live, shown):
 
     widget.live.look()
 
-    assert "it was removed" in shown[0]
+    assert "was removed from the scene" in shown[0]
     assert Child.made.is_abandoned
     assert not widget.live.is_running
 
@@ -274,7 +274,7 @@ def test_a_sweep_is_refused(widget, make_volume, shown):
     widget.live._make_runner = Child
     choose(widget, liveVolume=make_volume())
     press(widget.ui.liveStartButton)
-    assert "must be one frame; got 5" in shown[0]
+    assert "has 5 frames, and a live volume has one" in shown[0]
     assert Child.made is None
 
 

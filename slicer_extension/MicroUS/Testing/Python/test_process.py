@@ -126,7 +126,7 @@ def test_abandoned_child_stops_and_says_nothing(start, wait):
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        (CRASHES, "ended with status 1 (ZeroDivisionError: a fault of ours)"),
+        (CRASHES, "failed (status 1: ZeroDivisionError: a fault of ours)"),
         (RUNS_OUT, "Choose a smaller batch size, or the CPU"),
         (IS_KILLED, "Choose a smaller batch size, or the CPU"),
         (REFUSES, "The model must be in the library; got 'nosuch'."),

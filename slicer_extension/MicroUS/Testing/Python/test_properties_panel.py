@@ -79,11 +79,11 @@ def test_total_angle_is_spread_over_the_frames(widget, picture):
 @pytest.mark.parametrize(
     ("texts", "sentence"),
     [
-        ({"pixelHeight": "big"}, "height of a pixel must be a number"),
-        ({"pixelHeight": "0"}, "0.001 to 10 mm"),
-        ({"pixelHeight": "-1"}, "0.001 to 10 mm"),
-        ({"pixelWidth": "0.05"}, "got a width alone"),
-        ({"frameDistance": "1000"}, "0.001 to 100 mm"),
+        ({"pixelHeight": "big"}, "height of a pixel is 'big', which is no number"),
+        ({"pixelHeight": "0"}, "in mm, from 0.001 to 10"),
+        ({"pixelHeight": "-1"}, "in mm, from 0.001 to 10"),
+        ({"pixelWidth": "0.05"}, "has a width and no height"),
+        ({"frameDistance": "1000"}, "Give 0.001 to 100 mm"),
     ],
 )
 def test_wrong_words_are_reported_and_change_nothing(
@@ -99,11 +99,11 @@ def test_wrong_words_are_reported_and_change_nothing(
 @pytest.mark.parametrize(
     ("angles", "sentence"),
     [
-        ("", "state its axis"),
-        ("1, 2", "got 2 angles and 5 frames"),
+        ("", "The axis or the angles"),
+        ("1, 2", "2 angles were stated, and the scan has 5 frames"),
         ("0, 2, 1, 3, 4", "rise or fall"),
-        ("a:b", "must be first:last, one number"),
-        ("400", "no more than 360°"),
+        ("a:b", "'a:b' is no list of angles"),
+        ("400", "more than a full turn"),
     ],
 )
 def test_wrong_angles_are_reported(widget, picture, shown, angles, sentence):
@@ -189,7 +189,7 @@ def test_size_stays_while_somebody_adjudicates(compared, shown):
     press(compared.ui.expertButton)
     fill(compared, pixelHeight="0.05")
     press(compared.ui.keepPropertiesButton)
-    assert "must stay while its annotations are adjudicated" in shown[0]
+    assert "annotations of this scan are being adjudicated" in shown[0]
     assert volume.GetSpacing()[:2] == pytest.approx((0.1, 0.1))
 
 
@@ -204,7 +204,7 @@ def test_word_beside_the_file_waits_while_somebody_adjudicates(
     volume.SetAttribute("MicroUS.File", str(path))
     choose(compared, volume=None)
     choose(compared, volume=volume)
-    assert "must stay" in compared.ui.propertiesLabel.text()
+    assert "are being adjudicated" in compared.ui.propertiesLabel.text()
     assert volume.GetSpacing()[:2] == pytest.approx((0.1, 0.1))
     assert compared.compare.adjudicating.is_begun
 

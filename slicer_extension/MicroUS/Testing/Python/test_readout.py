@@ -123,7 +123,7 @@ def test_wrong_psa_is_said_and_the_volume_stays(widget, make_volume, mask, psa):
     fill(widget, psa=psa)
     words = widget.ui.sizeLabel.text()
     assert words.startswith("Volume 0.01 mL")
-    assert "PSA must be" in words
+    assert "Correct the value." in words
     fill(widget, psa="")
     assert "PSA" not in widget.ui.sizeLabel.text()
 
@@ -148,7 +148,7 @@ def test_outline_on_both_sides_of_the_axis_is_refused_in_words(widget, capsule, 
     pick(widget.ui.sweepComboBox, "rotational")
     fill(widget, pixelHeight="0.05", axisPlace="1", angles="0:200")
     press(widget.ui.keepPropertiesButton)
-    assert "within 180°" in widget.ui.sizeLabel.text()
+    assert "sees a part of the gland twice" in widget.ui.sizeLabel.text()
     assert shown == []
     assert "mL" not in widget.ui.sizeLabel.text()
 
@@ -248,6 +248,6 @@ def test_frames_of_several_places_are_not_stacked(widget, cine, shown):
     choose(widget, volume=volume)
     count = slicer.mrmlScene.GetNumberOfNodes()
     press(widget.ui.stackFramesButton)
-    assert "one size and place; got others in frame 3" in shown[0]
+    assert "Frame 3 has another size or place" in shown[0]
     assert slicer.mrmlScene.GetNumberOfNodes() == count
     assert widget._parameterNode.volume is volume

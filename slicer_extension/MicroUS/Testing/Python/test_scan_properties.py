@@ -282,7 +282,7 @@ def test_foreign_file_in_the_place_is_left_alone(pixels, nifti, load_volume):
     node = load_volume(path)
     foreign = path.parent / "scan.scan.json"
     foreign.write_text("{}", encoding="utf-8")
-    assert "must not replace" in keep_beside(node, SMALL).problem
+    assert "other" in keep_beside(node, SMALL).problem
     assert foreign.read_text(encoding="utf-8") == "{}"
 
 

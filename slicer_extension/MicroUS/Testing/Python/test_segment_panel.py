@@ -119,7 +119,7 @@ def test_volume_removed_during_a_run_is_reported(widget, make_volume, shown):
     Child.made.on_event(Progress(1, 5))
 
     assert Child.made.is_abandoned
-    assert "it was removed" in shown[0]
+    assert "was removed from the scene" in shown[0]
     assert not widget.segment.is_running
 
 
@@ -130,7 +130,7 @@ def test_scene_closed_during_a_run_is_reported(widget, make_volume, shown):
     slicer.mrmlScene.Clear(0)
 
     assert Child.made.is_abandoned
-    assert "it was closed" in shown[0]
+    assert "The scene was closed" in shown[0]
     assert not widget.segment.is_running
     choose(widget, volume=make_volume())  # and a new scene works
     press(widget.ui.applyButton)
@@ -153,7 +153,7 @@ def test_wrong_model_is_reported(widget, make_volume, shown, library):
     widget._parameterNode.modelName = "gone"
     widget.segment.refresh_models = lambda: None
     press(widget.ui.applyButton)
-    assert "got 'gone'" in shown[0]
+    assert "There is no model 'gone'" in shown[0]
     assert Child.made is None
 
 
@@ -163,6 +163,23 @@ def test_models_are_listed_before_the_packages_are_there(
     monkeypatch.setitem(sys.modules, "napari_microus.core.library", None)
     widget.segment.refresh_models()
     assert "installed with the first Apply" in widget.ui.modelComboBox.currentText()
+
+
+def test_what_a_model_learnt_from_stands_below_it(widget, monkeypatch):
+    from napari_microus.core import library
+
+    stated = {"version": "2", "learnt_from": "309 real frames"}
+    models = [
+        library.ModelInfo("echo", Path("echo"), is_bundled=True, config=stated),
+        library.ModelInfo("mine", Path("mine"), config={"version": "1"}),
+    ]
+    monkeypatch.setattr(library, "list_models", lambda: models)
+    widget.segment.refresh_models()
+    origin = widget.ui.modelOriginLabel
+
+    assert origin.text() == "Bundled v2 – learnt from 309 real frames"
+    widget.ui.modelComboBox.setCurrentIndex(1)
+    assert origin.text() == "Your library, v1"
 
 
 def test_real_child_from_the_button(widget, library, blob, nifti, load_volume, wait):
@@ -219,7 +236,7 @@ def test_sequence_gets_a_sequence_of_capsules(widget, make_volume, pixels, mask)
 def test_sequence_is_asked_for(widget, make_volume, shown):
     choose(widget, volume=make_volume(), scope="Whole sequence")
     press(widget.ui.applyButton)
-    assert "A sequence must stand behind the volume" in shown[0]
+    assert "is a single volume without a sequence" in shown[0]
 
 
 # --- what becomes of the user's own work -----------------------------------------

@@ -68,14 +68,14 @@ def test_case_without_an_annotation_is_reported_and_changes_nothing(
     choose(widget, volume=make_volume())
     widget.ui.studyPathLineEdit.setProperty("currentPath", str(tmp_path / "study"))
     press(widget.ui.addCaseButton)
-    assert "Choose the expert annotation" in shown[0]
+    assert "There is no expert annotation" in shown[0]
     assert widget.ui.addCaseButton.isEnabled()
     assert not (tmp_path / "study").exists()
 
 
 def test_training_needs_a_study(widget, shown, tmp_path):
     press(widget.ui.trainButton)
-    assert "A study's folder must be chosen" in shown[0]
+    assert "No study's folder is chosen." in shown[0]
     widget.ui.studyPathLineEdit.setProperty("currentPath", str(tmp_path))
     press(widget.ui.trainButton)
     assert "manifest.csv" in shown[1]
@@ -292,7 +292,7 @@ def test_run_whose_folder_vanishes_is_reported(study, live_run, wait):
     live_run.close()
     shutil.rmtree(live_run.path)
     wait(lambda: not study.train.is_running)
-    assert "must hold a config.yaml" in study.ui.trainStatusLabel.text()
+    assert "is no folder of a run" in study.ui.trainStatusLabel.text()
 
 
 def test_module_that_goes_away_leaves_the_run(study, live_run):

@@ -66,7 +66,7 @@ def test_run_for_another_scans_segmentation_is_refused(widget, two, mask, shown)
     choose(widget, segmentation=of_a)
     before = nodes()
     press(widget.ui.applyButton)
-    assert "must belong to 'B'; it was drawn on 'A'" in shown[0]
+    assert "was drawn on 'A', and not on 'B'" in shown[0]
     assert nodes() == before
     assert Child.made is None
 
@@ -77,7 +77,7 @@ def test_annotations_of_another_scan_are_not_compared(button, widget, two, mask,
     choose(widget, volume=two[1], expert=of_a, nonexpert=of_a)
     before = nodes()
     press(getattr(widget.ui, button))
-    assert "must belong to 'B'; it was drawn on 'A'" in shown[0]
+    assert "was drawn on 'A', and not on 'B'" in shown[0]
     assert nodes() == before
 
 

@@ -133,12 +133,15 @@ def test_damaged_sidecar_is_reported(listed, folder):
     (folder / "adjudicated" / "1.json").write_text("{", encoding="utf-8")
     listed.compare.work_list.list_cases()
     assert cells(listed)[0][3] == "sidecar damaged"
-    assert "must be JSON" in listed.ui.workListTable.item(0, 3).toolTip()
+    assert (
+        "is damaged, or no record of decisions"
+        in listed.ui.workListTable.item(0, 3).toolTip()
+    )
 
 
 def test_folder_without_annotators_is_reported(widget, tmp_path):
     widget.ui.workListPathLineEdit.currentPath = str(tmp_path)
-    assert "each of two annotators" in widget.ui.workListLabel.text()
+    assert "No annotators were found" in widget.ui.workListLabel.text()
     assert not widget.ui.nextCaseButton.isEnabled()
 
 
