@@ -95,5 +95,5 @@ def test_what_would_fail_for_all_is_one_line_and_status_2(
 def test_a_folder_without_scans_is_reported(run_command, tmp_path, small_scan, capsys):
     (tmp_path / "empty").mkdir()
     assert run_command("segment", tmp_path / "empty", "-o", tmp_path / "out") == 2
-    assert "which holds none" in capsys.readouterr().err
+    assert "No scan was found in" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -40,6 +40,7 @@ def here(small_scan, tmp_path):
             f"segment scan.nii.gz -o {LONG}",
             "(File name too long). Choose another name or folder.",
         ),
+        (f"segment {LONG} -o out", "cannot be used (File name too long). Check the n"),
         ("segment letter.nii -o a.nii.gz", "Cannot read letter.nii: not a NIfTI file"),
         (
             "segment scan.nii.gz -o letter.txt/a.nii.gz",

@@ -34,6 +34,10 @@ def test_an_error_of_others_is_reported_as_it_is_and_never_empty():
     assert plain_words(ValueError("odd")) == "odd"
     assert plain_words(ZeroDivisionError()) == "ZeroDivisionError"
     assert plain_words(OutputError(28, "No space")) == "[Errno 28] No space"
+    shut_off = PermissionError(13, "Permission denied", "scans")
+    assert plain_words(shut_off) == (
+        "scans cannot be used (Permission denied). Check the name and the permissions."
+    )
 
 
 def reading(path):

@@ -10,7 +10,6 @@ import sys
 
 from napari_microus.cli.application import app
 from napari_microus.core.errors import MicroUSError, plain_words
-from napari_microus.core.files import reason
 
 __all__ = ["app", "main"]
 
@@ -30,14 +29,9 @@ def main() -> None:
         print(f"napari-microus: {sentence}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
-        if error.filename is None:  # a fault of the program, or of its terminal
-            raise
-        # Such as a name that is too long, or a folder that nobody may look into.
-        print(
-            f"napari-microus: {error.filename} cannot be used ({reason(error)}). Check "
-            "the name and the permissions.",
-            file=sys.stderr,
-        )
+        if not error.filename or not error.strerror:
+            raise  # a fault of the program, or of its terminal
+        print(f"napari-microus: {plain_words(error)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("napari-microus: stopped; nothing partial was kept.", file=sys.stderr)

@@ -54,7 +54,16 @@ class MicroUSError(Exception):
 
 def plain_words(error: BaseException) -> str:
     """Return what docks and the command line say of an error, ours or another's."""
-    own = error.plain if isinstance(error, MicroUSError) else str(error)
+    if isinstance(error, MicroUSError):
+        own = error.plain
+    elif isinstance(error, OSError) and error.filename and error.strerror:
+        # Such as a name that is too long, or a folder that nobody may look into.
+        own = (
+            f"{error.filename} cannot be used ({error.strerror}). Check the name and "
+            "the permissions."
+        )
+    else:
+        own = str(error)
     return own or type(error).__name__
 
 

@@ -194,3 +194,10 @@ def test_real_frames_come_out_of_a_real_video(tmp_path, bright, real_frames, suf
     error = np.abs(last.frame.astype(int) - frames[-1])
     assert np.median(error) <= 3
     assert last.spacing_mm is None
+
+
+def test_a_folder_that_is_not_there_is_no_host(tmp_path):
+    with pytest.raises(InputError) as caught:
+        source_of(str(tmp_path / "screens"))
+
+    assert caught.value.plain.startswith(f"There is no folder or video {tmp_path}")

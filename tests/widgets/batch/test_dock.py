@@ -225,7 +225,7 @@ def test_what_cannot_be_is_reported(qtbot, make, folder, tmp_path):
     qtbot.waitUntil(lambda: "does not exist" in dock.message.text())
     (tmp_path / "empty").mkdir()
     dock.form.choose(tmp_path / "empty")
-    qtbot.waitUntil(lambda: "which holds none" in dock.message.text())
+    qtbot.waitUntil(lambda: "No scan was found in" in dock.message.text())
     assert not dock.run_button.isEnabled()
 
     choose(qtbot, dock, folder)

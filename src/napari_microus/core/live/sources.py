@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from os.path import isdir, isfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_microus.core.errors import InputError
 from napari_microus.core.live.folder import FolderSource
 from napari_microus.core.live.stream import StreamSource
 from napari_microus.core.live.video import VIDEO_SUFFIXES, VideoSource
@@ -25,13 +27,22 @@ def source_of(address: str) -> Source:
     Raises
     ------
     InputError
-        If a video does not exist.
+        If a folder or a video does not exist.
     ConfigError
         If it is none of them.
     """
     path = Path(address.strip()).expanduser()
-    if path.is_dir():
+    if isdir(path):
         return FolderSource(path)
-    if path.is_file() or path.suffix.lower() in VIDEO_SUFFIXES:
+    if isfile(path) or path.suffix.lower() in VIDEO_SUFFIXES:
         return VideoSource(path)
+    if len(path.parts) > 1:  # a host has none
+        raise InputError(
+            f"A source must be there; got {path}. Choose a folder or a video, or write "
+            "host:port.",
+            plain=(
+                f"There is no folder or video {path}. Choose another, or write "
+                "host:port."
+            ),
+        )
     return StreamSource.parse(address)

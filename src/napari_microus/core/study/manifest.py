@@ -8,6 +8,7 @@ import json
 import shutil
 from contextlib import contextmanager
 from dataclasses import replace
+from os.path import exists
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -73,7 +74,7 @@ class Study(CaseFiles):
             If the folder holds a study already or cannot be written.
         """
         study = cls(Path(folder))
-        if (study.folder / MANIFEST).exists():
+        if exists(study.folder / MANIFEST):
             raise OutputError(
                 f"A new study needs a folder of its own; got {folder}, which holds "
                 "one. Open that study, or choose another folder.",
