@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 IMAGES = Path(__file__).resolve().parents[1] / "images"
-WIDTH, HEIGHT = 1280, 740
+WIDTH, HEIGHT = 1366, 740
 FILM_WIDTH = 920
 SHOW_MS = 1400
 FRAME = 5
@@ -85,8 +85,6 @@ def clinician(viewer, camera, folder):
     from qtpy.QtCore import Qt
     from qtpy.QtTest import QTest
 
-    from napari_microus.core.edit.curve import outline_of
-
     camera.step("clinician_1_window")
     dock = only_dock(viewer, "Segment capsule")
     click(next(b for b in dock.empty.buttons if b.text() == "Try a real scan"))
@@ -102,16 +100,23 @@ def clinician(viewer, camera, folder):
     layer = dock.capsule.layer
     hand = Hand(viewer, layer, FRAME)
     click(dock.click_button)
-    for row, column in ((0, 14), (0, -12)):
-        outline = outline_of(layer.data[FRAME] == 1)
-        edge = outline[(outline[:, 1]).argmax()]
-        hand.drag([(edge[0] + row, edge[1] + column)])
+    drawn_by_eye = viewer.layers["outline 1"].data[FRAME] == 1
+    for _ in range(2):
+        hand.drag([widest_gap(layer.data[FRAME] == 1, drawn_by_eye)])
     camera.step("clinician_5_clicked")
     hand.native.setFocus()
     QTest.keyClick(hand.native, Qt.Key.Key_G)
     camera.step("clinician_6_approved")
     save_to(dock, Path("capsule.nii.gz"))
     camera.step("clinician_7_saved")
+
+
+def widest_gap(drawn, wanted):
+    """Return the pixel of the difference that lies deepest in it."""
+    from scipy.ndimage import distance_transform_edt
+
+    depth = distance_transform_edt(drawn != wanted)
+    return tuple(int(part) for part in divmod(int(depth.argmax()), depth.shape[1]))
 
 
 def save_to(dock, path):
@@ -187,6 +192,7 @@ def researcher(viewer, camera, folder):
 
     viewer.layers.clear()
     viewer.open_sample("napari-microus", "sweep")
+    viewer.dims.set_point(0, viewer.layers[0].data_to_world((FRAME, 0, 0))[0])
     window = viewer.window
     for old in list(window.dock_widgets.values()):
         if type(old).__module__.startswith("napari_microus"):
