@@ -123,6 +123,18 @@ def test_run_is_watched_while_it_continues(qtbot, running):
     assert "running on cpu" in panel.title.text()
 
 
+def test_a_page_is_seen_from_its_top(qtbot, running):
+    """The run's page is long: scrolled down, its successor was out of sight."""
+    running.resize(320, 400)
+    running.show()
+    bar = running.tabs.widget(0).verticalScrollBar()
+    wait(qtbot, lambda: bar.maximum() > 0)
+    for go in (running.show_choices, lambda: running.watch_button.click()):
+        bar.setValue(bar.maximum())
+        go()
+        wait(qtbot, lambda: bar.value() == 0)
+
+
 def test_each_validation_is_looked_at_anew(qtbot, running, monkeypatch):
     shown = []
     monkeypatch.setattr(running.panel.watched, "show_preview", shown.append)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import (
     QApplication,
     QHBoxLayout,
+    QScrollArea,
     QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
@@ -451,6 +452,13 @@ class TrainWidget(Dock):
             page.setSizePolicy(QSizePolicy.Policy.Preferred, policy)
             page.adjustSize()
         self.tabs.setCurrentIndex(TRAIN)
+        self._soon(self._to_top)  # when the other page has its place
+
+    def _to_top(self) -> None:
+        """Show where the page begins: the one before may have been scrolled down."""
+        area = self.tabs.widget(TRAIN)
+        if isinstance(area, QScrollArea):
+            area.verticalScrollBar().setValue(0)
 
     def _on_study(self, folder: Path | None) -> None:
         self.form.refresh_studies(folder)
