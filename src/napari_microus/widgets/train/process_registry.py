@@ -186,9 +186,12 @@ def ask_in_window(runs: Sequence[Path], waiting: int) -> Answer:
     box = QMessageBox(QApplication.activeWindow())
     box.setIcon(QMessageBox.Icon.Question)
     box.setWindowTitle(tr("Training is still running"))
-    behind = f" {waiting} more wait; they will not be started." if waiting else ""
+    several = tr("{count} more wait; they will not be started.")
+    behind = several.format(count=waiting)
+    if waiting == 1:
+        behind = tr("One more waits; it will not be started.")
     names = ", ".join(f"'{run.name}'" for run in runs)
-    box.setText(QUESTION.format(names=names, waiting=behind))
+    box.setText(QUESTION.format(names=names, waiting=f" {behind}" if waiting else ""))
     roles = QMessageBox.ButtonRole
     run_on = box.addButton(tr("Let it run on"), roles.AcceptRole)
     stop = box.addButton(tr("Stop it"), roles.DestructiveRole)
