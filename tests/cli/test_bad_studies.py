@@ -91,15 +91,18 @@ BAD = {
         {"changes": [{"patient": "a"}]},
         "in training and in validation",
     ),
-    "nothing drawn to learn from": ({"a": {"empty": True}}, "Some training frame"),
-    "nothing drawn to validate on": ({"b": {"empty": True}}, "Some validation case"),
+    "nothing drawn to learn from": ({"a": {"empty": True}}, "The expert masks of all"),
+    "nothing drawn to validate on": (
+        {"b": {"empty": True}},
+        "None of the 1 validation cases",
+    ),
     "labels outside the rule": (
         {"changes": [{"label_rule": "target=2 others=0"}]},
-        "Labels must be those of the rule",
+        "The labels hold 1, which the rule",
     ),
     "a rule that is none": (
         {"changes": [{"label_rule": "prostate"}]},
-        "A label rule must be one of",
+        "There is no label rule",
     ),
     "several channels": (
         {"changes": [{"image_t2": "a.nii.gz", "image_adc": "b.nii.gz"}]},

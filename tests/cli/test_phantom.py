@@ -41,9 +41,9 @@ def test_json_progress_is_one_object_a_line(run, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--style", "lazy"], "must be one of cautious, generous, hasty"),
-        (["--frames", "0"], "at least one frame"),
-        (["--seed", "-1"], "must not be negative"),
+        (["--style", "lazy"], "Choose one of cautious, generous, hasty"),
+        (["--frames", "0"], "A phantom of 0 frames is none"),
+        (["--seed", "-1"], "The seed is -1"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_status_2(run, tmp_path, capsys, words, sentence):

@@ -78,7 +78,7 @@ def test_stopping_keeps_what_is_done_and_gives_status_130(
     [
         (["--model", "none"], 2, "Choose one of: microus-small"),
         (["--threshold", "2"], 2, "threshold"),
-        (["--workers", "0"], 2, "workers must be 1"),
+        (["--workers", "0"], 2, "At least one worker is needed"),
         (["--dask", "tcp://x:1", "--workers", "2"], 2, "are both given"),
     ],
 )

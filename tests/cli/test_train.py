@@ -62,8 +62,8 @@ def test_training_prints_events_and_can_be_resumed(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["train", "--preset", "papre"], "preset must be one of"),
-        (["train", "--set", "epochs=0"], "epochs must be at least 1"),
+        (["train", "--preset", "papre"], "There is no preset 'papre'"),
+        (["train", "--set", "epochs=0"], "epochs is 0, and has to be at least 1"),
         (["train", "--set", "optimizer.rate=1"], "Did you mean"),
         (["train", "--model", "huge"], "small, light, medium, base"),
         (["resume", "nowhere"], "no folder of a run"),
