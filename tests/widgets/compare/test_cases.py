@@ -246,7 +246,7 @@ def test_next_goes_round_the_open_cases_that_are_shown(qtbot, listed):
                 f / "student" / "s2.nii.gz",
                 overwrite=True,
             ),
-            "must share a grid",
+            "does not fit the scan",
         ),
     ],
     ids=["one annotation", "missing file", "another grid"],
