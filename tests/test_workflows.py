@@ -37,3 +37,39 @@ def test_hooks_use_the_linter_of_make_lint():
     locked = re.search(r"^ruff==(\S+)", (ROOT / "constraints.txt").read_text(), re.M)
     assert f"rev: v{locked[1]}\n" in hooks
     assert ".venv/bin" not in hooks  # Windows has .venv\Scripts
+
+
+def test_hook_and_workflow_look_for_slips_alike():
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text("utf-8")
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
+    used = re.search(r"crate-ci/typos@(v\S+)", workflow)
+    assert f"repo: https://github.com/crate-ci/typos\n    rev: {used[1]}\n" in hooks
+
+
+def needs_system(target):
+    """Whether a target of the Makefile asks for Debian's packages first."""
+    text = (ROOT / "Makefile").read_text("utf-8")
+    found = re.search(rf"^{target}:(.*)$", text, re.M)
+    before = [word for word in found[1].split() if word in TARGETS]
+    return target == "system" or any(needs_system(one) for one in before)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_runner_who_is_not_root_has_the_libraries_before_it_needs_them(path):
+    for name, job in yaml.safe_load(path.read_text("utf-8"))["jobs"].items():
+        lines = "\n".join(step.get("run", "") for step in job["steps"])
+        installed, missing = False, []
+        for sudo, target in re.findall(r"(sudo )?make ([a-z-]+)", lines):
+            if sudo and target == "system":
+                installed = True
+            elif needs_system(target) and not installed:
+                missing.append(target)
+        assert not missing, f"{path.name}, {name}: sudo make system before {missing}"
+
+
+def test_no_job_leaves_its_key_in_the_checkout():
+    for path in WORKFLOWS:
+        for job in yaml.safe_load(path.read_text("utf-8"))["jobs"].values():
+            for step in job["steps"]:
+                if step.get("uses", "").startswith("actions/checkout"):
+                    assert step["with"]["persist-credentials"] is False, path.name
