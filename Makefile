@@ -6,6 +6,7 @@ PYTHON ?= python3
 
 # What Qt, OpenGL without a graphics card, and a virtual screen need.
 SYSTEM := python3-venv xvfb libgl1 libegl1 libgl1-mesa-dri libdbus-1-3 \
+	libglib2.0-0 libfontconfig1 \
 	libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 \
 	libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 \
 	libxcb-util1 libxcb-xfixes0 libxcb-xinerama0 libxcb-xkb1
@@ -113,12 +114,13 @@ slicer-screenshots: system $(SLICER)/.installed
 notebooks: env
 	$(BIN)/python docs/scripts/run_notebooks.py
 
-# Installs only what is missing; without root it prints the one line to run.
+# Installs only what is missing; without root it prints the one line to run. Since
+# Debian 13 and Ubuntu 24.04 some names end in t64 (libglib2.0-0t64).
 system:
 	@if ! command -v dpkg-query >/dev/null; then exit 0; fi; \
 	missing=""; \
 	for package in $(SYSTEM); do \
-		dpkg-query -W -f='$${Status}' $$package 2>/dev/null \
+		dpkg-query -W -f='$${Status}\n' $$package $${package}t64 2>/dev/null \
 			| grep -q "install ok installed" || missing="$$missing $$package"; \
 	done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \

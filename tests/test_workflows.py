@@ -1,6 +1,9 @@
 """Workflows, hooks and forms name what is there, and hook and lint agree."""
 
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -73,3 +76,34 @@ def test_no_job_leaves_its_key_in_the_checkout():
             for step in job["steps"]:
                 if step.get("uses", "").startswith("actions/checkout"):
                     assert step["with"]["persist-credentials"] is False, path.name
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+@pytest.mark.parametrize("ending", ["", "t64"])
+def test_a_library_is_there_by_its_old_name_and_by_its_new(tmp_path, ending):
+    # Debian 13 and Ubuntu 24.04 have libglib2.0-0t64 for libglib2.0-0.
+    query = tmp_path / "dpkg-query"
+    query.write_text(
+        "#!/bin/sh\n"
+        'for name in "$@"; do case "$name" in\n'
+        f"libglib2.0-0) [ -z '{ending}' ] && echo install ok installed;;\n"
+        f"libglib2.0-0t64) [ -n '{ending}' ] && echo install ok installed;;\n"
+        "lib*|python3-venv|xvfb) echo install ok installed;;\n"
+        "esac; done; true\n"
+    )
+    query.chmod(0o755)
+    apt = tmp_path / "apt-get"
+    apt.write_text("#!/bin/sh\necho apt-get was asked; exit 1\n")
+    apt.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+
+    done = subprocess.run(
+        ["make", "system"],
+        cwd=ROOT,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "apt-get" not in done.stdout

@@ -65,8 +65,12 @@ def test_missing_xvfb_is_named(monkeypatch):
         pass
 
 
-def test_without_napari_the_rest_of_the_demo_is_written(
-    result, tmp_path, run_command, monkeypatch, capsys
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [(None, "napari is not installed"), ("napari", "Qt cannot be loaded")],
+)
+def test_without_napari_or_qt_the_rest_of_the_demo_is_written(
+    result, tmp_path, run_command, monkeypatch, capsys, found, words
 ):
     from napari_microus.cli import demo
     from napari_microus.core import demo as core_demo
@@ -76,7 +80,7 @@ def test_without_napari_the_rest_of_the_demo_is_written(
         return result
 
     monkeypatch.setattr(core_demo, "run_demo", ready)
-    monkeypatch.setattr(demo, "find_spec", lambda name: None)
+    monkeypatch.setattr(demo, "find_spec", lambda name: found)
     monkeypatch.setitem(sys.modules, "qtpy", None)
     monkeypatch.setitem(sys.modules, "napari", None)
     monkeypatch.delitem(sys.modules, "napari_microus.widgets.demo", raising=False)
@@ -85,4 +89,4 @@ def test_without_napari_the_rest_of_the_demo_is_written(
 
     assert (tmp_path / "out" / "report.json").exists()
     assert not (tmp_path / "out" / "napari.png").exists()
-    assert "napari is not installed" in capsys.readouterr().out
+    assert words in capsys.readouterr().out

@@ -35,7 +35,8 @@ def demo(
     """
     from napari_microus.core.demo import run_demo, write_demo
 
-    can_show = find_spec("napari") is not None
+    missing = _what_is_missing()
+    can_show = not missing
     headless = headless or not has_display() or not can_show
     result = drain(run_demo(), progress)
     if not headless:
@@ -51,7 +52,7 @@ def demo(
 
             picture_demo(result, output / "napari.png", overwrite=overwrite)
     else:
-        print("napari is not installed: there is no picture of its window.")
+        print(f"{missing}: there is no picture of napari's window.")
     report, real = result.report, result.report["real"]
     print(
         f"Real frames: DSC {real['dice']:.3f}, HD95 {real['hd95_mm']:.2f} mm against "
@@ -62,3 +63,17 @@ def demo(
         f"{report['frames']} frames in {report['seconds']:.1f} s. "
         f"Pictures and masks are in {output}."
     )
+
+
+def _what_is_missing() -> str:
+    """Return why napari cannot open here, or nothing."""
+    if find_spec("napari") is None:
+        return "napari is not installed"
+    try:
+        import qtpy.QtCore  # noqa: F401  its libraries are the system's
+    except ImportError:
+        return (
+            "Qt cannot be loaded (it or a library of the system that it needs is not "
+            "installed; Debian and Ubuntu: make system)"
+        )
+    return ""
