@@ -135,6 +135,19 @@ def test_a_page_is_seen_from_its_top(qtbot, running):
         wait(qtbot, lambda: bar.value() == 0)
 
 
+def test_open_settings_do_not_stretch_the_run(qtbot, running):
+    running.resize(320, 500)
+    running.show()
+    panel = running.panel
+    closed = panel.height()
+    running.form.fold.expand(animate=False)
+    running.show_choices()
+    qtbot.wait(100)
+    running.watch_button.click()
+    qtbot.wait(200)
+    assert panel.height() <= max(closed, panel.heightForWidth(panel.width())) + 2
+
+
 def test_each_validation_is_looked_at_anew(qtbot, running, monkeypatch):
     shown = []
     monkeypatch.setattr(running.panel.watched, "show_preview", shown.append)
@@ -430,11 +443,11 @@ def test_runs_that_wait_are_named_and_not_started_after_closing(
 
 def test_way_back_to_the_run_that_continues(running):
     running.panel.back_button.click()
-    assert running.stack.currentIndex() == 0
+    assert running.panel.isHidden()
 
     running.watch_button.click()
 
-    assert running.stack.currentIndex() == 1
+    assert running.choices.isHidden()
     assert running.panel.is_active
 
 
@@ -530,7 +543,7 @@ def test_run_of_hours_is_offered_the_small_network(qtbot, make):
     dock = make(command)
     dock.start_button.click()
     wait(qtbot, dock.small_button.isVisible)
-    assert dock.stack.currentIndex() == 0
+    assert dock.panel.isHidden()
     assert "About 10.0 h of training and 9,000 MiB" in dock.message.text()
     assert "10 hours on this processor" in dock.message.text()
     assert not dock.panel.run.exists()

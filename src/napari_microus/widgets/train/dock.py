@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QScrollArea,
     QSizePolicy,
-    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -189,13 +188,13 @@ class TrainWidget(Dock):
         column.addStretch()
         for button in (self.watch_button, self.small_button, self.anyway_button):
             button.setVisible(False)
-        self.stack = QStackedWidget()
-        self.stack.addWidget(choices)
-        self.stack.addWidget(self.panel)
+        # No stack: it is as high as its highest page, seen or not.
+        self.choices = choices
         holder = QWidget()
         inside = QVBoxLayout(holder)
         inside.setContentsMargins(4, 4, 4, 4)
-        inside.addWidget(self.stack)
+        for page in (choices, self.panel):
+            inside.addWidget(page)
         self.tabs = pages()
         self.tabs.addTab(scrolled(holder), tr("Train"))
         self.tabs.addTab(scrolled(self.study_page), tr("Study"))
@@ -315,7 +314,7 @@ class TrainWidget(Dock):
     def _on_begun(self, process: TrainingProcess) -> None:
         """Watch the run whose turn it is, unless another one is looked at."""
         self._show_queue()
-        if not self.panel.is_active and self.stack.currentIndex() == 1:
+        if not self.panel.is_active and not self.panel.isHidden():
             self.panel.watch(process.run, process, is_new=True)
         else:
             self.watch_button.setText(
@@ -441,16 +440,8 @@ class TrainWidget(Dock):
             self.watch_button.setProperty("run", str(run))
 
     def _show_choices(self, is_on: bool) -> None:
-        self.stack.setCurrentIndex(0 if is_on else 1)
-        # A stack is as high as its highest page, seen or not.
-        for index in range(self.stack.count()):
-            seen = index == self.stack.currentIndex()
-            policy = (
-                QSizePolicy.Policy.Preferred if seen else QSizePolicy.Policy.Ignored
-            )
-            page = self.stack.widget(index)
-            page.setSizePolicy(QSizePolicy.Policy.Preferred, policy)
-            page.adjustSize()
+        self.choices.setVisible(is_on)
+        self.panel.setVisible(not is_on)
         self.tabs.setCurrentIndex(TRAIN)
         self._soon(self._to_top)  # when the other page has its place
 
