@@ -207,7 +207,7 @@ def evened(curve: NDArray[np.float64]) -> NDArray[np.float64]:
 def _likeness(handles: NDArray[np.float64], mask: NDArray[np.bool_]) -> float:
     """Return the Dice of a mask with what a curve through handles encloses."""
     again = mask_of(curve_through(handles), mask.shape)
-    return float(2 * (again & mask).sum() / max(1, again.sum() + mask.sum()))
+    return float(2 * (again & mask).sum() / max(1, int(again.sum() + mask.sum())))
 
 
 def _placed(

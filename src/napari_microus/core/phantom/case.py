@@ -246,9 +246,10 @@ def _weakness(outline: Outline, tissue: Tissue, position: float) -> NDArray[np.f
     theta = np.arange(0, ANGLES, 32) * (2 * np.pi / ANGLES)
     radius = outline.radius_mm[::32]
     x, y = outline.centre_mm
-    lost = tissue.artefacts.lost_at(
-        x + radius * np.cos(theta), y + radius * np.sin(theta), position
-    )
+    # NumPy's stubs disagree between releases on the type of these sums.
+    x_mm = np.asarray(x + radius * np.cos(theta), np.float64)
+    y_mm = np.asarray(y + radius * np.sin(theta), np.float64)
+    lost = tissue.artefacts.lost_at(x_mm, y_mm, position)
     weakness = 1 - outline.visibility[::32] + lost / 15
     # A hand follows no step, however sharp the shadow's edge.
     weakness = gaussian_filter1d(np.clip(weakness, 0, 1), 2.5, mode="wrap")
