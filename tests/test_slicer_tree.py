@@ -51,7 +51,8 @@ LIGHT = {
         "os",
         "pathlib",
     ),
-    *("shutil", "subprocess", "sys", "tempfile", "threading", "time", "typing"),
+    *("shutil", "subprocess", "sys", "tempfile", "threading", "time", "traceback"),
+    "typing",
     *("numpy", "qt", "slicer", "vtk", "MicroUSLib", ""),
 }
 # What computes on pixels, in packages that a module could reach.

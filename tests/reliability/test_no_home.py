@@ -48,5 +48,5 @@ def test_segment_needs_no_home_and_train_says_what_it_needs(run, tmp_path):
     refused = run("train", "--preset", "demo", "-o", "run", *line)
     assert refused.returncode == 2
     stated = refused.stderr.strip().splitlines()[-1]
-    assert "The cache folder" in stated
+    assert "The frames cannot be kept in" in stated
     assert "Traceback" not in refused.stderr

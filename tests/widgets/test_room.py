@@ -39,9 +39,11 @@ def test_docks_fit_beside_the_picture(qtbot, viewer, language, width, height):
     window = opened[0][1].window()
     window.resize(width, height)
     opened[2][1].picker.compare_button.click()
+    qtbot.waitUntil(lambda: window.width() == width)
     cut = []
     for frame, dock in opened:
         frame.raise_()
+        qtbot.wait(50)  # how wide the picture is counts when all is laid out
         dock.leave_room()
         for fold in dock.findChildren(QCollapsible):
             fold.expand(animate=False)

@@ -31,7 +31,7 @@ def shown_plainly(title: str) -> Iterator[None]:
     except Exception as error:
         if not slicer.app.testingEnabled():
             slicer.util.errorDisplay(
-                f"{title}\n\n{in_plain_words(error)}",
+                "\n\n".join([title, in_plain_words(error)]),
                 detailedText=traceback.format_exc(),
             )
         raise
