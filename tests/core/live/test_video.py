@@ -156,6 +156,9 @@ def test_an_address_says_what_it_is(films, tmp_path):
     assert isinstance(source_of(str(tmp_path)), FolderSource)
     assert source_of(f" {path} ").name == "cine.avi"
     assert isinstance(source_of("probe:18950"), StreamSource)
+    for nothing in ("", "  "):
+        with pytest.raises(ConfigError, match="host and a port"):
+            source_of(nothing)
     with pytest.raises(InputError, match=r"must be a file; got .*none\.mp4"):
         source_of(str(tmp_path / "none.mp4"))
 

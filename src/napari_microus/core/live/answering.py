@@ -1,7 +1,7 @@
 """Threads that segment the newest frame, each with its share of the processor.
 
-A single frame gains little from a second thread inside the network: of two at once, each
-on half of the processor, a quarter more are answered (docs/performance.md).
+A single frame gains little from a second thread inside the network: with two at once,
+each on half of the processor, a quarter more are answered (docs/performance.md).
 """
 
 from __future__ import annotations

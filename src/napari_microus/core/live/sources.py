@@ -32,7 +32,8 @@ def source_of(address: str) -> Source:
         If it is none of them.
     """
     path = Path(address.strip()).expanduser()
-    if isdir(path):
+    # Nothing at all, which is the current folder as a path, is no address.
+    if address.strip() and isdir(path):
         return FolderSource(path)
     if isfile(path) or path.suffix.lower() in VIDEO_SUFFIXES:
         return VideoSource(path)
