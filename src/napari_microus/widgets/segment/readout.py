@@ -63,10 +63,10 @@ class Readout(QObject):
         super().__init__(parent)
         self._viewer = viewer
         self._layer: Labels | None = None
-        self._counts = np.zeros(0, dtype=np.int64)
-        self._moments = np.zeros((0, 2))
+        # Of each frame, apart: labels, and pixels of 255.
+        self._counts = np.zeros((2, 0), dtype=np.int64)
+        self._moments = np.zeros((2, 0, 2))
         self._next = 0
-        self._is_beside_others = False
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(30)
@@ -90,8 +90,7 @@ class Readout(QObject):
         else:
             self._viewer.dims.events.current_step.connect(self._on_edit)
         self._layer = layer
-        self._is_beside_others = False
-        self._counts = np.zeros(0, dtype=np.int64)
+        self._counts = np.zeros((2, 0), dtype=np.int64)
         if layer is None:
             self._viewer.dims.events.current_step.disconnect(self._on_edit)
             self._soon.stop()
@@ -115,9 +114,9 @@ class Readout(QObject):
         if self._layer is None:
             return
         frames = self._frames()
-        if len(self._counts) != len(frames):
-            self._counts = np.full(len(frames), -1, dtype=np.int64)
-            self._moments = np.zeros((len(frames), 2))
+        if self._counts.shape[1] != len(frames):
+            self._counts = np.full((2, len(frames)), -1, dtype=np.int64)
+            self._moments = np.zeros((2, len(frames), 2))
         self._count(current_frame(self._viewer, self._layer))
         self._next = 0
         self._show()
@@ -128,23 +127,15 @@ class Readout(QObject):
         assert self._layer is not None
         chosen = slice(first, first + 1 if last is None else last)
         frames = np.asarray(self._frames()[chosen])
-        inside = frames != 0
-        undecided = frames == IGNORE_VALUE
-        if undecided.any() and self._has_other_labels():
-            inside &= ~undecided
-        self._counts[chosen] = inside.sum(axis=(1, 2))
         grid = grid_of_layer(self._layer)
-        sweep = sweep_of(grid.metadata)
-        self._moments[chosen] = axis_moments(inside, sweep, grid.spacing_mm[1:])
-
-    def _has_other_labels(self) -> bool:
-        """Return whether 255 stands beside another label: alone it is a mask's 1."""
-        if not self._is_beside_others:
-            frames = self._frames()
-            self._is_beside_others = any(
-                ((frame != 0) & (frame != IGNORE_VALUE)).any() for frame in frames
-            )
-        return self._is_beside_others
+        sweep, pixel_mm = sweep_of(grid.metadata), grid.spacing_mm[1:]
+        is_undecided = frames == IGNORE_VALUE
+        for kind, inside in enumerate(((frames != 0) & ~is_undecided, is_undecided)):
+            self._counts[kind, chosen] = inside.sum(axis=(1, 2))
+            if self._counts[kind, chosen].any():
+                self._moments[kind, chosen] = axis_moments(inside, sweep, pixel_mm)
+            else:
+                self._moments[kind, chosen] = 0
 
     def _step(self) -> None:
         if self._layer is None:
@@ -162,9 +153,11 @@ class Readout(QObject):
         shown = current_frame(self._viewer, self._layer)
         grid = grid_of_layer(self._layer)
         is_whole = bool((self._counts >= 0).all())
-        counts = self._counts if is_whole else None
-        area = int(self._counts[shown])
-        self.changed.emit(describe_size(grid, area, counts, self._moments))
+        # Beside no other label 255 is a mask's 1; else nobody has decided there.
+        kind = int(is_whole and not self._counts[0].any())
+        counts = self._counts[kind] if is_whole else None
+        area = int(self._counts[kind, shown])
+        self.changed.emit(describe_size(grid, area, counts, self._moments[kind]))
 
 
 def describe_size(
