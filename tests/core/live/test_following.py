@@ -123,6 +123,16 @@ def test_counts_hold_where_answers_overtake_each_other():
     assert counts.newest == 6
 
 
+def test_frames_that_are_refused_for_ever_take_no_memory():
+    counts = Counts()
+    assert counts.answer(1)
+    for number in range(2, 10_002):
+        counts.refuse(number)
+        assert len(counts.later) <= 100
+    assert counts.answer(10_002)
+    assert (counts.answered, counts.refused, counts.dropped) == (2, 10_000, 0)
+
+
 def test_two_frames_are_segmented_at_once_and_come_in_their_order(
     serve, real_frames, monkeypatch
 ):
@@ -139,14 +149,14 @@ def test_two_frames_are_segmented_at_once_and_come_in_their_order(
         return np.zeros(frame.shape, np.uint8)
 
     monkeypatch.setattr(answering, "_segment", segment)
-    torch.set_num_threads(2)
+    torch.set_num_threads(3)
     try:
         server = serve(send_at([image(frame) for frame in real_frames] * 3, 40))
         work = follow(model, StreamSource("127.0.0.1", server.port), device="cpu")
         events = until(
             work, lambda seen: any(frame.received == 30 for frame in frames_in(seen))
         )
-        assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
     numbers = [frame.received for frame in frames_in(events)]

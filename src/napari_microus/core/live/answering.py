@@ -77,6 +77,7 @@ class Answering:
         self._done: queue.Queue[Answer | Refusal | BaseException | None]
         self._done = queue.Queue(maxsize=1)
         count, share = _shares(model, settings.get("device", "auto"))
+        whole = share and _threads()
         started = threading.Barrier(count + 1)
         self._threads = [
             threading.Thread(
@@ -88,9 +89,9 @@ class Answering:
         for thread in self._threads:
             thread.start()
         started.wait()
-        if share is not None:
+        if whole is not None:
             # Threads that others start later take the number that was set last.
-            _set_threads(share * count)
+            _set_threads(whole)
 
     def next(self, timeout_s: float) -> Answer | Refusal | None:
         """Return what became of a frame, or None where none is done in time."""
@@ -158,15 +159,20 @@ def _shares(model: Any, device: Any) -> tuple[int, int | None]:
     models = model if isinstance(model, (list, tuple)) else [model]
     if not all(isinstance(one, LoadedModel) for one in models):
         return 1, None
-    # Not above: who sends or shows frames alone needs no PyTorch.
-    import torch
-
     from napari_microus.core.device import choose_device
 
-    threads = torch.get_num_threads()
-    if threads < 2 or choose_device(device).type != "cpu":
+    if _threads() < 2 or choose_device(device).type != "cpu":
         return 1, None
-    return 2, threads // 2
+    return 2, _threads() // 2
+
+
+# PyTorch is not imported above: who sends or shows frames alone does not need it.
+
+
+def _threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
 
 
 def _set_threads(count: int) -> None:

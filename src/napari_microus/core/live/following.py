@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_microus.core.live.messages import Placement
 
 _LOOK_S = 0.1
+_MOST_LATER = 100  # refused frames that wait for the answer to an older one
 
 
 class Source(Protocol):
@@ -165,8 +166,14 @@ class Counts:
         """Count a refusal, which may come before the answer to an older frame."""
         if received < self.newest:
             self.refused += 1
-        else:
-            self.later.append(received)
+            return
+        self.later.append(received)
+        if (
+            len(self.later) > _MOST_LATER
+        ):  # an older frame that is still awaited is late
+            self.newest = max(self.later)
+            self.refused += len(self.later)
+            self.later = []
 
     @property
     def dropped(self) -> int:
