@@ -388,7 +388,7 @@ def _models() -> list[tuple[str, str, tuple[str, ...], str]]:
     except ImportError:
         return [("", _BEFORE_INSTALL, (), "")]
     usable = [model for model in list_models() if not model.problem]
-    return [(m.name, m.name, m.channels, m.origin) for m in usable]
+    return [(m.name, m.name, m.channels, m.origin()) for m in usable]
 
 
 def _provenance(folder: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from napari_microus.core.errors import CheckpointError, ConfigError
 from napari_microus.core.files import atomic_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from torch import Tensor, nn
 
@@ -85,11 +85,14 @@ class ModelInfo:
         """What the model was trained on, in a few words; "" where nobody noted it."""
         return str(self.config.get("learnt_from", ""))
 
-    @property
-    def origin(self) -> str:
-        """Where the model comes from and what it learnt from, in a line."""
-        place = "Bundled" if self.is_bundled else "Your library,"
-        words = f" – learnt from {self.learnt_from}" if self.learnt_from else ""
+    def origin(self, tr: Callable[[str], str] = str) -> str:
+        """Where the model comes from and what it learnt from, in a line.
+
+        ``tr`` gives the words in the language of a window.
+        """
+        place = tr("Bundled") if self.is_bundled else tr("Your library,")
+        learnt = self.learnt_from
+        words = f" – {tr('learnt from')} {learnt}" if learnt else ""
         return f"{place} v{self.version}{words}"
 
 

@@ -321,7 +321,7 @@ class SegmentForm(QWidget):
 
     def _on_model(self) -> None:
         model = self.model
-        self.model_note.setText("" if model is None else _summary(model))
+        self.model_note.setText("" if model is None else model.origin(tr))
         # As rich text, which wraps; plain tooltips are as wide as their longest line.
         card = "" if model is None else escape(model.card)
         self.model_note.setToolTip(f"<div style='white-space: pre-wrap'>{card}</div>")
@@ -347,11 +347,3 @@ class SegmentForm(QWidget):
         is_range = self.frames_box.currentText() == RANGE and not self.takes_volumes
         self.range_row.setVisible(is_range)
         self.changed.emit()
-
-
-def _summary(model: ModelInfo) -> str:
-    """Return one line on where a model comes from and what it learnt from."""
-    origin = tr("Bundled") if model.is_bundled else tr("Your library,")
-    learnt = model.learnt_from
-    words = f" – {tr('learnt from')} {learnt}" if learnt else ""
-    return f"{origin} v{model.version}{words}"
