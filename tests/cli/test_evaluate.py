@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import napari_microus.cli.commands  # noqa: F401  registers the commands
 from napari_microus.cli import app
-from napari_microus.core.errors import OutputError
+from napari_microus.core.errors import InputError, OutputError
 
 
 @pytest.fixture
@@ -125,3 +125,12 @@ def test_patients_weigh_the_same_and_have_an_interval_from_five_on(tmp_path):
 
     done = run(*folders, "--patient-pattern=(p)", "--progress", "none")
     assert "1 patient, no interval: it needs 5" in " ".join(done.stdout.split())
+
+
+def test_masks_of_different_sizes_are_said_to_be_two_masks(paths, tmp_path):
+    other = str(tmp_path / "other.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(np.ones((9, 8, 3), np.uint8), np.eye(4)), other)
+    with pytest.raises(InputError) as refused:
+        run(paths[0], other, "--progress", "none")
+    assert "does not fit the other mask: it has 3" in refused.value.plain
+    assert refused.value.plain.endswith("a mask of the same scan, or resample it.")

@@ -158,6 +158,8 @@ def test_nothing_is_replaced_unless_asked(command, scan, tmp_path):
         (["--frames", "3-1"], "runs backwards"),
         (["--batch-size", "0"], "0 frames at a time"),
         (["--threshold", "2"], "The threshold, 2.0, does not"),
+        (["--workers", "2"], "is the mask of one. Leave out --workers"),
+        (["--dask", "tcp://x:1"], "is the mask of one. Leave out --workers"),
     ],
 )
 def test_a_wrong_option_is_one_line_and_leaves_nothing(

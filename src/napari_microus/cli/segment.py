@@ -192,6 +192,15 @@ def segment(
         **settings,
     }
     if is_file_name(output):
+        if workers != 1 or dask is not None:
+            raise ConfigError(
+                "Workers must have several scans to share; got one output file, "
+                f"{output}. Leave out --workers and --dask, or name a folder.",
+                plain=(
+                    f"Workers share many scans, and {output} is the mask of one. "
+                    "Leave out --workers and --dask, or name a folder."
+                ),
+            )
         _segment_one(inputs, output, names, progress, **shared)
         return
     segment_many(

@@ -155,7 +155,7 @@ class Volume:
                 f"Mask and image must share a grid; got {array.shape} and "
                 f"{self.array.shape}. Resample the mask first.",
                 plain="The mask does not fit the scan: they are of different sizes. "
-                "Choose the mask that was drawn on this scan, or resample it.",
+                "Choose a mask of the same scan, or resample it.",
             )
         known = {
             key: self.metadata[key] for key in BETWEEN_FRAMES if key in self.metadata

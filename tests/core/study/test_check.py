@@ -63,6 +63,12 @@ def test_a_missing_file_is_an_error_of_its_case(study_of, findings_of):
     assert (finding.level, finding.case) == ("error", "case0")
 
 
+def test_a_study_without_cases_is_an_error(tmp_path, findings_of):
+    (finding,) = findings_of(Study.create(tmp_path / "empty"))
+    assert (finding.level, finding.case) == ("error", "")
+    assert "no case in use" in finding.message
+
+
 def test_repeated_use_of_the_test_set_is_reported(study_of, findings_of):
     study = study_of(1)
     study.open_test_set("a")

@@ -177,7 +177,7 @@ def _is_named(volume: Volume, label: int) -> bool:
     return is_listed and bool(volume.metadata.get("is_segmentation"))
 
 
-def placed_on(mask: Volume, grid: Volume) -> Volume:
+def placed_on(mask: Volume, grid: Volume, *, under: str = "scan") -> Volume:
     """Return ``mask`` on the grid of ``grid``, without resampling.
 
     A ``.seg.nrrd`` that was cropped to its object, as 3D Slicer saves segments, and a
@@ -186,7 +186,8 @@ def placed_on(mask: Volume, grid: Volume) -> Volume:
     other file, and of a DICOM Segmentation without a place, another extent is more
     likely a mistake, and refused. A mask whose file
     states no geometry is taken to lie on the scan if it has its shape, and so is a
-    DICOM Segmentation that is its scan's pixel by pixel.
+    DICOM Segmentation that is its scan's pixel by pixel. Errors call the owner of the
+    grid what ``under`` says.
 
     Raises
     ------
@@ -218,8 +219,9 @@ def placed_on(mask: Volume, grid: Volume) -> Volume:
             f"Mask and image must share a grid; got {mask.shape} with voxels of "
             f"{_size(mask)} and {grid.shape} with {_size(grid)}"
             f"{difference(mask, grid)}. Resample the mask first.",
-            plain=f"The mask does not fit the scan: {_what_differs(mask, grid)}. "
-            "Choose the mask that was drawn on this scan, or resample it.",
+            plain=f"The mask does not fit the {under}: "
+            f"{_what_differs(mask, grid, under)}. Choose a mask of the same scan, or "
+            "resample it.",
         )
     array = np.zeros(grid.shape, mask.array.dtype)
     low, high = first.clip(0), last.clip(None, grid.shape)
@@ -341,15 +343,15 @@ def _listed(values: Any) -> str:
     return ", ".join(shown if len(shown) <= 8 else [*shown[:7], "…", shown[-1]])
 
 
-def _what_differs(mask: Volume, grid: Volume) -> str:
+def _what_differs(mask: Volume, grid: Volume, under: str) -> str:
     """Return in words why a mask lies on another grid: the first reason there is."""
     if mask.shape != grid.shape:
         return (
-            f"it has {size_in_words(mask.shape)}, and the scan "
+            f"it has {size_in_words(mask.shape)}, and the {under} "
             f"{size_in_words(grid.shape)}"
         )
     if not np.allclose(mask.spacing_mm, grid.spacing_mm, rtol=1e-3, atol=0):
-        return f"its voxels have {_size(mask)}, and the scan's {_size(grid)}"
+        return f"its voxels have {_size(mask)}, and the {under}'s {_size(grid)}"
     return f"it lies elsewhere{difference(mask, grid)}"
 
 

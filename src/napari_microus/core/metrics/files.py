@@ -312,8 +312,8 @@ def _read_pair(
         len(mask.array) == 1 or mask.knows_frame_distance for mask in sized
     )
     if second.has_geometry or not first.has_geometry:
-        return placed_on(first, second), second, known
-    return first, placed_on(second, first), known
+        return placed_on(first, second, under="other mask"), second, known
+    return first, placed_on(second, first, under="other mask"), known
 
 
 def _without_volume_distances(scores: CaseScores) -> CaseScores:

@@ -36,6 +36,9 @@ def check_study(study: Study) -> Generator[Event, None, list[Finding]]:
     content, patients in two splits, and repeated use of the test set.
     """
     findings: list[Finding] = []
+    if not study.used:
+        message = "It has no case in use. Import a folder, or add a scan."
+        findings.append(Finding("error", "", message))
     seen: dict[str, StudyCase] = {}
     for number, case in enumerate(study.used, start=1):
         findings += _check_case(study, case, seen)
