@@ -194,16 +194,22 @@ def one_run(viewer, widget, heart: Heartbeat, name: str) -> dict:
     def is_over() -> bool:
         if not made and len(viewer.layers) > layers:
             made.append((heart.times[-1], time.perf_counter()))
-        drawn = made and viewer.layers[-1].visible
-        if drawn and not first_result and viewer.layers[-1].data[0].any():
-            viewer.window._qt_viewer.canvas.native.repaint()
-            first_result.append(time.perf_counter() - since)
         return bool(first_result) and not widget.is_running
 
+    def note_frame() -> None:
+        """Note when a picture with the capsule is on the screen."""
+        shown = len(viewer.layers) > layers and viewer.layers[-1].visible
+        if shown and not first_result and viewer.layers[-1].data[frame].any():
+            first_result.append(time.perf_counter() - since)
+
+    frame = viewer.dims.current_step[0]
+    canvas = viewer.window._qt_viewer.canvas.native
+    canvas.frameSwapped.connect(note_frame)
     since = time.perf_counter()
     QTest.mouseClick(widget.run_button, Qt.MouseButton.LeftButton)
     wait(is_over)
     seconds = time.perf_counter() - since
+    canvas.frameSwapped.disconnect(note_frame)
     wait(lambda: time.perf_counter() - since > seconds + 0.5)
     times = np.array([t for t in heart.times if t >= since])
     gaps, ends = 1000 * np.diff(times), times[1:]

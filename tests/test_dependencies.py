@@ -22,6 +22,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 #: What no module of ours names, and why it is installed all the same.
 UNNAMED = {
     "einops": "MONAI's SwinUNETR needs it",
+    "partsegcore-compiled-backend": "napari colours masks with it, see pyproject.toml",
     "pyjpegls": "pydicom's decoder of JPEG-LS",
     "pylibjpeg": "pydicom's decoder of JPEG, through its plugins",
     "pylibjpeg-openjpeg": "pylibjpeg's plugin for JPEG 2000",
