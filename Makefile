@@ -139,7 +139,7 @@ test-slicer: system $(SLICER)/.installed
 $(SLICER)/.installed: constraints.txt slicer_extension/MicroUS/Resources/requirements.txt
 	$(PYTHON) -m venv $(SLICER)
 	$(SLICER_BIN)/python -m pip install --quiet -r constraints.txt
-	$(SLICER_BIN)/python -m pip install --quiet slicer-core==5.12.4.0 PySide6 pytest \
+	$(SLICER_BIN)/python -m pip install --quiet slicer-core==5.12.4.0 "PySide6<6.12" pytest \
 		pytest-xdist scipy SimpleITK pillow -r slicer_extension/MicroUS/Resources/requirements.txt
 	$(SLICER_BIN)/python -m pip install --quiet --no-deps -e .
 	touch $@

@@ -93,10 +93,10 @@ def main():
     settle()
     print("approved", dock.capsule.review.approved, dock.progress_label.text())
     viewer.screenshot(str(IMAGES / "correct_dock.png"), canvas_only=False, flash=False)
-    dock.show_keys()
+    dock.footer.show_keys()
     settle()
-    dock.keys_sheet.grab().save(str(IMAGES / "correct_keys.png"))
-    dock.keys_sheet.close()
+    dock.footer.sheet.grab().save(str(IMAGES / "correct_keys.png"))
+    dock.footer.sheet.close()
     strip(steps).save(IMAGES / "correct_steps.png")
     from napari_microus.widgets._shared.closing import ClosingGuard
 

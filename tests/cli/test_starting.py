@@ -15,6 +15,8 @@ def test_help_imports_nothing_that_computes():
         f"found = [name for name in {HEAVY} if name in sys.modules]\n"
         "assert not found, found\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8"
+    )
     assert done.returncode == 0, done.stderr
     assert "compare" in done.stdout

@@ -72,7 +72,7 @@ def left_empty(frames: list[int], least: float) -> str:
     who = f"Frame {listed} is" if len(frames) == 1 else f"Frames {listed}{more} are"
     return (
         f"{who} left empty: the model is not sure that a gland is there (confidence "
-        f"below {least:g}). Look at {'it' if len(frames) == 1 else 'them'}."
+        f"below {least:g})."
     )
 
 

@@ -157,7 +157,7 @@ class RegionTable(QTableView):
     def show_only(self, which: Which) -> None:
         """List only the regions of a choice."""
         self._chosen.which = which
-        self._chosen.invalidateFilter()
+        self._chosen.invalidate()
 
     def refresh(self) -> None:
         """Show decisions and notes as they are now."""
@@ -166,7 +166,7 @@ class RegionTable(QTableView):
             first = self._regions.index(0, 4)
             self._regions.dataChanged.emit(first, self._regions.index(count - 1, 6))
         if self._chosen.which is not Which.all:
-            self._chosen.invalidateFilter()
+            self._chosen.invalidate()
 
     def select(self, region: DisputedRegion) -> None:
         """Mark the row of a region, if it is listed."""

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from napari_microus.widgets.segment.readout import Size
 
-_DIAMETERS = ("Length", "Width", "Height")
 _BUTTONS_PX = 48
 
 
@@ -53,9 +52,9 @@ class SizeBox(QGroupBox):
         self._is_gland = True
         self.area, self.volume = QLabel("–"), QLabel("–")
         self.method, self.density, self.ellipsoid = text(), text(), text("–")
-        self.psa = _spin(" ng/mL", 10_000)
+        self.psa = _spin(10_000)
         self.psa.setToolTip(tr("Prostate-specific antigen; kept nowhere."))
-        self.diameters = [_spin(" mm", 1000) for _ in _DIAMETERS]
+        self.diameters = [_spin(1000) for _ in range(3)]
         self._lay_out()
         self.psa.valueChanged.connect(self._show_density)
         for box in self.diameters:
@@ -79,15 +78,16 @@ class SizeBox(QGroupBox):
             self.rows.addRow(label, value)
         self._name_gland(True)
         self.rows.addRow(self.method)
-        self.rows.addRow(tr("PSA"), self.psa)
+        self.rows.addRow(tr("PSA (ng/mL)"), self.psa)
         self.rows.addRow(tr("PSA density"), self.density)
         self.rows.setRowVisible(self.density, False)
         inside = QWidget()
         form = QFormLayout(inside)
         form.setContentsMargins(12, 0, 0, 0)
         form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
-        for name, box in zip(_DIAMETERS, self.diameters, strict=True):
-            box.setToolTip(f"{name} of the gland, in the frame where it is largest.")
+        names = (tr("Length (mm)"), tr("Width (mm)"), tr("Height (mm)"))
+        for name, box in zip(names, self.diameters, strict=True):
+            box.setToolTip(tr("Of the gland, in the frame where it is largest."))
             form.addRow(name, box)
             button = push_button(
                 tr("From the ruler"),
@@ -149,15 +149,14 @@ class SizeBox(QGroupBox):
             self.ellipsoid.setText("–")
 
 
-def _spin(suffix: str, most: float) -> QDoubleSpinBox:
+def _spin(most: float) -> QDoubleSpinBox:
     box = QDoubleSpinBox()
     box.setRange(0, most)
     box.setDecimals(1)
-    box.setSuffix(suffix)
     box.setSpecialValueText("–")  # a word has not always room
     box.installEventFilter(WHEEL_GUARD)
     box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-    # The largest number with its unit, between the two buttons of napari's style.
-    widest = f"{box.textFromValue(most)}{suffix}"
+    # The largest number, between the two buttons of napari's style.
+    widest = box.textFromValue(most)
     box.setMinimumWidth(box.fontMetrics().horizontalAdvance(widest) + _BUTTONS_PX)
     return box
