@@ -23,6 +23,28 @@ def texts():
     return catalogue.read_po(GERMAN)
 
 
+# One concept, one word: the stem that German has wherever English has its own.
+TERMS = {
+    "adjudicat": "klär",
+    "annotator": "annotator",
+    "approved": "freigegeben",
+    "contour": "kontur",
+    "disputed": "strittig",
+    "expert": "experte",
+    "failed": "fehlgeschlagen",
+    "gland": "drüse",
+    "label": "label",
+    "mask": "mask",
+    "outline": "kontur",
+    "probability": "wahrscheinlichkeit",
+    "probe": "sonde",
+    "sweep": "schwenk",
+    "threshold": "schwellenwert",
+    "uncertain": "unsicher",
+    "validat": "validier",
+}
+
+
 def fields(text):
     return sorted(name for _, name, _, _ in string.Formatter().parse(text) if name)
 
@@ -39,6 +61,19 @@ def test_placeholders_and_ends_agree(texts):
         if text:
             assert fields(text) == fields(german), text
             assert text.endswith("…") == german.endswith("…"), text
+
+
+@pytest.mark.parametrize(("english", "german"), TERMS.items())
+def test_one_concept_has_one_word(texts, english, german):
+    found = {text: said for text, said in texts.items() if english in text.lower()}
+    assert found
+    assert [said for said in found.values() if german not in said.lower()] == []
+
+
+def test_quotation_marks_are_german(texts):
+    for german in texts.values():
+        assert not set("'\"”") & set(german), german
+        assert german.count("„") == german.count("“"), german
 
 
 def test_the_binary_is_that_of_the_texts(texts):
