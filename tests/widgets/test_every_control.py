@@ -160,13 +160,16 @@ def test_the_tab_key_goes_through_the_dock_from_top_to_bottom(dock, qtbot):
     """Each stop shows where the keyboard is, and lies below or beside the last."""
     dock.resize(420, 2400)
     dock.show()
+    qtbot.waitExposed(dock)
     order, widget = [], dock
     while (widget := widget.nextInFocusChain()) is not dock:
-        can_stop = widget.focusPolicy() & Qt.FocusPolicy.TabFocus
-        if can_stop and widget.isVisible() and widget.isEnabled():
-            is_control = isinstance(widget, CONTROLS)
-            if is_control and dock.isAncestorOf(widget):
-                order.append(widget)
+        hands_on = widget.focusProxy() is not None
+        if can_take_keys(widget) and dock.isAncestorOf(widget) and not hands_on:
+            order.append(widget)
+    others = [one for one in order if not isinstance(one, CONTROLS)]
+    assert all(isinstance(one, QTabBar) and one.accessibleName() for one in others)
+    unseen = [called(one) for one in order if one.visibleRegion().isEmpty()]
+    assert not unseen, unseen  # as in a fold that is closed
     assert len(order) >= 3
     tops = [one.mapTo(dock, one.rect().center()).y() for one in order]
     jumps = [

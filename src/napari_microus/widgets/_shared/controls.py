@@ -18,6 +18,9 @@ from qtpy.QtWidgets import (
     QTabWidget,
     QWidget,
 )
+from superqt import QCollapsible
+
+from napari_microus.widgets._shared.words import tr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +65,7 @@ def beside(*widgets: QWidget, stretch: Sequence[int] = ()) -> QWidget:
 def scrolled(inside: QWidget) -> QScrollArea:
     """Return ``inside`` in an area that scrolls up and down only."""
     area = QScrollArea()
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the Tab key stops at its controls
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -69,10 +73,22 @@ def scrolled(inside: QWidget) -> QScrollArea:
     return area
 
 
+def fold(title: str, inside: QWidget) -> QCollapsible:
+    """Return a section that opens under its title; closed, the Tab key passes it by."""
+    section = QCollapsible(title)
+    section.layout().setContentsMargins(0, 0, 0, 0)
+    section.addWidget(inside)
+    section.collapse(animate=False)
+    inside.setEnabled(False)
+    section.toggled.connect(inside.setEnabled)
+    return section
+
+
 def pages() -> QTabWidget:
     """Return an empty row of tabs, close together: five of them fit a narrow dock."""
     tabs = QTabWidget()
     tabs.tabBar().setStyleSheet("QTabBar::tab { padding: 3px }")
+    tabs.tabBar().setAccessibleName(tr("Pages of this dock"))
     return tabs
 
 

@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_microus.widgets._shared.boxes import (
     AVERAGE,
@@ -24,7 +23,7 @@ from napari_microus.widgets._shared.boxes import (
     check,
     spin,
 )
-from napari_microus.widgets._shared.controls import beside, push_button
+from napari_microus.widgets._shared.controls import beside, fold, push_button
 from napari_microus.widgets._shared.preferences import preferred
 from napari_microus.widgets._shared.words import tr
 
@@ -115,8 +114,6 @@ class BatchForm(QWidget):
             tr("Results"), beside(self.output_edit, self.output_button, stretch=(1,))
         )
         rows.addRow(tr("Model"), self.model_box)
-        self.options = QCollapsible(tr("More options"))
-        self.options.layout().setContentsMargins(0, 0, 0, 0)
         inner = QWidget()
         more = QFormLayout(inner)
         more.setContentsMargins(12, 0, 0, 0)
@@ -128,10 +125,7 @@ class BatchForm(QWidget):
         more.addRow(tr("At the same time"), self.workers)
         more.addRow(self.flip)
         more.addRow(self.overwrite)
-        self.options.addWidget(inner)
-        # Closed, its boxes are no stops of the Tab key.
-        inner.setEnabled(self.options.isExpanded())
-        self.options.toggled.connect(inner.setEnabled)
+        self.options = fold(tr("More options"), inner)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(rows)

@@ -19,7 +19,6 @@ from qtpy.QtWidgets import (
     QSpinBox,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_microus.core.compare.adjudication.history import Note
 from napari_microus.core.compare.adjudication.selection import REASONS
@@ -258,11 +257,3 @@ def fill_decisions(box: QComboBox, naming: Naming, more: tuple[str, ...]) -> Non
         box.addItem(name, str(decision))
     if before is not None and (row := box.findData(before)) >= 0:
         box.setCurrentIndex(row)
-
-
-def section(title: str, inside: QWidget) -> QCollapsible:
-    """Return a section that opens and closes under its title."""
-    folded = QCollapsible(title)
-    folded.addWidget(inside)
-    folded.collapse(animate=False)
-    return folded

@@ -21,14 +21,13 @@ from napari_microus.core.colors import AGREED_COLOR, MORE_COLORS
 from napari_microus.core.compare.adjudication.selection import Which
 from napari_microus.core.compare.adjudication.votes import ANNOTATORS, Decision
 from napari_microus.widgets._shared.boxes import combo
-from napari_microus.widgets._shared.controls import push_button, swatch, text
+from napari_microus.widgets._shared.controls import fold, push_button, swatch, text
 from napari_microus.widgets._shared.key_table import ADJUDICATE as KEYS
 from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.compare.part_panel import (
     NotePanel,
     PartPanel,
     SeveralPanel,
-    section,
 )
 from napari_microus.widgets.compare.region_table import RegionTable
 
@@ -70,9 +69,9 @@ class WorkPanel(QWidget):
         self.which.addItems(list(_SHOWN))
         self.table = RegionTable()
         self.part = PartPanel()
-        self.part_section = section(tr("A part of a region"), self.part)
+        self.part_section = fold(tr("A part of a region"), self.part)
         self.several = SeveralPanel()
-        self.several_section = section(tr("Several regions at once"), self.several)
+        self.several_section = fold(tr("Several regions at once"), self.several)
         self.provenance_check = QCheckBox(tr("Show who decided each pixel"))
         self.provenance_check.setToolTip(
             tr("Show a layer that is coloured by who decided.")

@@ -9,10 +9,8 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
-    QFrame,
     QLabel,
     QProgressBar,
-    QScrollArea,
     QShortcut,
     QSizePolicy,
     QVBoxLayout,
@@ -26,7 +24,7 @@ from napari_microus.widgets._shared import key_table
 from napari_microus.widgets._shared.accessible import describe_controls
 from napari_microus.widgets._shared.belonging import remember_scans
 from napari_microus.widgets._shared.closing import guard_closing
-from napari_microus.widgets._shared.controls import push_button
+from napari_microus.widgets._shared.controls import push_button, scrolled
 from napari_microus.widgets._shared.dock import NARROWEST, Dock
 from napari_microus.widgets._shared.drawn import begin_notes, note_drawn
 from napari_microus.widgets._shared.empty_state import EmptyState
@@ -213,13 +211,9 @@ class SegmentWidget(Dock):
         ):
             column.addWidget(row)
         column.addStretch()
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidget(inside)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scroll)
+        layout.addWidget(scrolled(inside))
         self.setMinimumWidth(NARROWEST)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
 

@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_microus.widgets._shared.belonging import was_drawn_on
 from napari_microus.widgets._shared.boxes import (
@@ -24,6 +23,7 @@ from napari_microus.widgets._shared.boxes import (
     combo,
     spin,
 )
+from napari_microus.widgets._shared.controls import fold
 from napari_microus.widgets._shared.layers import is_derived
 from napari_microus.widgets._shared.preferences import preferred
 from napari_microus.widgets._shared.words import tr
@@ -181,8 +181,6 @@ class SegmentForm(QWidget):
         self.frames_label = QLabel(tr("Frames"))
         rows.addRow(self.frames_label, self.frames_box)
         rows.addRow("", self.range_row)
-        self.options = QCollapsible(tr("More options"))
-        self.options.layout().setContentsMargins(0, 0, 0, 0)
         inner = QWidget()
         column = QVBoxLayout(inner)
         column.setContentsMargins(12, 0, 0, 0)
@@ -201,10 +199,7 @@ class SegmentForm(QWidget):
         probe_row.setContentsMargins(0, 0, 0, 0)
         probe_row.addRow(tr("Probe"), self.probe_box)
         column.addLayout(probe_row)
-        self.options.addWidget(inner)
-        # Closed, its boxes are no stops of the Tab key.
-        inner.setEnabled(self.options.isExpanded())
-        self.options.toggled.connect(inner.setEnabled)
+        self.options = fold(tr("More options"), inner)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(rows)

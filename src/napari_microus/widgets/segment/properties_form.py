@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_microus.core.errors import InputError
 from napari_microus.core.io import ScanProperties
@@ -25,6 +24,7 @@ from napari_microus.widgets._shared.boxes import combo
 from napari_microus.widgets._shared.controls import (
     WHEEL_GUARD,
     beside,
+    fold,
     push_button,
     text,
 )
@@ -178,12 +178,7 @@ class PropertiesForm(QWidget):
         form.addRow(beside(self.apply_button, self.pixels_button))
         form.addRow(self.message)
         self.form = form
-        self.section = QCollapsible(tr("Scan properties"))
-        self.section.layout().setContentsMargins(0, 0, 0, 0)
-        self.section.addWidget(inside)
-        # Closed, its boxes are no stops of the Tab key.
-        inside.setEnabled(False)
-        self.section.toggled.connect(inside.setEnabled)
+        self.section = fold(tr("Scan properties"), inside)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.summary)

@@ -12,11 +12,10 @@ from qtpy.QtWidgets import (
     QLabel,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_microus.core.errors import InputError, plain_words
 from napari_microus.core.volumetry import ellipsoid_volume, psa_density
-from napari_microus.widgets._shared.controls import WHEEL_GUARD, push_button, text
+from napari_microus.widgets._shared.controls import WHEEL_GUARD, fold, push_button, text
 from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.segment.ruler import length_mm
 
@@ -96,11 +95,7 @@ class SizeBox(QGroupBox):
             button.clicked.connect(lambda _=False, box=box: self._measure(box))
             form.addRow("", button)
         form.addRow(tr("Volume"), self.ellipsoid)
-        self.more = QCollapsible(tr("Ellipsoid (0.524 · L · W · H)"))
-        self.more.layout().setContentsMargins(0, 0, 0, 0)
-        self.more.addWidget(inside)
-        inside.setEnabled(False)
-        self.more.toggled.connect(inside.setEnabled)
+        self.more = fold(tr("Ellipsoid (0.524 · L · W · H)"), inside)
         self.rows.addRow(self.more)
 
     def _name_gland(self, is_gland: bool) -> None:

@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_microus.core.config.presets import preset_names, preset_path
 from napari_microus.core.config.published_weights import published_weights
@@ -25,6 +24,7 @@ from napari_microus.core.study import Study
 from napari_microus.core.study.kind import NO_STUDY, check_kind
 from napari_microus.core.study.split import training_cases
 from napari_microus.widgets._shared.boxes import combo
+from napari_microus.widgets._shared.controls import fold
 from napari_microus.widgets._shared.words import tr
 from napari_microus.widgets.train.cases import count_cases
 from napari_microus.widgets.train.settings import AdvancedForm
@@ -104,8 +104,6 @@ class RunForm(QWidget):
         rows.addRow(tr("Data"), self.data_box)
         rows.addRow("", self.data_note)
         rows.addRow(tr("Preset"), self.preset_box)
-        self.fold = QCollapsible(tr("Advanced"))
-        self.fold.layout().setContentsMargins(0, 0, 0, 0)
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setContentsMargins(0, 0, 0, 0)
@@ -114,7 +112,7 @@ class RunForm(QWidget):
         name_row.addRow(tr("Model's name"), self.name_edit)
         column.addLayout(name_row)
         column.addWidget(self.advanced)
-        self.fold.addWidget(inside)
+        self.fold = fold(tr("Advanced"), inside)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(rows)
