@@ -76,7 +76,9 @@ def real_shapes(folder: Path) -> list[tuple[str, NDArray[np.bool_], NDArray[np.b
 
     The gland's middle is the grid's.
     """
-    rows = list(csv.DictReader((folder / "index.csv").read_text().splitlines()))
+    rows = list(
+        csv.DictReader((folder / "index.csv").read_text(encoding="utf-8").splitlines())
+    )
     found = []
     for row in rows:
         lesion = read_volume(folder / "lesions" / row["file"])

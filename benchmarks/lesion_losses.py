@@ -420,7 +420,9 @@ def write_rows(rows: list[dict[str, Any]], path: Path) -> None:
 def show(output: Path, study: Path, rows: list[dict[str, Any]]) -> None:
     """Write tables and figures of what is there."""
     text = summary(rows)
-    runs = list(csv.DictReader((output / "runs.csv").read_text().splitlines()))
+    runs = list(
+        csv.DictReader((output / "runs.csv").read_text(encoding="utf-8").splitlines())
+    )
     seconds = sum(float(run["processor_s"]) for run in runs)
     text += f"\n{len(runs)} runs took {seconds / 60:.1f} minutes of processor time."
     (output / "summary.md").write_text(text + "\n", encoding="utf-8")

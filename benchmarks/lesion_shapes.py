@@ -34,7 +34,9 @@ def main() -> None:
             marks = np.percentile(values, (0, 5, 33.3, 50, 66.7, 95, 100))
             print(f"  {what}: " + "  ".join(f"{mark:.4g}" for mark in marks))
     whole, patch = [], []
-    for row in csv.DictReader((folder / "index.csv").read_text().splitlines()):
+    for row in csv.DictReader(
+        (folder / "index.csv").read_text(encoding="utf-8").splitlines()
+    ):
         mask = read_volume(folder / "lesions" / row["file"]).array >= 2
         whole.append(sum(factors_of(mask)))
         middle = np.argwhere(mask).mean(0).round().astype(int)

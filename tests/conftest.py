@@ -43,7 +43,7 @@ def network_guard():
     guard.off()
     assert not guard.ours, guard.ours[0]
     log = OWN / "network.txt"
-    assert not log.exists(), f"a child: {log.read_text()}"
+    assert not log.exists(), f"a child: {log.read_text(encoding='utf-8')}"
 
 
 @pytest.fixture(autouse=True)

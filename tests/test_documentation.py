@@ -307,7 +307,9 @@ def run_python(block, names):
 def run_shell(block, monkeypatch):
     for words in block.commands():
         if words[0] == "make":
-            targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+            targets = re.findall(
+                r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M
+            )
             assert words[1] in targets, f"{block}: make {words[1]} is no target"
         elif words[0] == ".venv/bin/python" and words[1:3] == ["-m", "pytest"]:
             assert (ROOT / words[-1]).exists(), f"{block}: {words[-1]} is not there"

@@ -72,7 +72,7 @@ def test_children_have_the_guard_too(tmp_path):
 
     ours = f"exec(compile({asked!r}, 'src/napari_microus/imagined.py', 'exec'))"
     assert "Tests use no network" in run_child(ours, log).stderr
-    assert "imagined.py" in log.read_text()
+    assert "imagined.py" in log.read_text(encoding="utf-8")
 
 
 def imports(path):

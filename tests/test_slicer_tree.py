@@ -17,7 +17,7 @@ EXTENSION = ROOT / "slicer_extension"
 MODULE = EXTENSION / "MicroUS"
 SOURCES = [MODULE / "MicroUS.py", *sorted((MODULE / "MicroUSLib").rglob("*.py"))]
 SHIPPED = {"numpy", "scipy", "simpleitk", "pillow"}  # with 3D Slicer itself
-GUI = {"pyqtgraph", "qtpy", "superqt"}  # of the napari docks
+GUI = {"partsegcore-compiled-backend", "pyqtgraph", "qtpy", "superqt"}  # of the docks
 
 # Slicer/Schemas/slicer-extension-catalog-entry-schema-v1.0.1.json, its rules.
 CATALOG_SCHEMA = {

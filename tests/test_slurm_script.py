@@ -43,7 +43,7 @@ def begin(tmp_path, cluster):
 
 def said(tmp_path):
     path = tmp_path / "said"
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return [line for line in lines if "hostnames" not in line]
 
 

@@ -37,7 +37,9 @@ def test_a_workflow_asks_for_no_more_than_it_needs(path):
 
 def test_hooks_use_the_linter_of_make_lint():
     hooks = (ROOT / ".pre-commit-config.yaml").read_text("utf-8")
-    locked = re.search(r"^ruff==(\S+)", (ROOT / "constraints.txt").read_text(), re.M)
+    locked = re.search(
+        r"^ruff==(\S+)", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.M
+    )
     assert f"rev: v{locked[1]}\n" in hooks
     assert ".venv/bin" not in hooks  # Windows has .venv\Scripts
 

@@ -147,7 +147,7 @@ def test_the_same_command_again_once_the_data_are_mended(study, train, tmp_path)
 
     status, said = train(folder)
     assert status == 0, said
-    lines = (tmp_path / "run" / "events.jsonl").read_text().splitlines()
+    lines = (tmp_path / "run" / "events.jsonl").read_text(encoding="utf-8").splitlines()
     assert not any('"Failed"' in line for line in lines)
     # A run that got somewhere keeps its folder.
     status, said = train(folder)

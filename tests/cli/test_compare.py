@@ -185,7 +185,9 @@ def test_masks_without_a_size_are_measured_in_pixels(tmp_path, capsys):
     assert "tolerance 1 px" in said
     assert "mL" not in said
     assert "The pixel size is unknown: lengths are in px." in said
-    assert (tmp_path / "f.csv").read_text().splitlines()[1].endswith(",px")
+    assert (
+        (tmp_path / "f.csv").read_text(encoding="utf-8").splitlines()[1].endswith(",px")
+    )
     case = json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))["cases"][0]
     assert not case["has_geometry"]
     assert case["others"][0]["totals"]["expert_ml"] is None

@@ -65,7 +65,7 @@ def test_a_segmentation_is_evaluated_and_compared(run_command, cine, mask, tmp_p
     for pair in ((seg, half), (half, seg)):
         table = tmp_path / "table.json"
         assert run_command("evaluate", *pair, "-o", table, "--overwrite") == 0
-        stated = json.loads(table.read_text())
+        stated = json.loads(table.read_text(encoding="utf-8"))
         (case,) = stated["cases"].values()
         assert case["volume"]["dice"] == pytest.approx(2 / 3)
     hard = tmp_path / "hard.nii.gz"
@@ -151,7 +151,7 @@ def test_another_form_is_one_line_of_the_table(monkeypatch, tmp_path, mask):
 
     written = export(volume, None, tmp_path / "m.txt", unit="px", drawn=None)
 
-    assert written.read_text() == "(3, 30, 40) px"
+    assert written.read_text(encoding="utf-8") == "(3, 30, 40) px"
     with pytest.raises(InputError, match=r"those of a text \(unit\); got deidentified"):
         export(volume, None, tmp_path / "n.txt", deidentified=True)
     with pytest.raises(InputError, match="got 'cake'"):

@@ -39,7 +39,7 @@ def test_a_frame_in_the_folder_gets_its_capsule(tmp_path, monkeypatch):
     assert number == 7
     alone = drain(predict(load_model(), Volume(frame[None]), device="cpu"))
     np.testing.assert_array_equal(capsule, alone.mask.array[0])
-    assert '"model' in (folder / "provenance.json").read_text()
+    assert '"model' in (folder / "provenance.json").read_text(encoding="utf-8")
 
 
 def test_the_command_is_for_programs_alone():

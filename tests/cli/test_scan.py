@@ -36,11 +36,11 @@ def test_a_rotational_sweep_is_reported_by_its_axis_and_ends(run_command, frames
     line += ["--axis-at-mm", "-9.5", "--angles-deg", "-60:60"]
     assert run_command("scan", "set", frames, *line) == 0
 
-    stated = json.loads((frames / "scan.json").read_text())["sweep"]
+    stated = json.loads((frames / "scan.json").read_text(encoding="utf-8"))["sweep"]
     assert stated["axis"] == {"along": "columns", "at_mm": -9.5}
     assert stated["angles_deg"] == [-60, -30, 0, 30, 60]
     assert run_command("scan", "set", frames, "--angles-deg", "0,10,20,30,50") == 0
-    stated = json.loads((frames / "scan.json").read_text())["sweep"]
+    stated = json.loads((frames / "scan.json").read_text(encoding="utf-8"))["sweep"]
     assert stated["angles_deg"] == [0, 10, 20, 30, 50]
 
 

@@ -69,7 +69,7 @@ def test_stopping_keeps_what_is_done_and_gives_status_130(
 
     assert "continues from here" in capsys.readouterr().err
     assert (tmp_path / "out" / "a_capsule.nii.gz").is_file()
-    stated = (tmp_path / "out" / "measurements.csv").read_text()
+    stated = (tmp_path / "out" / "measurements.csv").read_text(encoding="utf-8")
     assert len(stated.splitlines()) == 2
 
 

@@ -27,7 +27,7 @@ def here(small_scan, tmp_path):
     (tmp_path / "few.yaml").write_text("epochs: 0\n")
     other = tmp_path / "other"
     shutil.copytree(tmp_path / "models" / library.DEFAULT_MODEL, other)
-    config = yaml.safe_load((other / "config.yaml").read_text())
+    config = yaml.safe_load((other / "config.yaml").read_text(encoding="utf-8"))
     config["options"]["of_tomorrow"] = 1
     (other / "config.yaml").write_text(yaml.safe_dump(config))
     return tmp_path

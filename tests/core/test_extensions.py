@@ -31,7 +31,9 @@ from napari_microus.core.train.fingerprint import Fingerprint
 from napari_microus.core.train.folds import train_folds
 
 PACKAGE = Path(__file__).parents[2] / "docs" / "example_package"
-POINTS = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]
+POINTS = tomllib.loads((PACKAGE / "pyproject.toml").read_text(encoding="utf-8"))[
+    "project"
+]
 
 
 def install(place, name, version, points, *modules):
@@ -114,12 +116,12 @@ def test_a_network_of_monais_is_offered_as_it_is(example):
 def test_a_run_learns_saves_and_segments_with_them(config, drain, case_of, example):
     _, result = drain(train(config))
 
-    kept = yaml.safe_load((result.model / "config.yaml").read_text())
+    kept = yaml.safe_load((result.model / "config.yaml").read_text(encoding="utf-8"))
     assert kept["architecture"] == "plain_unet"
     assert kept["options"]["options"] == {"width": 4}
     assert kept["provided_by"] == "microus-example 1.0"
     assert kept["training"]["loss"]["name"] == "squared_error"
-    card = (result.model / "model_card.md").read_text()
+    card = (result.model / "model_card.md").read_text(encoding="utf-8")
     assert "plain_unet (microus-example 1.0), 32 px input" in card
     assert "squared_error (microus-example 1.0)" in card
     code = Fingerprint.read(result.run).code
@@ -151,7 +153,9 @@ def test_a_fine_tuned_network_keeps_its_package(config, drain, example, tmp_path
     _, result = drain(train(config))
     changes = {"start": str(result.model), "output": str(tmp_path / "tuned")}
     _, tuned = drain(train(config.with_changes(changes)))
-    kept = yaml.safe_load((tuned.run / "model" / "config.yaml").read_text())
+    kept = yaml.safe_load(
+        (tuned.run / "model" / "config.yaml").read_text(encoding="utf-8")
+    )
     assert kept["provided_by"] == "microus-example 1.0"
 
 

@@ -177,7 +177,7 @@ def test_longest_name_that_a_file_may_have_is_written(tmp_path):
     path = tmp_path / ("u" * 243 + ".nii.gz")
     with atomic_write(path) as temporary:
         temporary.write_text("whole")
-    assert path.read_text() == "whole"
+    assert path.read_text(encoding="utf-8") == "whole"
 
 
 def test_folder_appears_whole_under_its_name(tmp_path):
@@ -187,7 +187,7 @@ def test_folder_appears_whole_under_its_name(tmp_path):
         assert not (tmp_path / "new" / "case").exists()
         (folder / "a.txt").write_text("whole")
 
-    assert (tmp_path / "new" / "case" / "a.txt").read_text() == "whole"
+    assert (tmp_path / "new" / "case" / "a.txt").read_text(encoding="utf-8") == "whole"
     assert names(tmp_path / "new") == ["case"]
     by_umask = tmp_path / "plain"
     by_umask.mkdir()
@@ -220,7 +220,7 @@ def test_folder_that_another_made_meanwhile_is_kept(tmp_path):
 
     with pytest.raises(OutputError, match="Cannot write to"):
         fill(tmp_path / "case", other)
-    assert (tmp_path / "case" / "a.txt").read_text() == "theirs"
+    assert (tmp_path / "case" / "a.txt").read_text(encoding="utf-8") == "theirs"
     assert names(tmp_path) == ["case"]
 
 
@@ -250,7 +250,7 @@ def test_folder_takes_anothers_place_when_it_is_whole(tmp_path):
     make(tmp_path / "model", "old")
     make(tmp_path / "model", "new")
 
-    assert (tmp_path / "model" / "a.txt").read_text() == "new"
+    assert (tmp_path / "model" / "a.txt").read_text(encoding="utf-8") == "new"
     assert names(tmp_path) == ["model"]
 
 
@@ -273,7 +273,7 @@ def test_folder_is_back_when_the_new_one_cannot_take_its_place(tmp_path, monkeyp
 
     with pytest.raises(OutputError, match="Permission denied"):
         make(tmp_path / "model", "new")
-    assert (tmp_path / "model" / "a.txt").read_text() == "old"
+    assert (tmp_path / "model" / "a.txt").read_text(encoding="utf-8") == "old"
     assert names(tmp_path) == ["model"]
 
 
@@ -288,7 +288,7 @@ def test_folder_that_cannot_be_put_back_is_kept_and_comes_back(tmp_path, monkeyp
 
     bring_back(tmp_path)
 
-    assert (tmp_path / "model" / "a.txt").read_text() == "old"
+    assert (tmp_path / "model" / "a.txt").read_text(encoding="utf-8") == "old"
 
 
 def test_folder_comes_back_after_its_replacer_was_killed(tmp_path):
@@ -312,7 +312,7 @@ def test_folder_comes_back_after_its_replacer_was_killed(tmp_path):
 
     bring_back(tmp_path)
 
-    assert (tmp_path / "model" / "a.txt").read_text() == "old"
+    assert (tmp_path / "model" / "a.txt").read_text(encoding="utf-8") == "old"
     make(tmp_path / "model", "new")
     assert names(tmp_path) == ["model"]
 
@@ -322,7 +322,7 @@ def test_line_is_added_whole_or_not_at_all(tmp_path):
     append_line(path, "one")
     with files_of_at_most(6), pytest.raises(OutputError, match="File too large"):
         append_line(path, "two")
-    assert path.read_text() == "one\n"
+    assert path.read_text(encoding="utf-8") == "one\n"
 
 
 def test_patient_file_states_at_its_end_that_the_disk_was_full(tmp_path):
@@ -409,7 +409,7 @@ def test_a_disk_that_loses_what_was_written_keeps_the_old_file(tmp_path, monkeyp
     monkeypatch.setattr(os, "fsync", lost)
     with pytest.raises(OutputError, match="Input/output error"):
         write_text(path, "new")
-    assert path.read_text() == "old"
+    assert path.read_text(encoding="utf-8") == "old"
     assert names(tmp_path) == ["a.txt"]
 
 
@@ -420,7 +420,7 @@ def test_a_disk_that_cannot_state_is_written_all_the_same(tmp_path, monkeypatch,
 
     monkeypatch.setattr(os, "fsync", unknown)
     write_text(tmp_path / "a.txt", "new")
-    assert (tmp_path / "a.txt").read_text() == "new"
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "new"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -44,7 +44,7 @@ if __name__ == "__main__":
 def is_alive(number):
     """Return whether a process runs; one that only waits to be counted does not."""
     try:
-        with open(f"/proc/{number}/stat") as file:
+        with open(f"/proc/{number}/stat", encoding="utf-8") as file:
             return file.read().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         pass

@@ -288,7 +288,7 @@ def work(kind: str, count: int, seed: int, start: int, folder: Path) -> None:
         path.write_bytes(data)
         with contextlib.suppress(MicroUSError):
             differs(kind, path, ours(kind, path))
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * 4096
+    used = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0]) * 4096
     resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, used + ROOM))
 
     def hang(*rest):
@@ -334,7 +334,10 @@ def watched(args: list[str], at: Path) -> tuple[str, str]:
 
     A library's C code does not listen to an alarm: such a process is killed.
     """
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as out,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as err,
+    ):
         process = subprocess.Popen(args, stdout=out, stderr=err)
         begun = time.time()
         ended = ""
@@ -367,7 +370,7 @@ def run(kind: str, count: int, seed: int, folder: Path) -> dict:
                 failures += [stated] if "what" in stated else []
         if not (folder / "at").exists():
             raise SystemExit(f"{kind} did not begin: {words}")
-        at = (folder / "at").read_text()
+        at = (folder / "at").read_text(encoding="utf-8")
         if at == "done":
             break
         failures.append({"number": int(at), "what": words[:200]})

@@ -100,7 +100,7 @@ def version_of(kind: str, folder: Path) -> int:
         assert np.array_equal(kept.mask, mask(found).array)
         return found
     if kind == "journal of decisions":
-        document = json.loads((folder / "journal.json").read_text())
+        document = json.loads((folder / "journal.json").read_text(encoding="utf-8"))
         assert len(document["decisions"]) == 3000
         (found,) = {row["version"] for row in document["decisions"]}
         return int(found)

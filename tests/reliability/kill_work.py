@@ -343,7 +343,9 @@ def results(folder: Path) -> dict[str, object]:
     """Return the masks and the table of a batch, without times."""
     import csv
 
-    table = csv.DictReader(io.StringIO((folder / "measurements.csv").read_text()))
+    table = csv.DictReader(
+        io.StringIO((folder / "measurements.csv").read_text(encoding="utf-8"))
+    )
     rows = [
         {key: value for key, value in row.items() if key not in ("seconds", "date")}
         for row in table

@@ -41,7 +41,7 @@ def serve(port, hz, size, seconds):
 
 
 def rss_mib():
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
     return pages * 4096 / 2**20
 
 

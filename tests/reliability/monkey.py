@@ -89,7 +89,11 @@ def run(seed: int, actions: int, *, trace: bool) -> tuple[bool, str]:
         except subprocess.TimeoutExpired:
             status = -1
         took = time.monotonic() - began
-        stated = out.read_text().splitlines() if out.exists() else ["did not begin"]
+        stated = (
+            out.read_text(encoding="utf-8").splitlines()
+            if out.exists()
+            else ["did not begin"]
+        )
         failures = [line for line in stated if not line.startswith("done ")]
         done = next(
             (line.split()[1] for line in stated if line.startswith("done ")), "?"
@@ -731,7 +735,7 @@ def play(seed: int, actions: int, out: Path, *, trace: bool) -> int:
         time.sleep(0.1)
     for thread in ours():
         monkey.fail(f"the thread '{thread.name}' runs on")
-    with out.open("a") as file:
+    with out.open("a", encoding="utf-8") as file:
         file.write(f"done {actions}\n")
     return 0
 

@@ -252,7 +252,7 @@ def run_tests(
     _end_group(child)
     if status == -1:
         os.waitpid(child, 0)
-    spent = json.loads(times.read_text()) if times.exists() else {}
+    spent = json.loads(times.read_text(encoding="utf-8")) if times.exists() else {}
     tail = log.read_text(errors="replace")[-600:]
     times.unlink(missing_ok=True)
     return status, spent, tail
@@ -291,7 +291,7 @@ def _be_tested(tree: Path, package: str, plugin: InOrder, log: Path, times: Path
 
         if not napari_microus.__file__.startswith(source):
             code = 3
-        times.write_text(json.dumps(plugin.spent))
+        times.write_text(json.dumps(plugin.spent), encoding="utf-8")
     except BaseException:  # noqa: BLE001  kept in the log, and never raised in a fork
         traceback.print_exc()
     finally:
@@ -326,11 +326,11 @@ def judge(package: str, mutants: list[Mutant], known: dict[str, str]) -> dict:
         print(f"{package}: tests take {took:.0f} s", flush=True)
         for number, mutant in enumerate(mutants):
             path = tree / mutant.path
-            kept = path.read_text()
-            path.write_text(mutant.text)
+            kept = path.read_text(encoding="utf-8")
+            path.write_text(mutant.text, encoding="utf-8")
             stem, began = path.stem, time.monotonic()
             status, *_ = run_tests(tree, package, stem, seconds, 60 + 3 * took)
-            path.write_text(kept)
+            path.write_text(kept, encoding="utf-8")
             reason = known.get(mutant.key, "")
             end = "killed" if status else "equivalent" if reason else "survived"
             counts[end] += 1
@@ -354,7 +354,11 @@ def main() -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     for name in HEAVY:
         __import__(name)
-    known = json.loads(EQUIVALENT.read_text()) if EQUIVALENT.exists() else {}
+    known = (
+        json.loads(EQUIVALENT.read_text(encoding="utf-8"))
+        if EQUIVALENT.exists()
+        else {}
+    )
     rows, is_enough = [], True
     for package in arguments.packages:
         mutants = sample(package, arguments.count, arguments.seed)

@@ -23,7 +23,7 @@ def mutants():
 
 def changes(mutants, tmp_path, text):
     path = tmp_path / "code.py"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return [(m.before, m.after) for m in mutants.mutants_of(path, tmp_path)]
 
 
@@ -51,7 +51,9 @@ def test_one_thing_is_changed(mutants, tmp_path, text, expected):
 
 def test_a_mutant_differs_from_its_file_in_one_statement(mutants):
     for mutant in mutants.sample("losses", 10, 1):
-        before = ast.unparse(ast.parse((ROOT / mutant.path).read_text()))
+        before = ast.unparse(
+            ast.parse((ROOT / mutant.path).read_text(encoding="utf-8"))
+        )
         pairs = zip(before.split("\n"), mutant.text.split("\n"), strict=True)
         assert sum(one != two for one, two in pairs) == 1, mutant.key
 

@@ -296,14 +296,14 @@ class Window:
                 if name in what:
                     return what[name]
                 assert "stuck" not in what, f"waits in vain to record '{name}'"
-        end = self.errors.read_text()[-600:]
+        end = self.errors.read_text(encoding="utf-8")[-600:]
         raise AssertionError(f"ended before it told '{name}': {end}")
 
     def end(self) -> None:
         """See that it ends by itself, and well."""
         self.process.communicate(timeout=PATIENCE_S)
         status = self.process.returncode
-        stated = self.errors.read_text()
+        stated = self.errors.read_text(encoding="utf-8")
         assert status == 0, f"ended with status {status}: {stated[-600:]}"
         assert "Traceback" not in stated, stated[-1500:]
 
@@ -351,7 +351,7 @@ def check_killed(home: Path, token: str) -> None:
     assert second.hear("ended")
     second.end()
     assert not alive(token)
-    status = json.loads((Path(run) / "status.json").read_text())
+    status = json.loads((Path(run) / "status.json").read_text(encoding="utf-8"))
     assert status["state"] == "stopped", status
 
 
@@ -365,7 +365,7 @@ def check_twice_study(home: Path, token: str) -> None:
     for window, run in zip(windows, runs, strict=True):
         assert window.hear("ended")
         window.end()
-        status = json.loads((Path(run) / "status.json").read_text())
+        status = json.loads((Path(run) / "status.json").read_text(encoding="utf-8"))
         assert status["state"] == "stopped", status
     assert (study / "manifest.csv").read_bytes() == manifest
     assert not alive(token)

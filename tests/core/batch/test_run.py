@@ -77,8 +77,12 @@ def test_tables_state_all_scans_and_which_failed(folder, segment, tmp_path):
     assert failures.keys() == {"b"}
     assert failures["b"]["reason"] == rows["b"]["reason"]
     assert (tmp_path / "out" / "contact_sheet_files" / "a.jpg").is_file()
-    assert "b.nii.gz" in (tmp_path / "out" / "contact_sheet.html").read_text()
-    assert str(tmp_path) not in (tmp_path / "out" / "measurements.csv").read_text()
+    assert "b.nii.gz" in (tmp_path / "out" / "contact_sheet.html").read_text(
+        encoding="utf-8"
+    )
+    assert str(tmp_path) not in (tmp_path / "out" / "measurements.csv").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_what_is_done_is_skipped_and_a_mended_scan_is_not(
@@ -109,7 +113,7 @@ def test_a_mask_of_another_making_stays_unless_overwritten(
 
     def edit():
         mask = read_volume(out / "a_capsule.nii.gz")
-        made = json.loads((out / "a_capsule.json").read_text())
+        made = json.loads((out / "a_capsule.json").read_text(encoding="utf-8"))
         mask = mask.like(1 - mask.array)
         write_mask(mask, out / "a_capsule.nii.gz", True, provenance=made)
 
@@ -130,7 +134,7 @@ def test_a_mask_of_another_making_stays_unless_overwritten(
         assert states(events) == {"a": "failed"}
         assert "a_capsule.nii.gz is there already" in result.failures[0][1]
         assert contents(out) == before
-        stated = (out / "measurements.csv").read_text().splitlines()
+        stated = (out / "measurements.csv").read_text(encoding="utf-8").splitlines()
         assert len(stated) == 3  # the row of the mask that is there, and this failure
 
         events, _ = segment(scan.parent, overwrite=True, **options)
@@ -166,13 +170,13 @@ def test_files_of_others_are_not_replaced(tmp_path, segment, write_scan):
     (out / "a_capsule.json").write_text("{}")
     events, _ = segment(scan.parent)
     assert states(events) == {"a": "failed"}
-    assert (out / "a_capsule.json").read_text() == "{}"
+    assert (out / "a_capsule.json").read_text(encoding="utf-8") == "{}"
 
     for name in ("measurements.csv", "failures.csv"):
         (out / name).write_text("patient,name\n1,Doe\n")
         with pytest.raises(OutputError, match=f"one of others; got .*{name}"):
             segment(scan.parent)
-        assert (out / name).read_text() == "patient,name\n1,Doe\n"
+        assert (out / name).read_text(encoding="utf-8") == "patient,name\n1,Doe\n"
         (out / name).unlink()
 
 

@@ -152,7 +152,7 @@ def test_the_schema_in_the_docs_is_the_one_that_is_checked():
 
 
 def test_every_field_of_the_schema_states_what_it_must_hold():
-    schema = json.loads((ROOT / "docs/case-schema.json").read_text())
+    schema = json.loads((ROOT / "docs/case-schema.json").read_text(encoding="utf-8"))
 
     def look(part, where):
         for name, field in part.get("properties", {}).items():

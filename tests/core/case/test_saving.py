@@ -405,7 +405,7 @@ def test_a_persons_file_of_a_masks_name_is_kept(tmp_path, scan, mask):
     save_case(folder, scan, mask, opened=again)
 
     assert (folder / "capsule_2.nii.gz").read_bytes() == before
-    assert (folder / "capsule_3.json").read_text() == "theirs"
+    assert (folder / "capsule_3.json").read_text(encoding="utf-8") == "theirs"
     assert (folder / "capsule_3_2.nii.gz").exists()
     assert not (folder / "capsule_2_2.nii.gz").exists()
     assert read_case(folder).revision == 3

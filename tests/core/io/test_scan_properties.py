@@ -43,7 +43,7 @@ def test_properties_come_back_and_the_schema_is_the_documented_one(frames):
 
     assert path == frames / "scan.json"
     assert read_scan_properties(frames) == ALL
-    assert json.loads(path.read_text()) == {
+    assert json.loads(path.read_text(encoding="utf-8")) == {
         "format": "napari-microus scan properties",
         "version": 1,
         "pixel_mm": [0.05, 0.04],

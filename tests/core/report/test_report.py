@@ -312,7 +312,7 @@ def test_a_report_is_not_replaced_unasked(tmp_path, scan, mask):
 
     with pytest.raises(OutputError, match="already exists"):
         write_report(path, scan, mask, measured, code="Q")
-    assert path.read_text() == "theirs"
+    assert path.read_text(encoding="utf-8") == "theirs"
     write_report(path, scan, mask, measured, code="Q", overwrite=True)
     assert "Case Q" in Page(path).text
 

@@ -53,7 +53,11 @@ from napari_microus.core.volume import Volume
 
 @pytest.fixture(scope="module")
 def paper():
-    text = files("napari_microus.core.reproduce").joinpath("papers.json").read_text()
+    text = (
+        files("napari_microus.core.reproduce")
+        .joinpath("papers.json")
+        .read_text(encoding="utf-8")
+    )
     return json.loads(text)["fatema_2025_adaptive_focal_loss_micro_us"]
 
 
@@ -204,7 +208,7 @@ def test_a_variation_is_of_its_preset_but_beside_no_published_column(tmp_path):
     rows = [row(one, "test_11", 0.9) for one in ("paper", other.name)]
     found = compared([trained("paper"), other], rows)
     assert [one.recipe for one in beside_published(found)] == ["paper"]
-    page = write_report(found, tmp_path).read_text()
+    page = write_report(found, tmp_path).read_text(encoding="utf-8")
     assert (
         "widened by squares of 8, 6, 4, 2 pixels at the four scales, the paper's by "
         "4, 3, 2, 1. (`paper-kernel_sizes-8-6-4-2`)"
@@ -278,17 +282,19 @@ def test_the_page_is_written_with_every_figure_and_needs_no_other_file(tmp_path)
         [trained("paper"), trained("focal")], rows, samples=[frame], shown=[seen]
     )
     report = write_report(found, tmp_path)
-    page = (tmp_path / "report.html").read_text()
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("<img") == 5
     assert 'src="data:image/png;base64,' in page
     assert "href=" not in page
     for name in ("samples", "losses", "contours", "agreement", "scores"):
         assert (tmp_path / f"{name}.png").stat().st_size > 3000
-        assert f"({name}.png)" in report.read_text()
+        assert f"({name}.png)" in report.read_text(encoding="utf-8")
     with (tmp_path / "table2-beside-published.csv").open(newline="") as file:
         beside = list(csv.DictReader(file))
     assert len(beside) == 40
-    published = (tmp_path / "table2-published.csv").read_text().splitlines()
+    published = (
+        (tmp_path / "table2-published.csv").read_text(encoding="utf-8").splitlines()
+    )
     assert len(published) == 21
     assert published[1] == "1.0,0.9569,0.9317,0.9525,1.9925,3.0807,2.6741"
 
@@ -308,7 +314,7 @@ def test_the_page_names_the_changed_settings_alone(tmp_path):
     rows = [row("paper", "a", 0.9)]
     recipe = trained("paper", **changes)
     found = Comparison([recipe], rows, "test", changes, {}, [])
-    page = write_report(found, tmp_path).read_text()
+    page = write_report(found, tmp_path).read_text(encoding="utf-8")
     (line,) = [one for one in page.splitlines() if one.startswith("Changed in every")]
     for said in (
         "`model.transunet.encoder=efficientnet_lite0`",

@@ -147,7 +147,7 @@ def test_a_study_in_folds_is_measured_on_every_patient_once(dataset, tmp_path):
     for name, sizes in (("paper", [4, 3, 2, 1]), (wide_name, [8, 6, 4, 2])):
         config = (
             tmp_path / "out" / "runs" / f"{name}-fold1" / "config.yaml"
-        ).read_text()
+        ).read_text(encoding="utf-8")
         assert yaml.safe_load(config)["loss"]["kernel_sizes"] == sizes
     scores = [
         row for row in rows(tmp_path / "out" / "table2.csv") if row["who"] == "paper"
@@ -168,7 +168,7 @@ def test_a_study_in_folds_is_measured_on_every_patient_once(dataset, tmp_path):
 def edited(folder, case, line_of):
     """Change a case's line of a study's manifest."""
     path = folder / "manifest.csv"
-    lines = path.read_text().splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     lines = [line_of(line) if line.startswith(f"{case},") else line for line in lines]
     path.write_text("\n".join(lines) + "\n")
 

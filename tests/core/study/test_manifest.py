@@ -142,13 +142,17 @@ def test_a_stated_pixel_size_places_scan_and_mask(pictures):
     assert scan.has_geometry
     assert not scan.knows_frame_distance
     assert expert.shares_grid(scan)
-    assert "0.1x0.12" in (pictures / "study" / "manifest.csv").read_text()
+    assert "0.1x0.12" in (pictures / "study" / "manifest.csv").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_a_study_without_stated_sizes_has_no_such_column(pictures):
     study = Study.create(pictures / "study")
     import_folder(study, pictures)
-    assert "spacing_mm" not in (pictures / "study" / "manifest.csv").read_text()
+    assert "spacing_mm" not in (pictures / "study" / "manifest.csv").read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "0.1x", "a", "0.1x0.1x1", "inf"])

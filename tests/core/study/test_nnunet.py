@@ -176,7 +176,7 @@ def test_files_that_lie_elsewhere_are_found_by_the_list(dataset, study, tmp_path
         }
         for n in (1, 2)
     }
-    described = json.loads((root / "dataset.json").read_text())
+    described = json.loads((root / "dataset.json").read_text(encoding="utf-8"))
     text = json.dumps(described | {"dataset": listed})
     (root / "dataset.json").write_text(text)
 

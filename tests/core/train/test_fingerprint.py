@@ -123,7 +123,7 @@ def test_a_run_without_a_fingerprint_continues_only_when_asked(run, drain, conte
 
 def test_an_edited_fingerprint_is_none(run, drain):
     path = run / "fingerprint.json"
-    values = json.loads(path.read_text())
+    values = json.loads(path.read_text(encoding="utf-8"))
     values["cases"].pop("case0")
     path.write_text(json.dumps(values))
     assert "must carry the fingerprint" in refused(run, drain)

@@ -69,7 +69,7 @@ def test_a_run_is_logged_beside_itself(tiny, drain, client_of, tmp_path):
     assert params["output"] == "run"  # its name alone, no path
     assert str(tmp_path) not in json.dumps(params)
     history = client.get_metric_history(run.info.run_id, "epoch/val_dice")
-    lines = (result.run / "events.jsonl").read_text().splitlines()
+    lines = (result.run / "events.jsonl").read_text(encoding="utf-8").splitlines()
     written = [json.loads(line) for line in lines]
     epochs = [line for line in written if line["event"] == "EpochReport"]
     assert [(m.step, m.value) for m in history] == [
@@ -94,7 +94,7 @@ def test_a_run_that_goes_on_goes_on_in_mlflow(tiny, drain, client_of, tmp_path):
     assert run.info.status == "FINISHED"
 
     # One whose run somebody has removed from MLflow begins a new one.
-    known = json.loads((result.run / "mlflow.json").read_text())
+    known = json.loads((result.run / "mlflow.json").read_text(encoding="utf-8"))
     gone = known | {"run_id": "0" * 32}
     (result.run / "mlflow.json").write_text(json.dumps(gone))
     events, _ = drain(resume(result.run))

@@ -161,7 +161,9 @@ def test_a_case_is_saved_and_opened_again(qtbot, dock, viewer, capsule, tmp_path
     panel.ask_case = lambda dialog: dialog.code.text() == "A-1"
     panel.save_button.click()
     assert "Saved case A-1" in wait(qtbot, dock)
-    assert json.loads((folder / "case.json").read_text())["revision"] == 3
+    assert (
+        json.loads((folder / "case.json").read_text(encoding="utf-8"))["revision"] == 3
+    )
 
 
 def test_a_case_whose_scan_was_moved_asks_where_it_is(

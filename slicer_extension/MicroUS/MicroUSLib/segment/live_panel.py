@@ -352,6 +352,8 @@ def _grey(volume: slicer.vtkMRMLVolumeNode) -> np.ndarray:
 def _provenance(folder: Path) -> dict[str, Any]:
     """Return who draws the capsules, as the child wrote it down."""
     with suppress(OSError, ValueError):
-        made: dict[str, Any] = json.loads((folder / "provenance.json").read_text())
+        made: dict[str, Any] = json.loads(
+            (folder / "provenance.json").read_text(encoding="utf-8")
+        )
         return made
     return {}

@@ -64,7 +64,9 @@ def test_first_button_decides_for_who_is_shown_first(blind, tmp_path):
     path = tmp_path / "blind.nii.gz"
     blind.compare.adjudicating.ask_save = lambda: str(path)
     press(blind.ui.saveAdjudicationButton)
-    stated = json.loads((tmp_path / "blind.json").read_text())["settings"]["blind"]
+    stated = json.loads((tmp_path / "blind.json").read_text(encoding="utf-8"))[
+        "settings"
+    ]["blind"]
     assert stated == SWAPPED.as_json()
 
 

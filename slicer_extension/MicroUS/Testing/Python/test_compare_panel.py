@@ -216,7 +216,7 @@ def test_report_of_a_trainee_is_a_page(widget, mask, nifti, tmp_path, shown):
     press(widget.ui.reportButton)
     assert shown == []
     assert "Wrote" in widget.ui.compareStatusLabel.text()
-    assert "trainee" in page.read_text()
+    assert "trainee" in page.read_text(encoding="utf-8")
     widget.compare.tools.ask_folders = lambda: None
     press(widget.ui.reportButton)
     assert shown == []

@@ -119,7 +119,7 @@ def test_approved_frames_outlive_a_scene(case, tmp_path):
     path = str(tmp_path / "scene.mrml")
     slicer.mrmlScene.SetURL(path)
     assert slicer.mrmlScene.Commit()
-    text = (tmp_path / "scene.mrml").read_text()
+    text = (tmp_path / "scene.mrml").read_text(encoding="utf-8")
     assert "MicroUS.approvedFrames" in text
 
 

@@ -269,7 +269,7 @@ def test_sidecar_is_the_cores(pixels, nifti, load_volume):
     kept = keep_beside(node, stated)
     assert kept.file == path.parent / "scan.scan.json"
     assert read_scan_properties(path) == stated
-    assert "PatientName" not in kept.file.read_text()
+    assert "PatientName" not in kept.file.read_text(encoding="utf-8")
     np.testing.assert_allclose(
         read_volume(path).affine, nodes.grid_from_node(node).affine, atol=1e-5
     )
