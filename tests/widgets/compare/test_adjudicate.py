@@ -64,7 +64,15 @@ def begin(qtbot, dock):
     dock.regions.who.setText("AB")
     dock.regions.start_panel.start_button.click()
     qtbot.waitUntil(lambda: dock.regions._worker is None, timeout=20000)
+    open_sections(dock.regions)
     return dock.regions
+
+
+def open_sections(tab):
+    """Open what is closed at first: until then its buttons cannot be pressed."""
+    panel = tab.work_panel
+    for section in (panel.part_section, panel.several_section):
+        section.expand(animate=False)
 
 
 @pytest.fixture
@@ -491,6 +499,7 @@ def test_three_annotators_are_adjudicated_together(qtbot, dock, viewer, tmp_path
     assert [others.item(row).text() for row in range(others.count())] == ["clinician"]
     others.item(0).setCheckState(Qt.CheckState.Checked)
     tab = begin_again(qtbot, dock)
+    open_sections(tab)
     work = tab.shown.work
     assert work.coding.annotators == 3
     clinician = viewer.layers["clinician"]
