@@ -9,7 +9,9 @@ from qtpy.QtWidgets import QLabel
 from disc_frames import disc
 from napari_microus.core.edit.autosave import autosave, find_autosave, fingerprint
 from napari_microus.core.events import Progress
+from napari_microus.widgets._shared.drawn import begin_notes
 from napari_microus.widgets._shared.layers import METADATA_KEY, volume_from_layer
+from napari_microus.widgets._shared.saving import save
 from napari_microus.widgets.correct import CorrectWidget
 from napari_microus.widgets.correct import other_frames as module
 from napari_microus.widgets.correct.jobs import Frames
@@ -268,6 +270,21 @@ def test_saving_forgets_what_was_kept(qtbot, widget, viewer, state, tmp_path):
     widget.ask_path = lambda layer: str(tmp_path / "c.nii.gz")
     widget.save()
     assert list(state.glob("*.npz")) == []
+
+
+def test_what_another_dock_saved_is_not_offered_again(qtbot, viewer, state, tmp_path):
+    """*Segment*, napari's menu and the question at closing save a capsule, too."""
+    begin_notes(capsule(viewer))
+    widget = CorrectWidget(viewer)
+    qtbot.waitUntil(lambda: widget.autosaving._unsaved.key is not None)
+    widget.frame_tools.change(lambda mask: disc(radius=9))
+    widget.autosaving.write()
+    qtbot.waitUntil(lambda: widget.autosaving._worker is None)
+    widget.frame_tools.change(lambda mask: disc(radius=8))
+    save(capsule(viewer), str(tmp_path / "capsule.nii.gz"))
+    assert len(list(state.glob("*.npz"))) == 1
+    widget.deleteLater()
+    qtbot.waitUntil(lambda: list(state.glob("*.npz")) == [])
 
 
 def test_a_taught_model_is_offered_to_be_kept(qtbot, widget, monkeypatch):

@@ -78,6 +78,14 @@ def note_saved(mask: NDArray[Any], metadata: dict[str, Any]) -> None:
         own[_SAVED] = _state(checksums(mask), own)
 
 
+def is_saved(layer: Layer) -> bool:
+    """Return whether a layer was saved as it is, by whatever button or menu."""
+    own = layer.metadata.get(METADATA_KEY, {})
+    return _SAVED in own and own[_SAVED] == _state(
+        checksums(np.asarray(layer.data)), own
+    )
+
+
 def has_unsaved_edits(layer: Layer) -> bool:
     """Return whether a person changed or approved frames since the last saving.
 

@@ -16,6 +16,7 @@ from napari_microus.core.edit.autosave import (
     remove_autosave,
 )
 from napari_microus.core.errors import OutputError, plain_words
+from napari_microus.widgets._shared.drawn import is_saved
 from napari_microus.widgets._shared.layers import volume_from_layer
 from napari_microus.widgets._shared.preferences import preferred
 from napari_microus.widgets._shared.words import tr
@@ -54,7 +55,13 @@ class _Unsaved:
         return self.key, mask, dict(self.capsule.provenance)
 
     def flush(self, *args: object) -> None:
-        """Write it here and now: the window is going away."""
+        """Write it here and now: the window is going away.
+
+        Where the capsule was saved as it is, nothing is kept to be offered again.
+        """
+        if self.capsule and self.key and is_saved(self.capsule.layer):
+            self.changes = 0
+            remove_autosave(self.key)
         parts = self.take()
         if parts is None:
             return
