@@ -154,9 +154,10 @@ class CompareWidget(Dock):
         if self.regions.shown is not None:
             work = self.regions.shown.work
             self.picker.message.setText(
-                f"An adjudication is in progress ({work.decided_count} of "
-                f"{len(work.regions)} regions decided). Press Stop adjudicating first; "
-                "its decisions are kept."
+                tr(
+                    "An adjudication is in progress ({decided} of {count} regions "
+                    "decided). Press Stop adjudicating first; its decisions are kept."
+                ).format(decided=work.decided_count, count=len(work.regions))
             )
             self.tabs.setCurrentIndex(2)
             assert self.comparison is not None  # what is adjudicated

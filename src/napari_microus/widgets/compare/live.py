@@ -219,8 +219,10 @@ class LiveComparison(QObject):
             )
         elif gone in (self.pair.expert, self.pair.nonexpert):
             self.close(
-                f"'{gone.name}' was removed, so the comparison has stopped. "
-                "Choose two masks and press Compare."
+                tr(
+                    "'{name}' was removed, so the comparison has stopped. Choose two "
+                    "masks and press Compare."
+                ).format(name=gone.name)
             )
 
     def _on_label(self, event: Any) -> None:
@@ -233,9 +235,11 @@ class LiveComparison(QObject):
             label = layer.selected_label
             if event.source is layer and label not in (0, value, IGNORE_VALUE):
                 self.noticed.emit(
-                    f"Label {label} of '{layer.name}' counts as background: label "
-                    f"{value} is compared. Paint with {value}, or choose another "
-                    "label and press Compare."
+                    tr(
+                        "Label {label} of '{name}' counts as background: label {value} "
+                        "is compared. Paint with {value}, or choose another label and "
+                        "press Compare."
+                    ).format(label=label, name=layer.name, value=value)
                 )
 
     def _on_new_array(self) -> None:
@@ -243,8 +247,10 @@ class LiveComparison(QObject):
             layer = watcher.layer
             if layer.data.shape != self.live.codes.shape:
                 self.close(
-                    f"'{layer.name}' has changed its size, so the comparison has "
-                    "stopped. Choose two masks of one scan and press Compare."
+                    tr(
+                        "'{name}' has changed its size, so the comparison has stopped. "
+                        "Choose two masks of one scan and press Compare."
+                    ).format(name=layer.name)
                 )
                 return
             self.live.replace_mask(position, layer.data)

@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 
 Answer = Literal["run on", "stop", "back"]
 
-QUESTION = (
-    "Training is still running in {names}.{waiting}\n\nLet it run on? You find it "
-    "again under Train, Runs, Attach. If it is stopped the best model is kept and the "
-    "run can be resumed."
-)
 _LOOK_EVERY_MS = 500
 
 
@@ -191,7 +186,12 @@ def ask_in_window(runs: Sequence[Path], waiting: int) -> Answer:
     if waiting == 1:
         behind = tr("One more waits; it will not be started.")
     names = ", ".join(f"'{run.name}'" for run in runs)
-    box.setText(QUESTION.format(names=names, waiting=f" {behind}" if waiting else ""))
+    question = tr(
+        "Training is still running in {names}.{waiting}\n\nLet it run on? You find it "
+        "again under Train, Runs, Attach. If it is stopped the best model is kept and "
+        "the run can be resumed."
+    )
+    box.setText(question.format(names=names, waiting=f" {behind}" if waiting else ""))
     roles = QMessageBox.ButtonRole
     run_on = box.addButton(tr("Let it run on"), roles.AcceptRole)
     stop = box.addButton(tr("Stop it"), roles.DestructiveRole)
