@@ -287,6 +287,20 @@ def test_what_another_dock_saved_is_not_offered_again(qtbot, viewer, state, tmp_
     qtbot.waitUntil(lambda: list(state.glob("*.npz")) == [])
 
 
+def test_what_a_crash_left_outlives_a_saving_elsewhere(qtbot, viewer, state, tmp_path):
+    mask = capsule(viewer).data.copy()
+    mask[2] = disc(radius=9)
+    key = fingerprint(volume_from_layer(viewer.layers["scan"]))
+    autosave(key, mask, {}, state)
+    begin_notes(capsule(viewer))
+    widget = CorrectWidget(viewer)
+    qtbot.waitUntil(lambda: not widget.restore_button.isHidden())
+    save(capsule(viewer), str(tmp_path / "capsule.nii.gz"))
+    with qtbot.waitSignal(widget.destroyed):
+        widget.deleteLater()
+    assert (find_autosave(key, state).mask == mask).all()
+
+
 def test_a_taught_model_is_offered_to_be_kept(qtbot, widget, monkeypatch):
     taught = SimpleNamespace(model=SimpleNamespace(name="microus-small"))
 

@@ -168,9 +168,8 @@ class Counts:
             self.refused += 1
             return
         self.later.append(received)
-        if (
-            len(self.later) > _MOST_LATER
-        ):  # an older frame that is still awaited is late
+        # An older frame that is still awaited is late.
+        if len(self.later) > _MOST_LATER:
             self.newest = max(self.later)
             self.refused += len(self.later)
             self.later = []

@@ -45,23 +45,28 @@ class _Unsaved:
         self.capsule: Capsule | None = None
         self.key: str | None = None
         self.changes = 0
+        self.has_written = False  # what is kept of this scan is of this capsule
 
     def take(self) -> tuple[str, NDArray[np.uint8], dict[str, Any]] | None:
         """Return what must be written, and count it as written; None if nothing."""
         if self.capsule is None or self.key is None or not self.changes:
             return None
         self.changes = 0
+        self.has_written = True
         mask = np.array(self.capsule.masks(), dtype=np.uint8)
         return self.key, mask, dict(self.capsule.provenance)
 
     def flush(self, *args: object) -> None:
         """Write it here and now: the window is going away.
 
-        Where the capsule was saved as it is, nothing is kept to be offered again.
+        Where the capsule was saved as it is, nothing of it is kept to be offered
+        again; what a crash left and nobody has brought back stays.
         """
-        if self.capsule and self.key and is_saved(self.capsule.layer):
+        is_ours = self.has_written or self.changes
+        if self.capsule and self.key and is_ours and is_saved(self.capsule.layer):
             self.changes = 0
-            remove_autosave(self.key)
+            if self.has_written:
+                remove_autosave(self.key)
         parts = self.take()
         if parts is None:
             return
@@ -104,7 +109,7 @@ class Autosaving(QObject):
         self._unsaved.flush()  # what a writer at work could not take
         self._timer.stop()
         self._unsaved.capsule, self._unsaved.key, self.found = None, None, None
-        self._unsaved.changes = 0
+        self._unsaved.changes, self._unsaved.has_written = 0, False
 
     def changed(self) -> None:
         """Note a change."""
@@ -125,7 +130,7 @@ class Autosaving(QObject):
 
     def saved(self) -> None:
         """Forget what was kept: the user has saved the capsule."""
-        self._unsaved.changes = 0
+        self._unsaved.changes, self._unsaved.has_written = 0, False
         self._timer.stop()
         if self._unsaved.key is not None:
             remove_autosave(self._unsaved.key)
